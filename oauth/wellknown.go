@@ -1,0 +1,120 @@
+package oauth
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+// The registered well-known suffixes.
+const (
+	// WellKnownProtectedResource is RFC 9728's.
+	WellKnownProtectedResource = "oauth-protected-resource"
+	// WellKnownAuthorizationServer is RFC 8414's.
+	WellKnownAuthorizationServer = "oauth-authorization-server"
+	// WellKnownOpenID is OpenID Connect Discovery's.
+	WellKnownOpenID = "openid-configuration"
+)
+
+// InsertWellKnown puts a well-known suffix between host and path of a URL: https://h/p gives https://h/.well-known/suffix/p
+// (RFC 8414 section 3.1, RFC 9728 section 3.1). A URL that does not parse gives the empty string.
+func InsertWellKnown(base, suffix string) string {
+	return wellKnown(base, func(path string) string { return "/.well-known/" + suffix + path })
+}
+
+// AppendWellKnown puts a well-known suffix behind the path of a URL: https://h/p gives https://h/p/.well-known/suffix
+// (OpenID Connect Discovery section 4.1).
+func AppendWellKnown(base, suffix string) string {
+	return wellKnown(base, func(path string) string { return path + "/.well-known/" + suffix })
+}
+
+// RootWellKnown puts a well-known suffix at the root of a URL's host, whatever its path.
+func RootWellKnown(base, suffix string) string {
+	return wellKnown(base, func(string) string { return "/.well-known/" + suffix })
+}
+
+func wellKnown(base string, place func(path string) string) string {
+	u, err := url.Parse(base)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	path := place(strings.TrimSuffix(u.EscapedPath(), "/"))
+	return u.Scheme + "://" + u.Host + path
+}
+
+// AuthorizationServerMetadataURLs returns where the metadata of an issuer may be, in the order in which MCP clients try:
+// RFC 8414 inserted, OpenID inserted, OpenID appended. Without a path the forms coincide and are listed once.
+func AuthorizationServerMetadataURLs(issuer string) []string {
+	forms := []string{
+		InsertWellKnown(issuer, WellKnownAuthorizationServer),
+		InsertWellKnown(issuer, WellKnownOpenID),
+	}
+	if appended := AppendWellKnown(issuer, WellKnownOpenID); appended != forms[1] {
+		forms = append(forms, appended)
+	}
+	return forms
+}
+
+// ProtectedResourceMetadataURL returns the path-inserted address of a resource's own RFC 9728 document.
+func ProtectedResourceMetadataURL(resource string) string {
+	return InsertWellKnown(resource, WellKnownProtectedResource)
+}
+
+// CanonicalResource checks a resource URL and returns its canonical form: lower-case scheme and host, no default port, no
+// trailing slash (MCP authorization, "Canonical Server URI"; RFC 8707 section 2). Plain http is accepted for loopback
+// hosts only.
+func CanonicalResource(resource string) (string, error) {
+	u, err := url.Parse(strings.TrimSpace(resource))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("resource URL: %w", err)
+	case u.Scheme == "" || u.Host == "":
+		return "", errors.New("resource URL must be absolute, such as https://mcp.example.com/mcp")
+	case u.User != nil:
+		return "", errors.New("resource URL must not contain credentials")
+	case u.Fragment != "" || strings.Contains(resource, "#"):
+		return "", errors.New("resource URL must not contain a fragment (RFC 8707 section 2)")
+	case u.RawQuery != "" || u.ForceQuery:
+		return "", errors.New("resource URL must not contain a query")
+	}
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch {
+	case scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	case scheme == "http" && IsLoopbackHost(u.Hostname()):
+		host = strings.TrimSuffix(host, ":80")
+	case scheme == "http":
+		return "", errors.New("resource URL must use https (plain http is for loopback hosts only)")
+	default:
+		return "", fmt.Errorf("resource URL must use https, not %q", scheme)
+	}
+	path := u.EscapedPath()
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "." || segment == ".." {
+			return "", errors.New("resource URL must not contain dot segments")
+		}
+	}
+	return scheme + "://" + host + strings.TrimRight(path, "/"), nil
+}
+
+// IsLoopbackHost tells whether a host name without port always means this machine: localhost, a name below it
+// (RFC 6761 section 6.3), or a loopback address in its usual spelling.
+func IsLoopbackHost(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.Zone() == "" && addr.Unmap().IsLoopback()
+}
+
+// HostOf returns the host of a host:port pair, or the whole where there is no port.
+func HostOf(hostport string) string {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return host
+	}
+	return strings.Trim(hostport, "[]")
+}

@@ -1,0 +1,37 @@
+package runtime
+
+import (
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// SupportsGeneratedCodeV1 is the handshake between generated code and this runtime: generated packages refer to it, so
+// that a runtime which is too old or too new for them does not compile.
+const SupportsGeneratedCodeV1 = true
+
+// Definition is a provider's spec with the configuration filled in. Generated code builds it; the runtime does the rest.
+type Definition struct {
+	// Name is the spec's name, Title the name for people.
+	Name  string
+	Title string
+	Mode  oauth.Mode
+	// Issuer is the issuer that metadata announces. Further accepted values are in Tokens.Issuers, which defaults to it.
+	Issuer    string
+	Endpoints oauth.Endpoints
+	// Discovery are the well-known documents that the provider serves, best first. Without any the authorization server
+	// metadata is put together from Endpoints.
+	Discovery []metadata.Form
+	Tokens    verify.Rules
+	Claims    verify.ClaimMap
+	// Scopes are the scopes that the provider knows and clients may ask for.
+	Scopes []string
+	// GrantTypes are the grants that the provider offers.
+	GrantTypes []string
+	// OpaqueHint tells the operator, in the log, why a token that is no JWT arrived.
+	OpaqueHint string
+	// Verifier replaces the verification by rules, for the custom provider.
+	Verifier oauth.TokenVerifier
+	// UserMapper replaces Claims' mapping to the user.
+	UserMapper oauth.UserMapper
+}

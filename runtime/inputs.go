@@ -1,0 +1,262 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// Field is what a spec says of one configuration field.
+type Field struct {
+	// Name is the field in the spec's spelling: "serverUrl".
+	Name string
+	// Env is the variable that sets the field when the caller does not.
+	Env string
+	// Default is the value when neither does.
+	Default string
+	// Required makes a missing value an error.
+	Required bool
+	// Missing replaces the usual sentence about a missing required field.
+	Missing string
+	// Example is shown when a value cannot be read.
+	Example string
+	// KeepSlash leaves trailing slashes of a URL alone; usually they are cut.
+	KeepSlash bool
+	// MinLength is the least number of bytes of a secret.
+	MinLength int
+}
+
+// Inputs resolves a provider's configuration: the caller's value, then the variable, then the default. An empty value
+// counts as unset, white space around a value is dropped. It collects every problem, so that [Inputs.Err] reports them at
+// once, and remembers which hosts the operator wrote: only those may have loopback or private addresses.
+type Inputs struct {
+	title    string
+	options  options
+	problems []error
+	hosts    []string
+}
+
+// NewInputs starts resolving the configuration of the provider with the given title.
+func NewInputs(title string, opts ...Option) *Inputs {
+	return &Inputs{title: title, options: newOptions(opts)}
+}
+
+// Err returns all problems found so far, each an [*oauth.ConfigError], or nil.
+func (in *Inputs) Err() error { return errors.Join(in.problems...) }
+
+// String resolves a text.
+func (in *Inputs) String(value string, field Field) string { return in.resolve(value, field) }
+
+// Secret resolves a secret.
+func (in *Inputs) Secret(value oauth.Secret, field Field) oauth.Secret {
+	secret := in.resolve(value.Reveal(), field)
+	if secret != "" && len(secret) < field.MinLength {
+		in.problem(field, "must be at least %d bytes long", field.MinLength)
+	}
+	return oauth.Secret(secret)
+}
+
+// List resolves a list; in a variable the entries are separated by commas or spaces.
+func (in *Inputs) List(value []string, field Field) []string {
+	if len(value) > 0 {
+		return value
+	}
+	return strings.FieldsFunc(in.resolve("", field), func(r rune) bool { return r == ',' || r == ' ' })
+}
+
+// Bool resolves a switch. False counts as unset.
+func (in *Inputs) Bool(value bool, field Field) bool {
+	if value {
+		return true
+	}
+	text := in.resolve("", field)
+	if text == "" {
+		return false
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		in.problem(field, "must be true or false")
+	}
+	return on
+}
+
+// Duration resolves a duration such as "90s". Zero counts as unset.
+func (in *Inputs) Duration(value time.Duration, field Field) time.Duration {
+	if value != 0 {
+		return value
+	}
+	text := in.resolve("", field)
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		in.problem(field, `must be a duration such as "90s" or "5m"`)
+	}
+	return d
+}
+
+// URL resolves an absolute URL without credentials, query and fragment: https, or http for a loopback host. A missing
+// scheme is added: http for a loopback host, else https.
+func (in *Inputs) URL(value string, field Field) string {
+	text := in.resolve(value, field)
+	if text == "" {
+		return ""
+	}
+	if !strings.Contains(text, "://") {
+		scheme := "https://"
+		if host, _, _ := strings.Cut(text, "/"); oauth.IsLoopbackHost(oauth.HostOf(host)) {
+			scheme = "http://"
+		}
+		text = scheme + text
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || !hostPattern.MatchString(u.Hostname()) && !isIPv6(u):
+		in.problem(field, "must be a URL%s", field.example())
+		return ""
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+		in.problem(field, "must be a URL without credentials, query and fragment%s", field.example())
+		return ""
+	case u.Scheme == "http" && !oauth.IsLoopbackHost(u.Hostname()):
+		in.problem(field, "must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected")
+		return ""
+	case u.Scheme != "http" && u.Scheme != "https":
+		in.problem(field, "must be an https URL%s", field.example())
+		return ""
+	}
+	in.hosts = append(in.hosts, u.Host)
+	if field.KeepSlash {
+		return text
+	}
+	return strings.TrimRight(text, "/")
+}
+
+// hostPattern is a DNS name or IPv4 address in its usual spelling. Underscores occur in private networks.
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
+
+func isIPv6(u *url.URL) bool {
+	return strings.HasPrefix(u.Host, "[") && strings.Contains(u.Hostname(), ":")
+}
+
+// Host resolves a host name, with a port where one is given. An https scheme and trailing slashes are dropped; a path is
+// an error, since it would be lost.
+func (in *Inputs) Host(value string, field Field) string {
+	text := in.resolve(value, field)
+	if text == "" {
+		return ""
+	}
+	if scheme, rest, ok := strings.Cut(text, "://"); ok {
+		if !strings.EqualFold(scheme, "https") {
+			in.problem(field, "must be a host reached by https, not by %s%s", scheme, field.example())
+			return ""
+		}
+		text = rest
+	}
+	text = strings.TrimRight(text, "/")
+	u, err := url.Parse("https://" + text)
+	if err != nil || u.Host != text || !hostPattern.MatchString(u.Hostname()) && !isIPv6(u) {
+		in.problem(field, "must be a host without path%s", field.example())
+		return ""
+	}
+	in.hosts = append(in.hosts, text)
+	return text
+}
+
+// Segment resolves one path segment and returns it escaped for a URL's path.
+func (in *Inputs) Segment(value string, field Field) string {
+	text := in.resolve(value, field)
+	if strings.ContainsAny(text, "/?#\\%") || text == "." || text == ".." {
+		in.problem(field, "must not contain / ? # %% or a backslash%s", field.example())
+		return ""
+	}
+	return url.PathEscape(text)
+}
+
+// Label resolves one DNS label, as in a hosted provider's tenant name.
+func (in *Inputs) Label(value string, field Field) string {
+	text := in.resolve(value, field)
+	if text != "" && !labelPattern.MatchString(text) {
+		in.problem(field, "must consist of letters, digits and hyphens%s", field.example())
+		return ""
+	}
+	return text
+}
+
+var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// Require reports a required field that has no variable and is no text: a function.
+func (in *Inputs) Require(set bool, field Field) {
+	if !set {
+		in.missing(field)
+	}
+}
+
+// RequireOneOf reports message unless at least one of the resolved values is set.
+func (in *Inputs) RequireOneOf(message string, field Field, values ...string) {
+	for _, v := range values {
+		if v != "" {
+			return
+		}
+	}
+	for _, p := range in.problems { // a value that is there but wrong is not missing as well
+		var problem *oauth.ConfigError
+		if errors.As(p, &problem) && problem.Field == field.Name {
+			return
+		}
+	}
+	in.add(field, message)
+}
+
+func (in *Inputs) resolve(value string, field Field) string {
+	value = strings.TrimSpace(value)
+	if value == "" && field.Env != "" {
+		v, _ := in.options.lookupEnv(field.Env)
+		value = strings.TrimSpace(v)
+	}
+	if value == "" {
+		value = field.Default
+	}
+	if value == "" && field.Required {
+		in.missing(field)
+	}
+	return value
+}
+
+func (in *Inputs) missing(field Field) {
+	switch {
+	case field.Missing != "":
+		in.add(field, field.Missing)
+	case field.Env == "":
+		in.add(field, fmt.Sprintf("%s %s is required. Pass %s in config.", in.title, field.Name, field.Name))
+	default:
+		in.add(field, fmt.Sprintf("%s %s is required. Set %s environment variable or pass %s in config.",
+			in.title, field.Name, field.Env, field.Name))
+	}
+}
+
+// problem reports a value that cannot be used, without showing it: it may be a secret in the wrong field.
+func (in *Inputs) problem(field Field, format string, args ...any) {
+	source := "config"
+	if field.Env != "" {
+		source = field.Env + " or config"
+	}
+	in.add(field, fmt.Sprintf("%s %s %s. Correct it in %s.", in.title, field.Name, fmt.Sprintf(format, args...), source))
+}
+
+func (in *Inputs) add(field Field, message string) {
+	in.problems = append(in.problems, &oauth.ConfigError{Provider: in.title, Field: field.Name, Env: field.Env, Message: message})
+}
+
+func (f Field) example() string {
+	if f.Example == "" {
+		return ""
+	}
+	return ", such as " + f.Example
+}

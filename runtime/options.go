@@ -1,0 +1,70 @@
+package runtime
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// DefaultLeeway is how far the clocks of provider and server may be apart.
+const DefaultLeeway = 30 * time.Second
+
+// Option sets what cuts across all providers. Options with a name that starts with Insecure weaken security; each logs a
+// warning.
+type Option func(*options)
+
+type options struct {
+	logger    *slog.Logger
+	now       func() time.Time
+	client    *http.Client
+	lookupEnv func(string) (string, bool)
+	leeway    time.Duration
+	scopes    []string
+	scopesSet bool
+	insecure  verify.Insecure
+}
+
+func newOptions(opts []Option) options {
+	o := options{logger: slog.Default(), now: time.Now, lookupEnv: os.LookupEnv, leeway: DefaultLeeway}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	return o
+}
+
+// WithLogger sets where refusals, outages and warnings are logged. The default is [slog.Default].
+func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
+
+// WithClock replaces time.Now, for tests.
+func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+
+// WithHTTPClient replaces the client for all requests to the provider. The default client allows nothing that the
+// provider's own configuration does not name; a replacement takes over that duty, time limits included.
+func WithHTTPClient(client *http.Client) Option { return func(o *options) { o.client = client } }
+
+// WithLookupEnv replaces os.LookupEnv as the source of variables for unset configuration fields.
+func WithLookupEnv(lookup func(name string) (string, bool)) Option {
+	return func(o *options) { o.lookupEnv = lookup }
+}
+
+// WithLeeway sets how far the clocks of provider and server may be apart when exp, nbf and iat are checked. The default
+// is [DefaultLeeway].
+func WithLeeway(leeway time.Duration) Option { return func(o *options) { o.leeway = leeway } }
+
+// WithScopesSupported replaces the provider's list of scopes that metadata announces. Clients ask for all of them, and
+// most providers refuse a login that asks for an unknown one: name only what the provider knows. No arguments announce
+// none.
+func WithScopesSupported(scopes ...string) Option {
+	return func(o *options) { o.scopes, o.scopesSet = scopes, true }
+}
+
+// InsecureSkipSignature accepts tokens without checking who signed them. Every other check still runs. It is for local
+// debugging: anybody can then write a token.
+func InsecureSkipSignature() Option { return func(o *options) { o.insecure.SkipSignature = true } }
+
+// InsecureSkipAudience accepts tokens that the provider issued for other servers. Any of those servers can then act as
+// the user here.
+func InsecureSkipAudience() Option { return func(o *options) { o.insecure.SkipAudience = true } }

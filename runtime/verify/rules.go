@@ -1,0 +1,102 @@
+package verify
+
+import "github.com/latchkey-auth/latchkey/oauth"
+
+// Rules say which of a provider's tokens are access tokens for this server. Everything here comes from the provider's
+// spec and the operator's configuration, nothing from a token.
+type Rules struct {
+	// Issuers are the accepted iss values, compared byte for byte.
+	Issuers []string
+	// Algorithms are the accepted JWS algorithms (RFC 8725 section 3.1). "none" is never accepted.
+	Algorithms []string
+	// Types are the accepted typ header values, compared without case and without an "application/" prefix (RFC 7515
+	// section 4.1.9). Empty accepts JWT, at+jwt and an absent typ, nothing else.
+	Types []string
+	// Audience is the rule for the token's recipients.
+	Audience Audience
+	// Require lists claims that tell an access token for this server from the provider's other tokens.
+	Require []Requirement
+	// SharedSecrets are the keys of HMAC algorithms. An HMAC algorithm never uses a key of the key set.
+	SharedSecrets []SharedSecret
+}
+
+// Audience says what a token's aud claim must hold.
+type Audience struct {
+	// Claim is the claim to look at; empty means aud. A claim may be a string or an array of strings.
+	Claim string
+	// AnyOf are the accepted values, of which the claim must contain one. Empty values are dropped.
+	AnyOf []string
+	// OrResource accepts the protected resource's canonical URL when no value is configured.
+	OrResource bool
+	// IssuerBound, when not empty, is the documented reason why this provider's tokens cannot name an audience. The
+	// claim is then checked only against AnyOf, if that is configured.
+	IssuerBound string
+	// Hint tells the operator, in the log of a refusal, how to make the provider issue the right audience.
+	Hint string
+}
+
+// Requirement is one claim that must be present.
+type Requirement struct {
+	// Claim is a path as in [ClaimMap].
+	Claim string
+	// AnyOf are the accepted string values; empty accepts any value but null, false and the empty string.
+	AnyOf []string
+	// Hint explains a refusal in the log.
+	Hint string
+}
+
+// SharedSecret is the key of one HMAC algorithm.
+type SharedSecret struct {
+	Algorithm string
+	Secret    oauth.Secret
+	// Missing is what the log says when a token needs the secret and none is configured.
+	Missing string
+}
+
+// ClaimMap says which claims become which fields of a caller. Claims are named by path: a dot descends into an object
+// ("realm_access.roles"), a backslash before a dot makes it part of the name. Of several paths the first present one wins.
+type ClaimMap struct {
+	UserID   []string
+	Email    []string
+	Name     []string
+	Username []string
+	Nickname []string
+	Picture  []string
+	// ClientID defaults to client_id, then azp. It never falls back to sub.
+	ClientID    []string
+	Roles       List
+	Permissions List
+	// Scopes is where the granted scopes are: a string, split at ScopeSeparator, or an array of strings.
+	Scopes         []string
+	ScopeSeparator string
+	// Extra are further claims for [oauth.UserInfo.Extra].
+	Extra []Extra
+}
+
+// List says how a list of strings is read from claims.
+type List struct {
+	// From are paths of an array of strings or a single string.
+	From []string
+	// Each, instead of From, is the path of an object; of each of its members the list at Member is taken.
+	Each   string
+	Member string
+	// As forms an entry from {value} and, with Each, {key}. Empty means "{value}".
+	As string
+}
+
+// Extra is one further claim under its name for the user.
+type Extra struct {
+	// Claim is the top-level claim.
+	Claim string
+	// As is its name for the user; empty means the claim's own.
+	As string
+}
+
+// Insecure switches checks off. Each is logged as a warning when the verifier is made and when it let a token pass, at
+// most once a minute.
+type Insecure struct {
+	// SkipSignature accepts tokens whoever made them. All other checks still run.
+	SkipSignature bool
+	// SkipAudience accepts tokens that were made for other servers.
+	SkipAudience bool
+}
