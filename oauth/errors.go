@@ -77,6 +77,8 @@ type Error struct {
 	// Required and RequiredAny are the scopes whose lack caused the refusal: all of the first, or one of the second.
 	Required    []string
 	RequiredAny []string
+	// Caller is who was refused, where somebody was verified.
+	Caller *AuthInfo
 	// Cause is the underlying error, for logs.
 	Cause error
 }
@@ -155,6 +157,12 @@ func MissingAnyScope(needed ...string) *Error {
 		Code: CodeInsufficientScope, Status: http.StatusForbidden, Reason: ReasonInsufficientScope, RequiredAny: needed,
 		Description: "Missing at least one required scope from: " + strings.Join(needed, ", "),
 	}
+}
+
+// For returns the refusal with its caller, whose granted scopes the answer names.
+func (e *Error) For(caller *AuthInfo) *Error {
+	e.Caller = caller
+	return e
 }
 
 // AsError returns err as an [*Error]. Whatever else it is becomes a 500 that tells the client nothing.

@@ -32,3 +32,11 @@ func (f Form) URL(issuer string) string {
 		return ""
 	}
 }
+
+// suffix returns the well-known suffix of the form.
+func (f Form) suffix() string {
+	if f == OpenIDAppended || f == OpenIDInserted {
+		return oauth.WellKnownOpenID
+	}
+	return oauth.WellKnownAuthorizationServer
+}

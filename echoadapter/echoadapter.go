@@ -1,0 +1,144 @@
+// Package echoadapter mounts an identity provider on an Echo v4 server: public metadata routes, and middleware that lets
+// only verified callers through.
+package echoadapter
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+// Config says what is protected. Resource is required.
+type Config = runtime.GuardConfig
+
+// Guard makes middleware for the routes of one protected resource.
+type Guard struct {
+	guard *runtime.Guard
+}
+
+// Mount adds the public metadata routes of a resource to e and returns its guard. Nothing is protected until
+// [Guard.Require] is put on a route or group. The well-known forms at the root of the host go to the first resource
+// mounted on e; every further one is found by its path-inserted forms.
+func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error) {
+	g, err := runtime.NewGuard(provider, config)
+	if err != nil {
+		return nil, err
+	}
+	taken := map[string]bool{}
+	for _, r := range e.Routes() {
+		taken[r.Path] = true
+	}
+	for _, route := range g.Routes() {
+		if taken[route.Path] {
+			if !route.Root {
+				return nil, fmt.Errorf("echoadapter: %s is mounted already: two resources cannot share a path", route.Path)
+			}
+			continue
+		}
+		e.Any(route.Path, echo.WrapHandler(route.Handler))
+	}
+	if len(config.AllowedOrigins) > 0 {
+		for _, path := range g.EndpointPaths() {
+			e.OPTIONS(path, preflight(g)) // for routes that are registered for some methods only
+		}
+	}
+	return &Guard{guard: g}, nil
+}
+
+func preflight(g *runtime.Guard) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if g.Preflight(c.Response(), c.Request()) {
+			return nil
+		}
+		return refusal(c, g, oauth.ErrMissingCredentials)
+	}
+}
+
+// RequireConfig adjusts [Guard.RequireWithConfig].
+type RequireConfig struct {
+	// Skipper leaves requests unprotected. The default protects all.
+	Skipper middleware.Skipper
+}
+
+// Require returns middleware that lets only verified callers through. [AuthInfo] finds them in the handlers below.
+func (g *Guard) Require() echo.MiddlewareFunc { return g.RequireWithConfig(RequireConfig{}) }
+
+// RequireWithConfig is [Guard.Require] with a configuration.
+func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
+	if config.Skipper == nil {
+		config.Skipper = middleware.DefaultSkipper
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if config.Skipper(c) {
+				return next(c)
+			}
+			if g.guard.Preflight(c.Response(), r) || g.guard.Landing(c.Response(), r) {
+				return nil
+			}
+			info, err := g.guard.Authenticate(r)
+			if err != nil {
+				return refusal(c, g.guard, err)
+			}
+			c.SetRequest(r.WithContext(oauth.NewContext(r.Context(), info)))
+			return g.answer(c, next(c))
+		}
+	}
+}
+
+// answer turns an [*oauth.Error] that a handler below returned into a refusal with this resource's challenge. Handlers may
+// return one at any time before they write.
+func (g *Guard) answer(c echo.Context, err error) error {
+	var e *oauth.Error
+	if err == nil || c.Response().Committed || !errors.As(err, &e) {
+		return err
+	}
+	return refusal(c, g.guard, e)
+}
+
+// refusal answers through Echo's error handling, so that logging middleware and custom error handlers see it: the
+// challenge is set already, the error is an [*echo.HTTPError] whose cause is the [*oauth.Error].
+func refusal(c echo.Context, g *runtime.Guard, err error) error {
+	refused := g.Refusal(c.Request(), err)
+	for name, values := range refused.Header {
+		c.Response().Header()[name] = values
+	}
+	return echo.NewHTTPError(refused.Status, refused.Body).SetInternal(err)
+}
+
+// AuthInfo returns the verified caller of a request below [Guard.Require].
+func AuthInfo(c echo.Context) (*oauth.AuthInfo, bool) {
+	return oauth.FromContext(c.Request().Context())
+}
+
+// RequireScope returns middleware for routes below [Guard.Require]: the caller needs all of the given scopes or
+// permissions.
+func RequireScope(needed ...string) echo.MiddlewareFunc {
+	return check(func(info *oauth.AuthInfo) error { return runtime.CheckScopes(info, needed...) })
+}
+
+// RequireAnyScope returns middleware for routes below [Guard.Require]: the caller needs at least one of the given scopes or
+// permissions.
+func RequireAnyScope(needed ...string) echo.MiddlewareFunc {
+	return check(func(info *oauth.AuthInfo) error { return runtime.CheckAnyScope(info, needed...) })
+}
+
+func check(allowed func(*oauth.AuthInfo) error) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			info, _ := AuthInfo(c)
+			if err := allowed(info); err != nil {
+				// Without a guard above, nobody adds the challenge: the status is right all the same.
+				return echo.NewHTTPError(oauth.AsError(err).Status, http.StatusText(oauth.AsError(err).Status)).SetInternal(err)
+			}
+			return next(c)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+// Package originguard keeps DNS rebinding away from servers on this machine: a request must name a host that the server
+// knows itself by, and a browser's request must come from a known origin.
+package originguard
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// Guard knows the hosts and origins that a server answers.
+type Guard struct {
+	hosts   []string
+	origins []string
+	any     bool
+}
+
+// New returns the guard of a server that is reached at publicURL and listens on listenAddr. Where it listens on loopback,
+// the usual names of loopback with its port are its own too. origins are further browser origins; "*" allows all.
+func New(publicURL, listenAddr string, origins []string) (*Guard, error) {
+	u, err := url.Parse(publicURL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("public URL %q must be absolute", publicURL)
+	}
+	g := &Guard{}
+	g.own(u.Scheme, u.Host)
+	if host, port, err := net.SplitHostPort(listenAddr); err == nil && oauth.IsLoopbackHost(host) {
+		for _, name := range []string{"localhost", "127.0.0.1", "::1", host} {
+			g.own("http", net.JoinHostPort(name, port))
+		}
+	}
+	for _, origin := range origins {
+		g.any = g.any || origin == "*"
+		g.origins = append(g.origins, strings.ToLower(origin))
+	}
+	return g, nil
+}
+
+func (g *Guard) own(scheme, host string) {
+	host = strings.ToLower(host)
+	g.hosts = append(g.hosts, host)
+	g.origins = append(g.origins, strings.ToLower(scheme)+"://"+host)
+}
+
+// Allows tells whether a request names a host and, where it has one, an origin of this server.
+func (g *Guard) Allows(r *http.Request) bool {
+	if !slices.Contains(g.hosts, strings.ToLower(r.Host)) {
+		return false
+	}
+	origins := r.Header.Values("Origin")
+	switch len(origins) {
+	case 0:
+		return true
+	case 1:
+		return g.any || slices.Contains(g.origins, strings.ToLower(origins[0]))
+	default:
+		return false
+	}
+}

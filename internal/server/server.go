@@ -1,0 +1,188 @@
+// Package server is the MCP server that the command line runs: two tools behind a guard, on Echo.
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/latchkey-auth/latchkey/echoadapter"
+	"github.com/latchkey-auth/latchkey/internal/originguard"
+	"github.com/latchkey-auth/latchkey/mcpadapter"
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// Config says what a server serves.
+type Config struct {
+	Provider oauth.Provider
+	// PublicURL is the scheme and host under which clients reach the server.
+	PublicURL string
+	// Path is the path of the MCP endpoint.
+	Path string
+	// ListenAddr is the address of the listener, for the check of Host.
+	ListenAddr string
+	// Scopes are needed for every request.
+	Scopes []string
+	// Origins are the browser origins that may call the server, besides its own.
+	Origins []string
+	// Version is what the server says of itself to MCP clients.
+	Version string
+	Logger  *slog.Logger
+}
+
+const (
+	// drainLimit is how long requests in flight may take to finish after a stop.
+	drainLimit = 15 * time.Second
+	// headerLimit bounds how long a client may take to send a request's headers.
+	headerLimit = 10 * time.Second
+)
+
+// New returns the server as a handler.
+func New(config Config) (http.Handler, error) {
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	resource, err := resourceURL(config.PublicURL, config.Path)
+	if err != nil {
+		return nil, err
+	}
+	origins, err := originguard.New(config.PublicURL, config.ListenAddr, config.Origins)
+	if err != nil {
+		return nil, err
+	}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Use(middleware.Recover(), ownHostAndOrigin(origins, config.Logger))
+	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
+		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
+		AllowedOrigins: config.Origins, Logger: config.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.GET(healthPath, func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
+	e.Any(config.Path, echo.WrapHandler(mcpadapter.Handler(mcpHandler(config))), guard.Require())
+	e.GET("/whoami", whoami, guard.Require())
+	return e, nil
+}
+
+// healthPath is answered to everybody, whatever Host says: load balancers ask by address.
+const healthPath = "/healthz"
+
+// resourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint.
+func resourceURL(publicURL, path string) (string, error) {
+	u, err := url.Parse(publicURL)
+	if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" {
+		return "", fmt.Errorf("public URL %q must be a scheme and host without a path, such as https://mcp.example.com", publicURL)
+	}
+	if p, err := url.Parse(path); err != nil || len(path) < 2 || path[0] != '/' || p.Path != path || p.Host != "" {
+		return "", fmt.Errorf("path %q must start with a slash and name the MCP endpoint, such as /mcp", path)
+	}
+	if path == healthPath || path == "/whoami" {
+		return "", fmt.Errorf("path %q is taken by the server itself, choose another such as /mcp", path)
+	}
+	return oauth.CanonicalResource(u.Scheme + "://" + u.Host + path)
+}
+
+// ownHostAndOrigin refuses requests that DNS rebinding or a foreign page may have made.
+func ownHostAndOrigin(guard *originguard.Guard, logger *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if r.URL.Path == healthPath || guard.Allows(r) {
+				return next(c)
+			}
+			logger.Info("request refused", "reason", oauth.ReasonForeignOrigin, "status", http.StatusForbidden,
+				"host", r.Host, "origin", r.Header.Get("Origin"))
+			return echo.NewHTTPError(http.StatusForbidden, "This host or origin is not allowed")
+		}
+	}
+}
+
+// Caller is how the server shows a caller. It never holds the token.
+type Caller struct {
+	User        oauth.UserInfo `json:"user"`
+	Scopes      []string       `json:"scopes"`
+	Permissions []string       `json:"permissions"`
+	ClientID    string         `json:"client_id"`
+	Issuer      string         `json:"issuer"`
+	ExpiresAt   time.Time      `json:"expires_at"`
+}
+
+func callerOf(info *oauth.AuthInfo) Caller {
+	return Caller{
+		User: info.User, Scopes: append([]string{}, info.Scopes...), Permissions: append([]string{}, info.Permissions...),
+		ClientID: info.ClientID, Issuer: info.Issuer, ExpiresAt: info.ExpiresAt.UTC(),
+	}
+}
+
+func whoami(c echo.Context) error {
+	info, ok := echoadapter.AuthInfo(c)
+	if !ok {
+		return echo.ErrUnauthorized
+	}
+	c.Response().Header().Set("Cache-Control", "no-store")
+	return c.JSON(http.StatusOK, callerOf(info))
+}
+
+// mcpHandler is a stateless streamable HTTP server with the tools whoami and echo.
+func mcpHandler(config Config) http.Handler {
+	s := mcp.NewServer(&mcp.Implementation{Name: "latchkey", Title: "latchkey", Version: config.Version}, nil)
+	mcp.AddTool(s, &mcp.Tool{Name: "whoami", Description: "Tells who is calling, as the identity provider vouches for it."},
+		func(_ context.Context, request *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+			info, ok := mcpadapter.AuthInfo(request)
+			if !ok {
+				return nil, nil, errors.New("no verified caller")
+			}
+			caller, err := json.Marshal(callerOf(info))
+			if err != nil {
+				return nil, nil, err
+			}
+			return &mcp.CallToolResult{
+				Content: []mcp.Content{&mcp.TextContent{Text: string(caller)}}, StructuredContent: json.RawMessage(caller),
+			}, nil, nil
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "echo", Description: "Answers with the text it was given."},
+		func(_ context.Context, _ *mcp.CallToolRequest, in echoInput) (*mcp.CallToolResult, any, error) {
+			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: in.Text}}}, nil, nil
+		})
+	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{
+		Stateless: true, Logger: config.Logger,
+		DisableLocalhostProtection: true, // ownHostAndOrigin does more, and knows the public URL of a server behind a proxy
+	})
+}
+
+type echoInput struct {
+	Text string `json:"text" jsonschema:"the text to answer with"`
+}
+
+// Run serves handler on the listener until ctx ends, then lets requests in flight finish.
+func Run(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
+	s := &http.Server{
+		Handler: handler, ReadHeaderTimeout: headerLimit, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	if err := s.Shutdown(drain); err != nil {
+		return errors.Join(fmt.Errorf("requests still running after %s: %w", drainLimit, err), s.Close())
+	}
+	return nil
+}

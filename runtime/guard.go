@@ -1,0 +1,324 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+)
+
+// GuardConfig says what a [Guard] protects. The zero value of every field but Resource is the safe default.
+type GuardConfig struct {
+	// Resource is the public URL of the protected endpoint, for example https://mcp.example.com/mcp. Required. Nothing is
+	// ever derived from a request's Host or forwarded headers.
+	Resource string
+	// Name is shown to people by clients that read the metadata.
+	Name string
+	// Documentation is the URL of documentation for people.
+	Documentation string
+	// Scopes are needed for every request. They are announced with the provider's own, so the provider must know them.
+	Scopes []string
+	// ScopesSupported replaces the scopes that metadata and challenges announce: the provider's, without offline_access,
+	// and Scopes. Clients ask for all of them at once, so one that the provider does not know breaks their login.
+	ScopesSupported []string
+	// Hierarchy lets broader scopes satisfy narrower needs.
+	Hierarchy oauth.ScopeHierarchy
+	// Subpaths are further endpoints below the resource, such as "/sse", each with metadata and an audience of its own.
+	Subpaths []string
+	// AllowedOrigins are the browser origins whose scripts may call the protected endpoints: "https://app.example.com",
+	// or "*" for all. Their preflight requests are answered here. Metadata is readable from every origin.
+	AllowedOrigins []string
+	// LandingPage, when set, answers browsers that open the endpoint without a token. It is public.
+	LandingPage http.Handler
+	// MaxTokenBytes bounds the token. The default is [DefaultMaxTokenBytes].
+	MaxTokenBytes int
+	// Logger receives refusals. The default is the provider's, else [slog.Default].
+	Logger *slog.Logger
+}
+
+// DefaultMaxTokenBytes is the longest token that is looked at.
+const DefaultMaxTokenBytes = 16 << 10
+
+// Guard protects handlers of one resource and serves the metadata by which clients find the provider.
+type Guard struct {
+	provider  oauth.Provider
+	config    GuardConfig
+	endpoints []endpoint // longest path first; the last is the resource itself
+	routes    []Route
+	logger    *slog.Logger
+	origins   originList
+}
+
+// endpoint is a protected path with what its challenges say.
+type endpoint struct {
+	path        string
+	resource    string
+	metadataURL string
+}
+
+// Route is a public path of a guard with its handler. The handler answers all methods.
+type Route struct {
+	Path    string
+	Handler http.Handler
+	// Root marks the well-known forms at the root of the host. With several guards on one host they belong to the first.
+	Root bool
+}
+
+// NewGuard returns the guard of a resource.
+func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
+	if provider == nil {
+		return nil, errNoProvider
+	}
+	resource, err := oauth.CanonicalResource(config.Resource)
+	if err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if config.MaxTokenBytes <= 0 {
+		config.MaxTokenBytes = DefaultMaxTokenBytes
+	}
+	g := &Guard{provider: provider, config: config, logger: config.Logger}
+	if g.logger == nil {
+		g.logger = loggerOf(provider)
+	}
+	if g.origins, err = newOriginList(config.AllowedOrigins); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if err := g.addEndpoints(resource); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if err := g.addRoutes(resource); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	return g, nil
+}
+
+func loggerOf(provider oauth.Provider) *slog.Logger {
+	if p, ok := provider.(*Provider); ok {
+		return p.logger
+	}
+	return slog.Default()
+}
+
+func (g *Guard) addEndpoints(resource string) error {
+	for _, sub := range append(slices.Clone(g.config.Subpaths), "") {
+		full, err := oauth.CanonicalResource(resource + sub)
+		if err != nil || sub != "" && (!strings.HasPrefix(sub, "/") || full != resource+sub) {
+			return fmt.Errorf("subpath %q must be a path such as /sse", sub)
+		}
+		u, err := url.Parse(full)
+		if err != nil {
+			return err
+		}
+		g.endpoints = append(g.endpoints, endpoint{
+			path: u.Path, resource: full, metadataURL: oauth.ProtectedResourceMetadataURL(full),
+		})
+	}
+	slices.SortStableFunc(g.endpoints, func(a, b endpoint) int { return len(b.path) - len(a.path) })
+	return nil
+}
+
+// addRoutes lists the metadata paths: for every endpoint its own document, the root forms, and the authorization server's
+// documents at the root and where clients look that take the resource or the issuer for the base.
+func (g *Guard) addRoutes(resource string) error {
+	for _, e := range slices.Backward(g.endpoints) {
+		handler, err := metadata.ResourceHandler(g.resourceMetadata(e.resource))
+		if err != nil {
+			return err
+		}
+		if e.resource == resource {
+			g.route(oauth.RootWellKnown(resource, oauth.WellKnownProtectedResource), handler)
+		}
+		g.route(e.metadataURL, handler)
+	}
+	source, issuer := metadataSource(g.provider), g.provider.Describe().Issuer
+	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
+		handler := source.Handler(suffix)
+		g.route(oauth.RootWellKnown(resource, suffix), handler)
+		g.route(oauth.InsertWellKnown(resource, suffix), handler)
+		g.route(oauth.InsertWellKnown(issuer, suffix), handler)
+	}
+	return nil
+}
+
+// route adds the path of a URL unless it is there already.
+func (g *Guard) route(address string, handler http.Handler) {
+	u, err := url.Parse(address)
+	if err != nil || u.Path == "" || slices.ContainsFunc(g.routes, func(r Route) bool { return r.Path == u.Path }) {
+		return
+	}
+	root := strings.Count(strings.TrimPrefix(u.Path, "/.well-known/"), "/") == 0
+	g.routes = append(g.routes, Route{Path: u.Path, Handler: handler, Root: root})
+}
+
+func (g *Guard) resourceMetadata(resource string) oauth.ProtectedResourceMetadata {
+	return oauth.ProtectedResourceMetadata{
+		Resource:               resource,
+		AuthorizationServers:   []string{g.provider.Describe().Issuer},
+		ScopesSupported:        g.announcedScopes(),
+		BearerMethodsSupported: []string{"header"},
+		ResourceName:           g.config.Name,
+		ResourceDocumentation:  g.config.Documentation,
+	}
+}
+
+// announcedScopes are what clients should ask for at login.
+func (g *Guard) announcedScopes() []string {
+	scopes := g.config.ScopesSupported
+	if scopes == nil {
+		scopes = union(g.provider.Describe().ScopesSupported, g.config.Scopes)
+	}
+	return metadata.Announced(scopes)
+}
+
+func union(a, b []string) []string {
+	all := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Routes returns the guard's public paths, for routers other than net/http's.
+func (g *Guard) Routes() []Route { return slices.Clone(g.routes) }
+
+// Handler serves the guard's public paths and answers 404 to all others. Mount it at "/.well-known/".
+func (g *Guard) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range g.routes {
+		mux.Handle(r.Path, r.Handler)
+	}
+	return mux
+}
+
+// Resource returns the canonical URL of the protected resource.
+func (g *Guard) Resource() string { return g.endpoints[len(g.endpoints)-1].resource }
+
+// EndpointPaths returns the paths of the protected endpoints: the resource's own first.
+func (g *Guard) EndpointPaths() []string {
+	paths := make([]string, 0, len(g.endpoints))
+	for _, e := range slices.Backward(g.endpoints) {
+		paths = append(paths, e.path)
+	}
+	return paths
+}
+
+// Authenticate verifies a request's bearer token and returns its caller. The error is an [*oauth.Error]; answer it with
+// [Guard.Refuse].
+func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
+	token, err := bearerToken(r, g.config.MaxTokenBytes)
+	if err != nil {
+		return nil, err
+	}
+	e := g.endpointOf(r)
+	info, err := g.provider.Verify(r.Context(), token, e.resource)
+	if err != nil {
+		return nil, err
+	}
+	if info == nil {
+		return nil, errors.New("the provider accepted a token without naming its caller")
+	}
+	if len(g.config.Hierarchy) > 0 {
+		own := *info
+		own.Hierarchy = g.config.Hierarchy
+		info = &own
+	}
+	if !info.HasAll(g.config.Scopes...) {
+		return nil, oauth.MissingScopes(g.config.Scopes...).For(info)
+	}
+	return info, nil
+}
+
+// endpointOf returns the endpoint that a request is for. Protected handlers elsewhere belong to the resource itself.
+func (g *Guard) endpointOf(r *http.Request) endpoint {
+	for _, e := range g.endpoints {
+		if r.URL.Path == e.path || strings.HasPrefix(r.URL.Path, e.path+"/") {
+			return e
+		}
+	}
+	return g.endpoints[len(g.endpoints)-1]
+}
+
+// Protect lets only verified callers reach next, where [oauth.FromContext] finds them. It answers CORS preflight requests
+// of the allowed origins.
+func (g *Guard) Protect(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.Preflight(w, r) || g.Landing(w, r) {
+			return
+		}
+		info, err := g.Authenticate(r)
+		if err != nil {
+			g.Refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(oauth.NewContext(r.Context(), info)))
+	})
+}
+
+// Landing answers a browser's request with the landing page and reports whether it did.
+func (g *Guard) Landing(w http.ResponseWriter, r *http.Request) bool {
+	if g.config.LandingPage == nil || !opensPage(r) {
+		return false
+	}
+	g.config.LandingPage.ServeHTTP(w, r)
+	return true
+}
+
+// opensPage tells whether a request looks like a person opening a page: no credentials, HTML wanted, not a stream.
+func opensPage(r *http.Request) bool {
+	accept := r.Header.Get("Accept")
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.Header.Values("Authorization")) == 0 &&
+		strings.Contains(accept, "text/html") && !strings.Contains(accept, "text/event-stream")
+}
+
+// RequireScopes lets only callers with all of the needed scopes or permissions reach next, which must be below
+// [Guard.Protect].
+func (g *Guard) RequireScopes(next http.Handler, needed ...string) http.Handler {
+	return g.require(next, func(info *oauth.AuthInfo) error { return CheckScopes(info, needed...) })
+}
+
+// RequireAnyScope lets only callers with at least one of the needed scopes or permissions reach next, which must be below
+// [Guard.Protect].
+func (g *Guard) RequireAnyScope(next http.Handler, needed ...string) http.Handler {
+	return g.require(next, func(info *oauth.AuthInfo) error { return CheckAnyScope(info, needed...) })
+}
+
+func (g *Guard) require(next http.Handler, check func(*oauth.AuthInfo) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info, _ := oauth.FromContext(r.Context())
+		if err := check(info); err != nil {
+			g.Refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// CheckScopes returns the 403 for a caller who lacks one of the needed scopes or permissions, and the 401 for no caller.
+func CheckScopes(info *oauth.AuthInfo, needed ...string) error {
+	switch {
+	case info == nil:
+		return oauth.ErrMissingCredentials
+	case !info.HasAll(needed...):
+		return oauth.MissingScopes(needed...).For(info)
+	}
+	return nil
+}
+
+// CheckAnyScope returns the 403 for a caller who has none of the needed scopes or permissions, and the 401 for no caller.
+func CheckAnyScope(info *oauth.AuthInfo, needed ...string) error {
+	switch {
+	case info == nil:
+		return oauth.ErrMissingCredentials
+	case !info.HasAny(needed...):
+		return oauth.MissingAnyScope(needed...).For(info)
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+// Package metadata serves the documents by which clients find their way: RFC 9728 protected resource metadata, and the
+// provider's RFC 8414 and OpenID documents passed on.
+package metadata
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
+)
+
+const (
+	// freshFor is how long a fetched document is served before it is fetched again, in the background.
+	freshFor = 10 * time.Minute
+	// staleFor is how long it may be served when the provider cannot be reached.
+	staleFor = 24 * time.Hour
+	// coolDown is the least time between two fetches after a failure.
+	coolDown = 10 * time.Second
+	// fetchLimit bounds one round of fetches.
+	fetchLimit = 10 * time.Second
+	// maxDocument bounds a document; real ones have up to 10 KB.
+	maxDocument = 256 << 10
+	// cacheControl lets clients keep documents for five minutes, so that changes arrive soon.
+	cacheControl = "public, max-age=300"
+)
+
+// Config says whose metadata a [Source] serves.
+type Config struct {
+	// Issuer is what a document must name as its issuer, byte for byte (RFC 8414 section 3.3).
+	Issuer string
+	// Forms are the documents that the provider serves, best first.
+	Forms []Form
+	// Fallback is served when Forms is empty.
+	Fallback oauth.AuthorizationServerMetadata
+	Client   *http.Client
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// Source yields a provider's authorization server metadata: fetched on demand, kept, and kept longer while the provider is
+// down. It has no goroutine of its own; a look-up past freshness starts one bounded fetch.
+type Source struct {
+	config    Config
+	documents map[string]*document
+}
+
+// NewSource returns the source of a provider's metadata.
+func NewSource(config Config) *Source {
+	s := &Source{config: config, documents: map[string]*document{}}
+	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
+		if urls := config.urls(suffix); len(urls) > 0 {
+			s.documents[suffix] = &document{source: s, urls: urls}
+		}
+	}
+	return s
+}
+
+// urls returns where to look for the document of a well-known suffix. A request for RFC 8414's document is also answered
+// with OpenID's, of which it is a subset; the reverse would lack what OpenID clients need.
+func (c Config) urls(suffix string) []string {
+	var same, other []string
+	for _, form := range c.Forms {
+		if u := form.URL(c.Issuer); form.suffix() == suffix {
+			same = append(same, u)
+		} else {
+			other = append(other, u)
+		}
+	}
+	if suffix == oauth.WellKnownAuthorizationServer {
+		same = append(same, other...)
+	}
+	return same
+}
+
+// Document returns the document of a well-known suffix. Errors are [*oauth.Error] values: 404 for a document that the
+// provider does not have, 503 when it cannot be had right now.
+func (s *Source) Document(ctx context.Context, suffix string) ([]byte, error) {
+	if len(s.config.Forms) == 0 && suffix == oauth.WellKnownAuthorizationServer {
+		return json.Marshal(s.config.Fallback)
+	}
+	d, ok := s.documents[suffix]
+	if !ok {
+		return nil, &oauth.Error{Code: oauth.CodeInvalidRequest, Status: http.StatusNotFound, Description: "Not found"}
+	}
+	return d.get(ctx)
+}
+
+// Handler serves the document of a well-known suffix to clients on any origin.
+func (s *Source) Handler(suffix string) http.Handler {
+	return public(func(w http.ResponseWriter, r *http.Request) {
+		body, err := s.Document(r.Context(), suffix)
+		if err != nil {
+			writeError(w, oauth.AsError(err))
+			return
+		}
+		writeDocument(w, body)
+	})
+}
+
+// ResourceHandler serves a protected resource metadata document (RFC 9728 section 3.2) to clients on any origin.
+func ResourceHandler(document oauth.ProtectedResourceMetadata) (http.Handler, error) {
+	body, err := json.Marshal(document)
+	if err != nil {
+		return nil, fmt.Errorf("protected resource metadata: %w", err)
+	}
+	return public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, body) }), nil
+}
+
+// public answers GET and HEAD, and lets scripts of every origin read: the documents are public and carry no credentials.
+func public(get http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			get(w, r)
+		case http.MethodOptions:
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version")
+			h.Set("Access-Control-Max-Age", "86400")
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			h.Set("Allow", "GET, HEAD, OPTIONS")
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		}
+	})
+}
+
+func writeDocument(w http.ResponseWriter, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", cacheControl)
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(body)
+}
+
+func writeError(w http.ResponseWriter, e *oauth.Error) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", fmt.Sprint(int(e.RetryAfter.Seconds())))
+	}
+	w.WriteHeader(e.Status)
+	_ = json.NewEncoder(w).Encode(oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
+}
+
+// document is one well-known document of the provider.
+type document struct {
+	source *Source
+	urls   []string
+
+	mu      sync.Mutex
+	body    []byte
+	fetched time.Time
+	failed  time.Time
+	// running is closed when the fetch that is under way ends; nil when none is.
+	running chan struct{}
+}
+
+func (d *document) get(ctx context.Context) ([]byte, error) {
+	d.mu.Lock()
+	now := d.source.config.Now()
+	if d.body != nil && now.Sub(d.fetched) >= staleFor {
+		d.body = nil
+	}
+	body := d.body
+	if due := body == nil || now.Sub(d.fetched) >= freshFor; due && d.running == nil && now.Sub(d.failed) >= coolDown {
+		d.running = make(chan struct{})
+		// Detached: a client that gives up must not cost the others the answer.
+		go d.fetch(context.WithoutCancel(ctx), d.running)
+	}
+	running := d.running
+	d.mu.Unlock()
+
+	if body != nil {
+		return body, nil
+	}
+	if running != nil {
+		select {
+		case <-running:
+		case <-ctx.Done():
+			return nil, oauth.Unavailable(coolDown, ctx.Err())
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.body == nil {
+		return nil, oauth.Unavailable(coolDown, errors.New("no authorization server metadata could be fetched"))
+	}
+	return d.body, nil
+}
+
+func (d *document) fetch(ctx context.Context, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	body, err := d.first(ctx)
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.source.config.Now()
+	if err != nil {
+		d.failed = now
+		d.source.config.Logger.Warn("authorization server metadata cannot be fetched",
+			"issuer", d.source.config.Issuer, "serving_older", d.body != nil, "error", err)
+	} else {
+		d.body, d.fetched, d.failed = body, now, time.Time{}
+	}
+	d.running = nil
+	close(done)
+}
+
+// first returns the first usable document.
+func (d *document) first(ctx context.Context) ([]byte, error) {
+	var problems []error
+	for _, u := range d.urls {
+		body, err := d.source.one(ctx, u)
+		if err == nil {
+			return body, nil
+		}
+		problems = append(problems, fmt.Errorf("%s: %w", u, err))
+	}
+	return nil, errors.Join(problems...)
+}
+
+func (s *Source) one(ctx context.Context, url string) ([]byte, error) {
+	body, _, err := egress.GetJSON(ctx, s.config.Client, url, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	object, err := oauth.ParseClaims(string(body))
+	if err != nil {
+		return nil, err
+	}
+	if issuer := object.String("issuer"); issuer != s.config.Issuer {
+		return nil, fmt.Errorf("the document names issuer %q, configured is %q (RFC 8414 section 3.3)", issuer, s.config.Issuer)
+	}
+	return body, nil
+}
+
+// Announced returns the scopes that protected resource metadata and challenges may name: the given ones without
+// offline_access, which is a matter between client and authorization server (MCP authorization, "Scope Selection").
+func Announced(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
+}

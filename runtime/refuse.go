@@ -1,0 +1,120 @@
+package runtime
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+)
+
+// Refusal is the answer to a refused request, ready for any router: set Header, then send Status with Body as JSON.
+type Refusal struct {
+	Status int
+	Header http.Header
+	Body   RefusalBody
+}
+
+// RefusalBody is the JSON body of a refusal, in the shape that mcp-use gives it.
+type RefusalBody struct {
+	Error              string   `json:"error"`
+	Required           []string `json:"required,omitempty"`
+	RequiredAny        []string `json:"required_any,omitempty"`
+	GrantedScopes      []string `json:"granted_scopes,omitzero"`
+	GrantedPermissions []string `json:"granted_permissions,omitzero"`
+	Message            string   `json:"message,omitempty"`
+}
+
+// Refusal turns an error of [Guard.Authenticate] or [CheckScopes] into an answer and logs its reason.
+func (g *Guard) Refusal(r *http.Request, err error) Refusal {
+	e := oauth.AsError(err)
+	g.logRefusal(r, e)
+	header := http.Header{}
+	header.Set("Cache-Control", "no-store")
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusBadRequest {
+		header.Set("WWW-Authenticate", g.challenge(r, e).String())
+	}
+	if e.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(max(1, e.RetryAfter.Seconds()))))
+	}
+	g.origins.expose(header, r)
+	return Refusal{Status: e.Status, Header: header, Body: refusalBody(e)}
+}
+
+// Refuse answers a request with the refusal of an error.
+func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	refusal := g.Refusal(r, err)
+	for name, values := range refusal.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(refusal.Status)
+	_ = json.NewEncoder(w).Encode(refusal.Body) // the client is gone when this fails
+}
+
+func refusalBody(e *oauth.Error) RefusalBody {
+	if e.Code != oauth.CodeInsufficientScope {
+		return RefusalBody{Error: e.Description}
+	}
+	body := RefusalBody{Error: string(e.Code), Required: e.Required, RequiredAny: e.RequiredAny, Message: e.Description}
+	body.GrantedScopes, body.GrantedPermissions = []string{}, []string{}
+	if e.Caller != nil {
+		body.GrantedScopes = append(body.GrantedScopes, e.Caller.Scopes...)
+		body.GrantedPermissions = append(body.GrantedPermissions, e.Caller.Permissions...)
+	}
+	return body
+}
+
+// challenge is the WWW-Authenticate value of a refusal: RFC 6750 section 3 and RFC 9728 section 5.1.
+func (g *Guard) challenge(r *http.Request, e *oauth.Error) oauth.Challenge {
+	c := oauth.Challenge{
+		ResourceMetadata: g.endpointOf(r).metadataURL,
+		Scope:            strings.Join(g.neededScopes(e), " "),
+	}
+	if e.Code != "" {
+		c.Error, c.ErrorDescription = e.Code, e.Description
+	}
+	return c
+}
+
+// neededScopes is what a client should ask for next. After a 403 that is all it had and all that was missing, so that one
+// more login is enough; where one of several scopes would do, the first.
+func (g *Guard) neededScopes(e *oauth.Error) []string {
+	if e.Code != oauth.CodeInsufficientScope {
+		return g.announcedScopes()
+	}
+	needed := e.Required
+	if len(e.RequiredAny) > 0 {
+		needed = e.RequiredAny[:1]
+	}
+	if e.Caller != nil {
+		needed = union(e.Caller.Scopes, needed)
+	}
+	return metadata.Announced(needed)
+}
+
+func (g *Guard) logRefusal(r *http.Request, e *oauth.Error) {
+	level := slog.LevelInfo
+	switch {
+	case e.Reason == oauth.ReasonMissingCredentials:
+		level = slog.LevelDebug // the first step of every client
+	case e.Status >= http.StatusInternalServerError:
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("provider", g.provider.Describe().Name),
+	}
+	if e.Cause != nil {
+		attrs = append(attrs, slog.String("error", e.Cause.Error()))
+	}
+	if e.Caller != nil {
+		attrs = append(attrs, slog.String("subject", e.Caller.Subject), slog.Any("required", append(e.Required, e.RequiredAny...)))
+	}
+	g.logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request refused", attrs...)
+}
