@@ -18,6 +18,9 @@ type Rules struct {
 	Require []Requirement
 	// SharedSecrets are the keys of HMAC algorithms. An HMAC algorithm never uses a key of the key set.
 	SharedSecrets []SharedSecret
+	// IDTokenShaped, when not empty, is the documented reason why this provider's access tokens look like ID tokens: with
+	// at_hash, c_hash or s_hash, or with a nonce and neither scope nor client. With any other provider that is refused.
+	IDTokenShaped string
 }
 
 // Audience says what a token's aud claim must hold.
@@ -26,7 +29,8 @@ type Audience struct {
 	Claim string
 	// AnyOf are the accepted values, of which the claim must contain one. Empty values are dropped.
 	AnyOf []string
-	// OrResource accepts the protected resource's canonical URL when no value is configured.
+	// OrResource accepts the protected resource's canonical URL when no value is configured. A resource URL without a path
+	// is accepted with a slash too: that is the same URL, and how URL libraries write it.
 	OrResource bool
 	// IssuerBound, when not empty, is the documented reason why this provider's tokens cannot name an audience. The
 	// claim is then checked only against AnyOf, if that is configured.
@@ -54,8 +58,10 @@ type SharedSecret struct {
 }
 
 // ClaimMap says which claims become which fields of a caller. Claims are named by path: a dot descends into an object
-// ("realm_access.roles"), a backslash before a dot makes it part of the name. Of several paths the first present one wins.
+// ("realm_access.roles"), a backslash before a dot makes it part of the name. Of several paths the first with a value wins:
+// a string, or list, that is not empty.
 type ClaimMap struct {
+	// UserID defaults to sub.
 	UserID   []string
 	Email    []string
 	Name     []string
@@ -66,7 +72,8 @@ type ClaimMap struct {
 	ClientID    []string
 	Roles       List
 	Permissions List
-	// Scopes is where the granted scopes are: a string, split at ScopeSeparator, or an array of strings.
+	// Scopes is where the granted scopes are: a string, split at ScopeSeparator (default space), or an array of strings. It
+	// defaults to scope.
 	Scopes         []string
 	ScopeSeparator string
 	// Extra are further claims for [oauth.UserInfo.Extra].
@@ -77,7 +84,8 @@ type ClaimMap struct {
 type List struct {
 	// From are paths of an array of strings or a single string.
 	From []string
-	// Each, instead of From, is the path of an object; of each of its members the list at Member is taken.
+	// Each, instead of From, is the path of an object; of each of its members the list at Member is taken. Without Member
+	// the names of the members are the list.
 	Each   string
 	Member string
 	// As forms an entry from {value} and, with Each, {key}. Empty means "{value}".

@@ -1,0 +1,112 @@
+package jose
+
+import (
+	"crypto"
+	"crypto/sha256"
+	"crypto/sha512"
+)
+
+// Algorithm is the name of a JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
+type Algorithm string
+
+// The algorithms that this package knows. "none" is not among them.
+const (
+	RS256 Algorithm = "RS256"
+	RS384 Algorithm = "RS384"
+	RS512 Algorithm = "RS512"
+	PS256 Algorithm = "PS256"
+	PS384 Algorithm = "PS384"
+	PS512 Algorithm = "PS512"
+	ES256 Algorithm = "ES256"
+	ES384 Algorithm = "ES384"
+	ES512 Algorithm = "ES512"
+	EdDSA Algorithm = "EdDSA" // with Ed25519 only
+	HS256 Algorithm = "HS256"
+	HS384 Algorithm = "HS384"
+	HS512 Algorithm = "HS512"
+)
+
+// kind is what an algorithm does with a key.
+type kind uint8
+
+const (
+	unknownKind kind = iota
+	pkcs1v15
+	pss
+	ecdsaKind
+	eddsaKind
+	hmacKind
+)
+
+// scheme is an algorithm taken apart.
+type scheme struct {
+	kind kind
+	hash crypto.Hash // zero for EdDSA
+	// curve is the name of the one curve that an ECDSA algorithm goes with (RFC 7518 section 3.4).
+	curve string
+	// half is the length of r, and of s, in an ECDSA signature.
+	half int
+}
+
+func (a Algorithm) scheme() scheme {
+	switch a {
+	case RS256:
+		return scheme{kind: pkcs1v15, hash: crypto.SHA256}
+	case RS384:
+		return scheme{kind: pkcs1v15, hash: crypto.SHA384}
+	case RS512:
+		return scheme{kind: pkcs1v15, hash: crypto.SHA512}
+	case PS256:
+		return scheme{kind: pss, hash: crypto.SHA256}
+	case PS384:
+		return scheme{kind: pss, hash: crypto.SHA384}
+	case PS512:
+		return scheme{kind: pss, hash: crypto.SHA512}
+	case ES256:
+		return scheme{kind: ecdsaKind, hash: crypto.SHA256, curve: "P-256", half: 32}
+	case ES384:
+		return scheme{kind: ecdsaKind, hash: crypto.SHA384, curve: "P-384", half: 48}
+	case ES512:
+		return scheme{kind: ecdsaKind, hash: crypto.SHA512, curve: "P-521", half: 66}
+	case EdDSA:
+		return scheme{kind: eddsaKind}
+	case HS256:
+		return scheme{kind: hmacKind, hash: crypto.SHA256}
+	case HS384:
+		return scheme{kind: hmacKind, hash: crypto.SHA384}
+	case HS512:
+		return scheme{kind: hmacKind, hash: crypto.SHA512}
+	default:
+		return scheme{}
+	}
+}
+
+// Known tells whether a is one of this package's algorithms. Names match by case too.
+func (a Algorithm) Known() bool { return a.scheme().kind != unknownKind }
+
+// Symmetric tells whether a needs a shared secret instead of a key pair.
+func (a Algorithm) Symmetric() bool { return a.scheme().kind == hmacKind }
+
+// MinSecret is the least number of bytes of a shared secret for a: the size of its hash (RFC 7518 section 3.2). It is zero
+// for an algorithm that takes none.
+func (a Algorithm) MinSecret() int {
+	if s := a.scheme(); s.kind == hmacKind {
+		return s.hash.Size()
+	}
+	return 0
+}
+
+// sum writes the digest of input into buf.
+func (s scheme) sum(input []byte, buf *[sha512.Size]byte) []byte {
+	switch s.hash {
+	case crypto.SHA256:
+		digest := sha256.Sum256(input)
+		return buf[:copy(buf[:], digest[:])]
+	case crypto.SHA384:
+		digest := sha512.Sum384(input)
+		return buf[:copy(buf[:], digest[:])]
+	default:
+		*buf = sha512.Sum512(input)
+		return buf[:]
+	}
+}

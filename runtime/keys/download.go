@@ -1,0 +1,68 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+)
+
+// maxBody is the size of the largest key set that is read. A hundred RSA keys with certificates take a third of it.
+const maxBody = 512 << 10
+
+// download fetches the key set once. Its errors hold neither query nor credentials of the address.
+func (r *Remote) download(ctx context.Context) (set *jose.Set, err error) {
+	defer func() {
+		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the process.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("fetching the key set panicked: %v", p)
+		}
+	}()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.config.URL, nil)
+	if err != nil {
+		return nil, errors.New("the address of the key set is not a URL")
+	}
+	request.Header.Set("Accept", "application/jwk-set+json, application/json")
+	response, err := r.client.Do(request)
+	if err != nil {
+		return nil, withoutURL(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the key set was answered with status %d, want 200", response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the key set: %w", err)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("the key set is larger than %d bytes", maxBody)
+	}
+	set, err = jose.ParseSet(body)
+	if err != nil {
+		return nil, fmt.Errorf("the answer is no key set: %w", err)
+	}
+	return set, nil
+}
+
+// withoutURL takes the address, whose query may hold an API key, out of an error of net/http.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// redacted is an address for logs: without credentials, query and fragment.
+func redacted(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}

@@ -1,0 +1,247 @@
+// Package keys holds a provider's public keys: it fetches its JWK set (RFC 7517), keeps it, and follows rotations.
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// The defaults of [Config].
+const (
+	DefaultSoftExpiry = 10 * time.Minute
+	DefaultHardExpiry = 30 * time.Minute
+	DefaultMaxStale   = 24 * time.Hour
+	DefaultCoolDown   = 30 * time.Second
+	DefaultTimeout    = 5 * time.Second
+)
+
+// Config says where the keys are and how long a fetched set is relied on. Zero durations mean the defaults.
+type Config struct {
+	// URL is the address of the JWK set.
+	URL string
+	// Client fetches the set. Redirects are never followed, whatever it says. The default is a copy of
+	// [http.DefaultClient].
+	Client *http.Client
+	// Now is the clock. The default is time.Now.
+	Now func() time.Time
+	// Logger gets outages and changes of the set. The default is [slog.Default].
+	Logger *slog.Logger
+	// SoftExpiry is the age from which a look-up starts a refresh, in the background.
+	SoftExpiry time.Duration
+	// HardExpiry is the age from which a look-up waits for the refresh, unless the provider is known to be out of reach.
+	HardExpiry time.Duration
+	// MaxStale is the age beyond which no key is used, even if the provider stays out of reach.
+	MaxStale time.Duration
+	// CoolDown is the least time between two fetches.
+	CoolDown time.Duration
+	// Timeout limits one fetch, from dialling to the last byte.
+	Timeout time.Duration
+}
+
+// Remote is a provider's published key set. The first look-up fetches it; later ones refresh it. It has no goroutine of its
+// own but the fetch under way, which ends within its time limit; there is nothing to close. It is safe for concurrent use.
+//
+// A key that the provider removed from its set is accepted
+//   - for at most SoftExpiry and one fetch, while look-ups keep coming;
+//   - for at most HardExpiry, if none came (the next look-up then waits for the fetch);
+//   - for at most MaxStale, while the provider cannot be reached.
+//
+// Within these bounds a known key is answered at once, whatever the provider does.
+//
+// A token whose key is unknown causes a fetch, but at most one in a CoolDown, for all such tokens together. A fetch that
+// fails leaves the known keys in place; a token that needs another key is then answered with
+// [oauth.ErrTemporarilyUnavailable], since nobody can say that it is wrong.
+type Remote struct {
+	config Config
+	client http.Client
+
+	current atomic.Pointer[snapshot]
+
+	mu          sync.Mutex
+	running     *fetch    // nil while none is under way
+	lastAttempt time.Time // when the last fetch ended; zero before the first
+	lastErr     error     // how it ended
+}
+
+// snapshot is the set as the provider last confirmed it. It is immutable.
+type snapshot struct {
+	set       *jose.Set
+	confirmed time.Time
+}
+
+// fetch is one fetch under way; done is closed when its result is in place.
+type fetch struct{ done chan struct{} }
+
+// NewRemote returns the key set at an address. It fetches nothing yet.
+func NewRemote(config Config) *Remote {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	for _, d := range []struct {
+		value    *time.Duration
+		fallback time.Duration
+	}{
+		{&config.SoftExpiry, DefaultSoftExpiry}, {&config.HardExpiry, DefaultHardExpiry},
+		{&config.MaxStale, DefaultMaxStale}, {&config.CoolDown, DefaultCoolDown}, {&config.Timeout, DefaultTimeout},
+	} {
+		if *d.value <= 0 {
+			*d.value = d.fallback
+		}
+	}
+	r := &Remote{config: config}
+	if config.Client != nil {
+		r.client = *config.Client
+	}
+	r.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return r
+}
+
+// Key returns the one key for tokens with the given kid and algorithm; a token without a kid finds a key only where a
+// single one fits the algorithm. A key is the same pointer for as long as the provider publishes it unchanged, through all
+// refreshes: a cache of verified tokens looks its key up again and compares.
+//
+// The error is an [*oauth.Error]: 401 for a key that the provider does not publish, 503 when that cannot be known.
+func (r *Remote) Key(ctx context.Context, id string, algorithm jose.Algorithm) (*jose.Key, error) {
+	now := r.config.Now()
+	s := r.current.Load()
+	key, err := s.find(id, algorithm)
+	switch age := s.age(now); {
+	case err == nil && age < r.config.SoftExpiry:
+		return key, nil
+	case err == nil && (age < r.config.HardExpiry || age < r.config.MaxStale && r.outage(now)):
+		r.refresh(now)
+		return key, nil
+	}
+	if f := r.refresh(now); f != nil {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, oauth.Unavailable(time.Second, fmt.Errorf("waiting for the provider's keys: %w", context.Cause(ctx)))
+		}
+	}
+	return r.settled(id, algorithm)
+}
+
+// settled answers from what is known after the fetch that was allowed, if one was.
+func (r *Remote) settled(id string, algorithm jose.Algorithm) (*jose.Key, error) {
+	r.mu.Lock()
+	lastErr, lastAttempt := r.lastErr, r.lastAttempt
+	r.mu.Unlock()
+	now := r.config.Now()
+	s := r.current.Load()
+	key, err := s.find(id, algorithm)
+	usable := s.age(now) < r.config.MaxStale
+	switch {
+	case err == nil && usable:
+		return key, nil
+	case lastErr != nil || !usable:
+		wait := max(r.config.CoolDown-now.Sub(lastAttempt), time.Second)
+		return nil, oauth.Unavailable(min(wait, r.config.CoolDown), errors.Join(errUnavailable, lastErr))
+	case errors.Is(err, jose.ErrAmbiguousKey):
+		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey,
+			fmt.Errorf("more than one of the provider's keys fits kid %q and %s", id, algorithm))
+	default:
+		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, fmt.Errorf(
+			"the provider publishes no key with kid %q for %s (%d usable keys in its set)", id, algorithm, s.set.Len()))
+	}
+}
+
+var errUnavailable = errors.New("the provider's keys are not available")
+
+// outage tells whether the provider failed to answer recently, so that waiting for it again is pointless.
+func (r *Remote) outage(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lastErr != nil && elapsed(r.lastAttempt, now) < r.config.SoftExpiry
+}
+
+// refresh returns the fetch under way, starting one if none is and the cool-down has passed; nil if it has not.
+func (r *Remote) refresh(now time.Time) *fetch {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.running == nil && (r.lastAttempt.IsZero() || elapsed(r.lastAttempt, now) >= r.config.CoolDown) {
+		r.running = &fetch{done: make(chan struct{})}
+		go r.run(r.running)
+	}
+	return r.running
+}
+
+// run performs a fetch. It does not use the context of the look-up that started it, since others wait for it too; its own
+// time limit ends it.
+func (r *Remote) run(f *fetch) {
+	ctx, cancel := context.WithTimeout(context.Background(), r.config.Timeout)
+	defer cancel()
+	set, err := r.download(ctx)
+	now := r.config.Now()
+	if err == nil {
+		r.install(set, now)
+	} else {
+		r.config.Logger.Warn("the provider's keys could not be fetched; known keys stay in use",
+			"url", redacted(r.config.URL), "error", err, "known_keys", r.known())
+	}
+	r.mu.Lock()
+	r.running, r.lastAttempt, r.lastErr = nil, now, err
+	r.mu.Unlock()
+	close(f.done)
+}
+
+// install makes a fetched set the current one. Only the one running fetch calls it.
+func (r *Remote) install(set *jose.Set, now time.Time) {
+	changed := true
+	if old := r.current.Load(); old != nil {
+		set, changed = set.Renew(old.set)
+	}
+	r.current.Store(&snapshot{set: set, confirmed: now})
+	if !changed {
+		return
+	}
+	r.config.Logger.Info("the provider's key set is new", "url", redacted(r.config.URL), "keys", set.Len())
+	for _, reason := range set.Unusable() {
+		r.config.Logger.Warn("a key of the provider's set is ignored", "url", redacted(r.config.URL), "reason", reason)
+	}
+}
+
+func (r *Remote) known() int {
+	if s := r.current.Load(); s != nil {
+		return s.set.Len()
+	}
+	return 0
+}
+
+func (s *snapshot) find(id string, algorithm jose.Algorithm) (*jose.Key, error) {
+	if s == nil {
+		return nil, jose.ErrNoKey
+	}
+	return s.set.Find(id, algorithm)
+}
+
+// forever is longer than any configured age.
+const forever = time.Duration(1<<63 - 1)
+
+// age is how long ago the provider confirmed the set; forever if it never did.
+func (s *snapshot) age(now time.Time) time.Duration {
+	if s == nil {
+		return forever
+	}
+	return elapsed(s.confirmed, now)
+}
+
+// elapsed is the time since then. A clock that was set back tells nothing: then it is forever, and everything is asked anew.
+func elapsed(then, now time.Time) time.Duration {
+	if d := now.Sub(then); d >= 0 {
+		return d
+	}
+	return forever
+}
