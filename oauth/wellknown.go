@@ -71,7 +71,7 @@ func CanonicalResource(resource string) (string, error) {
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("resource URL: %w", err)
-	case u.Scheme == "" || u.Host == "":
+	case u.Scheme == "" || u.Hostname() == "":
 		return "", errors.New("resource URL must be absolute, such as https://mcp.example.com/mcp")
 	case u.User != nil:
 		return "", errors.New("resource URL must not contain credentials")
@@ -80,7 +80,7 @@ func CanonicalResource(resource string) (string, error) {
 	case u.RawQuery != "" || u.ForceQuery:
 		return "", errors.New("resource URL must not contain a query")
 	}
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	scheme, host := strings.ToLower(u.Scheme), strings.TrimSuffix(strings.ToLower(u.Host), ":")
 	switch {
 	case scheme == "https":
 		host = strings.TrimSuffix(host, ":443")
