@@ -1,0 +1,5 @@
+module github.com/latchkey-auth/latchkey/e2e
+
+go 1.26.0
+
+replace github.com/latchkey-auth/latchkey => ../

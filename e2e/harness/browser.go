@@ -1,0 +1,130 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxPages bounds how many redirects a login may take.
+const maxPages = 20
+
+// Browser is a user's browser: cookies, and redirects followed by hand.
+type Browser struct {
+	client *http.Client
+}
+
+// Page is where a Browser has arrived.
+type Page struct {
+	URL    *url.URL
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// NewBrowser returns a browser without any cookie.
+func NewBrowser() *Browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic(err) // cookiejar.New never fails without a public suffix list
+	}
+	return &Browser{client: &http.Client{
+		Jar:           jar,
+		Timeout:       20 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// Do sends one request and follows no redirect.
+func (b *Browser) Do(request *http.Request) (*Page, error) {
+	response, err := b.client.Do(request) //nolint:gosec // a browser goes where it is sent; the servers are ours
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
+	if err != nil {
+		return nil, err
+	}
+	return &Page{URL: request.URL, Status: response.StatusCode, Header: response.Header, Body: body}, nil
+}
+
+// Visit follows redirects from target until stop says so of the next address, or a page answers that is no redirect.
+// The page at which stop said so is not requested: its Status is 0.
+func (b *Browser) Visit(ctx context.Context, target string, stop func(*url.URL) bool) (*Page, error) {
+	next, err := url.Parse(target)
+	if err != nil {
+		return nil, err
+	}
+	for range maxPages {
+		if stop != nil && stop(next) {
+			return &Page{URL: next}, nil
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, next.String(), nil) //nolint:gosec // as Do
+		if err != nil {
+			return nil, err
+		}
+		request.Header.Set("Accept", "text/html")
+		page, err := b.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		if page.Status < 300 || page.Status > 399 {
+			return page, nil
+		}
+		if next, err = page.Redirect(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("more than %d redirects from %s", maxPages, target)
+}
+
+// PostJSON posts an object as a page's script does.
+func (b *Browser) PostJSON(ctx context.Context, target string, object any) (*Page, error) {
+	body, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	return b.post(ctx, target, "application/json", body)
+}
+
+// PostForm posts a form.
+func (b *Browser) PostForm(ctx context.Context, target string, form url.Values) (*Page, error) {
+	return b.post(ctx, target, "application/x-www-form-urlencoded", []byte(form.Encode()))
+}
+
+func (b *Browser) post(ctx context.Context, target, contentType string, body []byte) (*Page, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", contentType)
+	request.Header.Set("Origin", request.URL.Scheme+"://"+request.URL.Host)
+	request.Header.Set("Sec-Fetch-Site", "same-origin")
+	return b.Do(request)
+}
+
+// Redirect is where the page sends the browser.
+func (p *Page) Redirect() (*url.URL, error) {
+	location := p.Header.Get("Location")
+	if location == "" {
+		return nil, fmt.Errorf("%s answers %d without Location", p.URL.Redacted(), p.Status)
+	}
+	return p.URL.Parse(location)
+}
+
+// Excerpt is the beginning of the page's body, for error messages.
+func (p *Page) Excerpt() string {
+	text := strings.TrimSpace(string(p.Body))
+	if len(text) > 500 {
+		text = text[:500] + "…"
+	}
+	return text
+}

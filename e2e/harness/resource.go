@@ -1,0 +1,122 @@
+package harness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// readyTime bounds how long a resource server may take to answer.
+const readyTime = 30 * time.Second
+
+// ResourceServer is `latchkey serve` in front of an authorization server.
+type ResourceServer struct {
+	// Binary is the command line's path, LogDir where serve.log is written.
+	Binary, LogDir string
+	Port           int
+	Server         Server
+
+	process *Process
+}
+
+// Origin is its public URL.
+func (r *ResourceServer) Origin() string { return fmt.Sprintf("http://127.0.0.1:%d", r.Port) }
+
+// MCPURL is its canonical resource URL, where MCP is spoken.
+func (r *ResourceServer) MCPURL() string { return r.Origin() + "/mcp" }
+
+// Start starts it, with further arguments, and returns when it answers.
+func (r *ResourceServer) Start(ctx context.Context, args ...string) error {
+	var err error
+	r.process, err = Start(ctx, Command{
+		Name: "serve", LogDir: r.LogDir, Path: r.Binary,
+		Args: append([]string{
+			"serve", "--provider", r.Server.Provider(),
+			"--addr", fmt.Sprintf("127.0.0.1:%d", r.Port), "--public-url", r.Origin(), "--path", "/mcp",
+		}, args...),
+		Env: r.Server.Environment(),
+	})
+	if err != nil {
+		return err
+	}
+	ready, cancel := context.WithTimeout(ctx, readyTime)
+	defer cancel()
+	if err := r.process.WaitReady(ready, r.Origin()+"/healthz"); err != nil {
+		r.process.Stop()
+		return err
+	}
+	return nil
+}
+
+// Restart replaces the process by one with further arguments, at the same address.
+func (r *ResourceServer) Restart(ctx context.Context, args ...string) error {
+	r.process.Stop()
+	return r.Start(ctx, args...)
+}
+
+// Stop ends it.
+func (r *ResourceServer) Stop() {
+	if r.process != nil {
+		r.process.Stop()
+	}
+}
+
+// Log is what it has logged so far, in all its starts.
+func (r *ResourceServer) Log() string { return r.process.Log() }
+
+// Answer is what an HTTP request got.
+type Answer struct {
+	Status    int
+	Challenge string
+	Body      []byte
+}
+
+// Whoami asks for the caller of a token over plain HTTP.
+func (r *ResourceServer) Whoami(ctx context.Context, token string) (*Answer, error) {
+	return request(ctx, http.MethodGet, r.Origin()+"/whoami", token, "")
+}
+
+// Ping sends an MCP request with a token.
+func (r *ResourceServer) Ping(ctx context.Context, token string) (*Answer, error) {
+	return request(ctx, http.MethodPost, r.MCPURL(), token, `{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+}
+
+func request(ctx context.Context, method, target, token, body string) (*Answer, error) {
+	request, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/json, text/event-stream")
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := (&http.Client{Timeout: 10 * time.Second}).Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{response.StatusCode, response.Header.Get("WWW-Authenticate"), content}, nil
+}
+
+// Caller is what the tool whoami and GET /whoami answer.
+type Caller struct {
+	User struct {
+		UserID string `json:"userId"`
+		Email  string `json:"email"`
+	} `json:"user"`
+	Scopes   []string        `json:"scopes"`
+	ClientID string          `json:"client_id"`
+	Issuer   string          `json:"issuer"`
+	Expires  json.RawMessage `json:"expires_at"`
+}

@@ -1,0 +1,21 @@
+package harness
+
+import "context"
+
+// Server is an authorization server that another project wrote, running, with one user in it.
+type Server interface {
+	// Issuer is its issuer identifier, as its metadata spells it.
+	Issuer() string
+	// UserID is the subject of the tokens that its user gets.
+	UserID() string
+	// Login plays the user's browser from the authorization request to the redirect back to the client, which it
+	// returns without following it.
+	Login(ctx context.Context, authorizeURL string) (string, error)
+	// Provider is what `latchkey serve --provider` is told, and Environment what configures it.
+	Provider() string
+	Environment() []string
+	// Log is what the server has logged so far.
+	Log() string
+	// Stop ends it. It may be called twice.
+	Stop()
+}

@@ -1,0 +1,87 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/e2e/harness"
+)
+
+// suite is what all cells share: written by TestMain, read by the tests.
+var suite struct {
+	root   string // this folder
+	run    string // where logs go
+	binary string // the latchkey command line
+	node   string
+	ports  harness.Ports
+}
+
+func TestMain(m *testing.M) {
+	if err := prepare(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// prepare finds the tools and builds the command line. E2E_BINARY tests one that was built before.
+func prepare() error {
+	var err error
+	if suite.root, err = os.Getwd(); err != nil {
+		return err
+	}
+	suite.run = filepath.Join(suite.root, ".run")
+	if err := os.RemoveAll(suite.run); err != nil {
+		return err
+	}
+	if suite.node, err = exec.LookPath("node"); err != nil {
+		return fmt.Errorf("Node.js 20 or newer is needed: %w", err)
+	}
+	if _, err := os.Stat(filepath.Join(suite.root, "node_modules")); err != nil {
+		return fmt.Errorf("the npm packages are not installed: start the tests with e2e/run (%w)", err)
+	}
+	if suite.binary = os.Getenv("E2E_BINARY"); suite.binary != "" {
+		return nil
+	}
+	suite.binary = filepath.Join(suite.run, "bin", "latchkey")
+	build := exec.Command("go", "build", "-o", suite.binary, "./cmd/latchkey")
+	build.Dir = filepath.Dir(suite.root)
+	if output, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the command line: %w\n%s", err, output)
+	}
+	return nil
+}
+
+// timeout bounds one cell: slower than a slow machine, faster than somebody's patience.
+const timeout = 2 * time.Minute
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func port(ctx context.Context, t *testing.T) int {
+	t.Helper()
+	port, err := suite.ports.Next(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// logDir is a folder for a test's logs, kept after the run.
+func logDir(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(suite.run, t.Name())
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
