@@ -36,7 +36,7 @@ func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error)
 	}
 	for _, route := range g.Routes() {
 		if taken[route.Path] {
-			if !route.Root {
+			if !route.Shared {
 				return nil, fmt.Errorf("echoadapter: %s is mounted already: two resources cannot share a path", route.Path)
 			}
 			continue

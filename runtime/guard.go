@@ -66,8 +66,9 @@ type endpoint struct {
 type Route struct {
 	Path    string
 	Handler http.Handler
-	// Root marks the well-known forms at the root of the host. With several guards on one host they belong to the first.
-	Root bool
+	// Shared marks a path that is not this resource's alone: the well-known forms at the root of the host and those of the
+	// issuer. With several guards on one host they belong to the first.
+	Shared bool
 }
 
 // NewGuard returns the guard of a resource.
@@ -132,28 +133,27 @@ func (g *Guard) addRoutes(resource string) error {
 			return err
 		}
 		if e.resource == resource {
-			g.route(oauth.RootWellKnown(resource, oauth.WellKnownProtectedResource), handler)
+			g.route(oauth.RootWellKnown(resource, oauth.WellKnownProtectedResource), handler, true)
 		}
-		g.route(e.metadataURL, handler)
+		g.route(e.metadataURL, handler, false)
 	}
 	source, issuer := metadataSource(g.provider), g.provider.Describe().Issuer
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
 		handler := source.Handler(suffix)
-		g.route(oauth.RootWellKnown(resource, suffix), handler)
-		g.route(oauth.InsertWellKnown(resource, suffix), handler)
-		g.route(oauth.InsertWellKnown(issuer, suffix), handler)
+		g.route(oauth.RootWellKnown(resource, suffix), handler, true)
+		g.route(oauth.InsertWellKnown(resource, suffix), handler, false)
+		g.route(oauth.InsertWellKnown(issuer, suffix), handler, true)
 	}
 	return nil
 }
 
 // route adds the path of a URL unless it is there already.
-func (g *Guard) route(address string, handler http.Handler) {
+func (g *Guard) route(address string, handler http.Handler, shared bool) {
 	u, err := url.Parse(address)
 	if err != nil || u.Path == "" || slices.ContainsFunc(g.routes, func(r Route) bool { return r.Path == u.Path }) {
 		return
 	}
-	root := strings.Count(strings.TrimPrefix(u.Path, "/.well-known/"), "/") == 0
-	g.routes = append(g.routes, Route{Path: u.Path, Handler: handler, Root: root})
+	g.routes = append(g.routes, Route{Path: u.Path, Handler: handler, Shared: shared})
 }
 
 func (g *Guard) resourceMetadata(resource string) oauth.ProtectedResourceMetadata {

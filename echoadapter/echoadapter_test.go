@@ -1,0 +1,238 @@
+package echoadapter_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/echoadapter"
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// fake accepts the token "good" as alice.
+type fake struct{ issuer string }
+
+func (f fake) Describe() oauth.Description {
+	return oauth.Description{Name: "fake", Title: "Fake", Issuer: f.issuer, ScopesSupported: []string{"openid"}}
+}
+
+func (f fake) Verify(_ context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	if token != "good" {
+		return nil, oauth.InvalidToken(oauth.ReasonBadSignature, nil)
+	}
+	return &oauth.AuthInfo{Subject: "alice", Scopes: []string{"read"}, Resource: resource}, nil
+}
+
+func (f fake) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} }
+
+const resource = "https://mcp.example.com/mcp"
+
+func mount(t *testing.T, e *echo.Echo, config echoadapter.Config) *echoadapter.Guard {
+	t.Helper()
+	if config.Resource == "" {
+		config.Resource = resource
+	}
+	config.Logger = slog.New(slog.DiscardHandler)
+	guard, err := echoadapter.Mount(e, fake{"https://idp.example.com/tenant"}, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return guard
+}
+
+func call(e *echo.Echo, method, target string, header http.Header) *http.Response {
+	r := httptest.NewRequest(method, target, nil)
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+
+func whoever(c echo.Context) error {
+	info, _ := echoadapter.AuthInfo(c)
+	return c.String(http.StatusOK, info.Subject+" at "+info.Resource)
+}
+
+func text(t *testing.T, response *http.Response) string {
+	t.Helper()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+func TestRequireLetsVerifiedCallersThrough(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	guard := mount(t, e, echoadapter.Config{Subpaths: []string{"/sse"}})
+	e.Any("/mcp", whoever, guard.Require())
+	e.Any("/mcp/sse", echo.WrapHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info, _ := oauth.FromContext(r.Context())
+		_, _ = io.WriteString(w, info.Subject+" at "+info.Resource)
+	})), guard.Require())
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodHead, http.MethodDelete, http.MethodOptions, http.MethodPut} {
+		if got := call(e, method, "/mcp", nil); got.StatusCode != 401 || got.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s without token: %s %v", method, got.Status, got.Header)
+		}
+		if got := call(e, method, "/mcp", bearer("good")); got.StatusCode != 200 {
+			t.Errorf("%s with token: %s", method, got.Status)
+		}
+	}
+	if got := text(t, call(e, http.MethodGet, "/mcp", bearer("good"))); got != "alice at "+resource {
+		t.Errorf("got %q", got)
+	}
+	if got := text(t, call(e, http.MethodGet, "/mcp/sse", bearer("good"))); got != "alice at "+resource+"/sse" {
+		t.Errorf("the context does not survive echo.WrapHandler: %q", got)
+	}
+}
+
+func TestRefusalBodyAndChallenge(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	guard := mount(t, e, echoadapter.Config{})
+	e.GET("/mcp", whoever, guard.Require())
+	e.DELETE("/admin", whoever, guard.Require(), echoadapter.RequireScope("admin"))
+	e.POST("/any", whoever, guard.Require(), echoadapter.RequireAnyScope("write", "read"))
+	e.POST("/none", whoever, guard.Require(), echoadapter.RequireAnyScope("write", "admin"))
+	for name, c := range map[string]struct {
+		method, path  string
+		header        http.Header
+		status        int
+		body, header2 string
+	}{
+		"no token":      {http.MethodGet, "/mcp", nil, 401, `{"error":"Missing Authorization header"}`, `Bearer scope="openid", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"`},
+		"a bad token":   {http.MethodGet, "/mcp", bearer("bad"), 401, `{"error":"Invalid token"}`, `Bearer error="invalid_token", error_description="Invalid token", scope="openid", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"`},
+		"missing scope": {http.MethodDelete, "/admin", bearer("good"), 403, `{"error":"insufficient_scope","required":["admin"],"granted_scopes":["read"],"granted_permissions":[],"message":"Missing required scope(s): admin"}`, `Bearer error="insufficient_scope", error_description="Missing required scope(s): admin", scope="read admin", resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp"`},
+		"one is enough": {http.MethodPost, "/any", bearer("good"), 200, "", ""},
+		"none of two":   {http.MethodPost, "/none", bearer("good"), 403, `{"error":"insufficient_scope","required_any":["write","admin"],"granted_scopes":["read"],"granted_permissions":[],"message":"Missing at least one required scope from: write, admin"}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			response := call(e, c.method, c.path, c.header)
+			if response.StatusCode != c.status {
+				t.Fatalf("got %s", response.Status)
+			}
+			if body := strings.TrimSpace(text(t, response)); c.body != "" && body != c.body {
+				t.Errorf("got body %s", body)
+			}
+			if got := response.Header.Get("WWW-Authenticate"); c.header2 != "" && got != c.header2 {
+				t.Errorf("got challenge %s", got)
+			}
+		})
+	}
+}
+
+func TestHandlersMayReturnOAuthErrors(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	guard := mount(t, e, echoadapter.Config{})
+	e.GET("/mcp", func(c echo.Context) error {
+		info, _ := echoadapter.AuthInfo(c)
+		return oauth.MissingScopes("tool:run").For(info)
+	}, guard.Require())
+	e.GET("/other", func(echo.Context) error { return echo.ErrTeapot }, guard.Require())
+	response := call(e, http.MethodGet, "/mcp", bearer("good"))
+	if response.StatusCode != 403 || !strings.Contains(response.Header.Get("WWW-Authenticate"), `scope="read tool:run"`) {
+		t.Errorf("got %s %v", response.Status, response.Header)
+	}
+	if response := call(e, http.MethodGet, "/other", bearer("good")); response.StatusCode != http.StatusTeapot {
+		t.Errorf("another error became %s", response.Status)
+	}
+}
+
+func TestErrorHandlersSeeTheReason(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	var seen error
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		seen = err
+		e.DefaultHTTPErrorHandler(err, c)
+	}
+	guard := mount(t, e, echoadapter.Config{})
+	e.GET("/mcp", whoever, guard.Require())
+	call(e, http.MethodGet, "/mcp", bearer("bad"))
+	var refused *oauth.Error
+	if !errors.As(seen, &refused) || refused.Reason != oauth.ReasonBadSignature {
+		t.Errorf("the error handler saw %v", seen)
+	}
+}
+
+func TestScopeMiddlewareWithoutGuardFailsClosed(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	e.GET("/x", whoever, echoadapter.RequireScope("a"))
+	if response := call(e, http.MethodGet, "/x", bearer("good")); response.StatusCode != 401 {
+		t.Errorf("got %s", response.Status)
+	}
+}
+
+func TestPreflightAlsoForRoutesOfOneMethod(t *testing.T) {
+	t.Parallel()
+	preflight := http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"POST"}}
+	for name, add := range map[string]func(e *echo.Echo, g *echoadapter.Guard){
+		"e.Any":  func(e *echo.Echo, g *echoadapter.Guard) { e.Any("/mcp", whoever, g.Require()) },
+		"e.POST": func(e *echo.Echo, g *echoadapter.Guard) { e.POST("/mcp", whoever, g.Require()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := echo.New()
+			add(e, mount(t, e, echoadapter.Config{AllowedOrigins: []string{"https://app.example.com"}}))
+			response := call(e, http.MethodOptions, "/mcp", preflight)
+			if response.StatusCode != 204 || response.Header.Get("Access-Control-Allow-Origin") != "https://app.example.com" {
+				t.Errorf("got %s %v", response.Status, response.Header)
+			}
+			if response := call(e, http.MethodOptions, "/mcp", nil); response.StatusCode != 401 {
+				t.Errorf("OPTIONS that is no preflight: %s", response.Status)
+			}
+		})
+	}
+}
+
+func TestSeveralResourcesOnOneServer(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	mount(t, e, echoadapter.Config{Resource: "https://mcp.example.com/one"})
+	mount(t, e, echoadapter.Config{Resource: "https://mcp.example.com/two"})
+	for path, want := range map[string]string{
+		"/.well-known/oauth-protected-resource":     "https://mcp.example.com/one",
+		"/.well-known/oauth-protected-resource/one": "https://mcp.example.com/one",
+		"/.well-known/oauth-protected-resource/two": "https://mcp.example.com/two",
+	} {
+		var document oauth.ProtectedResourceMetadata
+		if err := json.NewDecoder(call(e, http.MethodGet, path, nil).Body).Decode(&document); err != nil || document.Resource != want {
+			t.Errorf("%s: got %q, %v", path, document.Resource, err)
+		}
+	}
+	if _, err := echoadapter.Mount(e, fake{"https://idp.example.com/tenant"}, echoadapter.Config{Resource: "https://mcp.example.com/two"}); err == nil {
+		t.Error("the same resource was mounted twice")
+	}
+	if _, err := echoadapter.Mount(e, fake{}, echoadapter.Config{}); err == nil {
+		t.Error("a missing resource was accepted")
+	}
+}
+
+func TestSkipper(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	guard := mount(t, e, echoadapter.Config{})
+	skip := func(c echo.Context) bool { return c.Path() == "/open" }
+	group := e.Group("", guard.RequireWithConfig(echoadapter.RequireConfig{Skipper: skip}))
+	group.GET("/open", func(c echo.Context) error { return c.NoContent(204) })
+	group.GET("/closed", func(c echo.Context) error { return c.NoContent(204) })
+	if open, closed := call(e, http.MethodGet, "/open", nil), call(e, http.MethodGet, "/closed", nil); open.StatusCode != 204 || closed.StatusCode != 401 {
+		t.Errorf("got %s and %s", open.Status, closed.Status)
+	}
+}

@@ -1,0 +1,467 @@
+package runtime_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+// fakeProvider accepts the tokens it lists.
+type fakeProvider struct {
+	callers map[string]*oauth.AuthInfo
+	err     error
+	asked   func(token, resource string)
+}
+
+func (p *fakeProvider) Describe() oauth.Description {
+	return oauth.Description{
+		Name: "fake", Title: "Fake", Mode: oauth.Direct, Issuer: "https://idp.example.com/tenant",
+		Endpoints:           oauth.Endpoints{Authorization: "https://idp.example.com/a", Token: "https://idp.example.com/t"},
+		ScopesSupported:     []string{"openid", "email", "offline_access"},
+		GrantTypesSupported: []string{"authorization_code"},
+	}
+}
+
+func (p *fakeProvider) Verify(_ context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	if p.asked != nil {
+		p.asked(token, resource)
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	if info, ok := p.callers[token]; ok {
+		return info, nil
+	}
+	return nil, oauth.InvalidToken(oauth.ReasonBadSignature, errors.New("cause that is for logs"))
+}
+
+func (p *fakeProvider) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} }
+
+func alice() *fakeProvider {
+	return &fakeProvider{callers: map[string]*oauth.AuthInfo{
+		"good": {Provider: "fake", Issuer: "https://idp.example.com/tenant", Subject: "alice", Scopes: []string{"email", "offline_access", "read"}},
+	}}
+}
+
+const resource = "https://mcp.example.com/mcp"
+
+func newGuard(t *testing.T, p oauth.Provider, change func(*runtime.GuardConfig)) *runtime.Guard {
+	t.Helper()
+	config := runtime.GuardConfig{Resource: resource, Logger: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&config)
+	}
+	g, err := runtime.NewGuard(p, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// whoever answers with the caller's subject.
+var whoever = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	info, _ := oauth.FromContext(r.Context())
+	_, _ = io.WriteString(w, "caller "+info.Subject)
+})
+
+func send(h http.Handler, method, target string, header http.Header) *http.Response {
+	r := httptest.NewRequest(method, target, nil)
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func challengeOf(t *testing.T, response *http.Response) oauth.Challenge {
+	t.Helper()
+	list := oauth.ParseChallenges(response.Header.Values("WWW-Authenticate"))
+	if len(list) != 1 {
+		t.Fatalf("got %d challenges in %q", len(list), response.Header.Values("WWW-Authenticate"))
+	}
+	return list[0]
+}
+
+func bodyOf(t *testing.T, response *http.Response) map[string]any {
+	t.Helper()
+	var body map[string]any
+	if err := json.NewDecoder(response.Body).Decode(&body); err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+const wrongFormat = `Invalid Authorization header format, expected "Bearer TOKEN"`
+
+// RS-4, RS-6, RS-7: nothing but one well-formed credential in the header reaches the handler.
+func TestGuardAcceptsOneWellFormedCredential(t *testing.T) {
+	t.Parallel()
+	handler := newGuard(t, alice(), nil).Protect(whoever)
+	for name, c := range map[string]struct {
+		method, target string
+		header         []string
+		status         int
+		body           string
+	}{
+		"accepts a bearer token":                      {header: []string{"Bearer good"}, status: 200},
+		"accepts the scheme in lower case":            {header: []string{"bearer good"}, status: 200},
+		"refuses no header":                           {status: 401, body: "Missing Authorization header"},
+		"refuses an empty header":                     {header: []string{""}, status: 401, body: "Missing Authorization header"},
+		"refuses HEAD without a token":                {method: http.MethodHead, status: 401},
+		"refuses OPTIONS that is no preflight":        {method: http.MethodOptions, status: 401},
+		"refuses an unknown method without a token":   {method: "PURGE", status: 401},
+		"refuses an unknown token":                    {header: []string{"Bearer bad"}, status: 401, body: "Invalid token"},
+		"refuses two headers":                         {header: []string{"Bearer good", "Bearer good"}, status: 401, body: wrongFormat},
+		"refuses two tokens in a header":              {header: []string{"Bearer good, Bearer good"}, status: 401, body: wrongFormat},
+		"refuses the scheme twice":                    {header: []string{"Bearer Bearer good"}, status: 401, body: wrongFormat},
+		"refuses trailing junk":                       {header: []string{"Bearer good junk"}, status: 401, body: wrongFormat},
+		"refuses a trailing space":                    {header: []string{"Bearer good "}, status: 401, body: wrongFormat},
+		"refuses two spaces":                          {header: []string{"Bearer  good"}, status: 401, body: wrongFormat},
+		"refuses a tab":                               {header: []string{"Bearer\tgood"}, status: 401, body: wrongFormat},
+		"refuses no space":                            {header: []string{"Bearergood"}, status: 401, body: wrongFormat},
+		"refuses the scheme alone":                    {header: []string{"Bearer"}, status: 401, body: wrongFormat},
+		"refuses an empty token":                      {header: []string{"Bearer "}, status: 401, body: wrongFormat},
+		"refuses padding alone":                       {header: []string{"Bearer ="}, status: 401, body: wrongFormat},
+		"refuses padding inside":                      {header: []string{"Bearer go=od"}, status: 401, body: wrongFormat},
+		"refuses another scheme":                      {header: []string{"Basic good"}, status: 401, body: wrongFormat},
+		"refuses the DPoP scheme":                     {header: []string{"DPoP good"}, status: 401, body: wrongFormat},
+		"refuses a token that is not ASCII":           {header: []string{"Bearer g\u00f6\u00f6d"}, status: 401, body: wrongFormat},
+		"refuses a token in the query":                {target: "/mcp?access_token=good", status: 401, body: "Missing Authorization header"},
+		"refuses a token in the query and the header": {target: "/mcp?access_token=good", header: []string{"Bearer good"}, status: 400},
+		"refuses a token of 1 MB":                     {header: []string{"Bearer " + strings.Repeat("a", 1<<20)}, status: 401, body: "Invalid token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target, method := c.target, c.method
+			if target == "" {
+				target = "/mcp"
+			}
+			if method == "" {
+				method = http.MethodPost
+			}
+			response := send(handler, method, target, http.Header{"Authorization": c.header})
+			if response.StatusCode != c.status {
+				t.Fatalf("got %s, want %d", response.Status, c.status)
+			}
+			if c.status == 200 {
+				return
+			}
+			if c.body != "" && bodyOf(t, response)["error"] != c.body {
+				t.Errorf("the body is not %q", c.body)
+			}
+			challenge := challengeOf(t, response)
+			if sent := len(c.header) > 0 && c.header[0] != ""; sent == (challenge.Error == "") {
+				t.Errorf("credentials sent: %v, but the challenge's error is %q (RFC 6750 section 3.1)", sent, challenge.Error)
+			}
+			if response.Header.Get("Cache-Control") != "no-store" {
+				t.Error("a refusal may be cached")
+			}
+		})
+	}
+}
+
+// RS-2, RS-3, RS-10
+func TestChallengeNamesMetadataAndScopes(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, alice(), func(c *runtime.GuardConfig) {
+		c.Scopes, c.Subpaths = []string{"read"}, []string{"/sse"}
+	})
+	handler := g.Protect(whoever)
+	for target, want := range map[string]string{
+		"/mcp":          "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+		"/mcp/messages": "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+		"/mcp/sse":      "https://mcp.example.com/.well-known/oauth-protected-resource/mcp/sse",
+		"/mcp/sse/x":    "https://mcp.example.com/.well-known/oauth-protected-resource/mcp/sse",
+		"/mcp/sseven":   "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+		"/admin":        "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+	} {
+		challenge := challengeOf(t, send(handler, http.MethodGet, target, nil))
+		if challenge.ResourceMetadata != want {
+			t.Errorf("%s: resource_metadata is %q, want %q", target, challenge.ResourceMetadata, want)
+		}
+		if challenge.Scope != "openid email read" {
+			t.Errorf("%s: scope is %q", target, challenge.Scope)
+		}
+	}
+}
+
+// RS-5: the provider is asked about the endpoint's own resource.
+func TestGuardVerifiesForTheEndpointsOwnResource(t *testing.T) {
+	t.Parallel()
+	p := alice()
+	asked := map[string]bool{}
+	p.asked = func(_, resource string) { asked[resource] = true }
+	handler := newGuard(t, p, func(c *runtime.GuardConfig) { c.Subpaths = []string{"/sse"} }).Protect(whoever)
+	for _, target := range []string{"/mcp", "/mcp/sse"} {
+		send(handler, http.MethodGet, target, http.Header{"Authorization": {"Bearer good"}, "X-Forwarded-Host": {"evil.example.com"}})
+	}
+	if want := map[string]bool{resource: true, resource + "/sse": true}; !reflect.DeepEqual(asked, want) {
+		t.Errorf("asked about %v", asked)
+	}
+}
+
+// RS-6, RS-8: missing scopes are a 403 that names all that is needed, without offline_access.
+func TestMissingScopes(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, alice(), nil)
+	bearer := http.Header{"Authorization": {"Bearer good"}}
+	t.Run("of a route", func(t *testing.T) {
+		t.Parallel()
+		response := send(g.Protect(g.RequireScopes(whoever, "read", "write", "admin")), http.MethodGet, "/admin", bearer)
+		want := map[string]any{
+			"error": "insufficient_scope", "required": []any{"read", "write", "admin"},
+			"granted_scopes": []any{"email", "offline_access", "read"}, "granted_permissions": []any{},
+			"message": "Missing required scope(s): read, write, admin",
+		}
+		if got := bodyOf(t, response); response.StatusCode != 403 || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %s %v", response.Status, got)
+		}
+		challenge := challengeOf(t, response)
+		if challenge.Error != oauth.CodeInsufficientScope || challenge.Scope != "email read write admin" || challenge.ResourceMetadata == "" {
+			t.Errorf("got challenge %s", challenge)
+		}
+	})
+	t.Run("of a route that needs any", func(t *testing.T) {
+		t.Parallel()
+		response := send(g.Protect(g.RequireAnyScope(whoever, "write", "admin")), http.MethodGet, "/admin", bearer)
+		got := bodyOf(t, response)
+		if response.StatusCode != 403 || got["message"] != "Missing at least one required scope from: write, admin" ||
+			!reflect.DeepEqual(got["required_any"], []any{"write", "admin"}) {
+			t.Errorf("got %s %v", response.Status, got)
+		}
+		if scope := challengeOf(t, response).Scope; scope != "email read write" {
+			t.Errorf("one of several is enough, the challenge asks for %q", scope)
+		}
+	})
+	t.Run("of the whole resource", func(t *testing.T) {
+		t.Parallel()
+		handler := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.Scopes = []string{"tools"} }).Protect(whoever)
+		if response := send(handler, http.MethodGet, "/mcp", bearer); response.StatusCode != 403 {
+			t.Errorf("got %s", response.Status)
+		}
+	})
+	t.Run("but not those that a broader one includes", func(t *testing.T) {
+		t.Parallel()
+		h := newGuard(t, alice(), func(c *runtime.GuardConfig) {
+			c.Scopes, c.Hierarchy = []string{"read:one"}, oauth.ScopeHierarchy{"read": {"read:one"}}
+		})
+		if response := send(h.Protect(h.RequireScopes(whoever, "read:one")), http.MethodGet, "/mcp", bearer); response.StatusCode != 200 {
+			t.Errorf("got %s", response.Status)
+		}
+	})
+	t.Run("without a guard above is a 401", func(t *testing.T) {
+		t.Parallel()
+		if response := send(g.RequireScopes(whoever, "read"), http.MethodGet, "/admin", bearer); response.StatusCode != 401 {
+			t.Errorf("got %s", response.Status)
+		}
+	})
+}
+
+func TestProviderOutageIsNever401(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		retry  string
+	}{
+		"an outage":          {oauth.Unavailable(30*time.Second, errors.New("dial tcp")), 503, "30"},
+		"an unknown failure": {errors.New("secret detail"), 500, ""},
+	} {
+		p := alice()
+		p.err = c.err
+		response := send(newGuard(t, p, nil).Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer good"}})
+		if response.StatusCode != c.status || response.Header.Get("Retry-After") != c.retry {
+			t.Errorf("%s: got %s, Retry-After %q", name, response.Status, response.Header.Get("Retry-After"))
+		}
+		if body := bodyOf(t, response)["error"].(string); strings.Contains(body, "detail") || strings.Contains(body, "dial") {
+			t.Errorf("%s: the client reads %q", name, body)
+		}
+	}
+}
+
+func TestRefusalsAreLoggedWithReasonAndWithoutToken(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	g := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	send(g.Protect(whoever), http.MethodGet, "/mcp?code=hidden", http.Header{"Authorization": {"Bearer some-bad-token"}})
+	if !strings.Contains(log.String(), "reason=bad_signature") || !strings.Contains(log.String(), "cause that is for logs") {
+		t.Errorf("the log is %s", &log)
+	}
+	if strings.Contains(log.String(), "some-bad-token") || strings.Contains(log.String(), "hidden") {
+		t.Errorf("the log holds a secret: %s", &log)
+	}
+}
+
+// RS-1, RS-2, RS-10
+func TestProtectedResourceMetadata(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, alice(), func(c *runtime.GuardConfig) {
+		c.Subpaths, c.Name, c.Scopes = []string{"/sse"}, "Example", []string{"read"}
+	})
+	for path, want := range map[string]string{
+		"/.well-known/oauth-protected-resource":         resource,
+		"/.well-known/oauth-protected-resource/mcp":     resource,
+		"/.well-known/oauth-protected-resource/mcp/sse": resource + "/sse",
+	} {
+		response := send(g.Handler(), http.MethodGet, path, http.Header{"Origin": {"https://anywhere.example"}, "Host": {"evil"}})
+		got := bodyOf(t, response)
+		if response.StatusCode != 200 || got["resource"] != want {
+			t.Errorf("%s: got %s %v", path, response.Status, got)
+		}
+		if !reflect.DeepEqual(got["authorization_servers"], []any{"https://idp.example.com/tenant"}) {
+			t.Errorf("%s: authorization_servers is %v", path, got["authorization_servers"])
+		}
+		if !reflect.DeepEqual(got["scopes_supported"], []any{"openid", "email", "read"}) || got["resource_name"] != "Example" {
+			t.Errorf("%s: got %v", path, got)
+		}
+		if response.Header.Get("Access-Control-Allow-Origin") != "*" || response.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: headers are %v", path, response.Header)
+		}
+	}
+	for method, status := range map[string]int{http.MethodHead: 200, http.MethodOptions: 204, http.MethodPost: 405} {
+		if response := send(g.Handler(), method, "/.well-known/oauth-protected-resource", nil); response.StatusCode != status {
+			t.Errorf("%s: got %s", method, response.Status)
+		}
+	}
+	if response := send(g.Handler(), http.MethodGet, "/.well-known/other", nil); response.StatusCode != 404 {
+		t.Errorf("another path: got %s", response.Status)
+	}
+}
+
+func TestScopesAreOmittedWhenThereAreNone(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.ScopesSupported = []string{} })
+	if got := bodyOf(t, send(g.Handler(), http.MethodGet, "/.well-known/oauth-protected-resource", nil)); got["scopes_supported"] != nil {
+		t.Errorf("got %v", got)
+	}
+	if challenge := challengeOf(t, send(g.Protect(whoever), http.MethodGet, "/mcp", nil)); challenge.Scope != "" {
+		t.Errorf("got %s", challenge)
+	}
+}
+
+func TestHandwrittenProviderGetsSynthesisedMetadata(t *testing.T) {
+	t.Parallel()
+	g := newGuard(t, alice(), nil)
+	for _, path := range []string{
+		"/.well-known/oauth-authorization-server", "/.well-known/oauth-authorization-server/mcp", "/.well-known/oauth-authorization-server/tenant",
+	} {
+		got := bodyOf(t, send(g.Handler(), http.MethodGet, path, nil))
+		if got["issuer"] != "https://idp.example.com/tenant" || !reflect.DeepEqual(got["code_challenge_methods_supported"], []any{"S256"}) {
+			t.Errorf("%s: got %v", path, got)
+		}
+	}
+}
+
+func TestPreflightIsNever401(t *testing.T) {
+	t.Parallel()
+	preflight := func(origin string) http.Header {
+		return http.Header{"Origin": {origin}, "Access-Control-Request-Method": {"POST"}, "Access-Control-Request-Headers": {"authorization"}}
+	}
+	listed := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.AllowedOrigins = []string{"https://app.example.com"} })
+	anyone := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.AllowedOrigins = []string{"*"} })
+	for name, c := range map[string]struct {
+		guard  *runtime.Guard
+		origin string
+		allow  string
+	}{
+		"permits a listed origin":          {listed, "https://app.example.com", "https://app.example.com"},
+		"gives a foreign origin nothing":   {listed, "https://evil.example.com", ""},
+		"gives a lookalike nothing":        {listed, "https://app.example.com.evil.com", ""},
+		"gives the null origin nothing":    {listed, "null", ""},
+		"permits every origin with a star": {anyone, "https://evil.example.com", "https://evil.example.com"},
+		"permits nobody by default":        {newGuard(t, alice(), nil), "https://app.example.com", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			response := send(c.guard.Protect(whoever), http.MethodOptions, "/mcp", preflight(c.origin))
+			if response.StatusCode != 204 || response.Header.Get("Access-Control-Allow-Origin") != c.allow {
+				t.Errorf("got %s, %v", response.Status, response.Header)
+			}
+			if allowed := response.Header.Get("Access-Control-Allow-Headers") != ""; allowed != (c.allow != "") {
+				t.Errorf("headers allowed: %v", allowed)
+			}
+			if response.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Error("credentials mode is allowed")
+			}
+		})
+	}
+}
+
+func TestBrowsersMayReadTheChallenge(t *testing.T) {
+	t.Parallel()
+	handler := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.AllowedOrigins = []string{"https://app.example.com"} }).Protect(whoever)
+	for _, authorization := range []string{"", "Bearer bad", "Bearer good"} {
+		response := send(handler, http.MethodPost, "/mcp", http.Header{"Origin": {"https://app.example.com"}, "Authorization": {authorization}})
+		if !strings.Contains(response.Header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate") ||
+			response.Header.Get("Access-Control-Allow-Origin") != "https://app.example.com" || response.Header.Get("Vary") != "Origin" {
+			t.Errorf("%s: headers are %v", response.Status, response.Header)
+		}
+	}
+}
+
+func TestLandingPageIsForBrowsersWithoutToken(t *testing.T) {
+	t.Parallel()
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "welcome") })
+	handler := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.LandingPage = page }).Protect(whoever)
+	html := "text/html,application/xhtml+xml"
+	for name, c := range map[string]struct {
+		method, accept, authorization string
+		status                        int
+	}{
+		"a browser sees the page":                {http.MethodGet, html, "", 200},
+		"a POST needs a token":                   {http.MethodPost, html, "", 401},
+		"a stream needs a token":                 {http.MethodGet, html + ", text/event-stream", "", 401},
+		"an API client needs a token":            {http.MethodGet, "*/*", "", 401},
+		"a bad token is refused, not welcomed":   {http.MethodGet, html, "Bearer bad", 401},
+		"a junk header is refused, not welcomed": {http.MethodGet, html, "x", 401},
+	} {
+		response := send(handler, c.method, "/mcp", http.Header{"Accept": {c.accept}, "Authorization": {c.authorization}})
+		if c.authorization == "" {
+			response = send(handler, c.method, "/mcp", http.Header{"Accept": {c.accept}})
+		}
+		if response.StatusCode != c.status {
+			t.Errorf("%s: got %s", name, response.Status)
+		}
+	}
+}
+
+func TestGuardConfigurationMistakes(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]runtime.GuardConfig{
+		"no resource":           {},
+		"a path as resource":    {Resource: "/mcp"},
+		"plain http":            {Resource: "http://mcp.example.com/mcp"},
+		"a subpath without /":   {Resource: resource, Subpaths: []string{"sse"}},
+		"a subpath with a dot":  {Resource: resource, Subpaths: []string{"/../x"}},
+		"an origin with a path": {Resource: resource, AllowedOrigins: []string{"https://app.example.com/"}},
+		"an origin without //":  {Resource: resource, AllowedOrigins: []string{"app.example.com"}},
+	} {
+		if _, err := runtime.NewGuard(alice(), config); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := runtime.NewGuard(nil, runtime.GuardConfig{Resource: resource}); err == nil {
+		t.Error("a nil provider: accepted")
+	}
+}
+
+func TestProviderWithoutCallerIsAnError(t *testing.T) {
+	t.Parallel()
+	p := &fakeProvider{callers: map[string]*oauth.AuthInfo{"good": nil}}
+	response := send(newGuard(t, p, nil).Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer good"}})
+	if response.StatusCode != 500 {
+		t.Errorf("got %s", response.Status)
+	}
+}

@@ -1,0 +1,174 @@
+package runtime_test
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+func inputs(env map[string]string) *runtime.Inputs {
+	return runtime.NewInputs("Example", runtime.WithLookupEnv(func(name string) (string, bool) {
+		v, ok := env[name]
+		return v, ok
+	}))
+}
+
+func TestFieldThenVariableThenDefault(t *testing.T) {
+	t.Parallel()
+	field := runtime.Field{Name: "f", Env: "F", Default: "default"}
+	for name, c := range map[string]struct {
+		value string
+		env   map[string]string
+		want  string
+	}{
+		"the field wins":                {"field", map[string]string{"F": "env"}, "field"},
+		"the variable is next":          {"", map[string]string{"F": "env"}, "env"},
+		"the default is last":           {"", nil, "default"},
+		"an empty variable is unset":    {"", map[string]string{"F": ""}, "default"},
+		"a blank variable is unset":     {"", map[string]string{"F": " \n"}, "default"},
+		"a blank field is unset":        {" \t", map[string]string{"F": "env"}, "env"},
+		"white space around is dropped": {"", map[string]string{"F": " env\r\n"}, "env"},
+	} {
+		if got := inputs(c.env).String(c.value, field); got != c.want {
+			t.Errorf("%s: got %q", name, got)
+		}
+	}
+}
+
+func TestURLInputs(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"https://kc.example.com":       "https://kc.example.com",
+		"https://kc.example.com/auth/": "https://kc.example.com/auth",
+		"kc.example.com":               "https://kc.example.com",
+		"kc.example.com:8443/auth":     "https://kc.example.com:8443/auth",
+		"localhost:8080":               "http://localhost:8080",
+		"127.0.0.1:8080/x":             "http://127.0.0.1:8080/x",
+		"http://localhost:8080//":      "http://localhost:8080",
+		"http://[::1]:8080":            "http://[::1]:8080",
+		" https://kc.example.com ":     "https://kc.example.com",
+	} {
+		inputs := inputs(nil)
+		if got := inputs.URL(in, runtime.Field{Name: "f"}); got != want || inputs.Err() != nil {
+			t.Errorf("%q: got %q, %v", in, got, inputs.Err())
+		}
+	}
+	for in, part := range map[string]string{
+		"http://kc.example.com":            "must use https",
+		"http://localhost.example.com":     "must use https",
+		"ftp://kc.example.com":             "must be an https URL",
+		"https://user:pw@kc.example.com":   "without credentials",
+		"https://kc.example.com?x=1":       "without credentials, query and fragment",
+		"https://kc.example.com#":          "without credentials, query and fragment",
+		"https://":                         "must be a URL",
+		"https://a b":                      "must be a URL",
+		"https://kc.example.com\n.evil.io": "must be a URL",
+	} {
+		inputs := inputs(nil)
+		if got := inputs.URL(in, runtime.Field{Name: "serverUrl", Env: "E"}); got != "" || inputs.Err() == nil || !strings.Contains(inputs.Err().Error(), part) {
+			t.Errorf("%q: got %q, %v; want a message with %q", in, got, inputs.Err(), part)
+		}
+	}
+}
+
+func TestHostSegmentAndLabelInputs(t *testing.T) {
+	t.Parallel()
+	host := func(in *runtime.Inputs, v string) string { return in.Host(v, runtime.Field{Name: "f"}) }
+	segment := func(in *runtime.Inputs, v string) string { return in.Segment(v, runtime.Field{Name: "f"}) }
+	label := func(in *runtime.Inputs, v string) string { return in.Label(v, runtime.Field{Name: "f"}) }
+	for name, c := range map[string]struct {
+		resolve  func(*runtime.Inputs, string) string
+		in, want string
+		ok       bool
+	}{
+		"a host":                         {host, "acme.eu.auth0.com", "acme.eu.auth0.com", true},
+		"a host with a port":             {host, "idp.example.com:8443", "idp.example.com:8443", true},
+		"a scheme before a host is cut":  {host, "https://acme.auth0.com", "acme.auth0.com", true},
+		"a slash behind a host is cut":   {host, "acme.auth0.com/", "acme.auth0.com", true},
+		"a host with a path":             {host, "acme.auth0.com/x", "", false},
+		"a host by plain http":           {host, "http://acme.auth0.com", "", false},
+		"a host with credentials":        {host, "u@acme.auth0.com", "", false},
+		"a host with a query":            {host, "acme.auth0.com?x", "", false},
+		"a segment":                      {segment, "my realm", "my%20realm", true},
+		"a segment keeps its case":       {segment, "Master", "Master", true},
+		"a segment with a slash":         {segment, "a/b", "", false},
+		"a segment with a question mark": {segment, "a?b", "", false},
+		"a segment with an escape":       {segment, "a%2fb", "", false},
+		"dots":                           {segment, "..", "", false},
+		"a label":                        {label, "abc-123", "abc-123", true},
+		"a label with a dot":             {label, "evil.com/", "", false},
+		"a label with a hyphen in front": {label, "-a", "", false},
+	} {
+		in := inputs(nil)
+		if got := c.resolve(in, c.in); got != c.want || (in.Err() == nil) != c.ok {
+			t.Errorf("%s: got %q, %v", name, got, in.Err())
+		}
+	}
+}
+
+func TestAllProblemsAreReportedTogether(t *testing.T) {
+	t.Parallel()
+	in := inputs(map[string]string{"E_URL": "http://kc.example.com"})
+	in.String("", runtime.Field{Name: "realm", Env: "E_REALM", Required: true})
+	in.URL("", runtime.Field{Name: "serverUrl", Env: "E_URL", Required: true})
+	in.String("", runtime.Field{Name: "issuer", Required: true})
+	in.Secret("short", runtime.Field{Name: "jwtSecret", Env: "E_SECRET", MinLength: 32})
+	in.Require(false, runtime.Field{Name: "verifyToken", Missing: "custom words"})
+	in.RequireOneOf("one or the other", runtime.Field{Name: "a"}, "", "")
+	err := in.Err()
+	var first *oauth.ConfigError
+	if !errors.As(err, &first) || first.Field != "realm" || first.Env != "E_REALM" || first.Provider != "Example" {
+		t.Fatalf("got %+v of %v", first, err)
+	}
+	want := []string{
+		"Example realm is required. Set E_REALM environment variable or pass realm in config.",
+		"Example serverUrl must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected. Correct it in E_URL or config.",
+		"Example issuer is required. Pass issuer in config.",
+		"Example jwtSecret must be at least 32 bytes long. Correct it in E_SECRET or config.",
+		"custom words",
+		"one or the other",
+	}
+	if got := strings.Split(err.Error(), "\n"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+	if strings.Contains(err.Error(), "short") {
+		t.Error("the message shows a secret")
+	}
+}
+
+func TestOneOfAcceptsEither(t *testing.T) {
+	t.Parallel()
+	in := inputs(nil)
+	in.RequireOneOf("m", runtime.Field{Name: "a"}, "", "set")
+	if err := in.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTypedInputs(t *testing.T) {
+	t.Parallel()
+	in := inputs(map[string]string{"L": "a, b c", "B": "true", "D": "90s"})
+	if got := in.List(nil, runtime.Field{Env: "L"}); !reflect.DeepEqual(got, []string{"a", "b", "c"}) {
+		t.Errorf("got %q", got)
+	}
+	if !in.Bool(false, runtime.Field{Env: "B"}) || in.Bool(false, runtime.Field{Env: "nope"}) {
+		t.Error("a switch is not read from its variable")
+	}
+	if got := in.Duration(0, runtime.Field{Env: "D"}); got != 90*time.Second {
+		t.Errorf("got %v", got)
+	}
+	if err := in.Err(); err != nil {
+		t.Error(err)
+	}
+	bad := inputs(map[string]string{"B": "perhaps", "D": "-5"})
+	bad.Bool(false, runtime.Field{Name: "b", Env: "B"})
+	bad.Duration(0, runtime.Field{Name: "d", Env: "D"})
+	if err := bad.Err(); err == nil || strings.Count(err.Error(), "\n") != 1 {
+		t.Errorf("got %v", err)
+	}
+}
