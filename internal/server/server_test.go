@@ -1,0 +1,169 @@
+package server_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/server"
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// fake accepts the token "good" as alice.
+type fake struct{}
+
+func (fake) Describe() oauth.Description {
+	return oauth.Description{Name: "fake", Issuer: "https://idp.example.com"}
+}
+
+func (fake) Verify(_ context.Context, token, _ string) (*oauth.AuthInfo, error) {
+	switch token {
+	case "good":
+		return &oauth.AuthInfo{
+			Issuer: "https://idp.example.com", Subject: "alice", User: oauth.UserInfo{ID: "alice", Email: "alice@example.com"},
+			ClientID: "client", ExpiresAt: time.Unix(1_900_000_000, 0), AccessToken: oauth.Secret(token),
+		}, nil
+	case "panic":
+		panic("a verifier that breaks")
+	default:
+		return nil, oauth.InvalidToken(oauth.ReasonBadSignature, nil)
+	}
+}
+
+func (fake) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} }
+
+func newServer(t *testing.T) http.Handler {
+	t.Helper()
+	handler, err := server.New(server.Config{
+		Provider: fake{}, PublicURL: "http://127.0.0.1:8080", Path: "/mcp", ListenAddr: "127.0.0.1:8080",
+		Origins: []string{"https://app.example.com"}, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	handler := newServer(t)
+	call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami","arguments":{}}}`
+	for name, c := range map[string]struct {
+		method, path, body, token, host, origin string
+		status                                  int
+		contains                                string
+	}{
+		"health is public":                        {path: "/healthz", status: 200, contains: "ok"},
+		"health has no host":                      {path: "/healthz", host: "10.0.0.7:8080", status: 200},
+		"the MCP endpoint needs a token":          {method: "POST", path: "/mcp", body: call, status: 401},
+		"the caller's page needs a token":         {path: "/whoami", status: 401},
+		"the caller as JSON":                      {path: "/whoami", token: "good", status: 200, contains: `"user":{"email":"alice@example.com","userId":"alice"},"scopes":[],"permissions":[],"client_id":"client","issuer":"https://idp.example.com","expires_at":"2030-03-17T17:46:40Z"`},
+		"the caller in a tool":                    {method: "POST", path: "/mcp", body: call, token: "good", status: 200, contains: `\"userId\":\"alice\"`},
+		"a foreign host":                          {path: "/whoami", token: "good", host: "evil.example.com", status: 403},
+		"a foreign origin":                        {path: "/whoami", token: "good", origin: "https://evil.example.com", status: 403},
+		"a foreign origin at the metadata":        {path: "/.well-known/oauth-protected-resource", origin: "https://evil.example.com", status: 403},
+		"a listed origin":                         {path: "/whoami", token: "good", origin: "https://app.example.com", status: 200},
+		"a panic is a 500 for that request alone": {path: "/whoami", token: "panic", status: 500},
+		"an unknown path":                         {path: "/nope", status: 404},
+		"the metadata is public":                  {path: "/.well-known/oauth-protected-resource/mcp", status: 200, contains: `"resource":"http://127.0.0.1:8080/mcp"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			method := c.method
+			if method == "" {
+				method = http.MethodGet
+			}
+			r := httptest.NewRequest(method, c.path, strings.NewReader(c.body))
+			r.Host = "127.0.0.1:8080"
+			if c.host != "" {
+				r.Host = c.host
+			}
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Accept", "application/json, text/event-stream")
+			if c.token != "" {
+				r.Header.Set("Authorization", "Bearer "+c.token)
+			}
+			if c.origin != "" {
+				r.Header.Set("Origin", c.origin)
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.contains) {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
+			if c.token != "" && strings.Contains(w.Body.String(), `"`+c.token+`"`) {
+				t.Error("the answer holds the token")
+			}
+		})
+	}
+}
+
+func TestConfigurationMistakes(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]server.Config{
+		"a public URL with a path":    {PublicURL: "https://mcp.example.com/x", Path: "/mcp"},
+		"a public URL without scheme": {PublicURL: "mcp.example.com", Path: "/mcp"},
+		"plain http":                  {PublicURL: "http://mcp.example.com", Path: "/mcp"},
+		"a path without slash":        {PublicURL: "https://mcp.example.com", Path: "mcp"},
+		"the root as path":            {PublicURL: "https://mcp.example.com", Path: "/"},
+		"a path with a query":         {PublicURL: "https://mcp.example.com", Path: "/mcp?x"},
+		"a taken path":                {PublicURL: "https://mcp.example.com", Path: "/healthz"},
+	} {
+		c.Provider, c.ListenAddr = fake{}, "127.0.0.1:8080"
+		if _, err := server.New(c); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestStopLetsRequestsInFlightFinish(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived, release := make(chan struct{}), make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "finished")
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended, answered := make(chan error, 1), make(chan string, 1)
+	go func() { ended <- server.Run(ctx, listener, handler, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		response, err := http.Get("http://" + listener.Addr().String())
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		answered <- string(body)
+	}()
+	<-arrived
+	stop()
+	close(release)
+	if got := <-answered; got != "finished" {
+		t.Errorf("the request in flight got %q", got)
+	}
+	if err := <-ended; err != nil && !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+}
+
+func TestCallerNeverHoldsTheToken(t *testing.T) {
+	t.Parallel()
+	out, err := json.Marshal(server.Caller{})
+	if err != nil || strings.Contains(string(out), "token") {
+		t.Errorf("got %s, %v", out, err)
+	}
+}
