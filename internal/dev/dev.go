@@ -1,0 +1,140 @@
+// Package dev puts the embedded identity provider and the MCP server together in one process, for `latchkey dev` and
+// `latchkey demo`.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/latchkey-auth/latchkey/devidp"
+	"github.com/latchkey-auth/latchkey/internal/server"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// Config says where the two listen. An address with port 0 takes a free port.
+type Config struct {
+	Addr    string
+	IDPAddr string
+	Path    string
+	Scopes  []string
+	Origins []string
+	Version string
+	Logger  *slog.Logger
+}
+
+// Pair is an MCP server and the identity provider that it trusts, listening and ready to run.
+type Pair struct {
+	// Resource is the URL of the MCP endpoint.
+	Resource string
+	// Issuer is the identity provider's issuer.
+	Issuer string
+
+	idp         *devidp.Server
+	idpListener net.Listener
+	run         func(ctx context.Context) error
+	listener    net.Listener
+}
+
+// Listen opens both listeners. On an error nothing stays open.
+func Listen(ctx context.Context, config Config) (*Pair, error) {
+	idpListener, err := listen(ctx, config.IDPAddr)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := listen(ctx, config.Addr)
+	if err != nil {
+		return nil, errors.Join(err, idpListener.Close())
+	}
+	p := &Pair{idpListener: idpListener, listener: listener}
+	if err := p.build(config); err != nil {
+		return nil, errors.Join(err, idpListener.Close(), listener.Close())
+	}
+	return p, nil
+}
+
+// listen opens a loopback listener: the pair hands out tokens to whoever clicks a name.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("address %q must be host:port, such as 127.0.0.1:8080", addr)
+	}
+	if !oauth.IsLoopbackHost(host) {
+		return nil, fmt.Errorf("address %q must be on loopback, such as 127.0.0.1:8080: the embedded identity provider lets everybody in", addr)
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s, choose another address: %w", addr, err)
+	}
+	return listener, nil
+}
+
+func (p *Pair) build(config Config) error {
+	var err error
+	p.Issuer = "http://" + p.idpListener.Addr().String()
+	publicURL := "http://" + p.listener.Addr().String()
+	p.Resource = publicURL + config.Path
+	p.idp, err = devidp.New(devidp.Config{Issuer: p.Issuer, Logger: config.Logger})
+	if err != nil {
+		return err
+	}
+	provider, err := Provider(p.Issuer, runtime.WithLogger(config.Logger))
+	if err != nil {
+		return err
+	}
+	handler, err := server.New(server.Config{
+		Provider: provider, PublicURL: publicURL, Path: config.Path, ListenAddr: p.listener.Addr().String(),
+		Scopes: config.Scopes, Origins: config.Origins, Version: config.Version, Logger: config.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	p.run = func(ctx context.Context) error { return server.Run(ctx, p.listener, handler, config.Logger) }
+	return nil
+}
+
+// Run serves both until ctx ends or one of them fails, and lets requests in flight finish.
+func (p *Pair) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 2)
+	go func() { ended <- p.idp.Serve(ctx, p.idpListener) }()
+	go func() { ended <- p.run(ctx) }()
+	first := <-ended
+	cancel()
+	return errors.Join(first, <-ended)
+}
+
+// Provider returns the embedded identity provider with the given issuer as a provider.
+func Provider(issuer string, opts ...runtime.Option) (*runtime.Provider, error) {
+	in := runtime.NewInputs("Embedded identity provider", opts...)
+	base := in.URL(issuer, runtime.Field{Name: "issuer", Required: true})
+	if err := in.Err(); err != nil {
+		return nil, err
+	}
+	return runtime.New(in, runtime.Definition{
+		Name: "devidp", Title: "Embedded identity provider", Mode: oauth.Direct, Issuer: base,
+		Endpoints: oauth.Endpoints{
+			Authorization: base + "/authorize", Token: base + "/token", JWKS: base + "/jwks", Registration: base + "/register",
+		},
+		Discovery: []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended},
+		Tokens: verify.Rules{
+			Algorithms: []string{"ES256", "RS256", "EdDSA"},
+			Types:      []string{"at+jwt"},
+			Audience:   verify.Audience{OrResource: true},
+		},
+		Claims: verify.ClaimMap{
+			UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}, Username: []string{"preferred_username"},
+			Picture: []string{"picture"}, Roles: verify.List{From: []string{"roles"}}, Permissions: verify.List{From: []string{"permissions"}},
+			Scopes: []string{"scope"}, Extra: []verify.Extra{{Claim: "email_verified"}},
+		},
+		Scopes:     []string{"openid", "profile", "email", "offline_access"},
+		GrantTypes: []string{"authorization_code", "refresh_token"},
+	})
+}
