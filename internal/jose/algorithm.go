@@ -96,17 +96,23 @@ func (a Algorithm) MinSecret() int {
 	return 0
 }
 
-// sum writes the digest of input into buf.
-func (s scheme) sum(input []byte, buf *[sha512.Size]byte) []byte {
+// usualToken is the size up to which what is signed is hashed from a copy on the stack: a token is a string, a hash wants
+// bytes.
+const usualToken = 1536
+
+// sum appends the digest of input to dst.
+func (s scheme) sum(dst []byte, input string) []byte {
+	var few [usualToken]byte
+	text := append(few[:0], input...)
 	switch s.hash {
 	case crypto.SHA256:
-		digest := sha256.Sum256(input)
-		return buf[:copy(buf[:], digest[:])]
+		digest := sha256.Sum256(text)
+		return append(dst, digest[:]...)
 	case crypto.SHA384:
-		digest := sha512.Sum384(input)
-		return buf[:copy(buf[:], digest[:])]
+		digest := sha512.Sum384(text)
+		return append(dst, digest[:]...)
 	default:
-		*buf = sha512.Sum512(input)
-		return buf[:]
+		digest := sha512.Sum512(text)
+		return append(dst, digest[:]...)
 	}
 }

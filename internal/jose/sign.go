@@ -6,7 +6,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha512"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,23 +96,22 @@ func (k *SigningKey) Sign(header map[string]any, payload []byte) (string, error)
 		return "", fmt.Errorf("sign: header: %w", err)
 	}
 	signed := base64url.EncodeToString(head) + "." + base64url.EncodeToString(payload)
-	signature, err := k.signature([]byte(signed))
+	signature, err := k.signature(signed)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
 	return signed + "." + base64url.EncodeToString(signature), nil
 }
 
-func (k *SigningKey) signature(signed []byte) ([]byte, error) {
+func (k *SigningKey) signature(signed string) ([]byte, error) {
 	s := k.algorithm.scheme()
-	var buf [sha512.Size]byte
 	switch s.kind {
 	case pkcs1v15:
-		return rsa.SignPKCS1v15(rand.Reader, k.rsa, s.hash, s.sum(signed, &buf))
+		return rsa.SignPKCS1v15(rand.Reader, k.rsa, s.hash, s.sum(nil, signed))
 	case pss:
-		return rsa.SignPSS(rand.Reader, k.rsa, s.hash, s.sum(signed, &buf), pssOptions)
+		return rsa.SignPSS(rand.Reader, k.rsa, s.hash, s.sum(nil, signed), pssOptions)
 	case ecdsaKind:
-		r, ss, err := ecdsa.Sign(rand.Reader, k.ecdsa, s.sum(signed, &buf))
+		r, ss, err := ecdsa.Sign(rand.Reader, k.ecdsa, s.sum(nil, signed))
 		if err != nil {
 			return nil, err
 		}
@@ -122,7 +120,7 @@ func (k *SigningKey) signature(signed []byte) ([]byte, error) {
 		ss.FillBytes(signature[s.half:])
 		return signature, nil
 	case eddsaKind:
-		return ed25519.Sign(k.ed25519, signed), nil
+		return ed25519.Sign(k.ed25519, []byte(signed)), nil
 	case hmacKind:
 		return mac(s, k.secret, signed), nil
 	default:

@@ -25,20 +25,18 @@ func (t *JWS) Verify(k *Key) error {
 		return ErrKeyMismatch
 	}
 	s := t.Algorithm.scheme()
-	signature, signed := t.signature[:t.signatureLen], []byte(t.signed)
-	var buf [sha512.Size]byte
 	var ok bool
 	switch s.kind {
 	case pkcs1v15:
-		ok = rsa.VerifyPKCS1v15(k.rsa, s.hash, s.sum(signed, &buf), signature) == nil
+		ok = t.verifyPKCS1v15(s, k.rsa)
 	case pss:
-		ok = rsa.VerifyPSS(k.rsa, s.hash, s.sum(signed, &buf), signature, pssOptions) == nil
+		ok = t.verifyPSS(s, k.rsa)
 	case ecdsaKind:
-		ok = verifyECDSA(k.ecdsa, s.sum(signed, &buf), signature, s.half)
+		ok = t.verifyECDSA(s, k.ecdsa)
 	case eddsaKind:
-		ok = len(signature) == ed25519.SignatureSize && ed25519.Verify(k.ed25519, signed, signature)
+		ok = t.verifyEd25519(k.ed25519)
 	case hmacKind:
-		ok = hmac.Equal(mac(s, k.secret, signed), signature)
+		ok = hmac.Equal(mac(s, k.secret, t.signed), t.signature[:t.signatureLen])
 	}
 	if !ok {
 		return ErrSignature
@@ -46,21 +44,37 @@ func (t *JWS) Verify(k *Key) error {
 	return nil
 }
 
+func (t *JWS) verifyPKCS1v15(s scheme, public *rsa.PublicKey) bool {
+	var buf [sha512.Size]byte
+	return rsa.VerifyPKCS1v15(public, s.hash, s.sum(buf[:0], t.signed), t.signature[:t.signatureLen]) == nil
+}
+
 // pssOptions: the salt is as long as the hash (RFC 7518 section 3.5).
 var pssOptions = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 
-// verifyECDSA checks r and s, each of exactly half bytes (RFC 7518 section 3.4). ecdsa.Verify refuses zero and whatever is
-// not below the order of the curve.
-func verifyECDSA(public *ecdsa.PublicKey, digest, signature []byte, half int) bool {
-	if len(signature) != 2*half {
-		return false
-	}
-	r, s := new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])
-	return r.Sign() > 0 && s.Sign() > 0 && ecdsa.Verify(public, digest, r, s)
+func (t *JWS) verifyPSS(s scheme, public *rsa.PublicKey) bool {
+	return rsa.VerifyPSS(public, s.hash, s.sum(nil, t.signed), t.signature[:t.signatureLen], pssOptions) == nil
 }
 
-func mac(s scheme, secret, signed []byte) []byte {
+// verifyECDSA checks r and s, each of exactly half bytes (RFC 7518 section 3.4). ecdsa.Verify refuses zero and whatever is
+// not below the order of the curve.
+func (t *JWS) verifyECDSA(s scheme, public *ecdsa.PublicKey) bool {
+	if t.signatureLen != 2*s.half {
+		return false
+	}
+	first, second := new(big.Int).SetBytes(t.signature[:s.half]), new(big.Int).SetBytes(t.signature[s.half:t.signatureLen])
+	var buf [sha512.Size]byte
+	return ecdsa.Verify(public, s.sum(buf[:0], t.signed), first, second)
+}
+
+func (t *JWS) verifyEd25519(public ed25519.PublicKey) bool {
+	var few [usualToken]byte
+	return t.signatureLen == ed25519.SignatureSize &&
+		ed25519.Verify(public, append(few[:0], t.signed...), t.signature[:t.signatureLen])
+}
+
+func mac(s scheme, secret []byte, signed string) []byte {
 	h := hmac.New(s.hash.New, secret)
-	h.Write(signed)
+	h.Write([]byte(signed))
 	return h.Sum(nil)
 }

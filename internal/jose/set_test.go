@@ -1,0 +1,331 @@
+package jose_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+)
+
+func jwkMembers(t testing.TB, k *jose.SigningKey) map[string]any {
+	t.Helper()
+	text, err := k.PublicJWK()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(text, &members); err != nil {
+		t.Fatal(err)
+	}
+	return members
+}
+
+func setText(t testing.TB, keys ...any) []byte {
+	t.Helper()
+	text, err := json.Marshal(map[string]any{"keys": keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func parseSet(t testing.TB, text []byte) *jose.Set {
+	t.Helper()
+	set, err := jose.ParseSet(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+func onlyKey(t testing.TB, members map[string]any) *jose.Key {
+	t.Helper()
+	set := parseSet(t, setText(t, members))
+	for _, a := range algorithms {
+		if key, err := set.Find("", a); err == nil {
+			return key
+		}
+	}
+	t.Fatal("no usable key: ", set.Unusable())
+	return nil
+}
+
+func TestUnusableKeysDoNotHarmTheOthers(t *testing.T) {
+	t.Parallel()
+	rsa, p256, ed := jwkMembers(t, newKey(t, jose.RS256, "bad")), jwkMembers(t, newKey(t, jose.ES256, "bad")), jwkMembers(t, newKey(t, jose.EdDSA, "bad"))
+	with := func(base map[string]any, changes map[string]any) map[string]any {
+		members := maps.Clone(base)
+		maps.Copy(members, changes)
+		maps.DeleteFunc(members, func(_ string, v any) bool { return v == nil })
+		return members
+	}
+	number := func(bits int, last byte) string { // a number of that many bits, ending with the given byte
+		n := make([]byte, bits/8)
+		n[0], n[len(n)-1] = 0x80, last
+		return base64.RawURLEncoding.EncodeToString(n)
+	}
+	for name, bad := range map[string]any{
+		"is for encryption":                     with(rsa, map[string]any{"use": "enc"}),
+		"has an unknown use":                    with(rsa, map[string]any{"use": "tls"}),
+		"may not verify":                        with(rsa, map[string]any{"key_ops": []string{"encrypt", "wrapKey"}}),
+		"may only sign":                         with(rsa, map[string]any{"key_ops": []string{"sign"}}),
+		"has an algorithm for encryption":       with(rsa, map[string]any{"alg": "RSA-OAEP"}),
+		"has an algorithm of another kind":      with(rsa, map[string]any{"alg": "ES256"}),
+		"has an HMAC algorithm":                 with(rsa, map[string]any{"alg": "HS256"}),
+		"has the algorithm none":                with(rsa, map[string]any{"alg": "none"}),
+		"has the algorithm of another curve":    with(p256, map[string]any{"alg": "ES384"}),
+		"has an unknown type":                   with(rsa, map[string]any{"kty": "XYZ"}),
+		"has no type":                           with(rsa, map[string]any{"kty": nil}),
+		"has the type of another":               with(rsa, map[string]any{"kty": "EC"}),
+		"lacks its modulus":                     with(rsa, map[string]any{"n": nil}),
+		"has a modulus that is no base64":       with(rsa, map[string]any{"n": "%%%"}),
+		"is RSA with 1024 bits":                 with(rsa, map[string]any{"n": number(1024, 1)}),
+		"is RSA with 2040 bits":                 with(rsa, map[string]any{"n": number(2040, 1)}),
+		"is RSA with 8200 bits":                 with(rsa, map[string]any{"n": number(8200, 1)}),
+		"has an even modulus":                   with(rsa, map[string]any{"n": number(2048, 2)}),
+		"has the exponent one":                  with(rsa, map[string]any{"e": "AQ"}),
+		"has the exponent zero":                 with(rsa, map[string]any{"e": "AA"}),
+		"has an even exponent":                  with(rsa, map[string]any{"e": "AQAA"}),
+		"has an exponent of 33 bits":            with(rsa, map[string]any{"e": "AQAAAAE"}),
+		"has an exponent that wraps around":     with(rsa, map[string]any{"e": "AQAAAAAAAAAAAAAD"}),
+		"is on an unknown curve":                with(p256, map[string]any{"crv": "P-224"}),
+		"is on secp256k1":                       with(p256, map[string]any{"crv": "secp256k1", "alg": nil}),
+		"is on another curve":                   with(p256, map[string]any{"crv": "P-384", "alg": nil}),
+		"has a point off its curve":             with(p256, map[string]any{"x": number(256, 1)}),
+		"is the point at infinity":              with(p256, map[string]any{"x": "AA", "y": "AA"}),
+		"has too long a coordinate":             with(p256, map[string]any{"x": number(512, 1)}),
+		"is Ed448":                              with(ed, map[string]any{"crv": "Ed448"}),
+		"is X25519":                             with(ed, map[string]any{"crv": "X25519", "alg": nil}),
+		"has a short Ed25519 point":             with(ed, map[string]any{"x": number(248, 1)}),
+		"is a shared secret":                    map[string]any{"kty": "oct", "k": number(256, 1), "kid": "bad", "alg": "HS256"},
+		"is a shared secret without algorithm":  map[string]any{"kty": "oct", "k": number(256, 1), "kid": "bad"},
+		"has a kid of ten kilobytes":            with(rsa, map[string]any{"kid": strings.Repeat("k", 10<<10)}),
+		"has a kid with a control character":    with(rsa, map[string]any{"kid": "a\x07"}),
+		"has a kid that is a number":            with(rsa, map[string]any{"kid": 7}),
+		"is null":                               nil,
+		"is a string":                           "key",
+		"is an array":                           []any{},
+		"is empty":                              map[string]any{},
+		"has a duplicate member":                json.RawMessage(`{"kty":"RSA","kid":"bad","n":"AQ","n":"AQAB","e":"AQAB"}`),
+		"has an escaped NUL":                    json.RawMessage(`{"kty":"RSA","kid":"\u0000"}`),
+		"nests too deep":                        json.RawMessage(`{"kty":"RSA","x":` + strings.Repeat("[", 500) + strings.Repeat("]", 500) + `}`),
+		"is private with broken private parts":  with(rsa, map[string]any{"d": "%"}),
+		"has members of the types of something": with(rsa, map[string]any{"n": 1, "e": true}),
+	} {
+		t.Run("a key that "+name, func(t *testing.T) {
+			t.Parallel()
+			good := make([]any, 9)
+			for i := range good {
+				good[i] = with(p256, map[string]any{"kid": fmt.Sprint("good", i)})
+			}
+			set := parseSet(t, setText(t, append(good[:4:4], append([]any{bad}, good[4:]...)...)...))
+			if set.Len() != 9 || len(set.Unusable()) != 1 {
+				t.Errorf("%d keys are used, want 9; unusable: %v", set.Len(), set.Unusable())
+			}
+			for i := range good {
+				if _, err := set.Find(fmt.Sprint("good", i), jose.ES256); err != nil {
+					t.Errorf("good key %d: %v", i, err)
+				}
+			}
+			for _, a := range algorithms {
+				if _, err := set.Find("bad", a); !errors.Is(err, jose.ErrNoKey) {
+					t.Errorf("the bad key is found for %s", a)
+				}
+			}
+		})
+	}
+}
+
+func TestPrivateKeysAreReducedToTheirPublicPart(t *testing.T) {
+	t.Parallel()
+	// The example of RFC 8037 appendix A.1, as public as a private key can be.
+	text := `{"keys":[{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	key, err := parseSet(t, []byte(text)).Find("", jose.EdDSA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// RFC 8037 appendix A.4.
+	token := "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+	if err := check(token, key); err != nil {
+		t.Errorf("the RFC's signature: %v", err)
+	}
+	if s := fmt.Sprintf("%v %+v %#v %x", key, key, key, key); strings.Contains(s, "9d61b19d") || strings.Contains(s, "11qY") {
+		t.Errorf("a key prints as %s", s)
+	}
+}
+
+func TestKeysInUnusualButValidForm(t *testing.T) {
+	t.Parallel()
+	k := newKey(t, jose.RS256, "k")
+	for name, change := range map[string]func(map[string]any){
+		"without alg, use and kid": func(m map[string]any) { delete(m, "alg"); delete(m, "use"); delete(m, "kid") },
+		"with key_ops of verify":   func(m map[string]any) { m["key_ops"] = []string{"verify"} },
+		"with unknown members":     func(m map[string]any) { m["issuer"] = "https://idp.example.com"; m["nbf"] = 1 },
+		"with broken certificates": func(m map[string]any) { m["x5c"] = []string{"%"} }, // nobody reads them
+	} {
+		members := jwkMembers(t, k)
+		change(members)
+		if err := check(sign(t, k, nil, `{}`), onlyKey(t, members)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestCoordinatesWithStrippedZeros takes a P-256 key whose x begins with a zero byte, which some providers leave out.
+func TestCoordinatesWithStrippedZeros(t *testing.T) {
+	t.Parallel()
+	for range 20_000 {
+		k := newKey(t, jose.ES256, "k")
+		members := jwkMembers(t, k)
+		x, err := base64.RawURLEncoding.DecodeString(members["x"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x[0] != 0 {
+			continue
+		}
+		members["x"] = base64.RawURLEncoding.EncodeToString(x[1:])
+		if err := check(sign(t, k, nil, `{}`), onlyKey(t, members)); err != nil {
+			t.Error(err)
+		}
+		return
+	}
+	t.Fatal("no such key among twenty thousand")
+}
+
+func TestParseSetRefuses(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"an empty text":        "",
+		"HTML":                 "<!doctype html><html></html>",
+		"an array":             "[]",
+		"null":                 "null",
+		"no keys":              `{"jwks":[]}`,
+		"KEYS in upper case":   `{"KEYS":[]}`,
+		"keys that are null":   `{"keys":null}`,
+		"keys of an object":    `{"keys":{}}`,
+		"text behind":          `{"keys":[]} x`,
+		"more keys than fit":   `{"keys":[` + strings.Repeat("{},", jose.MaxKeys) + `{}]}`,
+		"a hundred thousand [": strings.Repeat("[", 100_000),
+	} {
+		if _, err := jose.ParseSet([]byte(text)); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+	if set := parseSet(t, []byte(`{"keys":[]}`)); set.Len() != 0 {
+		t.Errorf("an empty set has %d keys", set.Len())
+	}
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	rsa, p256, ed := newKey(t, jose.RS256, "same"), newKey(t, jose.ES256, "same"), newKey(t, jose.EdDSA, "ed")
+	secondRSA := newKey(t, jose.RS256, "other")
+	set := parseSet(t, setText(t, jwkMembers(t, rsa), jwkMembers(t, p256), jwkMembers(t, ed), jwkMembers(t, secondRSA), jwkMembers(t, rsa)))
+	if set.Len() != 4 {
+		t.Errorf("%d keys, want 4: the repeated key counts once", set.Len())
+	}
+	for name, c := range map[string]struct {
+		id   string
+		a    jose.Algorithm
+		want error
+	}{
+		"finds by kid": {"other", jose.RS256, nil},
+		"tells apart keys of one kid by algorithm":      {"same", jose.ES256, nil},
+		"finds the only key that fits without kid":      {"", jose.EdDSA, nil},
+		"refuses no kid where several fit":              {"", jose.RS256, jose.ErrAmbiguousKey},
+		"refuses an unknown kid":                        {"nobody", jose.RS256, jose.ErrNoKey},
+		"refuses a kid of another algorithm":            {"ed", jose.RS256, jose.ErrNoKey},
+		"refuses a kid in another case":                 {"OTHER", jose.RS256, jose.ErrNoKey},
+		"refuses a prefix of a kid":                     {"oth", jose.RS256, jose.ErrNoKey},
+		"refuses an algorithm that no key has":          {"", jose.ES512, jose.ErrNoKey},
+		"refuses an algorithm that nobody knows":        {"same", "none", jose.ErrNoKey},
+		"refuses kids with a path, a URL, SQL, a quote": {"../../etc/passwd", jose.RS256, jose.ErrNoKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if key, err := set.Find(c.id, c.a); !errors.Is(err, c.want) || (key != nil) != (c.want == nil) {
+				t.Errorf("got %v, %v; want error %v", key, err, c.want)
+			}
+		})
+	}
+	twins := parseSet(t, setText(t, jwkMembers(t, newKey(t, jose.ES256, "twin")), jwkMembers(t, newKey(t, jose.ES256, "twin"))))
+	if _, err := twins.Find("twin", jose.ES256); !errors.Is(err, jose.ErrAmbiguousKey) {
+		t.Errorf("two keys of one kid give %v", err)
+	}
+}
+
+func TestRenewKeepsTheIdentityOfUnchangedKeys(t *testing.T) {
+	t.Parallel()
+	a, b, c := newKey(t, jose.ES256, "a"), newKey(t, jose.EdDSA, "b"), newKey(t, jose.ES256, "c")
+	text := func(keys ...*jose.SigningKey) []byte {
+		text, err := jose.PublicSet(keys...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	find := func(s *jose.Set, k *jose.SigningKey) *jose.Key {
+		key, err := s.Find(k.ID(), k.Algorithm())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	old := parseSet(t, text(a, b))
+	same, changed := parseSet(t, text(b, a)).Renew(old)
+	if changed || find(same, a) != find(old, a) || find(same, b) != find(old, b) {
+		t.Errorf("the same keys in another order: changed is %v, or a pointer is new", changed)
+	}
+	rotated, changed := parseSet(t, text(b, c)).Renew(old)
+	if !changed || find(rotated, b) != find(old, b) {
+		t.Errorf("after a rotation changed is %v, or the pointer of the key that stayed is new", changed)
+	}
+	if fewer, changed := parseSet(t, text(a)).Renew(old); !changed || fewer.Len() != 1 {
+		t.Errorf("a removed key: changed is %v, %d keys", changed, fewer.Len())
+	}
+	impostor := newKey(t, jose.ES256, "a")
+	if replaced, changed := parseSet(t, text(impostor, b)).Renew(old); !changed || find(replaced, impostor) == find(old, a) {
+		t.Errorf("another key of the same name: changed is %v, or it has the old one's pointer", changed)
+	}
+	otherUse := jwkMembers(t, a)
+	delete(otherUse, "alg")
+	if _, changed := parseSet(t, setText(t, otherUse, jwkMembers(t, b))).Renew(old); !changed {
+		t.Error("a key that lost its alg counts as unchanged")
+	}
+}
+
+// FuzzParseSet holds the reader of key sets to its limits, whatever the text.
+func FuzzParseSet(f *testing.F) {
+	rsa, p256, ed := newKey(f, jose.RS256, "r"), newKey(f, jose.ES256, "e"), newKey(f, jose.EdDSA, "d")
+	text, err := jose.PublicSet(rsa, p256, ed)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	for _, seed := range []string{`{"keys":[]}`, `{"keys":[{}]}`, `{"keys":[{"kty":"oct","k":"AA"}]}`, `{"keys":[{"kty":"RSA","n":"AQ","e":"AQAB"}]}`, `{}`, `[]`, ``} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		set, err := jose.ParseSet(text)
+		if err != nil {
+			return
+		}
+		if set.Len() > jose.MaxKeys {
+			t.Fatalf("%d keys", set.Len())
+		}
+		for _, a := range []jose.Algorithm{jose.HS256, jose.HS384, jose.HS512, "none", ""} {
+			if key, err := set.Find("", a); err == nil {
+				t.Fatalf("a public set gave key %v for %q", key, a)
+			}
+		}
+		if _, changed := set.Renew(set); changed {
+			t.Fatal("a set differs from itself")
+		}
+	})
+}
