@@ -1,0 +1,10 @@
+// Command latchkey-gen turns specs of identity providers into Go packages.
+package main
+
+import (
+	"os"
+
+	"github.com/latchkey-auth/latchkey/gen/cli"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -1,0 +1,19 @@
+package cli
+
+import "github.com/latchkey-auth/latchkey/gen"
+
+// Lint is the command that reports problems of specs.
+type Lint struct {
+	Reporting
+	Files []string `arg:"" name:"file" help:"Specs." type:"existingfile"`
+}
+
+// Run lints.
+func (l *Lint) Run(streams *Streams) error {
+	specs, err := readFiles(l.Files)
+	if err != nil {
+		return err
+	}
+	_, problems := gen.Check(specs)
+	return l.report(streams, problems)
+}

@@ -1,0 +1,201 @@
+package spec
+
+import (
+	"fmt"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-playground/validator/v10"
+
+	"github.com/latchkey-auth/latchkey/gen/problem"
+)
+
+// word is a rule about a single text, named in validate tags.
+type word struct {
+	rule  string
+	valid func(string) bool
+	// must says what the text has to be, after "<key> <value> must be ".
+	must string
+}
+
+var words = map[string]word{
+	"package_name": {
+		"package-name", regexp.MustCompile(`^[a-z][a-z0-9]{0,39}$`).MatchString,
+		"a Go package name: lower-case letters and digits, a letter first, at most 40",
+	},
+	"field_name": {
+		"field-name", regexp.MustCompile(`^[a-z][A-Za-z0-9]{0,39}$`).MatchString,
+		"in lower camel case, such as serverUrl: letters and digits, at most 40",
+	},
+	"env_name": {
+		"env-name", regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,99}$`).MatchString,
+		"an environment variable's name: capitals, digits and underscores",
+	},
+	"go_name": {
+		"go-name", regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,39}$`).MatchString,
+		"an exported Go name: letters and digits, a capital first, at most 40",
+	},
+	"https_url":  {"docs-url", validDocsURL, "an https URL"},
+	"date":       {"date", validDate, "a date: YYYY-MM-DD"},
+	"scope":      {"scope", validScope, "one scope: printable ASCII without space, quote and backslash (RFC 6749 section 3.3)"},
+	"claim_path": {"claim-path", validClaimPath, "a claim's path: names separated by dots, a backslash before a dot that belongs to a name"},
+	"printable":  {"type-header", regexp.MustCompile(`^[!-~]+$`).MatchString, "a typ header, such as at+jwt"},
+}
+
+func validDocsURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && !strings.ContainsAny(s, " <>\"'`()[]{}\\")
+}
+
+func validDate(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
+
+func validScope(s string) bool {
+	return regexp.MustCompile(`^[!#-\[\]-~]+$`).MatchString(s)
+}
+
+// validClaimPath tells whether no name of a path is empty and every backslash escapes something.
+func validClaimPath(s string) bool {
+	name := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '.':
+			if name == 0 {
+				return false
+			}
+			name = 0
+			continue
+		case '\\':
+			i++
+			if i == len(s) || s[i] != '.' && s[i] != '\\' {
+				return false
+			}
+		}
+		name++
+	}
+	return name > 0
+}
+
+// newValidator returns validator with the language's own rules, naming everything as the language does.
+func newValidator() *validator.Validate {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("yaml") })
+	for tag, w := range words {
+		register(v, tag, func(field validator.FieldLevel) bool { return w.valid(field.Field().String()) })
+	}
+	register(v, "enum", func(field validator.FieldLevel) bool {
+		for _, known := range vocabularies[field.Param()].words {
+			if field.Field().String() == known {
+				return true
+			}
+		}
+		return false
+	})
+	return v
+}
+
+func register(v *validator.Validate, tag string, valid validator.Func) {
+	if err := v.RegisterValidation(tag, valid); err != nil {
+		panic(err) // a mistake in the table above
+	}
+}
+
+// checkTags checks the validate tags of the types.
+func (d *Document) checkTags() {
+	var failures validator.ValidationErrors
+	if err := newValidator().Struct(&d.Spec); err == nil {
+		return
+	} else if !asFailures(err, &failures) {
+		panic(err) // the types themselves are wrong
+	}
+	for _, failure := range failures {
+		_, path, _ := strings.Cut(failure.Namespace(), ".")
+		path = strings.ReplaceAll(path, ".-", "")
+		if d.known(path) {
+			d.tagFailure(path, failure)
+		}
+	}
+}
+
+func asFailures(err error, into *validator.ValidationErrors) bool {
+	failures, ok := err.(validator.ValidationErrors) //nolint:errorlint // validator never wraps it
+	*into = failures
+	return ok
+}
+
+func (d *Document) tagFailure(path string, failure validator.FieldError) {
+	name := naming(path)
+	switch tag := failure.Tag(); tag {
+	case "required":
+		if d.has(path) {
+			d.report("empty", path, "%s must not be empty", name)
+		} else {
+			d.report("missing-key", path, "%s is missing%s", name, within(path))
+		}
+	case "enum":
+		d.wrongWord(path, fmt.Sprint(failure.Value()), vocabularies[failure.Param()])
+	case "unique":
+		d.repeated(path, reflect.ValueOf(failure.Value()))
+	case "min":
+		d.tooFew(path, failure)
+	default:
+		w := words[tag]
+		d.report(w.rule, path, "%s %q must be %s", name, failure.Value(), w.must)
+	}
+}
+
+// within says which part of the spec lacks something.
+func within(path string) string {
+	cut := strings.LastIndexByte(path, '.')
+	if cut < 0 {
+		return ""
+	}
+	return inside(path[:cut])
+}
+
+func (d *Document) wrongWord(path, value string, v vocabulary) {
+	name := naming(path)
+	if reason, ok := v.refused[value]; ok {
+		d.report("refused-value", path, "%s %q: %s", name, value, reason)
+		return
+	}
+	suggestion := problem.Nearest(value, v.words)
+	message := fmt.Sprintf("unknown value %q for %s", value, name)
+	if suggestion != "" {
+		message += fmt.Sprintf(": did you mean %q?", suggestion)
+	} else {
+		message += ": there are " + strings.Join(v.words, ", ")
+	}
+	d.add(problem.Error, "unknown-value", d.where(path).value, message, suggestion)
+}
+
+// repeated points at the second of two equal entries.
+func (d *Document) repeated(path string, list reflect.Value) {
+	seen := map[string]bool{}
+	for i := range list.Len() {
+		entry := list.Index(i).String()
+		if seen[entry] {
+			d.report("repeated-entry", fmt.Sprintf("%s[%d]", path, i), "%q stands in %s twice", entry, naming(path))
+		}
+		seen[entry] = true
+	}
+}
+
+func (d *Document) tooFew(path string, failure validator.FieldError) {
+	if failure.Kind() == reflect.Int {
+		d.report("negative-number", path, "%s must not be negative", naming(path))
+		return
+	}
+	least, _ := strconv.Atoi(failure.Param())
+	entries := "entries"
+	if least == 1 {
+		entries = "entry"
+	}
+	d.report("too-few", path, "%s needs at least %d %s", naming(path), least, entries)
+}

@@ -1,0 +1,54 @@
+package spec
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// isFunction tells whether the field is set by Go code only.
+func (f *Field) isFunction() bool { return f.Type == TypeVerifier || f.Type == TypeUserMapper }
+
+// isText tells whether the field resolves to one text that may be shown.
+func (f *Field) isText() bool {
+	switch f.Type {
+	case TypeString, TypeURL, TypeHost, TypeSegment, TypeLabel:
+		return true
+	default:
+		return false
+	}
+}
+
+// mayBeEmpty tells whether the field may resolve to nothing.
+func (f *Field) mayBeEmpty() bool { return !f.Required && len(f.Default) == 0 }
+
+var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// accepts tells whether a value that the spec gives is one that the field's type takes at run time, and else what it must
+// be.
+func (f *Field) accepts(value string) (must string, ok bool) {
+	if value == "" {
+		return "", true
+	}
+	switch f.Type {
+	case TypeURL:
+		u, err := url.Parse(value)
+		return "an https URL without query and fragment", err == nil && u.Scheme == "https" && validHost(u.Host) &&
+			u.User == nil && u.RawQuery == "" && !u.ForceQuery && !strings.Contains(value, "#")
+	case TypeHost:
+		u, err := url.Parse("https://" + value)
+		return "a host without scheme and path", err == nil && u.Host == value && validHost(u.Host)
+	case TypeSegment:
+		return "one path segment", !strings.ContainsAny(value, `/?#\%`) && value != "." && value != ".."
+	case TypeLabel:
+		return "one DNS label", labelPattern.MatchString(value)
+	case TypeList:
+		return "one entry, without comma and space", !strings.ContainsAny(value, ", ")
+	default:
+		return "", true
+	}
+}
+
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*(:[0-9]{1,5})?$`)
+
+func validHost(host string) bool { return hostPattern.MatchString(host) }

@@ -1,0 +1,338 @@
+package spec
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// subject is what a reference in a template stands for.
+type subject struct {
+	// kind is a type of config fields. Values have one too.
+	kind string
+	// mayBeEmpty tells whether it can resolve to nothing.
+	mayBeEmpty bool
+	// length is that of its template with all values in it put in.
+	length int
+}
+
+// maxLength bounds a template with all values put in: values that use values double quickly.
+const maxLength = 2000
+
+// usage is what a template is for.
+type usage int
+
+const (
+	// anyText is a value to compare with.
+	anyText usage = iota
+	// anURL is an address that requests go to.
+	anURL
+	// anIssuer is a URL that names the issuer: without query.
+	anIssuer
+)
+
+// derived checks the values. Each may use the fields and the values above it.
+func (c *checker) derived() {
+	for i, v := range c.Spec.Values {
+		path := fmt.Sprintf("values[%d]", i)
+		if _, taken := c.fields[v.Name]; taken {
+			c.reportKey("value-name-taken", path, "%s is a config field already: give the value another name", v.Name)
+			continue
+		}
+		for j, alternative := range v.First {
+			c.alternative(v, j, alternative, fmt.Sprintf("%s.first[%d]", path, j))
+		}
+		switch {
+		case v.Is != "":
+			c.template(v.Is, path, anyText)
+		case len(v.First) == 0 && c.known(path) && c.known(path+".first") && !c.has(path+".first"):
+			c.report("empty-value", path, "the value %s has neither a template nor `first`", v.Name)
+		}
+		c.values[v.Name] = c.resolve(v, path)
+	}
+}
+
+// resolve says what a value stands for.
+func (c *checker) resolve(v Value, path string) subject {
+	result := subject{kind: TypeString}
+	for i, text := range append([]string{v.Is}, v.First...) {
+		t, err := ParseTemplate(text)
+		if err != nil || text == "" {
+			continue
+		}
+		kind := c.kind(t)
+		if i > 1 && kind != result.kind {
+			kind = TypeString
+		}
+		result.kind = kind
+		result.length = max(result.length, c.length(t))
+		result.mayBeEmpty = i == 0 && t.Bare() && len(c.open(t)) > 0
+	}
+	return result
+}
+
+// alternative checks one template of a `first` list. All but the last need something that may be missing; the last must
+// hold when all others do not.
+func (c *checker) alternative(v Value, index int, alternative, path string) {
+	t, ok := c.references(alternative, path)
+	if !ok {
+		return
+	}
+	open := c.open(t)
+	if index < len(v.First)-1 {
+		if len(open) == 0 {
+			c.report("first-unreachable", path, "this template always has a value: those after it would never be used")
+		}
+		return
+	}
+	for _, name := range open {
+		if !c.guarded(name, v.First[:index]) {
+			c.report("optional-in-template", path, "%s may be empty here: make it required, give it a default, "+
+				"or name it together with the fields of the other templates under require_one_of", name)
+		}
+	}
+}
+
+// open returns the references of a template that may be empty.
+func (c *checker) open(t Template) []string {
+	var list []string
+	for _, ref := range t.Refs() {
+		if s, ok := c.subject(ref); ok && s.mayBeEmpty {
+			list = append(list, ref)
+		}
+	}
+	return list
+}
+
+// guarded tells whether a field must be set when none of the templates before could be used: some group holds it, and all
+// its other members are each the one condition of such a template.
+func (c *checker) guarded(name string, before []string) bool {
+	var conditions []string
+	for _, text := range before {
+		if t, err := ParseTemplate(text); err == nil {
+			if open := c.open(t); len(open) == 1 {
+				conditions = append(conditions, open[0])
+			}
+		}
+	}
+	return slices.ContainsFunc(c.Spec.RequireOneOf, func(g Group) bool {
+		return slices.Contains(g.Fields, name) && !slices.ContainsFunc(g.Fields, func(member string) bool {
+			return member != name && !slices.Contains(conditions, member)
+		})
+	})
+}
+
+// length is the number of bytes of a template with all values put in.
+func (c *checker) length(t Template) int {
+	length := 0
+	for _, part := range t {
+		s, _ := c.subject(part.Ref)
+		length += len(part.Text) + s.length
+	}
+	return min(length, maxLength+1)
+}
+
+// subject returns what a name stands for.
+func (c *checker) subject(name string) (subject, bool) {
+	if i, ok := c.fields[name]; ok {
+		f := &c.Spec.Config[i]
+		return subject{kind: f.Type, mayBeEmpty: f.mayBeEmpty(), length: len(name)}, true
+	}
+	s, ok := c.values[name]
+	return s, ok
+}
+
+var plainText = regexp.MustCompile(`^[A-Za-z0-9._~-]*$`)
+
+// kind says as which type of field a template may be used.
+func (c *checker) kind(t Template) string {
+	if len(t) == 0 {
+		return TypeString
+	}
+	if t[0].Ref == "" && strings.HasPrefix(t[0].Text, "https://") {
+		return TypeURL
+	}
+	first, _ := c.subject(t[0].Ref)
+	if t.Bare() || first.kind == TypeURL {
+		return first.kind
+	}
+	for _, part := range t {
+		s, _ := c.subject(part.Ref)
+		if part.Ref != "" && s.kind != TypeSegment && s.kind != TypeLabel || !plainText.MatchString(part.Text) {
+			return TypeString
+		}
+	}
+	return TypeSegment
+}
+
+// references parses a template and checks what it refers to.
+func (c *checker) references(text, path string) (Template, bool) {
+	if text == "" || !c.known(path) {
+		return nil, false
+	}
+	t, err := ParseTemplate(text)
+	if err != nil {
+		c.report("template-syntax", path, "%s: %v", naming(path), err)
+		return nil, false
+	}
+	ok := true
+	for _, ref := range t.Refs() {
+		ok = c.reference(ref, path) && ok
+	}
+	if c.length(t) > maxLength {
+		c.report("template-length", path, "with all values put in, this is longer than %d characters", maxLength)
+		return nil, false
+	}
+	return t, ok
+}
+
+func (c *checker) reference(name, path string) bool {
+	s, ok := c.subject(name)
+	switch {
+	case !ok && slices.ContainsFunc(c.Spec.Values, func(v Value) bool { return v.Name == name }):
+		c.report("value-order", path, "{%s} is defined further down, or here: a value may use those above it", name)
+		return false
+	case !ok:
+		c.unknownName("unknown-reference", "config field or value", name, path, append(c.fieldNames(), c.valueNames()...))
+		return false
+	}
+	c.used[name] = true
+	switch s.kind {
+	case TypeSecret:
+		c.report("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
+		return false
+	case TypeList, TypeVerifier, TypeUserMapper:
+		c.report("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
+		return false
+	}
+	return true
+}
+
+func (c *checker) valueNames() []string {
+	var list []string
+	for _, v := range c.Spec.Values {
+		list = append(list, v.Name)
+	}
+	return list
+}
+
+// template checks one template for a usage and tells whether it may resolve to nothing.
+func (c *checker) template(text, path string, use usage) (mayBeEmpty bool) {
+	t, ok := c.references(text, path)
+	if !ok {
+		return false
+	}
+	open := c.open(t)
+	if len(open) > 0 && !t.Bare() {
+		c.report("optional-in-template", path, "{%s} may be empty, which would leave %q: make it required, give it a default, "+
+			"or derive a value with `first`", open[0], c.fill(t, func(string, subject) string { return "" }))
+		return false
+	}
+	if use != anyText || c.kind(t) == TypeURL {
+		c.address(t, path, use)
+	}
+	return len(open) > 0
+}
+
+// fill replaces the references of a template.
+func (c *checker) fill(t Template, with func(string, subject) string) string {
+	var b strings.Builder
+	for _, part := range t {
+		b.WriteString(part.Text)
+		if part.Ref != "" {
+			s, _ := c.subject(part.Ref)
+			b.WriteString(with(part.Ref, s))
+		}
+	}
+	return b.String()
+}
+
+// address checks that a template always gives a URL of the host that the configuration names: no field can change what
+// stands before or after it.
+func (c *checker) address(t Template, path string, use usage) {
+	first, _ := c.subject(t[0].Ref)
+	switch {
+	case t[0].Ref != "" && first.kind != TypeURL:
+		c.report("url-start", path, "{%s} is a %s: a URL starts with https:// or with a field of type url", t[0].Ref, first.kind)
+		return
+	case t[0].Ref == "" && !strings.HasPrefix(t[0].Text, "https://"):
+		c.report("url-start", path, "a URL starts with https:// or with a field of type url; tokens and keys would travel unprotected otherwise")
+		return
+	}
+	before := ""
+	for i, part := range t {
+		if part.Ref == "" {
+			before += part.Text
+			continue
+		}
+		after := ""
+		if i+1 < len(t) {
+			after = t[i+1].Text
+			if t[i+1].Ref != "" {
+				after = "x"
+			}
+		}
+		if !c.place(part.Ref, path, before, after) {
+			return
+		}
+		before += "{x}"
+	}
+	c.wellFormed(t, path, use)
+}
+
+// place checks one reference inside a URL.
+func (c *checker) place(ref, path, before, after string) bool {
+	s, _ := c.subject(ref)
+	authority := before == "" || strings.HasPrefix(before, "https://") && !strings.Contains(before[len("https://"):], "/")
+	ends := after == "" || after[0] == '/'
+	var allowed []string
+	switch {
+	case before == "":
+		if !ends {
+			c.report("reference-place", path, "a / must follow {%s}: the text after it would change the host", ref)
+			return false
+		}
+		return true
+	case strings.ContainsAny(before, "?#"):
+		c.report("reference-place", path, "{%s} stands in the query: only the path and the host can have references", ref)
+		return false
+	case authority && before == "https://" && ends:
+		allowed = []string{TypeHost, TypeLabel}
+	case authority:
+		allowed = []string{TypeLabel}
+	default:
+		allowed = []string{TypeSegment, TypeLabel}
+	}
+	if !slices.Contains(allowed, s.kind) {
+		c.report("reference-place", path, "{%s} is a %s: at this place of a URL it must be a %s, so that no value can lead elsewhere",
+			ref, s.kind, strings.Join(allowed, " or a "))
+		return false
+	}
+	return true
+}
+
+func (c *checker) wellFormed(t Template, path string, use usage) {
+	sample := c.fill(t, func(_ string, s subject) string {
+		if s.kind == TypeURL {
+			return "https://x.example"
+		}
+		return "x"
+	})
+	u, err := url.Parse(sample)
+	switch {
+	case err != nil || !validHost(u.Host) || u.User != nil || strings.ContainsAny(sample, " \\\"<>^`{|}") || !isASCII(sample):
+		c.report("url-form", path, "%s is not a URL", naming(path))
+	case strings.Contains(sample, "#"):
+		c.report("url-form", path, "a URL of a provider has no fragment")
+	case use == anIssuer && strings.Contains(sample, "?"):
+		c.report("url-form", path, "an issuer has no query (RFC 8414 section 2)")
+	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
+		c.report("url-form", path, "a URL of a provider has no dot segments")
+	}
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > '~' })
+}

@@ -1,0 +1,293 @@
+package providertest
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+// variant returns the first accepted token with other claims.
+func (w *world) variant(claims map[string]any) Token {
+	token := w.suite.Accept[0]
+	all := maps.Clone(token.Claims)
+	if all == nil {
+		all = map[string]any{}
+	}
+	maps.Copy(all, claims)
+	return Token{Header: token.Header, Claims: all}
+}
+
+// checkClaims rejects variations of a good token that no provider may accept.
+func (w *world) checkClaims(t *testing.T) {
+	issuer := w.description.Issuer
+	cases := []struct {
+		name   string
+		claims map[string]any
+		reason oauth.Reason
+	}{
+		{"a token of another issuer", map[string]any{"iss": "https://attacker.example"}, oauth.ReasonIssuer},
+		{"a token whose issuer has one slash more or less", map[string]any{"iss": slashed(issuer)}, oauth.ReasonIssuer},
+		{"a token whose issuer is written in capitals", map[string]any{"iss": strings.ToUpper(issuer)}, oauth.ReasonIssuer},
+		{"an expired token", map[string]any{"exp": now.Add(-time.Hour).Unix()}, oauth.ReasonExpired},
+		{"a token with an expiry that is text", map[string]any{"exp": "never"}, oauth.ReasonInvalidTime},
+		{"a token that is not valid yet", map[string]any{"nbf": now.Add(time.Hour).Unix()}, oauth.ReasonNotYetValid},
+		{"a token that is bound to a client's key", map[string]any{"cnf": map[string]any{"jkt": "thumbprint"}}, oauth.ReasonSenderConstrained},
+	}
+	if !w.suite.OwnVerifier {
+		cases = append(cases, []struct {
+			name   string
+			claims map[string]any
+			reason oauth.Reason
+		}{
+			{"a token without issuer", map[string]any{"iss": nil}, oauth.ReasonIssuer},
+			{"a token without expiry", map[string]any{"exp": nil}, oauth.ReasonInvalidTime},
+			{"a token with an issuer among others", map[string]any{"iss": []any{issuer}}, oauth.ReasonIssuer},
+		}...)
+	}
+	if !w.suite.OwnVerifier && (!w.suite.IssuerBound || w.description.Audience != "") {
+		cases = append(cases, []struct {
+			name   string
+			claims map[string]any
+			reason oauth.Reason
+		}{
+			{"a token whose audience is another server", map[string]any{"aud": "https://other.example.com/mcp"}, oauth.ReasonAudience},
+			{"a token whose audience begins like ours", map[string]any{"aud": w.audience() + "2"}, oauth.ReasonAudience},
+			{"a token whose audiences are all others", map[string]any{"aud": []any{"one", "two"}}, oauth.ReasonAudience},
+			{"a token without audience", map[string]any{"aud": nil}, oauth.ReasonAudience},
+		}...)
+	}
+	for _, c := range cases {
+		t.Run("rejects "+c.name, func(t *testing.T) {
+			t.Parallel()
+			w.rejects(t, w.sign(t, w.variant(c.claims)), c.reason)
+		})
+	}
+	if w.suite.OwnVerifier {
+		return
+	}
+	t.Run("rejects an ID token", func(t *testing.T) {
+		t.Parallel()
+		token := w.variant(map[string]any{"aud": "client-1", "nonce": "n-0S6", "at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"})
+		token.Header = maps.Clone(token.Header)
+		if token.Header == nil {
+			token.Header = map[string]any{}
+		}
+		token.Header["typ"] = "JWT"
+		w.rejects(t, w.sign(t, token), "")
+	})
+}
+
+// slashed returns a URL with its trailing slash taken or given.
+func slashed(url string) string {
+	if cut, ok := strings.CutSuffix(url, "/"); ok {
+		return cut
+	}
+	return url + "/"
+}
+
+// checkAlgorithms accepts a good token in every algorithm, and refuses every other algorithm.
+func (w *world) checkAlgorithms(t *testing.T) {
+	for _, algorithm := range w.oneOfEachKind() {
+		t.Run("accepts a token signed with "+algorithm, func(t *testing.T) {
+			t.Parallel()
+			if _, err := w.provider.Verify(t.Context(), w.signWith(t, w.keys[algorithm], w.suite.Accept[0]), Resource); err != nil {
+				t.Errorf("refused: %v", err)
+			}
+		})
+	}
+	for _, algorithm := range []string{"ES256", "ES512", "EdDSA", "HS256"} {
+		if contains(w.suite.Algorithms, algorithm) {
+			continue
+		}
+		t.Run("rejects a token signed with "+algorithm, func(t *testing.T) {
+			t.Parallel()
+			key, err := jose.GenerateKey(jose.Algorithm(algorithm), "key-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.rejects(t, w.signWith(t, key, w.suite.Accept[0]), oauth.ReasonAlgorithmNotAllowed)
+		})
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, entry := range list {
+		if entry == s {
+			return true
+		}
+	}
+	return false
+}
+
+// checkForgeries refuses tokens that the provider did not sign.
+func (w *world) checkForgeries(t *testing.T) {
+	first := w.algorithms()[0]
+	good := w.sign(t, w.suite.Accept[0])
+	head, rest, _ := strings.Cut(good, ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	forgeries := map[string]string{
+		"nothing":                          "",
+		"an opaque token":                  "opaque-token-of-a-client",
+		"a token without its signature":    head + "." + payload + ".",
+		"a token cut in two":               head + "." + payload,
+		"a token with a fourth part":       good + "." + signature,
+		"a token with another payload":     head + "." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"admin"}`)) + "." + signature,
+		"a token that says it is unsigned": w.unsigned(t, payload),
+	}
+	for name, key := range map[string]*jose.SigningKey{
+		"a token signed with another key of the same name": w.foreign(t, first, "key-"+first),
+		"a token signed with a key of another name":        w.foreign(t, first, "../../key"),
+	} {
+		forgeries[name] = w.signWith(t, key, w.suite.Accept[0])
+	}
+	for name, secret := range w.publicKeySecrets(t) {
+		token := w.suite.Accept[0]
+		forged := w.signWith(t, secret, Token{Header: without(token.Header, "alg"), Claims: token.Claims})
+		forgeries["a token whose HMAC key is the provider's public key as "+name] = forged
+	}
+	for name, token := range forgeries {
+		t.Run("rejects "+name, func(t *testing.T) {
+			t.Parallel()
+			w.rejects(t, token, "")
+		})
+	}
+}
+
+func without(object map[string]any, key string) map[string]any {
+	out := maps.Clone(object)
+	delete(out, key)
+	return out
+}
+
+// foreign is a key that the provider does not have. For a shared secret it is another secret.
+func (w *world) foreign(t *testing.T, algorithm, id string) *jose.SigningKey {
+	t.Helper()
+	key, err := jose.GenerateKey(jose.Algorithm(algorithm), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func (w *world) unsigned(t *testing.T, payload string) string {
+	t.Helper()
+	header, err := json.Marshal(map[string]any{"alg": "none", "typ": w.typ()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.RawURLEncoding.EncodeToString(header) + "." + payload + "."
+}
+
+// typ is that of good tokens.
+func (w *world) typ() any {
+	if typ, ok := w.suite.Accept[0].Header["typ"]; ok {
+		return typ
+	}
+	return "JWT"
+}
+
+// publicKeySecrets are HMAC keys made of the provider's public key in the spellings in which somebody might have it.
+func (w *world) publicKeySecrets(t *testing.T) map[string]*jose.SigningKey {
+	t.Helper()
+	secrets := map[string]*jose.SigningKey{}
+	for _, key := range w.keys {
+		if key.Public() == nil {
+			continue
+		}
+		der, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		jwk, err := key.PublicJWK()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, bytes := range map[string][]byte{
+			"PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "DER": der, "JWK": jwk,
+		} {
+			secret, err := jose.NewSecretSigningKey("HS256", bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			secrets[name] = secret
+		}
+		break
+	}
+	return secrets
+}
+
+// checkOutage answers 503, never 401, while the provider's keys cannot be had.
+func (w *world) checkOutage(t *testing.T) {
+	t.Run("says that the provider is unavailable when its keys cannot be fetched", func(t *testing.T) {
+		t.Parallel()
+		for algorithm, key := range w.keys {
+			if key.Public() == nil {
+				continue
+			}
+			token := w.signWith(t, w.keys[algorithm], w.suite.Accept[0])
+			_, err := w.newProvider(t, broken{}).Verify(t.Context(), token, Resource)
+			if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+				t.Errorf("the answer is %v, want temporarily_unavailable", err)
+			}
+			return
+		}
+	})
+}
+
+// broken is a network that does not work.
+type broken struct{}
+
+// RoundTrip implements [http.RoundTripper].
+func (broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no network") }
+
+// checkMetadata serves the provider's metadata to clients with the very issuer that tokens and resource metadata name.
+func (w *world) checkMetadata(t *testing.T) {
+	t.Run("serves authorization server metadata of its issuer", func(t *testing.T) {
+		t.Parallel()
+		guard, err := runtime.NewGuard(w.provider, runtime.GuardConfig{Resource: Resource})
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorder := httptest.NewRecorder()
+		guard.Handler().ServeHTTP(recorder, httptest.NewRequestWithContext(
+			t.Context(), http.MethodGet, "https://mcp.example.com/.well-known/oauth-authorization-server", nil))
+		var document oauth.AuthorizationServerMetadata
+		if err := json.NewDecoder(bytes.NewReader(recorder.Body.Bytes())).Decode(&document); err != nil {
+			t.Fatalf("status %d, %v", recorder.Code, err)
+		}
+		if document.Issuer != w.description.Issuer || document.TokenEndpoint == "" || document.AuthorizationEndpoint == "" {
+			t.Errorf("the document names issuer %q, want %q, with token and authorization endpoints", document.Issuer, w.description.Issuer)
+		}
+	})
+}
+
+// Verifier stands in for the operator's function of a provider that has one: it reads the claims of any signed token, checks
+// nothing, and refuses what is no token. It is for tests, which is why it wants one.
+func Verifier(t testing.TB) oauth.TokenVerifier {
+	t.Helper()
+	return oauth.TokenVerifierFunc(func(_ context.Context, token, _ string) (oauth.Claims, error) {
+		parts := strings.Split(token, ".")
+		if len(parts) != 3 {
+			return oauth.Claims{}, errors.New("not a signed token")
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil {
+			return oauth.Claims{}, err
+		}
+		return oauth.ParseClaims(string(payload))
+	})
+}

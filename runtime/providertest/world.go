@@ -1,0 +1,226 @@
+package providertest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+)
+
+// world is a provider under test and the fake that it talks to.
+type world struct {
+	suite       Suite
+	provider    *runtime.Provider
+	description oauth.Description
+	// keys are the fake's keys by algorithm.
+	keys map[string]*jose.SigningKey
+	fake *fake
+}
+
+func newWorld(t *testing.T, suite Suite) *world {
+	t.Helper()
+	w := &world{suite: suite, keys: map[string]*jose.SigningKey{}, fake: &fake{documents: map[string][]byte{}}}
+	w.provider = w.newProvider(t, w.fake)
+	w.description = w.provider.Describe()
+	for _, algorithm := range w.oneOfEachKind() {
+		w.keys[algorithm] = w.newKey(t, algorithm, "key-"+algorithm)
+	}
+	w.publish(t)
+	return w
+}
+
+// newProvider makes the provider, cut off from clock, environment and network of the machine.
+func (w *world) newProvider(t *testing.T, transport http.RoundTripper) *runtime.Provider {
+	t.Helper()
+	provider, err := w.suite.Provider(
+		runtime.WithHTTPClient(&http.Client{Transport: transport}),
+		runtime.WithClock(func() time.Time { return now }),
+		runtime.WithLookupEnv(func(string) (string, bool) { return "", false }),
+		runtime.WithLogger(slog.New(slog.DiscardHandler)),
+	)
+	if err != nil {
+		t.Fatalf("the provider cannot be made: %v", err)
+	}
+	return provider
+}
+
+// oneOfEachKind is the suite's algorithms without those that differ from another in the hash alone: making RSA keys is
+// slow, and the hashes are the library's business.
+func (w *world) oneOfEachKind() []string {
+	var chosen []string
+	seen := map[string]bool{}
+	for _, algorithm := range w.algorithms() {
+		kind := algorithm[:2]
+		if kind == "ES" { // the hash decides the curve
+			kind = algorithm
+		}
+		if !seen[kind] {
+			chosen = append(chosen, algorithm)
+		}
+		seen[kind] = true
+	}
+	return chosen
+}
+
+// algorithms are the suite's; with a verifier of its own the provider knows none, and the fake signs as it likes.
+func (w *world) algorithms() []string {
+	if len(w.suite.Algorithms) == 0 {
+		return []string{"ES256"}
+	}
+	return w.suite.Algorithms
+}
+
+func (w *world) newKey(t *testing.T, algorithm, id string) *jose.SigningKey {
+	t.Helper()
+	var key *jose.SigningKey
+	var err error
+	if a := jose.Algorithm(algorithm); a.Symmetric() {
+		key, err = jose.NewSecretSigningKey(a, []byte(w.suite.SharedSecret))
+	} else {
+		key, err = jose.GenerateKey(a, id)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// publish puts the fake's key set and metadata where the provider's description says.
+func (w *world) publish(t *testing.T) {
+	t.Helper()
+	var public []*jose.SigningKey
+	for _, key := range w.keys {
+		if !key.Algorithm().Symmetric() {
+			public = append(public, key)
+		}
+	}
+	set, err := jose.PublicSet(public...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := json.Marshal(runtime.Synthesise(w.description))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if address := w.description.Endpoints.JWKS; address != "" {
+		w.fake.documents[address] = set
+	}
+	for _, form := range []metadata.Form{
+		metadata.OAuthInserted, metadata.OAuthAppended, metadata.OpenIDAppended, metadata.OpenIDInserted,
+	} {
+		w.fake.documents[form.URL(w.description.Issuer)] = document
+	}
+}
+
+// fake answers the provider's requests from memory.
+type fake struct{ documents map[string][]byte }
+
+// RoundTrip implements [http.RoundTripper].
+func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, ok := f.documents[r.URL.String()]
+	status := http.StatusOK
+	if !ok || r.Method != http.MethodGet {
+		status, body = http.StatusNotFound, []byte(`{}`)
+	}
+	return &http.Response{
+		Status: fmt.Sprint(status, " ", http.StatusText(status)), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(body)),
+		Body: io.NopCloser(bytes.NewReader(body)), Request: r,
+	}, nil
+}
+
+// audience is what a correct token names: the configured audience, else the server. Where tokens need none they have none.
+func (w *world) audience() string {
+	if w.description.Audience != "" || w.suite.IssuerBound {
+		return w.description.Audience
+	}
+	return Resource
+}
+
+// expand replaces the placeholders in all texts of a value.
+func (w *world) expand(value any) any {
+	switch v := value.(type) {
+	case string:
+		return strings.NewReplacer(
+			"{issuer}", w.description.Issuer, "{audience}", w.audience(), "{resource}", Resource,
+		).Replace(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = w.expand(v[i])
+		}
+		return list
+	case map[string]any:
+		object := make(map[string]any, len(v))
+		for key, member := range v {
+			object[key] = w.expand(member)
+		}
+		return object
+	default:
+		return value
+	}
+}
+
+// claims returns all claims of a token.
+func (w *world) claims(token Token) map[string]any {
+	claims := map[string]any{
+		"iss": w.description.Issuer, "sub": "user-1", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}
+	if audience := w.audience(); audience != "" {
+		claims["aud"] = audience
+	}
+	if own, ok := w.expand(token.Claims).(map[string]any); ok {
+		maps.Copy(claims, own)
+	}
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	return claims
+}
+
+// key returns the fake's key for the algorithm that a token's header names.
+func (w *world) key(t *testing.T, token Token) *jose.SigningKey {
+	t.Helper()
+	algorithm, ok := token.Header["alg"].(string)
+	if !ok {
+		algorithm = w.algorithms()[0]
+	}
+	if key := w.keys[algorithm]; key != nil {
+		return key
+	}
+	key, err := jose.GenerateKey(jose.Algorithm(algorithm), "key-"+algorithm) // one that the provider does not have
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// sign returns a token, signed.
+func (w *world) sign(t *testing.T, token Token) string {
+	t.Helper()
+	return w.signWith(t, w.key(t, token), token)
+}
+
+func (w *world) signWith(t *testing.T, key *jose.SigningKey, token Token) string {
+	t.Helper()
+	payload, err := json.Marshal(w.claims(token))
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := map[string]any{"typ": "JWT"}
+	maps.Copy(header, token.Header)
+	signed, err := key.Sign(header, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}

@@ -1,0 +1,5 @@
+//go:build tools || generate
+
+package latchkey
+
+//go:generate go run ./cmd/latchkey-gen generate
