@@ -1,0 +1,123 @@
+// Command latchkey runs a protected MCP server with any of the built-in identity providers, plays the authorization flow,
+// and generates providers from specs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/latchkey-auth/latchkey/gen/cli"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	// exitUsage is for what the operator has to correct: flags, variables, a taken port.
+	exitUsage = 2
+)
+
+// commands are the subcommands with their flags.
+type commands struct {
+	cli.Commands
+
+	Providers providersCommand `cmd:"" help:"List the built-in providers, or show one with its variables and endpoints."`
+	Serve     serveCommand     `cmd:"" help:"Run a protected MCP server, configured by the provider's variables."`
+	Dev       devCommand       `cmd:"" help:"Run a protected MCP server with an embedded identity provider: nothing to sign up for."`
+	Demo      demoCommand      `cmd:"" help:"Play a whole MCP login against the embedded identity provider, step by step."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
+}
+
+// environment is what the commands need of the world around them.
+type environment struct {
+	stdout, stderr io.Writer
+	lookupEnv      func(string) (string, bool)
+	colour         bool
+}
+
+// usageError is a mistake that the operator has to correct.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	env := environment{stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, colour: wantsColour(os.Stdout, os.LookupEnv)}
+	code := run(ctx, os.Args[1:], env)
+	stop()
+	os.Exit(code)
+}
+
+// run parses the arguments, runs the command and returns the exit code.
+func run(ctx context.Context, args []string, env environment) int {
+	exited := -1
+	parser, err := kong.New(&commands{}, kong.Name("latchkey"), kong.Description("OAuth for Go servers, MCP servers first."),
+		kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { exited = code }),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), kong.Bind(&cli.Streams{Out: env.stdout, Err: env.stderr}))
+	if err != nil {
+		return report(env, err)
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		return report(env, usageError{fmt.Errorf("%w (see latchkey --help)", err)})
+	}
+	return report(env, parsed.Run())
+}
+
+// report prints an error on one line and returns the exit code that it stands for.
+func report(env environment, err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, cli.ErrReported):
+		return exitFailure
+	}
+	_, _ = fmt.Fprintln(env.stderr, "latchkey:", oneLine(err))
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// oneLine joins the lines of several problems.
+func oneLine(err error) string { return strings.Join(strings.Split(err.Error(), "\n"), " ") }
+
+// wantsColour tells whether a file is a terminal that wants colours (https://no-color.org).
+func wantsColour(f *os.File, lookupEnv func(string) (string, bool)) bool {
+	if v, _ := lookupEnv("NO_COLOR"); v != "" {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+type versionCommand struct{}
+
+func (versionCommand) Run(env environment) error {
+	_, err := fmt.Fprintln(env.stdout, "latchkey", version())
+	return err
+}
+
+// version is the module's version as the Go tool recorded it.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// output collects what a command prints while it runs.
+type output struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+	lines  chan string // every complete write
+}
+
+func newOutput() *output { return &output{lines: make(chan string, 100)} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	select {
+	case o.lines <- string(p):
+	default:
+	}
+	return o.buffer.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buffer.String()
+}
+
+func command(ctx context.Context, variables map[string]string, args ...string) (code int, stdout, stderr string) {
+	out, errs := newOutput(), newOutput()
+	code = run(ctx, args, environment{stdout: out, stderr: errs, lookupEnv: lookup(variables)})
+	return code, out.String(), errs.String()
+}
+
+func lookup(variables map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		v, ok := variables[name]
+		return v, ok
+	}
+}
+
+var keycloakVariables = map[string]string{
+	"MCP_USE_OAUTH_KEYCLOAK_SERVER_URL": "http://127.0.0.1:1", "MCP_USE_OAUTH_KEYCLOAK_REALM": "mcp",
+}
+
+func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = taken.Close() })
+	for name, c := range map[string]struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		"an unknown flag":            {args: []string{"serve", "--nope"}, want: "unknown flag --nope"},
+		"an unknown command":         {args: []string{"nope"}, want: "unexpected argument nope"},
+		"no command":                 {want: "expected one of"},
+		"no provider":                {args: []string{"serve"}, want: "--provider"},
+		"an unknown provider":        {args: []string{"serve", "--provider", "nope"}, want: `no provider "nope"; built in are `},
+		"missing variables":          {args: []string{"serve", "--provider", "keycloak"}, want: "Set MCP_USE_OAUTH_KEYCLOAK_SERVER_URL environment variable"},
+		"the custom provider":        {args: []string{"serve", "--provider", "custom"}, want: "use package providers_gen/custom in a program of your own"},
+		"a taken port":               {args: []string{"serve", "--provider", "keycloak", "--addr", taken.Addr().String()}, env: keycloakVariables, want: "choose another --addr"},
+		"no public URL":              {args: []string{"serve", "--provider", "keycloak", "--addr", "0.0.0.0:8080"}, env: keycloakVariables, want: "--public-url is needed"},
+		"a public URL by http":       {args: []string{"serve", "--provider", "keycloak", "--public-url", "http://mcp.example.com"}, env: keycloakVariables, want: "must use https"},
+		"an address without port":    {args: []string{"serve", "--provider", "keycloak", "--addr", "localhost"}, env: keycloakVariables, want: "must be host:port"},
+		"a bad path":                 {args: []string{"serve", "--provider", "keycloak", "--path", "mcp"}, env: keycloakVariables, want: "must start with a slash"},
+		"a bad origin":               {args: []string{"serve", "--provider", "keycloak", "--origin", "app.example.com"}, env: keycloakVariables, want: "allowed origin"},
+		"dev not on loopback":        {args: []string{"dev", "--addr", "0.0.0.0:0"}, want: "must be on loopback"},
+		"dev on a taken port":        {args: []string{"dev", "--addr", taken.Addr().String(), "--idp-addr", "127.0.0.1:0"}, want: "choose another address"},
+		"an unknown provider's page": {args: []string{"providers", "nope"}, want: `no provider "nope"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := command(t.Context(), c.env, c.args...)
+			if code != exitUsage || stdout != "" || !strings.Contains(stderr, c.want) {
+				t.Errorf("got %d, stdout %q, stderr %q; want %q", code, stdout, stderr, c.want)
+			}
+			if strings.Count(stderr, "\n") != 1 {
+				t.Errorf("more than one line: %q", stderr)
+			}
+		})
+	}
+}
+
+func TestServeAnswersAndDrains(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	errs := newOutput()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--provider", "keycloak", "--addr", "127.0.0.1:0", "--public-url", "http://127.0.0.1:8080"},
+			environment{stdout: io.Discard, stderr: errs, lookupEnv: lookup(keycloakVariables)})
+	}()
+	line := <-errs.lines
+	addr := regexp.MustCompile(`serving http://127\.0\.0\.1:8080/mcp with Keycloak on (\S+)\n`).FindStringSubmatch(line)
+	if addr == nil {
+		t.Fatalf("the server says %q", line)
+	}
+	get := func(path string) (int, string) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr[1]+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = "127.0.0.1:8080"
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		return response.StatusCode, string(body)
+	}
+	if status, body := get("/healthz"); status != 200 || body != "ok" {
+		t.Errorf("health: %d %s", status, body)
+	}
+	if status, body := get("/mcp"); status != 401 || !strings.Contains(body, "Missing Authorization header") {
+		t.Errorf("without a token: %d %s", status, body)
+	}
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Errorf("stopped with exit code %d: %s", code, errs)
+	}
+}
+
+func TestDevSaysWhatToPaste(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	out := newOutput()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"dev", "--addr", "127.0.0.1:0", "--idp-addr", "127.0.0.1:0"},
+			environment{stdout: out, stderr: io.Discard, lookupEnv: lookup(nil)})
+	}()
+	text := <-out.lines
+	if !regexp.MustCompile(`"url": "http://127\.0\.0\.1:\d+/mcp"`).MatchString(text) || !strings.Contains(text, "development only") {
+		t.Errorf("dev says %q", text)
+	}
+	stop()
+	if code := <-ended; code != exitOK {
+		t.Errorf("stopped with exit code %d", code)
+	}
+}
+
+func TestProvidersAreListedAndShown(t *testing.T) {
+	t.Parallel()
+	code, list, _ := command(t.Context(), nil, "providers")
+	for _, want := range []string{"NAME", "keycloak", "MCP_USE_OAUTH_KEYCLOAK_REALM"} {
+		if code != exitOK || !strings.Contains(list, want) {
+			t.Errorf("the list lacks %q: %s", want, list)
+		}
+	}
+	code, page, _ := command(t.Context(), nil, "providers", "keycloak")
+	for _, want := range []string{"Keycloak (keycloak), mode direct", "required", "{serverUrl}/realms/{realm}", "Set-up at the provider"} {
+		if code != exitOK || !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q: %s", want, page)
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"version"}} {
+		if code, stdout, _ := command(t.Context(), nil, args...); code != exitOK || !strings.Contains(stdout, "latchkey") {
+			t.Errorf("%q: got %d %q", args, code, stdout)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/latchkey-auth/latchkey/providers_gen/all"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+type providersCommand struct {
+	Name string `arg:"" optional:"" help:"Provider to show in full."`
+}
+
+// Run lists the providers, or shows one.
+func (c *providersCommand) Run(env environment) error {
+	if c.Name == "" {
+		return listProviders(env.stdout)
+	}
+	p, err := lookUp(c.Name)
+	if err != nil {
+		return usageError{err}
+	}
+	return showProvider(env.stdout, p)
+}
+
+func lookUp(name string) (all.Provider, error) {
+	p, ok := all.Lookup(name)
+	if !ok {
+		return p, fmt.Errorf("there is no provider %q; built in are %s", name, strings.Join(names(), ", "))
+	}
+	return p, nil
+}
+
+func names() []string {
+	var names []string
+	for _, p := range all.Providers() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// newProvider makes a built-in provider from the environment.
+func newProvider(name string, opts ...runtime.Option) (*runtime.Provider, error) {
+	p, err := lookUp(name)
+	if err != nil {
+		return nil, err
+	}
+	if p.New == nil {
+		return nil, fmt.Errorf("provider %q is configured with Go functions and cannot be served from variables: use package providers_gen/%s in a program of your own", name, name)
+	}
+	return p.New(opts...)
+}
+
+func listProviders(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, err := fmt.Fprintln(table, "NAME\tMODE\tREQUIRED VARIABLES\tTITLE")
+	for _, p := range all.Providers() {
+		_, lineErr := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Mode, requiredVariables(p), p.Title)
+		err = errors.Join(err, lineErr)
+	}
+	return errors.Join(err, table.Flush())
+}
+
+func requiredVariables(p all.Provider) string {
+	if p.New == nil {
+		return "(needs Go code)"
+	}
+	var required []string
+	for _, f := range p.Fields {
+		if f.Required {
+			required = append(required, f.Env)
+		}
+	}
+	if len(required) == 0 {
+		return "-"
+	}
+	return strings.Join(required, " ")
+}
+
+func showProvider(w io.Writer, p all.Provider) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s), mode %s\n%s\n%s\n\nVariables\n", p.Title, p.Name, p.Mode, p.Summary, p.DocsURL)
+	for _, f := range p.Fields {
+		fmt.Fprintf(&b, "  %s\n      %s\n", variableLine(f), f.Doc)
+	}
+	b.WriteString("\nEndpoints\n")
+	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, e := range []struct{ name, url string }{
+		{"issuer", p.Issuer}, {"authorization", p.Endpoints.Authorization}, {"token", p.Endpoints.Token},
+		{"jwks", p.Endpoints.JWKS}, {"registration", p.Endpoints.Registration}, {"userinfo", p.Endpoints.UserInfo},
+		{"introspection", p.Endpoints.Introspection}, {"revocation", p.Endpoints.Revocation},
+	} {
+		if e.url != "" {
+			_, _ = fmt.Fprintf(table, "  %s\t%s\n", e.name, e.url)
+		}
+	}
+	_ = table.Flush() // a strings.Builder never fails
+	if len(p.Setup) > 0 {
+		b.WriteString("\nSet-up at the provider\n")
+		for i, step := range p.Setup {
+			fmt.Fprintf(&b, "  %d. %s\n", i+1, step)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func variableLine(f all.Field) string {
+	name := f.Env
+	if name == "" {
+		name = f.GoName + " (in Go only)"
+	}
+	var notes []string
+	if f.Required {
+		notes = append(notes, "required")
+	}
+	if f.Secret {
+		notes = append(notes, "secret")
+	}
+	if f.Default != "" {
+		notes = append(notes, "default "+f.Default)
+	}
+	if f.Example != "" {
+		notes = append(notes, "for example "+f.Example)
+	}
+	if len(notes) == 0 {
+		return name
+	}
+	return name + "  (" + strings.Join(notes, ", ") + ")"
+}

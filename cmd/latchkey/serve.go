@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/internal/demo"
+	"github.com/latchkey-auth/latchkey/internal/dev"
+	"github.com/latchkey-auth/latchkey/internal/server"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+type serveCommand struct {
+	Provider  string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
+	Addr      string   `default:"127.0.0.1:8080" help:"Address to listen on."`
+	PublicURL string   `name:"public-url" placeholder:"URL" help:"Scheme and host under which clients reach the server, such as https://mcp.example.com. Needed unless the address is on loopback."`
+	Path      string   `default:"/mcp" help:"Path of the MCP endpoint."`
+	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
+	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
+}
+
+// Run serves until it is told to stop.
+func (c *serveCommand) Run(ctx context.Context, env environment) error {
+	log := logger(env.stderr)
+	provider, err := newProvider(c.Provider, runtime.WithLookupEnv(env.lookupEnv), runtime.WithLogger(log))
+	if err != nil {
+		return usageError{err}
+	}
+	publicURL, err := c.publicURL()
+	if err != nil {
+		return usageError{err}
+	}
+	handler, err := server.New(server.Config{
+		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope, Origins: c.Origin,
+		Version: version(), Logger: log,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
+	}
+	_, _ = fmt.Fprintf(env.stderr, "latchkey: serving %s with %s on %s\n",
+		strings.TrimSuffix(publicURL, "/")+c.Path, provider.Describe().Title, listener.Addr())
+	return server.Run(ctx, listener, handler, log)
+}
+
+// publicURL is the configured one, or the listening address where that is on loopback: nothing else is known of it.
+func (c *serveCommand) publicURL() (string, error) {
+	host, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return "", fmt.Errorf("--addr %q must be host:port, such as 127.0.0.1:8080", c.Addr)
+	}
+	switch {
+	case c.PublicURL != "":
+		return c.PublicURL, nil
+	case !oauth.IsLoopbackHost(host):
+		return "", fmt.Errorf("--public-url is needed with --addr %s: the URL under which clients reach the server", c.Addr)
+	case port == "0":
+		return "", errors.New("--public-url is needed with port 0: clients must know the port beforehand")
+	}
+	return "http://" + c.Addr, nil
+}
+
+type devCommand struct {
+	Addr    string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
+	IDPAddr string   `name:"idp-addr" default:"127.0.0.1:9400" help:"Loopback address of the embedded identity provider."`
+	Path    string   `default:"/mcp" help:"Path of the MCP endpoint."`
+	Scope   []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
+	Origin  []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
+}
+
+// Run serves until it is told to stop.
+func (c *devCommand) Run(ctx context.Context, env environment) error {
+	pair, err := dev.Listen(ctx, dev.Config{
+		Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope, Origins: c.Origin,
+		Version: version(), Logger: logger(env.stderr),
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	_, _ = fmt.Fprintf(env.stdout, `MCP server         %[1]s
+Identity provider  %[2]s (development only: everybody may log in)
+
+Paste into an MCP client:
+
+  {"mcpServers": {"latchkey": {"type": "http", "url": "%[1]s"}}}
+
+or run: npx @modelcontextprotocol/inspector --transport http --server-url %[1]s
+
+Stop with Ctrl-C.
+`, pair.Resource, pair.Issuer)
+	return pair.Run(ctx)
+}
+
+type demoCommand struct{}
+
+// Run plays the flow.
+func (demoCommand) Run(ctx context.Context, env environment) error {
+	return demo.Run(ctx, demo.Options{Out: env.stdout, Colour: env.colour})
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/devidp"
+	"github.com/latchkey-auth/latchkey/internal/dev"
+)
+
+func TestExampleGreetsItsCallerAndProtectsItsRoutes(t *testing.T) {
+	t.Parallel()
+	idp := devidp.Start(t)
+	provider, err := dev.Provider(idp.Issuer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newServer(provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := []string{"https://mcp.example.com/mcp"}
+	alice := idp.Token(devidp.TokenRequest{User: "alice", Audience: here, Scope: "profile admin"})
+	bob := idp.Token(devidp.TokenRequest{User: "bob", Audience: here, Scope: "profile"})
+	elsewhere := idp.Token(devidp.TokenRequest{User: "alice", Audience: []string{"https://other.example.com"}, Scope: "admin"})
+	call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"greet","arguments":{}}}`
+	for name, c := range map[string]struct {
+		method, path, body, token string
+		status                    int
+		contains                  string
+	}{
+		"the tool greets alice":               {http.MethodPost, "/mcp", call, alice, 200, "Hello Alice Archer!"},
+		"nobody is not greeted":               {http.MethodPost, "/mcp", call, "", 401, "Missing Authorization header"},
+		"a token for elsewhere is refused":    {http.MethodPost, "/mcp", call, elsewhere, 401, "Invalid token"},
+		"alice may purge":                     {http.MethodDelete, "/admin", "", alice, 200, "purged by user-alice"},
+		"bob may not purge, he lacks a scope": {http.MethodDelete, "/admin", "", bob, 403, "Missing required scope(s): admin"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Accept", "application/json, text/event-stream")
+			if c.token != "" {
+				r.Header.Set("Authorization", "Bearer "+c.token)
+			}
+			w := httptest.NewRecorder()
+			e.ServeHTTP(w, r)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.contains) {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}

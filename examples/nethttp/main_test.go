@@ -1,0 +1,46 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/devidp"
+	"github.com/latchkey-auth/latchkey/internal/dev"
+)
+
+func TestExampleProtectsPlainHandlers(t *testing.T) {
+	t.Parallel()
+	idp := devidp.Start(t)
+	provider, err := dev.Provider(idp.Issuer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, err := newHandler(provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := idp.Token(devidp.TokenRequest{User: "bob", Audience: []string{"https://api.example.com/reports"}, Scope: "openid"})
+	for path, c := range map[string]struct {
+		token    string
+		status   int
+		contains string
+	}{
+		"/reports":     {token, 200, "reports of user-bob"},
+		"/reports?x":   {"", 401, "Missing Authorization header"},
+		"/reports/all": {token, 403, "Missing required scope(s): reports:all"},
+		"/.well-known/oauth-protected-resource/reports": {"", 200, `"resource":"https://api.example.com/reports"`},
+		"/.well-known/oauth-authorization-server":       {"", 200, idp.Issuer()},
+	} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		if c.token != "" {
+			r.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.contains) {
+			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
+		}
+	}
+}
