@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,11 +27,14 @@ var clients = []struct {
 	name string
 	// command is the program and its arguments.
 	command func() []string
-	// refreshes tells whether the client asks for a refresh token without the application's help.
-	refreshes bool
+	// renews tells whether the client asks for a refresh token without the application's help, and so lives through the
+	// end of its access token without a login.
+	renews bool
 }{
 	{"ts-v1", nodeScript("ts-v1"), false},
 	{"ts-v2", nodeScript("ts-v2"), true},
+	{"mcp-remote", nodeScript("mcp-remote"), true},
+	{"inspector", node22Script("inspector"), true},
 }
 
 func startBetterAuth(ctx context.Context, logDir string, port int, resource string) (harness.Server, error) {
@@ -41,6 +46,13 @@ func startBetterAuth(ctx context.Context, logDir string, port int, resource stri
 func nodeScript(name string) func() []string {
 	return func() []string {
 		return []string{suite.node, filepath.Join(suite.root, "clients", name, "client.mjs")}
+	}
+}
+
+// node22Script is for clients that want a newer Node.js than the others.
+func node22Script(name string) func() []string {
+	return func() []string {
+		return []string{suite.node22, filepath.Join(suite.root, "clients", name, "client.mjs")}
 	}
 }
 
@@ -70,8 +82,8 @@ func TestCells(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(func() { resource.Stop() })
-				steps := travel(ctx, t, dir, client.command(), resource)
-				checkJourney(t, steps, resource, client.refreshes)
+				steps, asked := travel(ctx, t, dir, client.command(), resource)
+				checkJourney(ctx, t, steps, asked, resource, client.renews)
 			})
 		}
 	}
@@ -80,10 +92,23 @@ func TestCells(t *testing.T) {
 	}
 }
 
-// travel runs a client through its journey.
-func travel(ctx context.Context, t *testing.T, dir string, command []string, resource *harness.ResourceServer) *events {
+// stepUpScope is what the resource server asks for after it was raised. The authorization servers know it, and no client
+// asks for it before.
+const stepUpScope = "notes:write"
+
+// travel runs a client through its journey and returns what it said and what it asked the authorization server for.
+func travel(ctx context.Context, t *testing.T, dir string, command []string, resource *harness.ResourceServer) (*events, []harness.AuthorizeRequest) {
 	t.Helper()
-	signIn := harness.NewSignIn(resource.Server, nil)
+	work := filepath.Join(dir, "work")
+	if err := os.Mkdir(work, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	// It holds tokens.
+	defer func() { _ = os.RemoveAll(work) }()
+	signIn := harness.NewSignIn(resource.Server, func(context.Context) error {
+		// Not the request's context: the process must outlive it.
+		return resource.Restart(ctx, "--scope", stepUpScope)
+	})
 	defer signIn.Stop()
 	steps := new(events)
 	err := harness.Run(ctx, harness.Command{
@@ -91,6 +116,8 @@ func travel(ctx context.Context, t *testing.T, dir string, command []string, res
 		Env: []string{
 			"E2E_MCP_URL=" + resource.MCPURL(),
 			"E2E_LOGIN_URL=" + signIn.URL(),
+			"E2E_STEP_UP=yes",
+			"E2E_WORK=" + work,
 		},
 		Output: steps.add,
 	})
@@ -100,46 +127,62 @@ func travel(ctx context.Context, t *testing.T, dir string, command []string, res
 	for _, line := range steps.bad {
 		t.Errorf("the client prints a line that is no step: %q", line)
 	}
-	return steps
+	return steps, signIn.Requests()
 }
 
-func checkJourney(t *testing.T, steps *events, resource *harness.ResourceServer, refreshes bool) {
+func checkJourney(
+	ctx context.Context, t *testing.T, steps *events, asked []harness.AuthorizeRequest, resource *harness.ResourceServer, renews bool,
+) {
 	t.Helper()
-	metadata := resource.Origin() + "/.well-known/oauth-protected-resource/mcp"
-	first := steps.step(t, "challenge")
-	checkChallenge(t, "without a token", first.Status, first.Challenge, "", metadata)
-
 	login := steps.step(t, "login")
 	if login.Logins != 1 {
 		t.Errorf("login: %d logins, want 1", login.Logins)
 	}
-	if login.Resource != resource.MCPURL() {
-		t.Errorf("login: the client asked for resource %q, want %q", login.Resource, resource.MCPURL())
+	for _, request := range asked {
+		if request.Resource != resource.MCPURL() || request.ChallengeMethod != "S256" {
+			t.Errorf("the client asks for resource %q with PKCE %q", request.Resource, request.ChallengeMethod)
+		}
 	}
-	if login.RefreshToken != refreshes {
-		t.Errorf("login: refresh token %t, want %t", login.RefreshToken, refreshes)
-	}
-	if tools := steps.step(t, "list").Tools; !contains(tools, "whoami") {
+	if tools := steps.step(t, "list").Tools; !slices.Contains(tools, "whoami") {
 		t.Errorf("list: tools %q lack whoami", tools)
 	}
 	checkCaller(t, "whoami", resource.Server, steps.step(t, "whoami").Caller)
 
 	renewed := steps.step(t, "renew")
 	checkCaller(t, "renew", resource.Server, renewed.Caller)
-	if want := map[bool]string{true: "refreshed", false: "logged in again"}[refreshes]; renewed.How != want {
-		t.Errorf("renew: the client %s, want %s", renewed.How, want)
+	if want := map[bool]int{true: 0, false: 1}[renews]; renewed.Logins != want {
+		t.Errorf("renew: %d logins, want %d", renewed.Logins, want)
 	}
-	refreshed := steps.step(t, "refresh")
-	checkCaller(t, "refresh", resource.Server, refreshed.Caller)
-	if refreshed.How != "refreshed" || !refreshed.NewToken {
-		t.Errorf("refresh: the client %s, new token %t", refreshed.How, refreshed.NewToken)
+	if !renews {
+		refreshed := steps.step(t, "refresh")
+		checkCaller(t, "refresh", resource.Server, refreshed.Caller)
+		if refreshed.Logins != 1 { // the one that got the refresh token
+			t.Errorf("refresh: %d logins, want 1", refreshed.Logins)
+		}
 	}
-
-	bad := steps.step(t, "bad token")
-	if !bad.LoginRequired {
+	if !steps.step(t, "bad token").LoginRequired {
 		t.Error("bad token: the client did not ask for a login")
 	}
-	checkChallenge(t, "bad token", bad.Status, bad.Challenge, "invalid_token", metadata)
+
+	raised := steps.step(t, "step-up")
+	checkCaller(t, "step-up", resource.Server, raised.Caller)
+	if raised.Logins != 1 || !slices.Contains(raised.Caller.Scopes, stepUpScope) {
+		t.Errorf("step-up: %d logins, scopes %q; want one login for %s", raised.Logins, raised.Caller.Scopes, stepUpScope)
+	}
+	checkRefusals(ctx, t, resource)
+}
+
+// checkRefusals looks at the challenges themselves (RS-2, RS-6).
+func checkRefusals(ctx context.Context, t *testing.T, resource *harness.ResourceServer) {
+	t.Helper()
+	metadata := resource.Origin() + "/.well-known/oauth-protected-resource/mcp"
+	for token, wantError := range map[string]string{"": "", "stale": "invalid_token"} {
+		answer, err := resource.Ping(ctx, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkChallenge(t, "token "+strconv.Quote(token), answer.Status, answer.Challenge, wantError, metadata)
+	}
 }
 
 // printCell prints the line that a person reads.

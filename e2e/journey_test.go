@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -10,24 +9,16 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
 
-// event is one line of a client: a step of its journey and what came of it. Which fields a step has depends on the step.
+// event is one line of a client, as clients/README.md describes it.
 type event struct {
 	Step          string          `json:"step"`
 	OK            bool            `json:"ok"`
 	Error         string          `json:"error"`
-	Status        int             `json:"status"`
-	Challenge     string          `json:"challenge"`
+	Logins        int             `json:"logins"`
+	RefreshToken  bool            `json:"refresh_token"`
 	Tools         []string        `json:"tools"`
 	Caller        *harness.Caller `json:"caller"`
-	Resource      string          `json:"resource"`
-	Asked         []string        `json:"asked"`
-	Granted       []string        `json:"granted"`
-	Held          []string        `json:"held"`
-	RefreshToken  bool            `json:"refresh_token"`
-	How           string          `json:"how"`
-	NewToken      bool            `json:"new_token"`
 	LoginRequired bool            `json:"login_required"`
-	Logins        int             `json:"logins"`
 }
 
 // events collects a client's lines.
@@ -99,5 +90,3 @@ func checkChallenge(t *testing.T, where string, status int, challenge, wantError
 		t.Errorf("%s: challenge %q lacks error=%q", where, challenge, wantError)
 	}
 }
-
-func contains(scopes []string, scope string) bool { return slices.Contains(scopes, scope) }

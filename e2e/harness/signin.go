@@ -3,24 +3,41 @@ package harness
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
 )
+
+// AuthorizeRequest is what a client asked an authorization server for.
+type AuthorizeRequest struct {
+	ClientID, Scope, Resource, ChallengeMethod string
+}
 
 // SignIn is the HTTP face of a server's login, for clients in any language:
 //
-//	POST /       {"url": authorization request}  →  {"redirect": where the client gets its code}
-//	GET  /open?url=…                              the same, and the redirect is followed, as a real browser would
-//	POST /step-up                                 raises what the resource server asks for
+//	POST /        {"url": authorization request}  →  {"redirect": where the client gets its code}
+//	GET  /open    ?url=authorization request: the same, and the redirect is followed, as a real browser would
+//	GET  /count   {"logins": how often somebody logged in so far}
+//	POST /raise   raises what the resource server asks for, for a step-up
 //
 // Errors are {"error": …} with status 502.
 type SignIn struct {
-	server *httptest.Server
+	http   *httptest.Server
+	server Server
+
+	mu       sync.Mutex
+	requests []AuthorizeRequest
 }
 
-// NewSignIn starts the service. raise is what /step-up does; nil answers 404.
+// NewSignIn starts the service. raise is what /raise does; nil answers 404.
 func NewSignIn(server Server, raise func(context.Context) error) *SignIn {
+	s := &SignIn{server: server}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) {
 		var request struct {
@@ -31,59 +48,90 @@ func NewSignIn(server Server, raise func(context.Context) error) *SignIn {
 			err = json.Unmarshal(body, &request)
 		}
 		if err != nil {
-			answer(w, http.StatusBadRequest, problem(err))
+			answer(w, reply{}, err)
 			return
 		}
-		redirect, err := server.Login(r.Context(), request.URL)
-		if err != nil {
-			answer(w, http.StatusBadGateway, problem(err))
-			return
-		}
-		answer(w, http.StatusOK, reply{Redirect: redirect})
+		redirect, err := s.login(r.Context(), request.URL)
+		answer(w, reply{Redirect: redirect}, err)
 	})
 	mux.HandleFunc("GET /open", func(w http.ResponseWriter, r *http.Request) {
-		redirect, err := server.Login(r.Context(), r.URL.Query().Get("url"))
+		redirect, err := s.login(r.Context(), r.URL.Query().Get("url"))
 		if err == nil {
-			_, err = NewBrowser().Visit(r.Context(), redirect, nil)
+			err = returnTo(r.Context(), redirect)
 		}
-		if err != nil {
-			answer(w, http.StatusBadGateway, problem(err))
-			return
-		}
-		answer(w, http.StatusOK, reply{})
+		answer(w, reply{}, err)
+	})
+	mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, reply{Logins: len(s.Requests())}, nil)
 	})
 	if raise != nil {
-		mux.HandleFunc("POST /step-up", func(w http.ResponseWriter, r *http.Request) {
-			if err := raise(r.Context()); err != nil {
-				answer(w, http.StatusBadGateway, problem(err))
-				return
-			}
-			answer(w, http.StatusOK, reply{})
+		mux.HandleFunc("POST /raise", func(w http.ResponseWriter, r *http.Request) {
+			answer(w, reply{}, raise(r.Context()))
 		})
 	}
-	return &SignIn{server: httptest.NewServer(mux)}
+	s.http = httptest.NewServer(mux)
+	return s
 }
 
-// URL is where POST / answers.
-func (s *SignIn) URL() string { return s.server.URL + "/" }
+func (s *SignIn) login(ctx context.Context, authorizeURL string) (string, error) {
+	u, err := url.Parse(authorizeURL)
+	if err != nil {
+		return "", err
+	}
+	query := u.Query()
+	s.mu.Lock()
+	s.requests = append(s.requests, AuthorizeRequest{
+		ClientID: query.Get("client_id"), Scope: query.Get("scope"),
+		Resource: query.Get("resource"), ChallengeMethod: query.Get("code_challenge_method"),
+	})
+	s.mu.Unlock()
+	return s.server.Login(ctx, authorizeURL)
+}
 
-// OpenURL is where GET /open answers.
-func (s *SignIn) OpenURL() string { return s.server.URL + "/open" }
+// returnTo takes the browser back to the client. A client may open the browser before it listens, since people are slower
+// than this one.
+func returnTo(ctx context.Context, redirect string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		_, err := NewBrowser().Visit(ctx, redirect, nil)
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
 
-// StepUpURL is where POST /step-up answers.
-func (s *SignIn) StepUpURL() string { return s.server.URL + "/step-up" }
+// Requests are the authorization requests so far.
+func (s *SignIn) Requests() []AuthorizeRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// URL is the service's root, with a slash.
+func (s *SignIn) URL() string { return s.http.URL + "/" }
 
 // Stop ends the service.
-func (s *SignIn) Stop() { s.server.Close() }
+func (s *SignIn) Stop() { s.http.Close() }
 
 type reply struct {
 	Redirect string `json:"redirect,omitempty"`
+	Logins   int    `json:"logins"`
 	Error    string `json:"error,omitempty"`
 }
 
-func problem(err error) reply { return reply{Error: err.Error()} }
-
-func answer(w http.ResponseWriter, status int, body reply) {
+func answer(w http.ResponseWriter, body reply, err error) {
+	status := http.StatusOK
+	if err != nil {
+		status, body.Error = http.StatusBadGateway, err.Error()
+	}
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -5,8 +5,6 @@ export class MemoryProvider {
     this.loginURL = loginURL;
     this.registration = registration;
     this.offlineAccess = offlineAccess;
-    this.registrations = 0;
-    this.logins = 0;
   }
 
   // Nobody listens here: the test driver reads the redirect instead of following it.
@@ -36,7 +34,6 @@ export class MemoryProvider {
 
   saveClientInformation(information) {
     this.client = information;
-    this.registrations++;
   }
 
   tokens() {
@@ -76,8 +73,6 @@ export class MemoryProvider {
       const scopes = new Set((target.searchParams.get('scope') ?? '').split(' ').filter(Boolean));
       target.searchParams.set('scope', [...scopes.add('offline_access')].join(' '));
     }
-    this.logins++;
-    this.authorizeURL = target;
     const answer = await fetch(this.loginURL, { method: 'POST', body: JSON.stringify({ url: target.href }) });
     const result = await answer.json();
     if (!answer.ok) throw new Error(`login failed: ${result.error}`);

@@ -41,6 +41,8 @@ const auth = betterAuth({
     oauthProvider({
       loginPage: '/login',
       consentPage: '/consent',
+      // notes:write is a scope of the application's own.
+      scopes: ['openid', 'profile', 'email', 'offline_access', 'notes:write'],
       allowDynamicClientRegistration: true,
       allowUnauthenticatedClientRegistration: true,
       resources,

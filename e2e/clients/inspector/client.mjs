@@ -1,0 +1,76 @@
+// The Inspector's command line: one process per request, tokens kept in between.
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { browser, callerOf, installed, mcpURL, raise, required, walk } from '../lib/driver.mjs';
+
+const program = installed('@modelcontextprotocol/inspector/clients/launcher/build/index.js');
+const storage = join(required('E2E_WORK'), 'inspector');
+
+const freePort = await new Promise((resolve) => {
+  const probe = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = probe.address();
+    probe.close(() => resolve(port));
+  });
+});
+
+async function inspect(...args) {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+    program, '--cli', mcpURL.href, '--transport', 'http', '--format', 'json', '--protocol-era', 'auto',
+    '--callback-url', `http://127.0.0.1:${freePort}/oauth/callback`, ...args,
+  ], {
+    env: {
+      ...process.env, HOME: required('E2E_WORK'), MCP_STORAGE_DIR: storage, MCP_INSPECTOR_SECRET_STORE: 'file',
+      // Without a terminal it logs in only when told that a browser can be opened.
+      MCP_AUTO_OPEN_ENABLED: 'true', BROWSER: browser, NO_COLOR: '1',
+    },
+    timeout: 60_000,
+  });
+  console.error(stderr);
+  return JSON.parse(stdout).result;
+}
+
+const list = async () => (await inspect('--method', 'tools/list')).tools.map((tool) => tool.name);
+const whoami = async (...args) =>
+  callerOf(await inspect('--method', 'tools/call', '--tool-name', 'whoami', ...args));
+
+/** Reads, or changes, the tokens in the Inspector's store. */
+async function tokens(change) {
+  const file = join(storage, 'secrets.json');
+  const store = JSON.parse(await readFile(file, 'utf8'));
+  const name = Object.keys(store.secrets).find((key) => key.includes(':tokens:'));
+  const held = JSON.parse(store.secrets[name]);
+  if (change) {
+    store.secrets[name] = JSON.stringify(change(held));
+    await writeFile(file, JSON.stringify(store));
+  }
+  return held;
+}
+
+await walk({
+  'login': async () => {
+    await list();
+    const held = await tokens();
+    return { granted: held.scope?.split(' ').sort(), refresh_token: Boolean(held.refresh_token) };
+  },
+  'list': async () => ({ tools: await list() }),
+  'whoami': async () => ({ caller: await whoami() }),
+  'renew': async () => {
+    await tokens((held) => ({ ...held, access_token: 'stale' }));
+    return { caller: await whoami() };
+  },
+  'bad token': async () => {
+    await tokens(({ refresh_token: _, ...held }) => ({ ...held, access_token: 'stale' }));
+    await whoami();
+    return { login_required: true };
+  },
+  'step-up': async () => {
+    if (required('E2E_STEP_UP') === 'no') return;
+    await raise();
+    // Refused at connect, this version refreshes its token and gives up ("auth() returned AUTHORIZED without
+    // authorization code"): its user logs in anew, which asks for what the server announces now.
+    return { caller: await whoami('--relogin') };
+  },
+});

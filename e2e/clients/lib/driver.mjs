@@ -1,0 +1,54 @@
+// What every client tells the test driver, and asks it. The contract is in clients/README.md.
+import { fileURLToPath } from 'node:url';
+
+export const mcpURL = new URL(required('E2E_MCP_URL'));
+export const loginURL = required('E2E_LOGIN_URL');
+
+/** What BROWSER names for clients that start a browser. */
+export const browser = fileURLToPath(new URL('browser.mjs', import.meta.url));
+
+/** The path of a file in an npm package that is a program, not a library. */
+export const installed = (file) => fileURLToPath(new URL(`../../node_modules/${file}`, import.meta.url));
+
+/** The value of an environment variable that the driver must set. */
+export function required(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set`);
+  return value;
+}
+
+async function ask(path, method) {
+  const answer = await fetch(new URL(path, loginURL), { method });
+  const body = await answer.json();
+  if (!answer.ok) throw new Error(`the test driver refuses ${path}: ${body.error}`);
+  return body;
+}
+
+/** Makes the resource server ask for more scopes than before. */
+export const raise = () => ask('raise', 'POST');
+
+/** Runs steps in order and prints a line for each, until one fails. A step's function returns the facts to print. */
+export async function walk(steps) {
+  for (const [step, run] of Object.entries(steps)) {
+    try {
+      const before = (await ask('count', 'GET')).logins;
+      const facts = await run();
+      if (facts === undefined) continue;
+      const logins = (await ask('count', 'GET')).logins - before;
+      console.log(JSON.stringify({ step, ok: true, logins, ...facts }));
+    } catch (error) {
+      console.log(JSON.stringify({ step, ok: false, error: String(error?.message ?? error), kind: error?.name }));
+      console.error(error);
+      process.exitCode = 1;
+      break;
+    }
+  }
+  // Timers of a closed transport, such as those for reconnecting, would keep the process alive.
+  process.exit();
+}
+
+/** The answer of the tool whoami. */
+export function callerOf(result) {
+  if (result.isError) throw new Error(`whoami failed: ${JSON.stringify(result.content)}`);
+  return JSON.parse(result.content.find((part) => part.type === 'text').text);
+}

@@ -1,0 +1,67 @@
+// mcp-remote: a local stdio server for hosts that cannot log in themselves. The host is the official TypeScript client.
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { browser, callerOf, installed, mcpURL, raise, required, walk } from '../lib/driver.mjs';
+
+const program = installed('mcp-remote/dist/proxy.js');
+const config = join(required('E2E_WORK'), 'mcp-remote');
+
+/** Runs mcp-remote for as long as `use` takes. */
+async function host(use, folder = config) {
+  const client = new Client({ name: 'host-of-mcp-remote', version: '1.0.0' });
+  await client.connect(new StdioClientTransport({
+    command: process.execPath,
+    args: [program, mcpURL.href, '--transport', 'http-only'],
+    env: { ...process.env, MCP_REMOTE_CONFIG_DIR: folder, BROWSER: browser },
+    stderr: 'inherit',
+  }));
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+const whoami = async (client) => callerOf(await client.callTool({ name: 'whoami', arguments: {} }));
+
+/** Finds the file in which mcp-remote keeps tokens. */
+async function tokenFile(folder) {
+  const files = await readdir(folder, { recursive: true });
+  return join(folder, files.find((file) => file.endsWith('tokens.json')));
+}
+
+async function changeTokens(folder, change) {
+  const file = await tokenFile(folder);
+  await writeFile(file, JSON.stringify(change(JSON.parse(await readFile(file, 'utf8')))));
+}
+
+await walk({
+  'login': () => host(async (client) => {
+    const tokens = JSON.parse(await readFile(await tokenFile(config), 'utf8'));
+    return {
+      granted: tokens.scope?.split(' ').sort(),
+      refresh_token: Boolean(tokens.refresh_token),
+      server: client.getServerVersion(),
+    };
+  }),
+  'list': () => host(async (client) => ({ tools: (await client.listTools()).tools.map((tool) => tool.name) })),
+  'whoami': () => host(async (client) => ({ caller: await whoami(client) })),
+  'renew': async () => {
+    await changeTokens(config, (tokens) => ({ ...tokens, access_token: 'stale' }));
+    return host(async (client) => ({ caller: await whoami(client) }));
+  },
+  'bad token': async () => {
+    await changeTokens(config, ({ refresh_token: _, ...tokens }) => ({ ...tokens, access_token: 'stale' }));
+    return host(async (client) => {
+      await whoami(client);
+      return { login_required: true };
+    });
+  },
+  'step-up': async () => {
+    if (required('E2E_STEP_UP') === 'no') return;
+    await raise();
+    return host(async (client) => ({ caller: await whoami(client) }));
+  },
+});
