@@ -1,0 +1,125 @@
+package devidp
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// The limits of a client's description of itself.
+const (
+	maxMetadataBytes = 4 << 10
+	maxRedirectURIs  = 12
+)
+
+// serveRegister is Dynamic Client Registration (RFC 7591 section 3).
+func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
+	metadata, err := readMetadata(r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	if err := s.clientRules().settle(&metadata); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	now := s.config.Now()
+	metadata.ClientID = "client-" + randomText()[:24]
+	information := oauth.ClientInformation{ClientMetadata: metadata, ClientIDIssuedAt: now.Unix()}
+	registered := metadataClient(metadata, dynamicClient)
+	if registered.confidential() {
+		information.ClientSecret = randomText()
+		information.ClientSecretExpiresAt = now.Add(clientLifetime).Unix()
+		registered.secret = sha256.Sum256([]byte(information.ClientSecret))
+	}
+	s.state.addClient(registered)
+	writeJSON(w, http.StatusCreated, information)
+}
+
+func readMetadata(r *http.Request) (oauth.ClientMetadata, error) {
+	var metadata oauth.ClientMetadata
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
+		return metadata, badMetadata("The registration must be application/json", nil)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxMetadataBytes+1))
+	if err != nil || len(body) > maxMetadataBytes {
+		return metadata, badMetadata("The client metadata is larger than 4 KiB", err)
+	}
+	return parseMetadata(body)
+}
+
+func parseMetadata(body []byte) (oauth.ClientMetadata, error) {
+	var metadata oauth.ClientMetadata
+	object, err := oauth.ParseClaims(string(body)) // refuses duplicates, which two parsers read differently
+	if err == nil {
+		err = object.Decode(&metadata)
+	}
+	if err != nil {
+		return metadata, badMetadata("The client metadata is not a valid JSON object of RFC 7591", err)
+	}
+	return metadata, nil
+}
+
+// settle checks client metadata and fills in what RFC 7591 section 2 says about absent members. What this server does not
+// offer is left out, so that the client can read what it got (section 3.2.1).
+func (r clientRules) settle(m *oauth.ClientMetadata) error {
+	if len(m.RedirectURIs) == 0 || len(m.RedirectURIs) > maxRedirectURIs {
+		return badRedirect("Between 1 and 12 redirect_uris are needed", nil)
+	}
+	for _, uri := range m.RedirectURIs {
+		if err := r.checkRedirect(uri); err != nil {
+			return badRedirect("A redirect URI "+err.Error(), nil)
+		}
+	}
+	if !printable(m.ClientName) {
+		return badMetadata("client_name is too long or has invisible characters", nil)
+	}
+	m.TokenEndpointAuthMethod = cmp.Or(m.TokenEndpointAuthMethod, authBasic)
+	if !slices.Contains([]string{authNone, authBasic, authPost}, m.TokenEndpointAuthMethod) {
+		return badMetadata("token_endpoint_auth_method must be none, client_secret_basic or client_secret_post", nil)
+	}
+	if len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, "code") {
+		return badMetadata("response_types must include code, the only one on offer", nil)
+	}
+	m.ResponseTypes = []string{"code"}
+	if len(m.GrantTypes) == 0 {
+		m.GrantTypes = []string{grantCode}
+	}
+	m.GrantTypes = slices.DeleteFunc(m.GrantTypes, func(g string) bool { return g != grantCode && g != grantRefresh })
+	if !slices.Contains(m.GrantTypes, grantCode) {
+		return badMetadata("grant_types must include authorization_code", nil)
+	}
+	for _, scope := range oauth.ParseScope(m.Scope) {
+		if !oauth.ValidScope(scope) {
+			return badMetadata("scope has characters that RFC 6749 section 3.3 does not allow", nil)
+		}
+	}
+	return nil
+}
+
+// metadataClient builds a client from settled metadata.
+func metadataClient(m oauth.ClientMetadata, kind clientKind) *client {
+	return &client{
+		id: m.ClientID, name: cmp.Or(m.ClientName, m.ClientID), kind: kind,
+		redirects: m.RedirectURIs, grants: m.GrantTypes, methods: []string{m.TokenEndpointAuthMethod},
+	}
+}
+
+func badMetadata(description string, cause error) *oauth.Error {
+	return &oauth.Error{
+		Code: oauth.CodeInvalidClientMetadata, Status: http.StatusBadRequest, Reason: "client_metadata",
+		Description: description, Cause: cause,
+	}
+}
+
+func badRedirect(description string, cause error) *oauth.Error {
+	return &oauth.Error{
+		Code: oauth.CodeInvalidRedirectURI, Status: http.StatusBadRequest, Reason: "redirect_uri",
+		Description: description, Cause: cause,
+	}
+}
