@@ -6,7 +6,12 @@ package all
 
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/auth0"
+	"github.com/latchkey-auth/latchkey/providers_gen/betterauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/clerk"
 	"github.com/latchkey-auth/latchkey/providers_gen/keycloak"
+	"github.com/latchkey-auth/latchkey/providers_gen/supabase"
+	"github.com/latchkey-auth/latchkey/providers_gen/workos"
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
@@ -52,7 +57,13 @@ type Field struct {
 // Providers returns all providers, sorted by name.
 func Providers() []Provider {
 	return []Provider{
+		auth0Provider(),
+		betterauthProvider(),
+		clerkProvider(),
+		customProvider(),
 		keycloakProvider(),
+		supabaseProvider(),
+		workosProvider(),
 	}
 }
 
@@ -64,6 +75,238 @@ func Lookup(name string) (Provider, bool) {
 		}
 	}
 	return Provider{}, false
+}
+
+func auth0Provider() Provider {
+	return Provider{
+		Name:    "auth0",
+		Title:   "Auth0",
+		Mode:    oauth.Direct,
+		Summary: "An Auth0 tenant as the authorization server. Access tokens are JWTs for one API of the tenant.",
+		DocsURL: "https://auth0.com/ai/docs/mcp/get-started/authorization-for-your-mcp-server",
+		Setup: []string{
+			"Applications → APIs: create an API whose Identifier is the exact URL of this server. The Identifier cannot be changed later; a trailing slash counts.",
+			"Settings → Advanced: switch on the Resource Parameter Compatibility Profile, so that the resource parameter of MCP clients selects the API.",
+			"Settings → Advanced: switch on Dynamic Client Registration, and give the API Default Permissions for Third-Party Applications. Connections must be domain-level.",
+			"API → Settings: Allow Offline Access for refresh tokens; RBAC with Add Permissions in the Access Token for permissions.",
+		},
+		Issuer: "https://{domain}/",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://{domain}/authorize",
+			Token:         "https://{domain}/oauth/token",
+			JWKS:          "https://{domain}/.well-known/jwks.json",
+			Registration:  "https://{domain}/oidc/register",
+			UserInfo:      "https://{domain}/userinfo",
+			Revocation:    "https://{domain}/oauth/revoke",
+			EndSession:    "https://{domain}/oidc/logout",
+		},
+		Fields: []Field{
+			{
+				Name:     "domain",
+				GoName:   "Domain",
+				Type:     "host",
+				Env:      "MCP_USE_OAUTH_AUTH0_DOMAIN",
+				Example:  "tenant.us.auth0.com",
+				Doc:      "Domain of the tenant, or the custom domain on which users log in.",
+				Required: true,
+			},
+			{
+				Name:     "audience",
+				GoName:   "Audience",
+				Type:     "string",
+				Env:      "MCP_USE_OAUTH_AUTH0_AUDIENCE",
+				Example:  "https://mcp.example.com/mcp",
+				Doc:      "Identifier of the API, which the token's aud must contain.",
+				Required: true,
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return auth0.New(auth0.Config{}, opts...)
+		},
+	}
+}
+
+func betterauthProvider() Provider {
+	return Provider{
+		Name:    "betterauth",
+		Title:   "Better Auth",
+		Mode:    oauth.Direct,
+		Summary: "A Better Auth server with its OAuth provider plugin (1.4 or later) as the authorization server.",
+		DocsURL: "https://better-auth.com/docs/plugins/oauth-provider",
+		Setup: []string{
+			"Add the jwt plugin and the oauthProvider plugin (or mcp, which includes it) to the Better Auth server.",
+			"Register the exact URL of this server as a resource (mcp({ resource }), or a row of oauthResource) and link it to registered clients (clientRegistrationDefaultResources).",
+			"Set allowDynamicClientRegistration and, for MCP clients, allowUnauthenticatedClientRegistration; or add the cimd plugin.",
+			"Route /.well-known/oauth-authorization-server and /.well-known/openid-configuration to the handler.",
+		},
+		Issuer: "{authURL}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "{authURL}/oauth2/authorize",
+			Token:         "{authURL}/oauth2/token",
+			JWKS:          "{authURL}/jwks",
+			Registration:  "{authURL}/oauth2/register",
+			UserInfo:      "{authURL}/oauth2/userinfo",
+			Introspection: "{authURL}/oauth2/introspect",
+			Revocation:    "{authURL}/oauth2/revoke",
+			EndSession:    "{authURL}/oauth2/end-session",
+		},
+		Fields: []Field{
+			{
+				Name:     "authURL",
+				GoName:   "AuthURL",
+				Type:     "url",
+				Env:      "MCP_USE_OAUTH_BETTER_AUTH_URL",
+				Example:  "https://app.example.com/api/auth",
+				Doc:      "Base URL of Better Auth with its base path, usually /api/auth.",
+				Required: true,
+			},
+			{
+				Name:   "getUserInfo",
+				GoName: "GetUserInfo",
+				Type:   "user_mapper",
+				Doc:    "Maps the claims of a token to the user in place of the usual mapping, for claims that your server adds.",
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return betterauth.New(betterauth.Config{}, opts...)
+		},
+	}
+}
+
+func clerkProvider() Provider {
+	return Provider{
+		Name:    "clerk",
+		Title:   "Clerk",
+		Mode:    oauth.Direct,
+		Summary: "A Clerk instance as the authorization server, with its OAuth access tokens in JWT form.",
+		DocsURL: "https://clerk.com/docs/guides/ai/mcp/build-mcp-server",
+		Setup: []string{
+			"OAuth applications → switch on Dynamic client registration.",
+			"OAuth applications → keep Generate access tokens as JWTs switched on.",
+			"OAuth applications → Default scopes: what clients get that ask for none.",
+		},
+		Issuer: "{frontendApiUrl}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "{frontendApiUrl}/oauth/authorize",
+			Token:         "{frontendApiUrl}/oauth/token",
+			JWKS:          "{frontendApiUrl}/.well-known/jwks.json",
+			Registration:  "{frontendApiUrl}/oauth/register",
+			UserInfo:      "{frontendApiUrl}/oauth/userinfo",
+			Introspection: "{frontendApiUrl}/oauth/token_info",
+			Revocation:    "{frontendApiUrl}/oauth/token/revoke",
+		},
+		Fields: []Field{
+			{
+				Name:     "frontendApiUrl",
+				GoName:   "FrontendAPIURL",
+				Type:     "url",
+				Env:      "MCP_USE_OAUTH_CLERK_FRONTEND_API_URL",
+				Example:  "https://verb-noun-42.clerk.accounts.dev",
+				Doc:      "Frontend API URL of the instance, as API keys in the dashboard shows it.",
+				Required: true,
+			},
+			{
+				Name:   "audience",
+				GoName: "Audience",
+				Type:   "string",
+				Doc:    "Value that the token's aud must contain. Leave it empty unless your instance adds an aud to its tokens.",
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return clerk.New(clerk.Config{}, opts...)
+		},
+	}
+}
+
+func customProvider() Provider {
+	return Provider{
+		Name:    "custom",
+		Title:   "Custom provider",
+		Mode:    oauth.Direct,
+		Summary: "Any authorization server for which there is no provider of its own. You check the tokens with a function.",
+		Setup: []string{
+			"Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, or call your provider's introspection endpoint.",
+			"The function must refuse tokens that were made for another server.",
+		},
+		Issuer: "{issuer}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "{authEndpoint}",
+			Token:         "{tokenEndpoint}",
+			JWKS:          "{jwksUrl}",
+			UserInfo:      "{userInfoEndpoint}",
+		},
+		Fields: []Field{
+			{
+				Name:     "issuer",
+				GoName:   "Issuer",
+				Type:     "url",
+				Example:  "https://auth.example.com",
+				Doc:      "Issuer of the authorization server, exactly as its metadata and tokens spell it.",
+				Required: true,
+			},
+			{
+				Name:     "authEndpoint",
+				GoName:   "AuthEndpoint",
+				Type:     "url",
+				Example:  "https://auth.example.com/authorize",
+				Doc:      "Authorization endpoint.",
+				Required: true,
+			},
+			{
+				Name:     "tokenEndpoint",
+				GoName:   "TokenEndpoint",
+				Type:     "url",
+				Example:  "https://auth.example.com/token",
+				Doc:      "Token endpoint.",
+				Required: true,
+			},
+			{
+				Name:     "verifyToken",
+				GoName:   "VerifyToken",
+				Type:     "verifier",
+				Doc:      "Checks a token for this server and returns its claims.",
+				Required: true,
+			},
+			{
+				Name:   "jwksUrl",
+				GoName: "JWKSURL",
+				Type:   "url",
+				Doc:    "Key set, for metadata.",
+			},
+			{
+				Name:   "userInfoEndpoint",
+				GoName: "UserInfoEndpoint",
+				Type:   "url",
+				Doc:    "Userinfo endpoint, for metadata.",
+			},
+			{
+				Name:    "scopesSupported",
+				GoName:  "ScopesSupported",
+				Type:    "list",
+				Default: "openid profile email",
+				Doc:     "The scopes that the authorization server knows.",
+			},
+			{
+				Name:   "audience",
+				GoName: "Audience",
+				Type:   "string",
+				Doc:    "The audience that tokens have, for the provider's description. The function that checks tokens must check it.",
+			},
+			{
+				Name:    "grantTypesSupported",
+				GoName:  "GrantTypesSupported",
+				Type:    "list",
+				Default: "authorization_code refresh_token",
+				Doc:     "The grants that the authorization server offers.",
+			},
+			{
+				Name:   "getUserInfo",
+				GoName: "GetUserInfo",
+				Type:   "user_mapper",
+				Doc:    "Maps the claims of a token to the user in place of the usual mapping.",
+			},
+		},
+	}
 }
 
 func keycloakProvider() Provider {
@@ -119,6 +362,94 @@ func keycloakProvider() Provider {
 		},
 		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
 			return keycloak.New(keycloak.Config{}, opts...)
+		},
+	}
+}
+
+func supabaseProvider() Provider {
+	return Provider{
+		Name:    "supabase",
+		Title:   "Supabase",
+		Mode:    oauth.Direct,
+		Summary: "A Supabase project, hosted or self-hosted, with its OAuth 2.1 server as the authorization server.",
+		DocsURL: "https://supabase.com/docs/guides/auth/oauth-server/mcp-authentication",
+		Setup: []string{
+			"Authentication → OAuth Server: enable it, with Allow dynamic OAuth apps, and set the path of your consent page.",
+			"Project Settings → JWT Keys: use an asymmetric signing key (ES256). With a legacy HS256 secret, set jwtSecret too.",
+		},
+		Issuer: "https://{projectId}.supabase.co/auth/v1",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://{projectId}.supabase.co/auth/v1/oauth/authorize",
+			Token:         "https://{projectId}.supabase.co/auth/v1/oauth/token",
+			JWKS:          "https://{projectId}.supabase.co/auth/v1/.well-known/jwks.json",
+			Registration:  "https://{projectId}.supabase.co/auth/v1/oauth/clients/register",
+			UserInfo:      "https://{projectId}.supabase.co/auth/v1/oauth/userinfo",
+		},
+		Fields: []Field{
+			{
+				Name:    "projectId",
+				GoName:  "ProjectID",
+				Type:    "label",
+				Env:     "MCP_USE_OAUTH_SUPABASE_PROJECT_ID",
+				Example: "abcdefghijklmnopqrst",
+				Doc:     "Reference of a hosted project, the first part of its host name.",
+			},
+			{
+				Name:    "supabaseUrl",
+				GoName:  "SupabaseURL",
+				Type:    "url",
+				Env:     "MCP_USE_OAUTH_SUPABASE_URL",
+				Example: "https://supabase.example.com",
+				Doc:     "URL of a self-hosted or local Supabase, without /auth/v1. It wins over projectId.",
+			},
+			{
+				Name:   "jwtSecret",
+				GoName: "JWTSecret",
+				Type:   "secret",
+				Env:    "MCP_USE_OAUTH_SUPABASE_JWT_SECRET",
+				Doc:    "The project's JWT secret, for projects that still sign with HS256.",
+				Secret: true,
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return supabase.New(supabase.Config{}, opts...)
+		},
+	}
+}
+
+func workosProvider() Provider {
+	return Provider{
+		Name:    "workos",
+		Title:   "WorkOS",
+		Mode:    oauth.Direct,
+		Summary: "WorkOS AuthKit (Connect) as the authorization server.",
+		DocsURL: "https://workos.com/docs/authkit/mcp",
+		Setup: []string{
+			"Connect → Configuration: switch on Client ID Metadata Document and, for older clients, Dynamic Client Registration.",
+			"Connect → Configuration: add the exact URL of this server as a Resource Indicator, and set it as default.",
+		},
+		Issuer: "https://{subdomain}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://{subdomain}/oauth2/authorize",
+			Token:         "https://{subdomain}/oauth2/token",
+			JWKS:          "https://{subdomain}/oauth2/jwks",
+			Registration:  "https://{subdomain}/oauth2/register",
+			UserInfo:      "https://{subdomain}/oauth2/userinfo",
+			Introspection: "https://{subdomain}/oauth2/introspection",
+		},
+		Fields: []Field{
+			{
+				Name:     "subdomain",
+				GoName:   "Subdomain",
+				Type:     "host",
+				Env:      "MCP_USE_OAUTH_WORKOS_SUBDOMAIN",
+				Example:  "my-company.authkit.app",
+				Doc:      "The whole host of the AuthKit domain, not only its first part.",
+				Required: true,
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return workos.New(workos.Config{}, opts...)
 		},
 	}
 }
