@@ -5,6 +5,7 @@ package echoadapter
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -96,20 +97,17 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 // answer turns an [*oauth.Error] that a handler below returned into a refusal with this resource's challenge. Handlers may
 // return one at any time before they write.
 func (g *Guard) answer(c echo.Context, err error) error {
-	var e *oauth.Error
-	if err == nil || c.Response().Committed || !errors.As(err, &e) {
-		return err
+	if e, ok := errors.AsType[*oauth.Error](err); ok && !c.Response().Committed {
+		return refusal(c, g.guard, e)
 	}
-	return refusal(c, g.guard, e)
+	return err
 }
 
 // refusal answers through Echo's error handling, so that logging middleware and custom error handlers see it: the
 // challenge is set already, the error is an [*echo.HTTPError] whose cause is the [*oauth.Error].
 func refusal(c echo.Context, g *runtime.Guard, err error) error {
 	refused := g.Refusal(c.Request(), err)
-	for name, values := range refused.Header {
-		c.Response().Header()[name] = values
-	}
+	maps.Copy(c.Response().Header(), refused.Header)
 	return echo.NewHTTPError(refused.Status, refused.Body).SetInternal(err)
 }
 

@@ -167,8 +167,7 @@ func (e *Error) For(caller *AuthInfo) *Error {
 
 // AsError returns err as an [*Error]. Whatever else it is becomes a 500 that tells the client nothing.
 func AsError(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return &Error{

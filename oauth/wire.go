@@ -61,6 +61,7 @@ type ClientMetadata struct {
 // is the one message whose purpose that is.
 type ClientInformation struct {
 	ClientMetadata
+
 	ClientSecret          string `json:"client_secret,omitempty"`
 	ClientIDIssuedAt      int64  `json:"client_id_issued_at,omitempty"`
 	ClientSecretExpiresAt int64  `json:"client_secret_expires_at,omitempty"`

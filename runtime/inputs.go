@@ -57,7 +57,7 @@ func (in *Inputs) String(value string, field Field) string { return in.resolve(v
 func (in *Inputs) Secret(value oauth.Secret, field Field) oauth.Secret {
 	secret := in.resolve(value.Reveal(), field)
 	if secret != "" && len(secret) < field.MinLength {
-		in.problem(field, "must be at least %d bytes long", field.MinLength)
+		in.problemf(field, "must be at least %d bytes long", field.MinLength)
 	}
 	return oauth.Secret(secret)
 }
@@ -81,7 +81,7 @@ func (in *Inputs) Bool(value bool, field Field) bool {
 	}
 	on, err := strconv.ParseBool(text)
 	if err != nil {
-		in.problem(field, "must be true or false")
+		in.problemf(field, "must be true or false")
 	}
 	return on
 }
@@ -97,7 +97,7 @@ func (in *Inputs) Duration(value time.Duration, field Field) time.Duration {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		in.problem(field, `must be a duration such as "90s" or "5m"`)
+		in.problemf(field, `must be a duration such as "90s" or "5m"`)
 	}
 	return d
 }
@@ -119,16 +119,16 @@ func (in *Inputs) URL(value string, field Field) string {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || !hostPattern.MatchString(u.Hostname()) && !isIPv6(u):
-		in.problem(field, "must be a URL%s", field.example())
+		in.problemf(field, "must be a URL%s", field.example())
 		return ""
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
-		in.problem(field, "must be a URL without credentials, query and fragment%s", field.example())
+		in.problemf(field, "must be a URL without credentials, query and fragment%s", field.example())
 		return ""
 	case u.Scheme == "http" && !oauth.IsLoopbackHost(u.Hostname()):
-		in.problem(field, "must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected")
+		in.problemf(field, "must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected")
 		return ""
 	case u.Scheme != "http" && u.Scheme != "https":
-		in.problem(field, "must be an https URL%s", field.example())
+		in.problemf(field, "must be an https URL%s", field.example())
 		return ""
 	}
 	in.hosts = append(in.hosts, u.Host)
@@ -154,7 +154,7 @@ func (in *Inputs) Host(value string, field Field) string {
 	}
 	if scheme, rest, ok := strings.Cut(text, "://"); ok {
 		if !strings.EqualFold(scheme, "https") {
-			in.problem(field, "must be a host reached by https, not by %s%s", scheme, field.example())
+			in.problemf(field, "must be a host reached by https, not by %s%s", scheme, field.example())
 			return ""
 		}
 		text = rest
@@ -162,7 +162,7 @@ func (in *Inputs) Host(value string, field Field) string {
 	text = strings.TrimRight(text, "/")
 	u, err := url.Parse("https://" + text)
 	if err != nil || u.Host != text || !hostPattern.MatchString(u.Hostname()) && !isIPv6(u) {
-		in.problem(field, "must be a host without path%s", field.example())
+		in.problemf(field, "must be a host without path%s", field.example())
 		return ""
 	}
 	in.hosts = append(in.hosts, text)
@@ -173,7 +173,7 @@ func (in *Inputs) Host(value string, field Field) string {
 func (in *Inputs) Segment(value string, field Field) string {
 	text := in.resolve(value, field)
 	if strings.ContainsAny(text, "/?#\\%") || text == "." || text == ".." {
-		in.problem(field, "must not contain / ? # %% or a backslash%s", field.example())
+		in.problemf(field, "must not contain / ? # %% or a backslash%s", field.example())
 		return ""
 	}
 	return url.PathEscape(text)
@@ -183,7 +183,7 @@ func (in *Inputs) Segment(value string, field Field) string {
 func (in *Inputs) Label(value string, field Field) string {
 	text := in.resolve(value, field)
 	if text != "" && !labelPattern.MatchString(text) {
-		in.problem(field, "must consist of letters, digits and hyphens%s", field.example())
+		in.problemf(field, "must consist of letters, digits and hyphens%s", field.example())
 		return ""
 	}
 	return text
@@ -241,8 +241,8 @@ func (in *Inputs) missing(field Field) {
 	}
 }
 
-// problem reports a value that cannot be used, without showing it: it may be a secret in the wrong field.
-func (in *Inputs) problem(field Field, format string, args ...any) {
+// problemf reports a value that cannot be used, without showing it: it may be a secret in the wrong field.
+func (in *Inputs) problemf(field Field, format string, args ...any) {
 	source := "config"
 	if field.Env != "" {
 		source = field.Env + " or config"

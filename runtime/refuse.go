@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -48,12 +49,14 @@ func (g *Guard) Refusal(r *http.Request, err error) Refusal {
 // Refuse answers a request with the refusal of an error.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := g.Refusal(r, err)
-	for name, values := range refusal.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), refusal.Header)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(refusal.Status)
-	_ = json.NewEncoder(w).Encode(refusal.Body) // the client is gone when this fails
+	body, err := json.Marshal(refusal.Body)
+	if err != nil {
+		return // strings and lists of strings marshal
+	}
+	_, _ = w.Write(body)
 }
 
 func refusalBody(e *oauth.Error) RefusalBody {

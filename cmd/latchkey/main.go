@@ -79,7 +79,6 @@ func run(ctx context.Context, args []string, env environment) int {
 
 // report prints an error on one line and returns the exit code that it stands for.
 func report(env environment, err error) int {
-	var usage usageError
 	switch {
 	case err == nil:
 		return exitOK
@@ -87,7 +86,7 @@ func report(env environment, err error) int {
 		return exitFailure
 	}
 	_, _ = fmt.Fprintln(env.stderr, "latchkey:", oneLine(err))
-	if errors.As(err, &usage) {
+	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
 	return exitFailure

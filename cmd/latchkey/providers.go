@@ -36,9 +36,10 @@ func lookUp(name string) (all.Provider, error) {
 }
 
 func names() []string {
-	var names []string
-	for _, p := range all.Providers() {
-		names = append(names, p.Name)
+	providers := all.Providers()
+	names := make([]string, len(providers))
+	for i, p := range providers {
+		names[i] = p.Name
 	}
 	return names
 }

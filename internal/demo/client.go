@@ -86,7 +86,7 @@ func (c *client) meetChallenge(ctx context.Context) error {
 		return errors.New("the challenge must name resource_metadata and, without credentials, no error (RFC 6750 section 3.1)")
 	}
 	c.challenge = challenges[0]
-	c.say.holds("401, and the challenge says where the resource's metadata is")
+	c.say.holdsf("401, and the challenge says where the resource's metadata is")
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (c *client) readResource(ctx context.Context) error {
 		return fmt.Errorf("the metadata is for %q and names %d authorization servers", c.resource.Resource, len(c.resource.AuthorizationServers))
 	}
 	c.say.details([]string{"authorization_servers: " + strings.Join(c.resource.AuthorizationServers, ", "), "scopes_supported: " + strings.Join(c.resource.ScopesSupported, " ")})
-	c.say.holds("it is for exactly this resource (RFC 9728 section 3.3)")
+	c.say.holdsf("it is for exactly this resource (RFC 9728 section 3.3)")
 	return nil
 }
 
@@ -120,7 +120,7 @@ func (c *client) discover(ctx context.Context) error {
 	case !slices.Contains(c.server.CodeChallengeMethodsSupported, "S256"):
 		return errors.New("the authorization server does not announce PKCE with S256")
 	}
-	c.say.holds("its issuer is the announced one, PKCE with S256 is offered")
+	c.say.holdsf("its issuer is the announced one, PKCE with S256 is offered")
 	return nil
 }
 
@@ -154,7 +154,7 @@ func (c *client) register(ctx context.Context) error {
 	if err := json.Unmarshal(answer, &c.registration); err != nil || c.registration.ClientID == "" {
 		return errors.New("the registration's answer has no client_id")
 	}
-	c.say.holds("registered as a public client")
+	c.say.holdsf("registered as a public client")
 	return nil
 }
 
@@ -187,7 +187,7 @@ func (c *client) authorize(ctx context.Context, resource string) (oauth.TokenRes
 	case query.Get("code") == "":
 		return oauth.TokenResponse{}, fmt.Errorf("the login ended with %q", query.Get("error"))
 	}
-	c.say.holds("logged in and consented; state and iss are ours and the server's")
+	c.say.holdsf("logged in and consented; state and iss are ours and the server's")
 	return c.redeem(ctx, url.Values{
 		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {redirectURI},
 		"client_id": {c.registration.ClientID}, "code_verifier": {verifier}, "resource": {resource},
@@ -258,7 +258,7 @@ func (c *client) call(ctx context.Context, token, method string, params any) (*h
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json, text/event-stream")
-	request.Header.Set("MCP-Protocol-Version", protocolVersion)
+	request.Header.Set("Mcp-Protocol-Version", protocolVersion)
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}

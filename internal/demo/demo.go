@@ -100,7 +100,7 @@ func (c *client) logIn(ctx context.Context) error {
 		return errors.New("the answer lacks a token")
 	}
 	c.tokens = tokens
-	c.say.holds("tokens for %s", c.resource.Resource)
+	c.say.holdsf("tokens for %s", c.resource.Resource)
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (c *client) listTools(ctx context.Context) error {
 	if len(names) == 0 {
 		return errors.New("the server lists no tools")
 	}
-	c.say.holds("the server offers %s", strings.Join(names, " and "))
+	c.say.holdsf("the server offers %s", strings.Join(names, " and "))
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (c *client) whoami(ctx context.Context) error {
 	if answer.Caller.User.Username != user || answer.Caller.ClientID != c.registration.ClientID {
 		return fmt.Errorf("the tool sees %q with client %q", answer.Caller.User.Username, answer.Caller.ClientID)
 	}
-	c.say.holds("the tool knows that %s <%s> is calling", user, answer.Caller.User.Email)
+	c.say.holdsf("the tool knows that %s <%s> is calling", user, answer.Caller.User.Email)
 	return nil
 }
 
@@ -168,7 +168,7 @@ func (c *client) refreshAndCall(ctx context.Context) error {
 		return errors.New("the refresh token was not rotated (OAuth 2.1 section 4.3.1)")
 	}
 	c.tokens = tokens
-	c.say.holds("the refresh token was rotated")
+	c.say.holdsf("the refresh token was rotated")
 	return c.whoami(ctx)
 }
 
@@ -178,7 +178,7 @@ func (c *client) presentForged(ctx context.Context) error {
 	if err := c.refused(ctx, header+"."+payload+"."+strings.Repeat("A", 86)); err != nil {
 		return err
 	}
-	c.say.holds("401 invalid_token: the signature is not the provider's")
+	c.say.holdsf("401 invalid_token: the signature is not the provider's")
 	return nil
 }
 
@@ -190,6 +190,6 @@ func (c *client) presentForeign(ctx context.Context) error {
 	if err := c.refused(ctx, foreign.AccessToken); err != nil {
 		return err
 	}
-	c.say.holds("401 invalid_token: same provider, same user, but another audience")
+	c.say.holdsf("401 invalid_token: same provider, same user, but another audience")
 	return nil
 }

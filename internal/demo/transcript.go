@@ -59,8 +59,8 @@ func (t *transcript) details(details []string) {
 	}
 }
 
-// holds shows what a step proved.
-func (t *transcript) holds(format string, args ...any) {
+// holdsf shows what a step proved.
+func (t *transcript) holdsf(format string, args ...any) {
 	t.printf("    %s %s\n", t.paint(green, "✓"), fmt.Sprintf(format, args...))
 }
 

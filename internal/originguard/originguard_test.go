@@ -1,6 +1,7 @@
 package originguard_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -41,7 +42,7 @@ func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r := httptest.NewRequest("GET", "/", nil)
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Host = c.host
 			for _, o := range c.origins {
 				r.Header.Add("Origin", o)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -147,10 +148,14 @@ func writeError(w http.ResponseWriter, e *oauth.Error) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	if e.RetryAfter > 0 {
-		h.Set("Retry-After", fmt.Sprint(int(e.RetryAfter.Seconds())))
+		h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	body, err := json.Marshal(oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
+	if err != nil {
+		body = nil // two strings marshal
 	}
 	w.WriteHeader(e.Status)
-	_ = json.NewEncoder(w).Encode(oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
+	_, _ = w.Write(body)
 }
 
 // document is one well-known document of the provider.
