@@ -182,8 +182,15 @@ func (d addressDialer) attempt(ctx context.Context, addr netip.Addr, remaining i
 		ctx, cancel = context.WithTimeout(ctx, share)
 		defer cancel()
 	}
+	target := netip.AddrPortFrom(addr, d.port)
+	if observe := d.transport.policy.OnDial; observe != nil {
+		observe(target)
+	}
+	if connect := d.transport.policy.Connect; connect != nil {
+		return connect(ctx, target)
+	}
 	dialer := net.Dialer{Control: d.control}
-	return dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, d.port).String())
+	return dialer.DialContext(ctx, "tcp", target.String())
 }
 
 // control runs between the creation of the socket and the connection, with the address that the kernel will get: whatever
@@ -195,9 +202,6 @@ func (d addressDialer) control(_, address string, _ syscall.RawConn) error {
 	}
 	if why := d.transport.addresses.refusal(target.Addr().Unmap(), d.trusted); why != "" {
 		return &Error{Kind: KindAddress, Host: address, Detail: why}
-	}
-	if observe := d.transport.policy.OnDial; observe != nil {
-		observe(target)
 	}
 	return nil
 }

@@ -77,6 +77,9 @@ type Policy struct {
 	Resolver Resolver
 	// OnDial is told every address right before a connection to it is attempted. It must be safe for concurrent use.
 	OnDial func(netip.AddrPort)
+	// Connect replaces the last step, connecting to an address that was checked: for a network that needs more than a
+	// plain TCP connection, and for tests. It must connect to this very address and obey the context. Nil means TCP.
+	Connect func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 }
 
 // NewClient returns a client that keeps to the policy. A policy with an invalid field gives a client whose every request

@@ -1,0 +1,55 @@
+package egress
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+)
+
+func TestTheSocketHookIsTheLastWord(t *testing.T) {
+	t.Parallel()
+	client := &transport{addresses: newAddressBook()}
+	for address, refused := range map[string]bool{
+		"93.184.215.14:443": false, "[2606:4700::1]:443": false,
+		"127.0.0.1:443": true, "[::ffff:10.0.0.1]:443": true, "169.254.169.254:443": true, "[fe80::1%eth0]:443": true, "name:443": true,
+	} {
+		err := addressDialer{transport: client, trusted: public}.control("tcp", address, nil)
+		var e *Error
+		if (err != nil) != refused || refused && (!errors.As(err, &e) || e.Kind != KindAddress) {
+			t.Errorf("the hook's answer to %s is %v, want refused = %v", address, err, refused)
+		}
+	}
+}
+
+func TestTheSocketHookOfALoopbackHostKnowsLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	client := &transport{addresses: newAddressBook()}
+	for address, refused := range map[string]bool{"127.0.0.1:80": false, "[::1]:80": false, "10.0.0.1:80": true, "93.184.215.14:80": true} {
+		if err := (addressDialer{transport: client, trusted: loopback}).control("tcp", address, nil); (err != nil) != refused {
+			t.Errorf("the hook's answer to %s is %v, want refused = %v", address, err, refused)
+		}
+	}
+}
+
+func FuzzParseHostname(f *testing.F) {
+	for _, seed := range []string{"example.com", "127.0.0.1", "0x7f.1", "::1", "fe80::1%a", "a.", "２.１", "-", "a.0x", "1.2.3.4.5"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		h, err := parseHostname(host)
+		if err != nil || h.addr.IsValid() {
+			return
+		}
+		again, err := parseHostname(h.name)
+		if err != nil || again != h {
+			t.Errorf("%q reads as %q, which reads as %q (%v)", host, h.name, again.name, err)
+		}
+		if _, err := netip.ParseAddr(h.name); err == nil {
+			t.Errorf("%q is an address and was read as a name", host)
+		}
+		last := h.name[len(h.name)-1]
+		if len(h.name) == 1 && last >= '0' && last <= '9' {
+			t.Errorf("%q is a number and was read as a name", host)
+		}
+	})
+}
