@@ -1,6 +1,7 @@
 package gen
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,14 +73,14 @@ func emitConfig(m *Model) *jen.Statement {
 	// 	// Variable: …. Example: ….
 	// 	ServerURL string
 	// }
-	doc := "Config says how to reach " + m.Title + " and which of its tokens to accept."
+	doc := "Config is what [New] needs to know."
 	if hasVariables(m) {
 		doc += " A field that is left empty takes the value of its environment variable."
 	}
 	return comment(doc).Line().Type().Id("Config").StructFunc(func(g *jen.Group) {
 		for i := range m.Fields {
 			field := &m.Fields[i]
-			g.Add(comment(fieldDoc(field)))
+			g.Add(comment(fieldDoc(m, field)))
 			if source := fieldSource(field); source != "" {
 				g.Add(comment(source))
 			}
@@ -98,12 +99,28 @@ func hasVariables(m *Model) bool {
 }
 
 // fieldDoc says what a field is.
-func fieldDoc(f *Field) string {
-	need := " is optional. "
+func fieldDoc(m *Model, f *Field) string {
+	return f.Go + " is " + need(m, f) + ". " + sentence(f.Doc)
+}
+
+// need says whether a field must be set.
+func need(m *Model, f *Field) string {
 	if f.Required {
-		need = " is required. "
+		return "required"
 	}
-	return f.Go + need + sentence(f.Doc)
+	for _, group := range m.Groups {
+		if !slices.Contains(group.Fields, f) {
+			continue
+		}
+		var others []string
+		for _, other := range group.Fields {
+			if other != f {
+				others = append(others, other.Go)
+			}
+		}
+		return "required unless " + strings.Join(others, " or ") + " is set"
+	}
+	return "optional"
 }
 
 // fieldSource says where a field's value comes from, and how one looks.
@@ -138,8 +155,7 @@ func fieldType(f *Field) *jen.Statement {
 
 // emitNew is the constructor: it resolves the configuration and fills in the definition.
 func emitNew(m *Model) *jen.Statement {
-	doc := "New returns " + m.Title + " as a provider. A wrong configuration is reported with all its problems at once, each an " +
-		"[*oauth.ConfigError]."
+	const doc = "New returns the provider. A wrong configuration is reported with all its problems at once, each an [*oauth.ConfigError]."
 	// func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	return comment(doc).Line().Func().Id("New").Params(
 		jen.Id("cfg").Id("Config"), jen.Id("opts").Op("...").Qual(runtimePath, "Option"),
@@ -211,15 +227,21 @@ func emitResolve(f *Field) *jen.Statement {
 // emitGroup asks for one of several fields.
 func emitGroup(group Group) *jen.Statement {
 	first := group.Fields[0]
-	// in.RequireOneOf("…", runtime.Field{Name: "projectId", Env: "…"}, projectID, supabaseURL)
+	// in.RequireOneOf(
+	// 	"…",
+	// 	runtime.Field{Name: "projectId", Env: "…"},
+	// 	projectID, supabaseURL,
+	// )
 	arguments := []jen.Code{
 		quoted(group.Message),
 		inline(jen.Qual(runtimePath, "Field"), member{"Name", text(first.Name)}, member{"Env", text(first.Env)}),
 	}
+	var values []jen.Code
 	for _, f := range group.Fields {
-		arguments = append(arguments, jen.Id(f.Local))
+		values = append(values, jen.Id(f.Local))
 	}
-	return jen.Id("in").Dot("RequireOneOf").Call(arguments...)
+	arguments = append(arguments, jen.List(values...))
+	return jen.Id("in").Dot("RequireOneOf").Custom(jen.Options{Open: "(", Close: ")", Separator: ",", Multi: true}, arguments...)
 }
 
 // emitValue derives one value.

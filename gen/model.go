@@ -268,7 +268,7 @@ func (m *Model) claims(s *spec.Spec) {
 	for i := range s.Claims.Extra {
 		e := &s.Claims.Extra[i]
 		m.Claims.Extra = append(m.Claims.Extra, Extra{
-			Claim: e.Claim, As: e.As, Doc: e.Doc, Go: e.GoName(), Local: safeLocal(names.Local(e.GoName())), Type: e.GoType(),
+			Claim: e.Claim, As: e.As, Doc: e.Doc, Go: e.GoName(), Local: safeLocal(localName(e.Go, e.UserName())), Type: e.GoType(),
 		})
 	}
 }
@@ -317,7 +317,7 @@ func newScope(s *spec.Spec) *scope {
 		sc.local[name] = local
 	}
 	for i := range s.Config {
-		declare(s.Config[i].Name, names.Local(s.Config[i].GoName()))
+		declare(s.Config[i].Name, localName(s.Config[i].Go, s.Config[i].Name))
 	}
 	for _, v := range s.Values {
 		declare(v.Name, names.Local(v.Name))
@@ -327,6 +327,9 @@ func newScope(s *spec.Spec) *scope {
 
 // ownNames are the names that the generated functions use themselves.
 var ownNames = []string{"cfg", "err", "in", "info", "metadata", "oauth", "opts", "runtime", "time", "json", "verify"}
+
+// localName is the local variable for something with a name in the spec and, where that is not right, one in Go.
+func localName(goName, name string) string { return names.Local(cmp.Or(goName, name)) }
 
 // safeLocal keeps a local variable from hiding something that the generated code needs.
 func safeLocal(name string) string {

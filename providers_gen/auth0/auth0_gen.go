@@ -31,8 +31,7 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config says how to reach Auth0 and which of its tokens to accept. A field that is left empty takes the value of
-// its environment variable.
+// Config is what [New] needs to know. A field that is left empty takes the value of its environment variable.
 type Config struct {
 	// Domain is required. Domain of the tenant, or the custom domain on which users log in.
 	// Variable: MCP_USE_OAUTH_AUTH0_DOMAIN. Example: "tenant.us.auth0.com".
@@ -42,7 +41,7 @@ type Config struct {
 	Audience string
 }
 
-// New returns Auth0 as a provider. A wrong configuration is reported with all its problems at once, each an
+// New returns the provider. A wrong configuration is reported with all its problems at once, each an
 // [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Auth0", opts...)

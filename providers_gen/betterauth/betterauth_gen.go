@@ -30,8 +30,7 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config says how to reach Better Auth and which of its tokens to accept. A field that is left empty takes the
-// value of its environment variable.
+// Config is what [New] needs to know. A field that is left empty takes the value of its environment variable.
 type Config struct {
 	// AuthURL is required. Base URL of Better Auth with its base path, usually /api/auth.
 	// Variable: MCP_USE_OAUTH_BETTER_AUTH_URL. Example: "https://app.example.com/api/auth".
@@ -41,7 +40,7 @@ type Config struct {
 	GetUserInfo oauth.UserMapper
 }
 
-// New returns Better Auth as a provider. A wrong configuration is reported with all its problems at once, each an
+// New returns the provider. A wrong configuration is reported with all its problems at once, each an
 // [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Better Auth", opts...)

@@ -27,8 +27,7 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config says how to reach Clerk and which of its tokens to accept. A field that is left empty takes the value of
-// its environment variable.
+// Config is what [New] needs to know. A field that is left empty takes the value of its environment variable.
 type Config struct {
 	// FrontendAPIURL is required. Frontend API URL of the instance, as API keys in the dashboard shows it.
 	// Variable: MCP_USE_OAUTH_CLERK_FRONTEND_API_URL. Example: "https://verb-noun-42.clerk.accounts.dev".
@@ -38,11 +37,11 @@ type Config struct {
 	Audience string
 }
 
-// New returns Clerk as a provider. A wrong configuration is reported with all its problems at once, each an
+// New returns the provider. A wrong configuration is reported with all its problems at once, each an
 // [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Clerk", opts...)
-	frontendApiurl := in.URL(cfg.FrontendAPIURL, runtime.Field{
+	frontendAPIURL := in.URL(cfg.FrontendAPIURL, runtime.Field{
 		Name:     "frontendApiUrl",
 		Env:      "MCP_USE_OAUTH_CLERK_FRONTEND_API_URL",
 		Required: true,
@@ -59,15 +58,15 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:   "clerk",
 		Title:  "Clerk",
 		Mode:   oauth.Direct,
-		Issuer: frontendApiurl,
+		Issuer: frontendAPIURL,
 		Endpoints: oauth.Endpoints{
-			Authorization: frontendApiurl + "/oauth/authorize",
-			Token:         frontendApiurl + "/oauth/token",
-			JWKS:          frontendApiurl + "/.well-known/jwks.json",
-			Registration:  frontendApiurl + "/oauth/register",
-			UserInfo:      frontendApiurl + "/oauth/userinfo",
-			Introspection: frontendApiurl + "/oauth/token_info",
-			Revocation:    frontendApiurl + "/oauth/token/revoke",
+			Authorization: frontendAPIURL + "/oauth/authorize",
+			Token:         frontendAPIURL + "/oauth/token",
+			JWKS:          frontendAPIURL + "/.well-known/jwks.json",
+			Registration:  frontendAPIURL + "/oauth/register",
+			UserInfo:      frontendAPIURL + "/oauth/userinfo",
+			Introspection: frontendAPIURL + "/oauth/token_info",
+			Revocation:    frontendAPIURL + "/oauth/token/revoke",
 		},
 		Discovery: []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended},
 		Tokens: verify.Rules{

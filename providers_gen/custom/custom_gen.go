@@ -18,7 +18,7 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config says how to reach Custom provider and which of its tokens to accept.
+// Config is what [New] needs to know.
 type Config struct {
 	// Issuer is required. Issuer of the authorization server, exactly as its metadata and tokens spell it.
 	// Example: "https://auth.example.com".
@@ -48,8 +48,8 @@ type Config struct {
 	GetUserInfo oauth.UserMapper
 }
 
-// New returns Custom provider as a provider. A wrong configuration is reported with all its problems at once, each
-// an [*oauth.ConfigError].
+// New returns the provider. A wrong configuration is reported with all its problems at once, each an
+// [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Custom provider", opts...)
 	issuer := in.URL(cfg.Issuer, runtime.Field{
@@ -71,7 +71,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		KeepSlash: true,
 	})
 	in.Require(cfg.VerifyToken != nil, runtime.Field{Name: "verifyToken"})
-	jwksurl := in.URL(cfg.JWKSURL, runtime.Field{
+	jwksURL := in.URL(cfg.JWKSURL, runtime.Field{
 		Name:      "jwksUrl",
 		KeepSlash: true,
 	})
@@ -102,7 +102,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Endpoints: oauth.Endpoints{
 			Authorization: authEndpoint,
 			Token:         tokenEndpoint,
-			JWKS:          jwksurl,
+			JWKS:          jwksURL,
 			UserInfo:      userInfoEndpoint,
 		},
 		Tokens: verify.Rules{

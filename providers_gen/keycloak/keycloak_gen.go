@@ -28,8 +28,7 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config says how to reach Keycloak and which of its tokens to accept. A field that is left empty takes the value
-// of its environment variable.
+// Config is what [New] needs to know. A field that is left empty takes the value of its environment variable.
 type Config struct {
 	// ServerURL is required. Base URL of the Keycloak server as its users see it, with its relative path (such as
 	// /auth) if it has one.
@@ -43,7 +42,7 @@ type Config struct {
 	Audience string
 }
 
-// New returns Keycloak as a provider. A wrong configuration is reported with all its problems at once, each an
+// New returns the provider. A wrong configuration is reported with all its problems at once, each an
 // [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Keycloak", opts...)

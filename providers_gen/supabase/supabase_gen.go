@@ -30,13 +30,13 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config says how to reach Supabase and which of its tokens to accept. A field that is left empty takes the value
-// of its environment variable.
+// Config is what [New] needs to know. A field that is left empty takes the value of its environment variable.
 type Config struct {
-	// ProjectID is optional. Reference of a hosted project, the first part of its host name.
+	// ProjectID is required unless SupabaseURL is set. Reference of a hosted project, the first part of its host name.
 	// Variable: MCP_USE_OAUTH_SUPABASE_PROJECT_ID. Example: "abcdefghijklmnopqrst".
 	ProjectID string
-	// SupabaseURL is optional. URL of a self-hosted or local Supabase, without /auth/v1. It wins over projectId.
+	// SupabaseURL is required unless ProjectID is set. URL of a self-hosted or local Supabase, without /auth/v1. It
+	// wins over projectId.
 	// Variable: MCP_USE_OAUTH_SUPABASE_URL. Example: "https://supabase.example.com".
 	SupabaseURL string
 	// JWTSecret is optional. The project's JWT secret, for projects that still sign with HS256.
@@ -44,7 +44,7 @@ type Config struct {
 	JWTSecret oauth.Secret
 }
 
-// New returns Supabase as a provider. A wrong configuration is reported with all its problems at once, each an
+// New returns the provider. A wrong configuration is reported with all its problems at once, each an
 // [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Supabase", opts...)
@@ -63,7 +63,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:       "MCP_USE_OAUTH_SUPABASE_JWT_SECRET",
 		MinLength: 32,
 	})
-	in.RequireOneOf("Supabase projectId or supabaseUrl is required. Set MCP_USE_OAUTH_SUPABASE_PROJECT_ID (hosted) or MCP_USE_OAUTH_SUPABASE_URL (self-hosted/local), or pass `projectId` / `supabaseUrl` in config.", runtime.Field{Name: "projectId", Env: "MCP_USE_OAUTH_SUPABASE_PROJECT_ID"}, projectID, supabaseURL)
+	in.RequireOneOf(
+		"Supabase projectId or supabaseUrl is required. Set MCP_USE_OAUTH_SUPABASE_PROJECT_ID (hosted) or MCP_USE_OAUTH_SUPABASE_URL (self-hosted/local), or pass `projectId` / `supabaseUrl` in config.",
+		runtime.Field{Name: "projectId", Env: "MCP_USE_OAUTH_SUPABASE_PROJECT_ID"},
+		projectID, supabaseURL,
+	)
 	if err := in.Err(); err != nil {
 		return nil, err
 	}

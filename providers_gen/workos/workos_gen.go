@@ -26,15 +26,14 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config says how to reach WorkOS and which of its tokens to accept. A field that is left empty takes the value of
-// its environment variable.
+// Config is what [New] needs to know. A field that is left empty takes the value of its environment variable.
 type Config struct {
 	// Subdomain is required. The whole host of the AuthKit domain, not only its first part.
 	// Variable: MCP_USE_OAUTH_WORKOS_SUBDOMAIN. Example: "my-company.authkit.app".
 	Subdomain string
 }
 
-// New returns WorkOS as a provider. A wrong configuration is reported with all its problems at once, each an
+// New returns the provider. A wrong configuration is reported with all its problems at once, each an
 // [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("WorkOS", opts...)
