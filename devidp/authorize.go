@@ -1,6 +1,7 @@
 package devidp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -37,7 +38,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, err)
 		return
 	}
-	request, err := s.identify(p)
+	request, err := s.identify(r.Context(), p)
 	if err != nil {
 		s.errorPage(w, r, err)
 		return
@@ -53,13 +54,13 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 }
 
 // identify finds who asks, and where the answer may go.
-func (s *Server) identify(p parameters) (authorizationRequest, error) {
+func (s *Server) identify(ctx context.Context, p parameters) (authorizationRequest, error) {
 	if p.get("client_id") == "" {
 		return authorizationRequest{}, oauth.InvalidRequest("client_id", "The client_id parameter is missing")
 	}
-	c, ok := s.state.client(p.get("client_id"))
-	if !ok {
-		return authorizationRequest{}, unknownClient()
+	c, err := s.findClient(ctx, p.get("client_id"))
+	if err != nil {
+		return authorizationRequest{}, err
 	}
 	redirectURI := p.get("redirect_uri")
 	switch {
@@ -70,13 +71,6 @@ func (s *Server) identify(p parameters) (authorizationRequest, error) {
 			"The redirect_uri is not registered for this client; it must match exactly")
 	}
 	return authorizationRequest{client: c, redirectURI: redirectURI, state: p.get("state")}, nil
-}
-
-func unknownClient() *oauth.Error {
-	return &oauth.Error{
-		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: "unknown_client",
-		Description: "The client is not registered here; register it again",
-	}
 }
 
 // challengePattern is a SHA-256 digest in base64url (RFC 7636 section 4.2).

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -51,8 +52,13 @@ type Config struct {
 	Users []User
 	// Clients are registered from the start.
 	Clients []Client
-	// DisableRegistration turns Dynamic Client Registration off: nobody but Clients can log users in.
+	// DisableRegistration turns Dynamic Client Registration off: nobody but Clients, and clients with a metadata document
+	// where those are on, can log users in.
 	DisableRegistration bool
+	// MetadataClient fetches Client ID Metadata Documents: a client may then use an https URL, or an http URL of a loopback
+	// host, as its client_id. Nil turns the feature off. Which addresses may be reached is this client's decision; redirects
+	// are never followed, and what it answers is read for five seconds and up to 5 KiB.
+	MetadataClient *http.Client
 	// RedirectSchemes are the custom URI schemes ("cursor") that redirect URIs may have beside https and loopback http.
 	RedirectSchemes []string
 	// Algorithm signs tokens. The default is ES256.

@@ -47,6 +47,7 @@ func (s *Server) Metadata() oauth.AuthorizationServerMetadata {
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		SubjectTypesSupported:             []string{"public"},
 		IDTokenSigningAlgValuesSupported:  []string{string(s.config.Algorithm)},
+		ClientIDMetadataDocumentSupported: s.documents != nil,
 
 		AuthorizationResponseIssParameterSupported: true,
 	}

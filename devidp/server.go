@@ -32,6 +32,8 @@ type Server struct {
 	// stopping ends artificial delays when the server shuts down.
 	stopping context.Context
 	stop     context.CancelFunc
+	// documents is nil where client ID metadata documents are off.
+	documents *documentFetcher
 }
 
 // New builds a server. It refuses an issuer that is not loopback, and reports all problems of the configuration at once.
@@ -55,6 +57,9 @@ func New(config Config) (*Server, error) {
 	}
 	s.faults.Store(&Faults{})
 	s.stopping, s.stop = context.WithCancel(context.Background())
+	if config.MetadataClient != nil {
+		s.documents = newDocumentFetcher(config.MetadataClient, s.clientRules(), config.Now)
+	}
 	for _, c := range config.Clients {
 		if err := s.AddClient(c); err != nil {
 			return nil, err

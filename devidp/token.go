@@ -70,9 +70,9 @@ func (s *Server) authenticateClient(w http.ResponseWriter, r *http.Request, p pa
 	if method == authBasic {
 		w.Header().Set("WWW-Authenticate", `Basic realm="devidp"`)
 	}
-	c, ok := s.state.client(id)
-	if !ok {
-		return nil, unknownClient()
+	c, err := s.findClient(r.Context(), id)
+	if err != nil {
+		return nil, err
 	}
 	refusal := &oauth.Error{Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized}
 	if !slices.Contains(c.methods, method) {
