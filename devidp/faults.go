@@ -40,6 +40,8 @@ type Faults struct {
 	RefuseResource bool
 	// IgnoreResource issues tokens for the default audience whatever resource was asked.
 	IgnoreResource bool
+	// KeepRefreshToken answers a refresh without a new refresh token and lets the old one live on, as Google does.
+	KeepRefreshToken bool
 	// OmitResponseIssuer leaves iss out of authorization responses (RFC 9207), though the metadata announces it.
 	OmitResponseIssuer bool
 	// WrongResponseIssuer puts another issuer into authorization responses, as in a mix-up attack.

@@ -144,6 +144,16 @@ func TestFaults(t *testing.T) {
 			t.Errorf("aud is %q", claims.String("aud"))
 		}
 	})
+	t.Run("KeepRefreshToken", func(t *testing.T) {
+		t.Parallel()
+		idp := start(t, devidp.Faults{KeepRefreshToken: true})
+		first := tokens(t, idp, authorizeParameters())
+		for range 2 {
+			if again := readTokens(t, postForm(t, idp, "/token", refreshForm(first.RefreshToken))); again.RefreshToken != "" {
+				t.Error("a new refresh token")
+			}
+		}
+	})
 	t.Run("OmitResponseIssuer and WrongResponseIssuer", func(t *testing.T) {
 		t.Parallel()
 		idp := start(t, devidp.Faults{OmitResponseIssuer: true})

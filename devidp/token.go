@@ -178,7 +178,8 @@ func (s *Server) exchangeRefresh(c *client, p parameters) (oauth.TokenResponse, 
 		return oauth.TokenResponse{}, oauth.InvalidRequest("refresh_token", "The refresh_token parameter is missing")
 	}
 	var scopes, resources []string
-	g, err := s.state.rotate(p.get("refresh_token"), c.id, func(g *grant) error {
+	keep := s.faults.Load().KeepRefreshToken
+	g, err := s.state.rotate(p.get("refresh_token"), c.id, keep, func(g *grant) error {
 		var err error
 		if scopes, err = narrowScopes(g, p.get("scope")); err != nil {
 			return err
@@ -189,11 +190,12 @@ func (s *Server) exchangeRefresh(c *client, p parameters) (oauth.TokenResponse, 
 	if err != nil {
 		return oauth.TokenResponse{}, err
 	}
-	return s.respond(issue{grant: g, client: c, scopes: scopes, resources: resources})
+	return s.respond(issue{grant: g, client: c, scopes: scopes, resources: resources, withoutRefresh: keep})
 }
 
-// rotate uses a refresh token up (OAuth 2.1 section 4.3.1).
-func (s *state) rotate(value, clientID string, check func(*grant) error) (*grant, error) {
+// rotate uses a refresh token up, unless it shall be kept. A second use means that two parties have it, of which one is a
+// thief: everything that came from the same consent ends (OAuth 2.1 section 4.3.1, RFC 9700 section 4.14).
+func (s *state) rotate(value, clientID string, keep bool, check func(*grant) error) (*grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, ok := s.refresh.get(digestKey(value), s.now())
@@ -203,12 +205,13 @@ func (s *state) rotate(value, clientID string, check func(*grant) error) (*grant
 	case t.grant.clientID != clientID:
 		return nil, invalidGrant("refresh_token_client", "The refresh token was issued to another client")
 	case t.used:
-		return nil, invalidGrant("refresh_token_replayed", "The refresh token was used before")
+		t.grant.revoked = true
+		return nil, invalidGrant("refresh_token_replayed", "The refresh token was used before; its whole family is now revoked")
 	}
 	if err := check(t.grant); err != nil {
 		return nil, err
 	}
-	t.used = true
+	t.used = !keep
 	return t.grant, nil
 }
 
@@ -247,6 +250,8 @@ type issue struct {
 	scopes    []string
 	resources []string
 	nonce     string
+	// withoutRefresh leaves the refresh token out.
+	withoutRefresh bool
 }
 
 // respond makes the tokens of one answer (RFC 6749 section 5.1).
@@ -259,7 +264,7 @@ func (s *Server) respond(i issue) (oauth.TokenResponse, error) {
 		AccessToken: access, TokenType: "Bearer", Scope: strings.Join(i.scopes, " "),
 		ExpiresIn: int64(s.config.AccessTokenLifetime / time.Second),
 	}
-	if slices.Contains(i.client.grants, grantRefresh) {
+	if slices.Contains(i.client.grants, grantRefresh) && !i.withoutRefresh {
 		response.RefreshToken = randomText()
 		s.state.putRefresh(response.RefreshToken, &refreshToken{grant: i.grant}, s.config.RefreshTokenLifetime)
 	}
