@@ -78,14 +78,7 @@ func (r *audienceRule) explain(aud []string, resource string) string {
 	}
 	found := "missing, empty or not made of strings"
 	if len(aud) > 0 {
-		quoted := make([]string, 0, 4)
-		for _, a := range aud[:min(len(aud), 4)] {
-			quoted = append(quoted, quote(a))
-		}
-		found = strings.Join(quoted, ", ")
-		if len(aud) > 4 {
-			found += fmt.Sprintf(" and %d more", len(aud)-4)
-		}
+		found = quoteAll(aud)
 	}
 	return strings.TrimSpace(fmt.Sprintf("the token's %s is %s, wanted is %q. %s", strings.Join(r.claim, "."), found, wanted, r.hint))
 }
@@ -118,8 +111,8 @@ func (r *requirement) check(claims oauth.Claims) error {
 	}
 	name := strings.Join(r.claim, ".")
 	text := fmt.Sprintf("the token lacks the claim %s. %s", name, r.hint)
-	if len(r.anyOf) > 0 {
-		text = fmt.Sprintf("the token's claim %s is %s, accepted are %q. %s", name, quote(string(claims.Raw(r.claim...))), r.anyOf, r.hint)
+	if found := claims.Strings(r.claim...); len(r.anyOf) > 0 && len(found) > 0 {
+		text = fmt.Sprintf("the token's claim %s is %s, accepted are %q. %s", name, quoteAll(found), r.anyOf, r.hint)
 	}
 	return oauth.InvalidToken(oauth.ReasonClaim, errors.New(strings.TrimSpace(text)))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -136,10 +137,26 @@ func idTokenMark(claims oauth.Claims) string {
 // maxQuoted is how many bytes of a value from a token an error quotes.
 const maxQuoted = 120
 
+// maxQuotedValues is how many values of a list an error quotes.
+const maxQuotedValues = 4
+
 // quote makes a value of a token fit for a log line: escaped and cut.
 func quote(s string) string {
 	if len(s) > maxQuoted {
 		return fmt.Sprintf("%q…", s[:maxQuoted])
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// quoteAll makes a list of values of a token fit for a log line.
+func quoteAll(values []string) string {
+	quoted := make([]string, 0, maxQuotedValues)
+	for _, v := range values[:min(len(values), maxQuotedValues)] {
+		quoted = append(quoted, quote(v))
+	}
+	text := strings.Join(quoted, ", ")
+	if more := len(values) - maxQuotedValues; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }

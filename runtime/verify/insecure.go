@@ -17,11 +17,14 @@ type insecureLog struct {
 
 const warnInterval = time.Minute
 
-func newInsecureLog(switches Insecure, provider string, logger *slog.Logger, now func() time.Time) *insecureLog {
-	if logger == nil {
-		logger = slog.Default()
+func newInsecureLog(config Config, now func() time.Time) *insecureLog {
+	l := &insecureLog{Insecure: config.Insecure, provider: config.Title, logger: config.Logger, now: now}
+	if l.provider == "" {
+		l.provider = config.Provider
 	}
-	l := &insecureLog{Insecure: switches, provider: provider, logger: logger, now: now}
+	if l.logger == nil {
+		l.logger = slog.Default()
+	}
 	l.used()
 	return l
 }

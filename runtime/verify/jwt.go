@@ -22,7 +22,7 @@ type KeySource interface {
 
 // Config says how a provider's JWT access tokens are checked.
 type Config struct {
-	// Provider is the provider's short name, Title its name for people.
+	// Provider is the provider's short name, Title its name for people, for warnings.
 	Provider string
 	Title    string
 	Rules    Rules
@@ -45,8 +45,6 @@ type Config struct {
 
 // JWT verifies access tokens that are signed JWTs (RFC 9068, RFC 8725). It is safe for concurrent use.
 type JWT struct {
-	provider   string
-	title      string
 	rules      compiledRules
 	keys       KeySource
 	callers    callers
@@ -75,13 +73,9 @@ func NewJWT(config Config) (*JWT, error) {
 	if err != nil {
 		return nil, err
 	}
-	title := config.Title
-	if title == "" {
-		title = config.Provider
-	}
 	return &JWT{
-		provider: config.Provider, title: title, rules: rules, keys: config.Keys, callers: who, clock: times,
-		insecure: newInsecureLog(config.Insecure, config.Provider, config.Logger, times.now), opaqueHint: config.OpaqueHint,
+		rules: rules, keys: config.Keys, callers: who, clock: times,
+		insecure: newInsecureLog(config, times.now), opaqueHint: config.OpaqueHint,
 	}, nil
 }
 
@@ -188,17 +182,10 @@ func (v *JWT) signature(ctx context.Context, jws *jose.JWS) error {
 }
 
 func (v *JWT) key(ctx context.Context, jws *jose.JWS) (*jose.Key, error) {
-	if !jws.Algorithm.Symmetric() {
-		return v.keys.Key(ctx, jws.KeyID, jws.Algorithm)
+	if jws.Algorithm.Symmetric() {
+		return v.rules.secret(jws.Algorithm)
 	}
-	for i := range v.rules.secrets {
-		if secret := &v.rules.secrets[i]; secret.key.Fits(jws.Algorithm) {
-			return secret.key, nil
-		} else if secret.algorithm == jws.Algorithm {
-			return nil, oauth.InvalidToken(oauth.ReasonConfigurationMissing, errors.New(secret.missing))
-		}
-	}
-	return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, fmt.Errorf("no shared secret for %s", jws.Algorithm))
+	return v.keys.Key(ctx, jws.KeyID, jws.Algorithm)
 }
 
 // compiledRules are [Rules] after their own check.
@@ -248,6 +235,9 @@ func compileRules(rules Rules, insecure Insecure) (compiledRules, error) {
 		if err != nil {
 			problem("%w", err)
 		}
+		if slices.ContainsFunc(c.secrets, func(other sharedSecret) bool { return other.algorithm == secret.algorithm }) {
+			problem("two shared secrets for %s", s.Algorithm)
+		}
 		c.secrets = append(c.secrets, secret)
 	}
 	c.types = defaultTypes
@@ -285,6 +275,15 @@ func compileSecret(s SharedSecret, allowed []jose.Algorithm) (sharedSecret, erro
 	var err error
 	compiled.key, err = jose.NewSecretKey(compiled.algorithm, s.Secret.Reveal())
 	return compiled, err
+}
+
+// secret returns the shared secret of an HMAC algorithm of the rules. compileRules made sure that there is one entry for it.
+func (c *compiledRules) secret(a jose.Algorithm) (*jose.Key, error) {
+	entry := c.secrets[slices.IndexFunc(c.secrets, func(s sharedSecret) bool { return s.algorithm == a })]
+	if entry.key == nil {
+		return nil, oauth.InvalidToken(oauth.ReasonConfigurationMissing, errors.New(entry.missing))
+	}
+	return entry.key, nil
 }
 
 // defaultTypes are accepted where a provider's rules say nothing. An absent typ is the empty string.

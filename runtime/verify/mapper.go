@@ -100,7 +100,7 @@ func (m *Mapper) Scopes(claims oauth.Claims) []string {
 		if s := claims.String(p...); s != "" {
 			return splitScopes(s, m.separator)
 		}
-		if scopes := claims.Strings(p...); len(scopes) > 0 {
+		if scopes := p.strings(claims); len(scopes) > 0 {
 			return scopes
 		}
 	}
@@ -141,6 +141,11 @@ func isNaturalNumber(raw []byte) bool {
 
 // path leads to a claim: the name of a claim, then names of members of objects.
 type path []string
+
+// strings returns a claim that is an array of strings, or a single one, without empty entries.
+func (p path) strings(claims oauth.Claims) []string {
+	return slices.DeleteFunc(claims.Strings(p...), func(s string) bool { return s == "" })
+}
 
 // paths are tried in their order.
 type paths []path
@@ -299,7 +304,7 @@ func (l *list) strings(claims oauth.Claims) []string {
 		return l.fromEach(claims)
 	}
 	for _, p := range l.from {
-		if values := claims.Strings(p...); len(values) > 0 {
+		if values := p.strings(claims); len(values) > 0 {
 			for i, value := range values {
 				values[i] = l.entry("", value)
 			}
@@ -312,21 +317,15 @@ func (l *list) strings(claims oauth.Claims) []string {
 // fromEach collects from the members of an object, in the token's order.
 func (l *list) fromEach(claims oauth.Claims) []string {
 	var entries []string
-	for key, raw := range claims.Object(l.each...).All() {
+	object := claims.Object(l.each...)
+	for key, raw := range object.All() {
 		if l.member == nil {
 			if text := string(raw); text != "null" && text != "false" {
 				entries = append(entries, l.entry(key, key))
 			}
 			continue
 		}
-		if len(raw) == 0 || raw[0] != '{' {
-			continue
-		}
-		inner, err := oauth.ParseClaims(string(raw))
-		if err != nil {
-			continue
-		}
-		for _, value := range inner.Strings(l.member...) {
+		for _, value := range append(path{key}, l.member...).strings(object) {
 			entries = append(entries, l.entry(key, value))
 		}
 	}

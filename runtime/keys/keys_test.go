@@ -1,0 +1,513 @@
+package keys_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/keys"
+)
+
+// The tests below run in synctest bubbles: time.Sleep moves the bubble's clock and takes no time, and a bubble does not end
+// before every goroutine in it has, so that each of these tests is a check for leaks too.
+
+// provider is an http.RoundTripper that answers for a provider.
+type provider struct {
+	mu      sync.Mutex
+	body    []byte
+	status  int
+	err     error
+	blocked chan struct{} // if set, an answer waits for its end, or for the end of the request
+	fetches atomic.Int64
+}
+
+func (p *provider) RoundTrip(request *http.Request) (*http.Response, error) {
+	p.fetches.Add(1)
+	p.mu.Lock()
+	body, status, err, blocked := p.body, p.status, p.err, p.blocked
+	p.mu.Unlock()
+	if blocked != nil {
+		select {
+		case <-blocked:
+		case <-request.Context().Done():
+			return nil, request.Context().Err()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body)), Request: request}, nil
+}
+
+func (p *provider) publish(t *testing.T, signing ...*jose.SigningKey) {
+	t.Helper()
+	body, err := jose.PublicSet(signing...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.body, p.status, p.err = body, http.StatusOK, nil
+}
+
+func (p *provider) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+}
+
+func (p *provider) block() (release func()) {
+	blocked := make(chan struct{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blocked = blocked
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.blocked = nil
+		close(blocked)
+	}
+}
+
+func (p *provider) wantFetches(t *testing.T, want int64, when string) {
+	t.Helper()
+	synctest.Wait()
+	if got := p.fetches.Load(); got != want {
+		t.Errorf("%s: %d fetches, want %d", when, got, want)
+	}
+}
+
+var errDown = errors.New("connection refused")
+
+// bubble runs a test in a synctest bubble with a provider that publishes the given keys.
+func bubble(t *testing.T, run func(t *testing.T, p *provider, r *keys.Remote), signing ...*jose.SigningKey) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{}
+		p.publish(t, signing...)
+		run(t, p, keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+		}))
+		time.Sleep(keys.DefaultTimeout) // by then the last fetch must have ended; the bubble fails if it has not
+	})
+}
+
+func newKey(t testing.TB, id string) *jose.SigningKey {
+	t.Helper()
+	k, err := jose.GenerateKey(jose.ES256, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func mustFind(t *testing.T, r *keys.Remote, id string) *jose.Key {
+	t.Helper()
+	key, err := r.Key(t.Context(), id, jose.ES256)
+	if err != nil {
+		t.Fatalf("key %q: %v", id, err)
+	}
+	return key
+}
+
+func wantUnknown(t *testing.T, r *keys.Remote, id string) {
+	t.Helper()
+	key, err := r.Key(t.Context(), id, jose.ES256)
+	var e *oauth.Error
+	if key != nil || !errors.As(err, &e) || e.Status != http.StatusUnauthorized || e.Reason != oauth.ReasonUnknownKey {
+		t.Errorf("key %q: got %v, %v; want 401 unknown_key", id, key, err)
+	}
+}
+
+func wantUnavailable(t *testing.T, r *keys.Remote, id string) {
+	t.Helper()
+	key, err := r.Key(t.Context(), id, jose.ES256)
+	var e *oauth.Error
+	if key != nil || !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable ||
+		e.RetryAfter < time.Second || e.RetryAfter > keys.DefaultCoolDown {
+		t.Errorf("key %q: got %v, %v; want 503 with Retry-After", id, key, err)
+	}
+}
+
+func TestKeysAreFetchedOnceAndKept(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		p.wantFetches(t, 0, "before the first look-up")
+		for range 100 {
+			mustFind(t, r, "a")
+		}
+		p.wantFetches(t, 1, "after a hundred look-ups")
+		time.Sleep(keys.DefaultSoftExpiry - time.Second)
+		mustFind(t, r, "a")
+		p.wantFetches(t, 1, "before the soft expiry")
+		time.Sleep(24 * time.Hour)
+		p.wantFetches(t, 1, "a day without look-ups")
+	}, newKey(t, "a"))
+}
+
+func TestKnownKeysAnswerAtOnceWhileARefreshHangs(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		mustFind(t, r, "a")
+		release := p.block()
+		time.Sleep(keys.DefaultSoftExpiry)
+		before := time.Now()
+		for range 1000 {
+			mustFind(t, r, "a")
+		}
+		if waited := time.Since(before); waited != 0 {
+			t.Errorf("look-ups of a known key waited %s", waited)
+		}
+		p.wantFetches(t, 2, "past the soft expiry")
+		release()
+		synctest.Wait()
+		mustFind(t, r, "a")
+		p.wantFetches(t, 2, "after the refresh")
+	}, newKey(t, "a"))
+}
+
+func TestANewKeyIsFoundOnFirstUse(t *testing.T) {
+	t.Parallel()
+	old, next := newKey(t, "old"), newKey(t, "new")
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		kept := mustFind(t, r, "old")
+		p.publish(t, old, next)
+		time.Sleep(keys.DefaultCoolDown)
+		mustFind(t, r, "new")
+		p.wantFetches(t, 2, "after the rotation")
+		if mustFind(t, r, "old") != kept {
+			t.Error("the key that stayed got another pointer: a cache of verified tokens would be lost")
+		}
+	}, old)
+}
+
+func TestARemovedKeyStopsBeingAcceptedWithinTheBound(t *testing.T) {
+	t.Parallel()
+	revoked, stays := newKey(t, "revoked"), newKey(t, "stays")
+	t.Run("with look-ups, one refresh after the soft expiry", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "revoked")
+			p.publish(t, stays)
+			for range keys.DefaultSoftExpiry / time.Minute {
+				time.Sleep(time.Minute)
+				mustFind(t, r, "stays")
+			}
+			synctest.Wait()
+			wantUnknown(t, r, "revoked")
+		}, revoked, stays)
+	})
+	t.Run("without look-ups, the first one after the hard expiry is refused", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "revoked")
+			p.publish(t, stays)
+			time.Sleep(keys.DefaultHardExpiry)
+			wantUnknown(t, r, "revoked")
+		}, revoked, stays)
+	})
+	t.Run("while the provider is down, at the last with the maximal age", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "revoked")
+			p.fail(errDown)
+			time.Sleep(keys.DefaultMaxStale - time.Second)
+			mustFind(t, r, "revoked")
+			time.Sleep(time.Second)
+			wantUnavailable(t, r, "revoked")
+		}, revoked, stays)
+	})
+	t.Run("a key of the same name with other content replaces it", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			before := mustFind(t, r, "revoked")
+			p.publish(t, newKey(t, "revoked"))
+			time.Sleep(keys.DefaultHardExpiry)
+			if mustFind(t, r, "revoked") == before {
+				t.Error("the replaced key is still handed out")
+			}
+		}, revoked)
+	})
+}
+
+func TestTenThousandRandomKidsCauseOneFetchPerCoolDown(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		known := mustFind(t, r, "a")
+		for round := range int64(3) {
+			time.Sleep(keys.DefaultCoolDown)
+			var all sync.WaitGroup
+			for worker := range 100 {
+				all.Go(func() {
+					for i := range 100 {
+						wantUnknown(t, r, fmt.Sprintf("random-%d-%d-%d", round, worker, i))
+						if mustFind(t, r, "a") != known {
+							t.Error("the known key is affected")
+						}
+					}
+				})
+			}
+			all.Wait()
+			p.wantFetches(t, 2+round, "after ten thousand kids")
+		}
+	}, newKey(t, "a"))
+}
+
+func TestWaitersShareAFetchAndRespectTheirContext(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		release := p.block()
+		ctx, cancel := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() { // starts the fetch, then gives up
+			_, err := r.Key(ctx, "a", jose.ES256)
+			if !errors.Is(err, oauth.ErrTemporarilyUnavailable) || !errors.Is(err, context.Canceled) {
+				t.Errorf("a look-up whose request went away got %v", err)
+			}
+		})
+		synctest.Wait()
+		for range 50 {
+			all.Go(func() { mustFind(t, r, "a") })
+		}
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		release()
+		all.Wait()
+		p.wantFetches(t, 1, "after 51 look-ups at once")
+	}, newKey(t, "a"))
+}
+
+func TestAnOutageNeverIsA401(t *testing.T) {
+	t.Parallel()
+	t.Run("before any key is known", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			p.fail(errDown)
+			for range 100 {
+				wantUnavailable(t, r, "a")
+			}
+			p.wantFetches(t, 1, "within the cool-down")
+			p.fail(nil)
+			time.Sleep(keys.DefaultCoolDown)
+			mustFind(t, r, "a")
+		}, newKey(t, "a"))
+	})
+	t.Run("for a key that is not known", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "a")
+			p.fail(errDown)
+			time.Sleep(keys.DefaultCoolDown)
+			for range 100 {
+				wantUnavailable(t, r, "b")
+				mustFind(t, r, "a")
+			}
+			p.wantFetches(t, 2, "within the cool-down")
+		}, newKey(t, "a"))
+	})
+	t.Run("and known keys serve on for a day, at once but for the look-up that finds out", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			known := mustFind(t, r, "a")
+			p.block() // the provider takes connections and never answers
+			for waits := time.Duration(0); waits < keys.DefaultMaxStale-time.Hour; waits += time.Minute {
+				time.Sleep(time.Minute)
+				before := time.Now()
+				if mustFind(t, r, "a") != known {
+					t.Fatal("another key")
+				}
+				if waited := time.Since(before); waited != 0 {
+					t.Fatalf("%s into the outage a look-up waited %s", waits, waited)
+				}
+			}
+		}, newKey(t, "a"))
+	})
+	t.Run("and after an idle night the first look-up waits for one fetch at most", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "a")
+			p.block()
+			time.Sleep(8 * time.Hour)
+			before := time.Now()
+			mustFind(t, r, "a")
+			if waited := time.Since(before); waited != keys.DefaultTimeout {
+				t.Errorf("the first look-up waited %s, want %s", waited, keys.DefaultTimeout)
+			}
+			mustFind(t, r, "a")
+			if waited := time.Since(before); waited != keys.DefaultTimeout {
+				t.Error("the second look-up waited again")
+			}
+		}, newKey(t, "a"))
+	})
+}
+
+func TestAProviderThatRecoversIsBelieved(t *testing.T) {
+	t.Parallel()
+	stays, revoked := newKey(t, "stays"), newKey(t, "revoked")
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		mustFind(t, r, "revoked")
+		p.fail(errDown)
+		for range 60 {
+			time.Sleep(time.Minute)
+			mustFind(t, r, "revoked")
+			synctest.Wait()
+		}
+		p.publish(t, stays)
+		time.Sleep(keys.DefaultCoolDown)
+		mustFind(t, r, "stays") // starts the refresh
+		synctest.Wait()
+		wantUnknown(t, r, "revoked")
+		mustFind(t, r, "stays")
+	}, stays, revoked)
+}
+
+func TestAnEmptySetIsAnAnswer(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		wantUnknown(t, r, "a")
+		wantUnknown(t, r, "")
+		p.wantFetches(t, 1, "after two look-ups")
+	})
+}
+
+func TestATokenWithoutKidNeedsASingleFittingKey(t *testing.T) {
+	t.Parallel()
+	a, b := newKey(t, "a"), newKey(t, "b")
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		one := mustFind(t, r, "")
+		if one.ID() != "a" {
+			t.Errorf("found %v", one)
+		}
+		p.publish(t, a, b)
+		time.Sleep(keys.DefaultHardExpiry)
+		wantUnknown(t, r, "")
+		p.wantFetches(t, 2, "after the second key came")
+		mustFind(t, r, "b")
+	}, a)
+}
+
+func TestAClockThatIsSetBackDoesNotStopRefreshes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{}
+		p.publish(t, newKey(t, "a"))
+		var offset atomic.Int64
+		start := time.Now()
+		r := keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			Now: func() time.Time { return start.Add(time.Duration(offset.Load())) },
+		})
+		mustFind(t, r, "a")
+		offset.Store(int64(-365 * 24 * time.Hour))
+		mustFind(t, r, "a")
+		p.wantFetches(t, 2, "after the clock was set back by a year")
+	})
+}
+
+func TestAPanickingClientIsAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Logger: slog.New(slog.DiscardHandler),
+			Client: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { panic("broken client") })},
+		})
+		wantUnavailable(t, r, "a")
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+func TestLogsOfAnOutageAreFewAndHoldNoSecret(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{}
+		p.fail(errDown)
+		var log bytes.Buffer
+		r := keys.NewRemote(keys.Config{
+			URL: "https://user:s3cr3t@idp.example.com/jwks?api_key=s3cr3t#s3cr3t", Client: &http.Client{Transport: p},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		for range 10 {
+			for range 100 {
+				_, err := r.Key(t.Context(), "a", jose.ES256)
+				if err == nil || strings.Contains(err.Error(), "s3cr3t") {
+					t.Fatalf("got error %v", err)
+				}
+			}
+			time.Sleep(keys.DefaultCoolDown)
+		}
+		synctest.Wait()
+		if lines := strings.Count(log.String(), "\n"); lines != 10 {
+			t.Errorf("%d log lines in ten cool-downs", lines)
+		}
+		if strings.Contains(log.String(), "s3cr3t") || !strings.Contains(log.String(), "https://idp.example.com/jwks") {
+			t.Errorf("the log holds a secret, or not the address:\n%s", log.String())
+		}
+	})
+}
+
+func TestAChangedSetIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{body: []byte(`{"keys":[{"kty":"oct","k":"c2VjcmV0LXRlc3Qtb25seQ"}]}`), status: http.StatusOK}
+		var log bytes.Buffer
+		r := keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		for range 3 {
+			wantUnknown(t, r, "a")
+			time.Sleep(keys.DefaultCoolDown)
+		}
+		p.wantFetches(t, 3, "in three cool-downs")
+		if n := strings.Count(log.String(), "is ignored"); n != 1 {
+			t.Errorf("the unusable key is logged %d times, want once", n)
+		}
+		if strings.Contains(log.String(), "c2VjcmV0") {
+			t.Error("the log holds key material")
+		}
+	})
+}
+
+func TestLookUpsDuringRotations(t *testing.T) {
+	t.Parallel()
+	signing := make([]*jose.SigningKey, 5)
+	for i := range signing {
+		signing[i] = newKey(t, fmt.Sprint("k", i))
+	}
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				for range 200 {
+					mustFind(t, r, "k0")
+					_, _ = r.Key(t.Context(), "k4", jose.ES256)
+					time.Sleep(7 * time.Second)
+				}
+			})
+		}
+		all.Go(func() {
+			for i := range 23 {
+				p.publish(t, append(signing[:1:1], signing[1+i%4:2+i%4]...)...)
+				time.Sleep(time.Minute)
+			}
+		})
+		all.Wait()
+		if fetches, limit := p.fetches.Load(), int64(200*7/30+2); fetches > limit {
+			t.Errorf("%d fetches, more than one per cool-down (%d)", fetches, limit)
+		}
+	}, signing[0])
+}
