@@ -47,7 +47,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 		e := oauth.AsError(err)
 		s.logRefusal(r, e)
 		location := s.responseURL(request, url.Values{"error": {string(e.Code)}, "error_description": {e.Description}})
-		http.Redirect(w, r, location, http.StatusFound)
+		http.Redirect(w, r, location, http.StatusFound) //nolint:gosec // to a registered redirect URI
 		return
 	}
 	s.beginTransaction(w, r, request)

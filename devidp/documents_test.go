@@ -17,6 +17,7 @@ import (
 // documentServer serves what handle says at every path and counts the requests.
 type documentServer struct {
 	*httptest.Server
+
 	fetched atomic.Int32
 }
 
@@ -40,7 +41,11 @@ func document(id string) map[string]any {
 }
 
 func writeDocument(w http.ResponseWriter, members map[string]any) {
-	_ = json.NewEncoder(w).Encode(members)
+	body, err := json.Marshal(members)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = w.Write(body)
 }
 
 func withDocuments(s *documentServer) func(*devidp.Config) {

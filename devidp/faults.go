@@ -97,7 +97,7 @@ func (s *Server) wait(r *http.Request, delay time.Duration) bool {
 		return true
 	case <-r.Context().Done():
 		return false
-	case <-s.stopping.Done():
+	case <-s.stopping:
 		return false
 	}
 }

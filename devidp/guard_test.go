@@ -1,7 +1,6 @@
 package devidp_test
 
 import (
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -134,7 +133,7 @@ func TestScriptsOfLoopbackOriginsCanCall(t *testing.T) {
 // The handler, mounted by somebody on a server that listens to the world.
 func TestRequestFromAnotherMachineIsForbidden(t *testing.T) {
 	t.Parallel()
-	s, err := devidp.New(devidp.Config{Issuer: "http://127.0.0.1:9400", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s, err := devidp.New(devidp.Config{Issuer: "http://127.0.0.1:9400", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -138,9 +139,7 @@ func unfollowing(c *http.Client) *http.Client {
 // with returns a copy of values with some replaced; an empty one is removed.
 func with(values url.Values, pairs ...string) url.Values {
 	changed := url.Values{}
-	for name, list := range values {
-		changed[name] = list
-	}
+	maps.Copy(changed, values)
 	for i := 0; i < len(pairs); i += 2 {
 		if pairs[i+1] == "" {
 			changed.Del(pairs[i])
@@ -224,11 +223,9 @@ func verified(t *testing.T, idp *devidp.TestServer, token string) (jwtType strin
 	return parsed.Type, claims
 }
 
-func bearer(t *testing.T, idp *devidp.TestServer, path, token string) result {
+func userInfo(t *testing.T, idp *devidp.TestServer, token string) result {
 	t.Helper()
-	request := newRequest(t, http.MethodGet, idp.URL(path), "", "")
-	if token != "" {
-		request.Header.Set("Authorization", "Bearer "+token)
-	}
+	request := newRequest(t, http.MethodGet, idp.URL("/userinfo"), "", "")
+	request.Header.Set("Authorization", "Bearer "+token)
 	return do(t, idp.Client(), request)
 }

@@ -35,7 +35,7 @@ func (s *Server) beginTransaction(w http.ResponseWriter, r *http.Request, reques
 // transactionCookie has a name of its own per transaction, so that several can run in one browser, and servers on other
 // ports, which share the cookies of a host, do not mix. Over plain http on loopback neither Secure nor __Host- is possible.
 func (s *Server) transactionCookie(id, value string, maxAge int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure follows the issuer's scheme
 		Name: "devidp_" + id[:16], Value: value, Path: s.path + "/", MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.base, "https://"),
 	}
@@ -47,9 +47,10 @@ func (s *Server) pageURL(path, transactionID string) string {
 
 // visit is a request for a page of a transaction, from the transaction's browser.
 type visit struct {
-	id string
 	transaction
-	p parameters
+
+	id string
+	p  parameters
 }
 
 // openVisit reads a page's request. A post must come from the page's own form.

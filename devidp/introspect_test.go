@@ -33,7 +33,7 @@ func TestAccessTokenFormats(t *testing.T) {
 				if got := strings.Count(response.AccessToken, ".") == 2; got != want {
 					t.Errorf("with resource %q: a JWT is %v", resource, got)
 				}
-				if answer := bearer(t, idp, "/userinfo", response.AccessToken); answer.status != http.StatusOK {
+				if answer := userInfo(t, idp, response.AccessToken); answer.status != http.StatusOK {
 					t.Errorf("with resource %q: userinfo is %d", resource, answer.status)
 				}
 				if got := introspect(t, idp, response.AccessToken); got["active"] != true {

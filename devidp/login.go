@@ -144,8 +144,7 @@ const maxPageBytes = 1 << 20
 func (v *visitor) send(request *http.Request) (answer, error) {
 	response, err := v.client.Do(request)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) { // its text has the whole address, state and challenge included
+		if wrapped, ok := errors.AsType[*url.Error](err); ok { // its text has the whole address, state and challenge included
 			err = wrapped.Err
 		}
 		return answer{}, fmt.Errorf("%s: %w", request.URL.Path, err)

@@ -11,11 +11,8 @@ import (
 // metadataPaths are where clients look for the metadata: with the issuer's path behind the well-known one (RFC 8414
 // section 3.1) and before it (OpenID Connect Discovery section 4.1). Without a path the two are one.
 func (s *Server) metadataPaths() []string {
-	var paths []string
-	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
-		wellKnown := "/.well-known/" + suffix
-		paths = append(paths, wellKnown+s.path, s.path+wellKnown)
-	}
+	const rfc8414, openID = "/.well-known/" + oauth.WellKnownAuthorizationServer, "/.well-known/" + oauth.WellKnownOpenID
+	paths := []string{rfc8414 + s.path, s.path + rfc8414, openID + s.path, s.path + openID}
 	slices.Sort(paths)
 	return slices.Compact(paths)
 }

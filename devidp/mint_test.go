@@ -60,7 +60,7 @@ func TestTokenWithoutLogin(t *testing.T) {
 		if expires, _ := claims.Time("exp"); !expires.Equal(clock.Now().Add(-time.Minute)) {
 			t.Errorf("exp is %v", expires)
 		}
-		bearer(t, idp, "/userinfo", token).wantError(t, 401, "invalid_token")
+		userInfo(t, idp, token).wantError(t, 401, "invalid_token")
 	})
 	t.Run("has a user's own claims, which replace none of the server's", func(t *testing.T) {
 		t.Parallel()
@@ -134,7 +134,7 @@ func TestLogHasNoSecrets(t *testing.T) {
 	first := readTokens(t, postForm(t, idp, "/token", codeForm(code)))
 	postForm(t, idp, "/token", codeForm(code))
 	postForm(t, idp, "/token", refreshForm(first.RefreshToken))
-	bearer(t, idp, "/userinfo", first.AccessToken)
+	userInfo(t, idp, first.AccessToken)
 	form := with(codeForm(code), "client_id", "confidential", "client_secret", "test-wrong-secret")
 	postForm(t, idp, "/token", form)
 	postForm(t, idp, "/token", with(form, "grant_type", "test-wrong-secret"))

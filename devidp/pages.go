@@ -233,8 +233,8 @@ func viewReturn(redirectURI string) returnView {
 		return returnView{Place: redirectURI}
 	}
 	view := returnView{Place: u.Host, URI: redirectURI}
-	switch {
-	case u.Scheme == "https" || u.Scheme == "http":
+	switch u.Scheme {
+	case "https", "http":
 		if oauth.IsLoopbackHost(u.Hostname()) {
 			view.Warning = "That address is on this computer, where any program may be listening. " +
 				"Go on only if you have just started this yourself."

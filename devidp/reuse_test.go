@@ -24,7 +24,7 @@ func TestRefreshTokenThatIsUsedAgain(t *testing.T) { // AS-11; threats: replayed
 		postForm(t, idp, "/token", refreshForm(first.RefreshToken)).wantError(t, 400, oauth.CodeInvalidGrant)
 		postForm(t, idp, "/token", refreshForm(third.RefreshToken)).wantError(t, 400, oauth.CodeInvalidGrant)
 		for _, token := range []string{first.AccessToken, second.AccessToken, third.AccessToken} {
-			bearer(t, idp, "/userinfo", token).wantError(t, 401, oauth.CodeInvalidToken)
+			userInfo(t, idp, token).wantError(t, 401, oauth.CodeInvalidToken)
 		}
 	})
 	t.Run("leaves other families of the same user and client alone", func(t *testing.T) {

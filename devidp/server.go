@@ -1,7 +1,6 @@
 package devidp
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,8 +30,8 @@ type Server struct {
 	cross  *http.CrossOriginProtection
 	faults atomic.Pointer[Faults]
 	// stopping ends artificial delays when the server shuts down.
-	stopping context.Context
-	stop     context.CancelFunc
+	stopping chan struct{}
+	stop     func()
 	// documents is nil where client ID metadata documents are off.
 	documents *documentFetcher
 }
@@ -56,7 +56,8 @@ func New(config Config) (*Server, error) {
 		keys: keys, state: newState(config.Now), cross: http.NewCrossOriginProtection(),
 	}
 	s.faults.Store(&Faults{})
-	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.stopping = make(chan struct{})
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if config.MetadataClient != nil {
 		s.documents = newDocumentFetcher(config.MetadataClient, s.clientRules(), config.Now)
 	}

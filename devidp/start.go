@@ -1,6 +1,7 @@
 package devidp
 
 import (
+	"context"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,6 +20,7 @@ type TB interface {
 // TestServer is a [Server] on a free port that ends with its test.
 type TestServer struct {
 	*Server
+
 	t      TB
 	client *http.Client
 }
@@ -31,7 +33,8 @@ type TestServer struct {
 // Refusals are logged to the test.
 func Start(t TB, configure ...func(*Config)) *TestServer {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	var listen net.ListenConfig
+	listener, err := listen.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("devidp: %v", err)
 	}

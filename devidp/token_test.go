@@ -63,11 +63,11 @@ func TestCodeThatIsReplayed(t *testing.T) {
 		idp := devidp.Start(t, publicClient)
 		form := codeForm(login(t, idp, authorizeParameters()).Get("code"))
 		first := readTokens(t, postForm(t, idp, "/token", form))
-		if answer := bearer(t, idp, "/userinfo", first.AccessToken); answer.status != http.StatusOK {
+		if answer := userInfo(t, idp, first.AccessToken); answer.status != http.StatusOK {
 			t.Fatalf("userinfo before: status %d", answer.status)
 		}
 		postForm(t, idp, "/token", form).wantError(t, 400, oauth.CodeInvalidGrant)
-		bearer(t, idp, "/userinfo", first.AccessToken).wantError(t, 401, oauth.CodeInvalidToken)
+		userInfo(t, idp, first.AccessToken).wantError(t, 401, oauth.CodeInvalidToken)
 		postForm(t, idp, "/token", refreshForm(first.RefreshToken)).wantError(t, 400, oauth.CodeInvalidGrant)
 	})
 	t.Run("works once when several try at the same time", func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestRefreshTokenIsRefused(t *testing.T) {
 	t.Run("as an access token, and an access token as a refresh token", func(t *testing.T) {
 		t.Parallel()
 		response := tokens(t, idp, authorizeParameters())
-		bearer(t, idp, "/userinfo", response.RefreshToken).wantError(t, 401, oauth.CodeInvalidToken)
+		userInfo(t, idp, response.RefreshToken).wantError(t, 401, oauth.CodeInvalidToken)
 		postForm(t, idp, "/token", refreshForm(response.AccessToken)).wantError(t, 400, oauth.CodeInvalidGrant)
 	})
 }

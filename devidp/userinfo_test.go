@@ -16,7 +16,7 @@ func TestUserInfo(t *testing.T) {
 	idp := devidp.Start(t, publicClient, withClock(clock.Now))
 	t.Run("gives what the scopes allow", func(t *testing.T) {
 		t.Parallel()
-		got := bearer(t, idp, "/userinfo", idp.Token(devidp.TokenRequest{User: "alice", Scope: "openid email"})).json(t)
+		got := userInfo(t, idp, idp.Token(devidp.TokenRequest{User: "alice", Scope: "openid email"})).json(t)
 		if got["sub"] != "user-alice" || got["email"] != "alice@example.com" || got["email_verified"] != true || got["name"] != nil {
 			t.Errorf("claims %v", got)
 		}
@@ -51,17 +51,17 @@ func TestUserInfo(t *testing.T) {
 		idp := devidp.Start(t, withClock(clock.Now))
 		token := idp.Token(devidp.TokenRequest{User: "alice", Scope: "openid", ExpiresIn: time.Minute})
 		clock.advance(time.Minute)
-		bearer(t, idp, "/userinfo", token).wantError(t, 401, oauth.CodeInvalidToken)
+		userInfo(t, idp, token).wantError(t, 401, oauth.CodeInvalidToken)
 	})
 	t.Run("refuses an ID token", func(t *testing.T) {
 		t.Parallel()
-		bearer(t, idp, "/userinfo", tokens(t, idp, authorizeParameters()).IDToken).wantError(t, 401, oauth.CodeInvalidToken)
+		userInfo(t, idp, tokens(t, idp, authorizeParameters()).IDToken).wantError(t, 401, oauth.CodeInvalidToken)
 	})
 	t.Run("refuses a token with one letter changed", func(t *testing.T) {
 		t.Parallel()
 		token := idp.Token(devidp.TokenRequest{User: "alice", Scope: "openid"})
 		head, signature := token[:len(token)-10], token[len(token)-10:]
-		bearer(t, idp, "/userinfo", head+strings.Map(func(c rune) rune { return c ^ 1 }, signature[:1])+signature[1:]).
+		userInfo(t, idp, head+strings.Map(func(c rune) rune { return c ^ 1 }, signature[:1])+signature[1:]).
 			wantError(t, 401, oauth.CodeInvalidToken)
 	})
 }
@@ -82,7 +82,7 @@ func TestRevocation(t *testing.T) { // RFC 7009
 		if answer := revoke(t, response.AccessToken, "public"); answer.status != http.StatusOK {
 			t.Fatalf("status %d", answer.status)
 		}
-		bearer(t, idp, "/userinfo", response.AccessToken).wantError(t, 401, oauth.CodeInvalidToken)
+		userInfo(t, idp, response.AccessToken).wantError(t, 401, oauth.CodeInvalidToken)
 		readTokens(t, postForm(t, idp, "/token", refreshForm(response.RefreshToken)))
 	})
 	t.Run("of a refresh token ends everything of its grant", func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestRevocation(t *testing.T) { // RFC 7009
 		if answer := revoke(t, response.RefreshToken, "public"); answer.status != http.StatusOK {
 			t.Fatalf("status %d", answer.status)
 		}
-		bearer(t, idp, "/userinfo", response.AccessToken).wantError(t, 401, oauth.CodeInvalidToken)
+		userInfo(t, idp, response.AccessToken).wantError(t, 401, oauth.CodeInvalidToken)
 		postForm(t, idp, "/token", refreshForm(response.RefreshToken)).wantError(t, 400, oauth.CodeInvalidGrant)
 	})
 	t.Run("by another client does nothing", func(t *testing.T) {
@@ -99,7 +99,7 @@ func TestRevocation(t *testing.T) { // RFC 7009
 		response := tokens(t, idp, authorizeParameters())
 		revoke(t, response.AccessToken, "second").wantError(t, 400, oauth.CodeInvalidGrant)
 		revoke(t, response.RefreshToken, "second").wantError(t, 400, oauth.CodeInvalidGrant)
-		if answer := bearer(t, idp, "/userinfo", response.AccessToken); answer.status != http.StatusOK {
+		if answer := userInfo(t, idp, response.AccessToken); answer.status != http.StatusOK {
 			t.Errorf("status %d", answer.status)
 		}
 	})
