@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,7 +95,7 @@ func TestATokenMustNameItsUser(t *testing.T) {
 	}
 }
 
-// RS-9 of the MCP authorization chapter's checklist and RFC 6750: each problem of a token is 401 invalid_token.
+// RS-4 and RS-6 (MCP authorization): a token is validated before anything else, and an invalid one is 401 invalid_token.
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, func(c *verify.Config) { c.OpaqueHint = "Ask for the audience mcp." })
@@ -318,7 +319,7 @@ func TestIssuersAreComparedByteForByte(t *testing.T) {
 	}
 }
 
-// RS-6: a token must have been issued for this server.
+// RS-5 (MCP authorization): only tokens issued for this server are accepted.
 func TestAudiences(t *testing.T) {
 	t.Parallel()
 	ours := []any{resource, []string{resource}, []string{"https://api.example.com", resource}, []string{resource, ""}}
@@ -499,7 +500,8 @@ type number string
 
 func (n number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
 
-// RS-7: other tokens of the same provider, for the same audience and signed with the same key, are no access tokens.
+// RS-4 (MCP authorization): other tokens of the same provider, for the same audience and signed with the same key, are no
+// access tokens.
 func TestOtherTokensOfTheProviderAreRefused(t *testing.T) {
 	t.Parallel()
 	idToken := map[string]any{"nonce": "n-0S6_WzA2Mj", "auth_time": now.Unix(), "email": "a@example.com", "scope": nil, "client_id": nil, "azp": "client-1"}
@@ -640,4 +642,20 @@ func TestOutagesPassThrough(t *testing.T) {
 	if !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable || e.RetryAfter != 7*time.Second {
 		t.Errorf("got %v, want the 503 of the key source", err)
 	}
+}
+
+func TestVerificationIsConcurrent(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, func(c *verify.Config) { c.Insecure.SkipAudience = true })
+	good, expired := token(t, nil), token(t, map[string]any{"exp": 1})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 25 {
+				wantCaller(t, v, good)
+				wantRefusal(t, v, expired, oauth.ReasonExpired)
+			}
+		})
+	}
+	all.Wait()
 }

@@ -14,7 +14,7 @@ type Mapper struct {
 	userID, email, name, username, nickname, picture paths
 	clientID, scopes                                 paths
 	separator                                        string
-	roles, permissions                               list
+	roles, permissions                               listReader
 	extra                                            [][2]string
 }
 
@@ -215,8 +215,8 @@ func compileExtra(extra []Extra) ([][2]string, error) {
 	return names, nil
 }
 
-// list is a compiled [List].
-type list struct {
+// listReader is a compiled [List].
+type listReader struct {
 	from   paths
 	each   path
 	member path
@@ -238,29 +238,29 @@ const (
 	keyPart
 )
 
-func compileList(l List) (list, error) {
-	var compiled list
+func compileList(l List) (listReader, error) {
+	var compiled listReader
 	var err error
 	switch {
 	case l.Each != "" && len(l.From) > 0:
-		return list{}, errors.New("either From or Each, not both")
+		return listReader{}, errors.New("either From or Each, not both")
 	case l.Each == "" && l.Member != "":
-		return list{}, errors.New("a Member without Each")
+		return listReader{}, errors.New("a Member without Each")
 	case l.Each != "":
 		if compiled.each, err = parsePath(l.Each); err != nil {
-			return list{}, err
+			return listReader{}, err
 		}
 	}
 	if l.Member != "" {
 		if compiled.member, err = parsePath(l.Member); err != nil {
-			return list{}, err
+			return listReader{}, err
 		}
 	}
 	if compiled.from, err = parsePaths(l.From); err != nil {
-		return list{}, err
+		return listReader{}, err
 	}
 	if compiled.format, err = parseFormat(l.As, l.Each != ""); err != nil {
-		return list{}, err
+		return listReader{}, err
 	}
 	return compiled, nil
 }
@@ -299,7 +299,7 @@ func parseFormat(as string, keys bool) ([]part, error) {
 	return parts, nil
 }
 
-func (l *list) strings(claims oauth.Claims) []string {
+func (l *listReader) strings(claims oauth.Claims) []string {
 	if l.each != nil {
 		return l.fromEach(claims)
 	}
@@ -315,7 +315,7 @@ func (l *list) strings(claims oauth.Claims) []string {
 }
 
 // fromEach collects from the members of an object, in the token's order.
-func (l *list) fromEach(claims oauth.Claims) []string {
+func (l *listReader) fromEach(claims oauth.Claims) []string {
 	var entries []string
 	object := claims.Object(l.each...)
 	for key, raw := range object.All() {
@@ -332,7 +332,7 @@ func (l *list) fromEach(claims oauth.Claims) []string {
 	return entries
 }
 
-func (l *list) entry(key, value string) string {
+func (l *listReader) entry(key, value string) string {
 	if l.format == nil {
 		return value
 	}
