@@ -1,0 +1,290 @@
+package archtest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	root   = "../.."
+	module = "github.com/latchkey-auth/latchkey"
+)
+
+// listed is what `go list -deps -json` says of a package, whose imports are those of its non-test files.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Module     *struct{ Path string }
+}
+
+// packages are all packages of the module and everything below them, by import path.
+type packages map[string]listed
+
+func load(t *testing.T) packages {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Module", "./...")
+	command.Dir = root
+	command.Stderr = os.Stderr
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := packages{}
+	for decoder := json.NewDecoder(strings.NewReader(string(output))); ; {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatalf("go list: %v", err)
+		}
+		all[p.ImportPath] = p
+	}
+}
+
+// own returns the module's packages relative to its root, in order.
+func (all packages) own() []string {
+	var paths []string
+	for path := range all {
+		if path == module || strings.HasPrefix(path, module+"/") {
+			paths = append(paths, strings.TrimPrefix(strings.TrimPrefix(path, module), "/"))
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// closure returns everything that a package of ours needs, itself included.
+func (all packages) closure(path string) map[string]bool {
+	seen := map[string]bool{}
+	queue := []string{module + "/" + path}
+	for len(queue) > 0 {
+		next := queue[0]
+		queue = queue[1:]
+		if !seen[next] {
+			seen[next] = true
+			queue = append(queue, all[next].Imports...)
+		}
+	}
+	return seen
+}
+
+// matches tells whether a package is one of the patterns: a path, or a path with everything below it ("gen/...").
+func matches(path string, patterns []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		tree, whole := strings.CutSuffix(pattern, "/...")
+		return path == tree || whole && strings.HasPrefix(path, tree+"/")
+	})
+}
+
+// The modules that only some rooms may know.
+const (
+	jwx       = "github.com/lestrrat-go/jwx/v2"
+	echo      = "github.com/labstack/echo/v4"
+	mcpSDK    = "github.com/modelcontextprotocol/go-sdk"
+	yaml      = "gopkg.in/yaml.v3"
+	validator = "github.com/go-playground/validator/v10"
+	jennifer  = "github.com/dave/jennifer"
+	kong      = "github.com/alecthomas/kong"
+)
+
+// room is one row of the architecture's table.
+type room struct {
+	packages []string
+	// may are the packages of ours that the room may import, modules the foreign modules. "*" is any.
+	may     []string
+	modules []string
+	// never are the packages of ours and foreign modules that the room must not need, directly or through others.
+	never []string
+}
+
+// rooms is the table of the architecture. A package belongs to the first room that names it.
+func rooms() []room {
+	contract := []string{"oauth", "internal/strictjson"}
+	generator := []string{yaml, validator, jennifer}
+	return []room{
+		{packages: []string{"internal/strictjson"}},
+		{packages: []string{"oauth"}, may: []string{"internal/strictjson"}, never: []string{jwx, echo}},
+		{packages: []string{"internal/jose"}, may: []string{"internal/strictjson"}, modules: []string{jwx}},
+		{
+			packages: []string{"runtime/..."},
+			may:      append(contract, "internal/jose", "runtime/..."),
+			modules:  []string{"*"}, // each with its reason in docs/design.md, see the test below
+			never:    append(generator, echo, kong, mcpSDK, "gen/...", "devidp", "providers_gen/...", "cmd/..."),
+		},
+		{
+			packages: []string{"providers_gen/all"},
+			may:      append(contract, "runtime/...", "providers_gen/..."),
+			never:    append(generator, echo, kong),
+		},
+		{packages: []string{"providers_gen/..."}, may: []string{"oauth", "runtime/..."}, never: append(generator, echo, kong)},
+		{ // what the generator wrote in its tests: provider packages like any
+			packages: []string{"gen/internal/golden/..."},
+			may:      []string{"oauth", "runtime/...", "gen/internal/golden/providers/..."},
+			never:    append(generator, echo, kong),
+		},
+		{
+			packages: []string{"gen/..."}, may: []string{"gen/..."}, modules: []string{"*"},
+			never: []string{"runtime/...", "oauth", "internal/jose", "providers_gen/...", jwx, echo},
+		},
+		{
+			packages: []string{"echoadapter"}, may: []string{"oauth", "runtime/..."}, modules: []string{echo},
+			never: append(generator, "providers_gen/...", "devidp"),
+		},
+		{packages: []string{"mcpadapter"}, may: []string{"oauth"}, modules: []string{mcpSDK}, never: []string{echo, jwx}},
+		{
+			packages: []string{"devidp"}, may: append(contract, "internal/jose"),
+			never: append(generator, "runtime/...", echo),
+		},
+		{
+			packages: []string{"cmd/latchkey-gen"}, may: []string{"gen/..."}, modules: []string{kong},
+			never: []string{"providers_gen/...", "runtime/...", echo, jwx},
+		},
+		{packages: []string{"cmd/..."}, may: []string{"*"}, modules: []string{"*"}},
+		// What the command line runs. No library may import it, since no other row names it.
+		{
+			packages: []string{"internal/server", "internal/dev", "internal/demo", "internal/originguard"},
+			may:      []string{"*"}, modules: []string{"*"}, never: []string{"providers_gen/...", "gen/..."},
+		},
+		{packages: []string{"internal/archtest", "internal/readme"}},
+		{ // what a user can write: nothing internal
+			packages: []string{"examples/..."},
+			may:      []string{"oauth", "runtime/...", "providers_gen/...", "echoadapter", "mcpadapter", "devidp"},
+			modules:  []string{echo, mcpSDK},
+		},
+	}
+}
+
+func roomOf(path string) (room, bool) {
+	for _, r := range rooms() {
+		if matches(path, r.packages) {
+			return r, true
+		}
+	}
+	return room{}, false
+}
+
+func allowed(path string, patterns []string) bool {
+	return slices.Contains(patterns, "*") || matches(path, patterns)
+}
+
+func TestImportsFollowTheArchitecture(t *testing.T) {
+	t.Parallel()
+	all := load(t)
+	for _, path := range all.own() {
+		if path == "" {
+			continue // the root has nothing but the go:generate directive
+		}
+		t.Run(path+" imports only what its room may import", func(t *testing.T) {
+			t.Parallel()
+			r, ok := roomOf(path)
+			if !ok {
+				t.Fatalf("no row of the table names %s: add it to the architecture's table and to this test", path)
+			}
+			for _, imported := range all[module+"/"+path].Imports {
+				own, isOwn := strings.CutPrefix(imported, module+"/")
+				p := all[imported]
+				switch {
+				case p.Standard:
+				case isOwn && !allowed(own, r.may):
+					t.Errorf("%s must not import %s", path, own)
+				case !isOwn && !slices.Contains(r.modules, "*") && !slices.Contains(r.modules, p.Module.Path):
+					t.Errorf("%s must not import %s", path, imported)
+				}
+			}
+			for _, p := range all.forbidden(path, r.never) {
+				t.Errorf("%s must not need %s, not even through others", path, p)
+			}
+		})
+	}
+}
+
+// forbidden returns what of the closure the patterns and modules name.
+func (all packages) forbidden(path string, never []string) []string {
+	var found []string
+	for needed := range all.closure(path) {
+		own, isOwn := strings.CutPrefix(needed, module+"/")
+		p := all[needed]
+		if isOwn && matches(own, never) || !isOwn && p.Module != nil && slices.Contains(never, p.Module.Path) {
+			found = append(found, needed)
+		}
+	}
+	return found
+}
+
+func TestOAuthNeedsNoForeignModule(t *testing.T) {
+	t.Parallel()
+	all := load(t)
+	for needed := range all.closure("oauth") {
+		if p, ok := all[needed]; ok && !p.Standard && p.Module.Path != module { // "C" is no package
+			t.Errorf("oauth needs %s of %s", needed, p.Module.Path)
+		}
+	}
+}
+
+func TestOnlyInternalJoseImportsJWX(t *testing.T) {
+	t.Parallel()
+	all := load(t)
+	importers := 0
+	for _, path := range all.own() {
+		for _, imported := range all[strings.TrimSuffix(module+"/"+path, "/")].Imports {
+			if p := all[imported]; p.Module != nil && p.Module.Path == jwx {
+				importers++
+				if path != "internal/jose" {
+					t.Errorf("%s imports %s", path, imported)
+				}
+			}
+		}
+	}
+	if importers == 0 {
+		t.Error("nobody imports jwx: this test looks in the wrong place")
+	}
+}
+
+func TestProviderPackagesDoNotKnowEachOther(t *testing.T) {
+	t.Parallel()
+	all := load(t)
+	for _, path := range all.own() {
+		if !strings.HasPrefix(path, "providers_gen/") || path == "providers_gen/all" {
+			continue
+		}
+		for needed := range all.closure(path) {
+			if strings.HasPrefix(needed, module+"/providers_gen/") && needed != module+"/"+path {
+				t.Errorf("%s needs %s", path, needed)
+			}
+		}
+	}
+}
+
+// A user's program carries what runtime imports: each foreign module stands in docs/design.md with the reason.
+func TestLibrariesOfTheRuntimeAreDocumented(t *testing.T) {
+	t.Parallel()
+	design, err := os.ReadFile(filepath.Join(root, "docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := load(t)
+	for _, path := range all.own() {
+		if !matches(path, []string{"runtime/...", "internal/jose"}) {
+			continue
+		}
+		for _, imported := range all[module+"/"+path].Imports {
+			p := all[imported]
+			if p.Standard || p.Module.Path == module {
+				continue
+			}
+			row := fmt.Sprintf("| `%s` |", strings.TrimPrefix(p.Module.Path, "github.com/"))
+			if !strings.Contains(string(design), row) {
+				t.Errorf("%s imports %s, but docs/design.md has no row %q", path, imported, row)
+			}
+		}
+	}
+}
