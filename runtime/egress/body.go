@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"errors"
 	"io"
 	"strconv"
 )
@@ -33,7 +34,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 		return n, b.err
 	}
 	b.left -= int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = exchangeError(b.host, err)
 	}
 	b.err = err

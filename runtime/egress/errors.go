@@ -83,9 +83,10 @@ func (e *Error) causeIsLocal() bool {
 	switch e.Kind {
 	case KindResolve, KindConnect, KindTLS, KindPolicy, KindCanceled:
 		return true
+	default:
+		_, system := errors.AsType[syscall.Errno](e.Cause)
+		return system
 	}
-	var errno syscall.Errno
-	return errors.As(e.Cause, &errno) || e.Cause == io.EOF || e.Cause == io.ErrUnexpectedEOF
 }
 
 // Unwrap returns the cause.
@@ -109,12 +110,10 @@ func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
-	var wrapped *url.Error
-	if errors.As(err, &wrapped) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return newFailure(hostOf(wrapped.URL), wrapped.Err)
 	}
 	return newFailure("", err)
@@ -155,6 +154,8 @@ func sortFailure(err error) (Kind, string) {
 		return KindConnect, "no connection"
 	case errors.As(err, &op) && (op.Op == "local error" || op.Op == "remote error"): // how crypto/tls wraps its alerts
 		return KindTLS, "no trustworthy TLS connection"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return KindFailed, "the other side closed the connection"
 	default:
 		return KindFailed, "the exchange broke off"
 	}

@@ -23,7 +23,7 @@ type Response struct {
 
 // Do sends a request like client.Do, but with an error that is an [*Error] and does not name the URL.
 func Do(client *http.Client, req *http.Request) (*http.Response, error) {
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:gosec // refusing forged requests is the client's job
 	if err != nil {
 		return nil, exchangeError(hostOfRequest(req), err)
 	}

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -88,7 +89,7 @@ func (t *transport) admit(req *http.Request) (trust, error) {
 		return fail(KindURL, err.Error())
 	}
 	host, err := parseHostname(u.Hostname())
-	if err == errNumericHost {
+	if errors.Is(err, errNumericHost) {
 		return fail(KindAddress, err.Error())
 	} else if err != nil {
 		return fail(KindURL, err.Error())
