@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -261,8 +262,11 @@ func TestURLsThatAreRefused(t *testing.T) {
 			t.Parallel()
 			w := newWorld()
 			w.names["example.com"] = []string{publicIP}
-			_, err := get(t, w.client(t, egress.Policy{}), test.url)
+			client := w.client(t, egress.Policy{})
+			_, err := get(t, client, test.url)
 			wantKind(t, err, test.want)
+			u, _ := url.Parse(test.url)
+			wantKind(t, egress.CheckURL(client, u), test.want)
 			if dialled := w.dials(); len(dialled) != 0 {
 				t.Errorf("dialled %v", dialled)
 			}
@@ -278,12 +282,14 @@ func TestURLsThatReachAServer(t *testing.T) {
 	w.serve("xn--bcher-kva.example.com", "93.184.215.15", "443", server)
 	w.serve("under_score.example.com", "93.184.215.16", "8443", server)
 	client := w.client(t, egress.Policy{RootCAs: trusting(server)})
-	for _, url := range []string{
+	for _, address := range []string{
 		"https://example.com/", "https://example.com:/", "https://EXAMPLE.com/", "https://example.com./", "https://example.com:443/",
 		"https://example.com:00443/", "https://xn--bcher-kva.example.com/", "https://under_score.example.com:8443/",
 	} {
-		body, err := get(t, client, url)
+		body, err := get(t, client, address)
 		wantBody(t, body, err, "here")
+		u, _ := url.Parse(address)
+		wantKind(t, egress.CheckURL(client, u), "")
 	}
 }
 

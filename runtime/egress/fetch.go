@@ -21,6 +21,20 @@ type Response struct {
 	Body []byte
 }
 
+// CheckURL says why a client made by [NewClient] would refuse a URL, as far as that can be told without resolving the host:
+// scheme, credentials, an address that may not be reached, a port. It is nil for a URL that may be tried. For a client of
+// other making it is always nil.
+func CheckURL(client *http.Client, u *url.URL) error {
+	t, ok := client.Transport.(*transport)
+	if !ok {
+		return nil
+	}
+	if _, err := t.admitURL(u); err != nil {
+		return err
+	}
+	return nil
+}
+
 // Do sends a request like client.Do, but with an error that is an [*Error] and does not name the URL.
 func Do(client *http.Client, req *http.Request) (*http.Response, error) {
 	resp, err := client.Do(req) //nolint:gosec // refusing forged requests is the client's job

@@ -65,10 +65,16 @@ func exchangeError(host string, err error) *Error {
 
 // admit checks everything about a request that can be told without resolving its host.
 func (t *transport) admit(req *http.Request) (trust, error) {
+	if req.URL != nil && req.Host != "" && req.Host != req.URL.Host {
+		return public, &Error{Kind: KindURL, Host: safeHost(req.URL.Host), Detail: "the Host header differs from the URL"}
+	}
+	return t.admitURL(req.URL)
+}
+
+func (t *transport) admitURL(u *url.URL) (trust, error) {
 	if t.invalid != nil {
 		return public, &Error{Kind: KindPolicy, Cause: t.invalid}
 	}
-	u := req.URL
 	if u == nil || u.Host == "" || u.Opaque != "" {
 		return public, &Error{Kind: KindURL, Detail: "the URL names no host"}
 	}
@@ -77,9 +83,6 @@ func (t *transport) admit(req *http.Request) (trust, error) {
 	}
 	if u.User != nil {
 		return fail(KindURL, "the URL contains credentials")
-	}
-	if req.Host != "" && req.Host != u.Host {
-		return fail(KindURL, "the Host header differs from the URL")
 	}
 	port, err := portOf(u)
 	if err != nil {
