@@ -1,11 +1,14 @@
 package keys_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,6 +59,9 @@ func TestWhatIsNoKeySetIsAnOutage(t *testing.T) {
 		"a set behind a megabyte of blanks": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(append([]byte(strings.Repeat(" ", 1<<20)), valid...))
 		},
+		"a set before a megabyte of blanks": func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(append(slices.Clone(valid), strings.Repeat(" ", 1<<20)...))
+		},
 		"headers that never come": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		"a body that never ends": func(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write(valid[:20])
@@ -102,6 +108,34 @@ func TestWhatIsNoKeySetIsAnOutage(t *testing.T) {
 			})
 			wantUnavailable(t, fresh, "a")
 		})
+	}
+}
+
+// blanks is a body that is read for as long as somebody reads it, up to 100 MB.
+type blanks struct{ read int }
+
+func (b *blanks) Read(p []byte) (int, error) {
+	if b.read > 100<<20 {
+		return 0, io.EOF
+	}
+	b.read += len(p)
+	return copy(p, bytes.Repeat([]byte(" "), len(p))), nil
+}
+
+func (b *blanks) Close() error { return nil }
+
+func TestABodyIsReadToTheLimitOnly(t *testing.T) {
+	t.Parallel()
+	body := &blanks{}
+	r := keys.NewRemote(keys.Config{
+		URL: "https://idp.example.com/jwks", Logger: slog.New(slog.DiscardHandler),
+		Client: &http.Client{Transport: roundTripper(func(request *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Body: body, Request: request}, nil
+		})},
+	})
+	wantUnavailable(t, r, "a")
+	if body.read > 1<<20 {
+		t.Errorf("%d bytes were read", body.read)
 	}
 }
 

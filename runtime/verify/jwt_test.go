@@ -364,11 +364,10 @@ func TestAudiences(t *testing.T) {
 			})
 		}
 		wantRefusal(t, v, signed(t, jose.EdDSA, nil, strings.Replace(payload(t, nil), `"aud"`, `"AUD"`, 1)), oauth.ReasonAudience)
-		if _, err := v.Verify(context.Background(), token(t, nil), ""); err == nil {
-			t.Error("a token is accepted where the server has no resource URL")
-		}
-		if _, err := v.Verify(context.Background(), token(t, map[string]any{"aud": "/"}), ""); err == nil {
-			t.Error("a slash is accepted where the server has no resource URL")
+		for _, aud := range []any{resource, "", "/", []string{""}, nil} {
+			if _, err := v.Verify(context.Background(), token(t, map[string]any{"aud": aud}), ""); err == nil {
+				t.Errorf("audience %q is accepted where the server has no resource URL", aud)
+			}
 		}
 	})
 	t.Run("of a resource without a path, also with the slash of URL libraries", func(t *testing.T) {
