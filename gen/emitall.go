@@ -106,17 +106,17 @@ func emitLookup() *jen.Statement {
 
 // emitEntry is the function with what is known of one provider.
 func emitEntry(m *Model, importPath string) *jen.Statement {
-	var endpoints []member
-	for _, e := range m.Endpoints {
-		endpoints = append(endpoints, member{e.Go, text(e.URL.Template)})
+	endpoints := make([]member, len(m.Endpoints))
+	for i, e := range m.Endpoints {
+		endpoints[i] = member{e.Go, text(e.URL.Template)}
 	}
-	var fields []jen.Code
+	fields := make([]jen.Code, len(m.Fields))
 	for i := range m.Fields {
-		fields = append(fields, emitEntryField(&m.Fields[i]))
+		fields[i] = emitEntryField(&m.Fields[i])
 	}
-	var setup []jen.Code
-	for _, step := range m.Setup {
-		setup = append(setup, quoted(step))
+	setup := make([]jen.Code, len(m.Setup))
+	for i, step := range m.Setup {
+		setup[i] = quoted(step)
 	}
 	return jen.Func().Id(entryName(m)).Params().Id("Provider").Block(jen.Return(literal(
 		jen.Id("Provider"),

@@ -15,10 +15,10 @@ var claimTypes = map[string]struct {
 	// optional readers have a second result that tells whether the claim is there.
 	optional bool
 }{
-	spec.ClaimString:  {func() *jen.Statement { return jen.String() }, "String", false},
+	spec.ClaimString:  {jen.String, "String", false},
 	spec.ClaimStrings: {func() *jen.Statement { return jen.Index().String() }, "Strings", false},
-	spec.ClaimBool:    {func() *jen.Statement { return jen.Bool() }, "Bool", true},
-	spec.ClaimNumber:  {func() *jen.Statement { return jen.Float64() }, "Number", true},
+	spec.ClaimBool:    {jen.Bool, "Bool", true},
+	spec.ClaimNumber:  {jen.Float64, "Number", true},
 	spec.ClaimTime:    {func() *jen.Statement { return jen.Qual("time", "Time") }, "Time", true},
 	spec.ClaimObject:  {func() *jen.Statement { return jen.Qual(oauthPath, "Claims") }, "Object", false},
 	spec.ClaimJSON:    {func() *jen.Statement { return jen.Qual("encoding/json", "RawMessage") }, "Raw", false},

@@ -35,9 +35,9 @@ func emitDefinition(m *Model) *jen.Statement {
 }
 
 func emitEndpoints(endpoints []Endpoint) *jen.Statement {
-	var members []member
-	for _, e := range endpoints {
-		members = append(members, member{e.Go, expression(e.URL)})
+	members := make([]member, len(endpoints))
+	for i, e := range endpoints {
+		members[i] = member{e.Go, expression(e.URL)}
 	}
 	return literal(jen.Qual(oauthPath, "Endpoints"), members...)
 }
@@ -89,30 +89,30 @@ func emitAudience(a *Audience) jen.Code {
 }
 
 func emitRequirements(requirements []spec.Requirement) jen.Code {
-	var elements []jen.Code
-	for _, r := range requirements {
-		elements = append(elements, literal(
+	elements := make([]jen.Code, len(requirements))
+	for i, r := range requirements {
+		elements[i] = literal(
 			nil, member{"Claim", text(r.Claim)}, member{"AnyOf", texts(r.AnyOf)}, member{"Hint", text(r.Hint)},
-		))
+		)
 	}
 	return list(jen.Qual(verifyPath, "Requirement"), elements)
 }
 
 func emitSecrets(secrets []SharedSecret) jen.Code {
-	var elements []jen.Code
-	for _, s := range secrets {
-		elements = append(elements, literal(
+	elements := make([]jen.Code, len(secrets))
+	for i, s := range secrets {
+		elements[i] = literal(
 			nil, member{"Algorithm", text(s.Algorithm)}, member{"Secret", jen.Id(s.Field.Local)}, member{"Missing", text(s.Missing)},
-		))
+		)
 	}
 	return list(jen.Qual(verifyPath, "SharedSecret"), elements)
 }
 
 // emitClaimMap is the verify.ClaimMap literal.
 func emitClaimMap(c *Claims) *jen.Statement {
-	var extra []jen.Code
-	for _, e := range c.Extra {
-		extra = append(extra, inline(nil, member{"Claim", text(e.Claim)}, member{"As", text(e.As)}))
+	extra := make([]jen.Code, len(c.Extra))
+	for i, e := range c.Extra {
+		extra[i] = inline(nil, member{"Claim", text(e.Claim)}, member{"As", text(e.As)})
 	}
 	return literal(
 		jen.Qual(verifyPath, "ClaimMap"),

@@ -232,16 +232,16 @@ func emitGroup(group Group) *jen.Statement {
 	// 	runtime.Field{Name: "projectId", Env: "…"},
 	// 	projectID, supabaseURL,
 	// )
-	arguments := []jen.Code{
+	values := make([]jen.Code, len(group.Fields))
+	for i, f := range group.Fields {
+		values[i] = jen.Id(f.Local)
+	}
+	return jen.Id("in").Dot("RequireOneOf").Custom(
+		jen.Options{Open: "(", Close: ")", Separator: ",", Multi: true},
 		quoted(group.Message),
 		inline(jen.Qual(runtimePath, "Field"), member{"Name", text(first.Name)}, member{"Env", text(first.Env)}),
-	}
-	var values []jen.Code
-	for _, f := range group.Fields {
-		values = append(values, jen.Id(f.Local))
-	}
-	arguments = append(arguments, jen.List(values...))
-	return jen.Id("in").Dot("RequireOneOf").Custom(jen.Options{Open: "(", Close: ")", Separator: ",", Multi: true}, arguments...)
+		jen.List(values...),
+	)
 }
 
 // emitValue derives one value.

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/dave/jennifer/jen"
 
+	"github.com/latchkey-auth/latchkey/gen/names"
 	"github.com/latchkey-auth/latchkey/gen/spec"
 )
 
@@ -21,6 +21,8 @@ func emitTest(m *Model, importPath string) *jen.File {
 		member{"Provider", emitTestProvider(m, importPath)},
 		member{"Algorithms", texts(m.Tokens.Algorithms)},
 		member{"SharedSecret", text(m.Test.Secret)},
+		member{"AudienceClaim", text(m.Tokens.Audience.Claim)},
+		member{"IDTokenShaped", yes(m.Tokens.IDTokenShaped != "")},
 		member{"IssuerBound", yes(m.Tokens.Audience.IssuerBound)},
 		member{"OwnVerifier", yes(m.Tokens.Verifier != nil)},
 		member{"Accept", emitTokenList(m.Test.Accept)},
@@ -39,9 +41,9 @@ func emitTest(m *Model, importPath string) *jen.File {
 
 // emitTestProvider is the function that makes the provider under test.
 func emitTestProvider(m *Model, importPath string) *jen.Statement {
-	var members []member
-	for _, v := range m.Test.Config {
-		members = append(members, member{v.Field.Go, emitTestValue(v)})
+	members := make([]member, len(m.Test.Config))
+	for i, v := range m.Test.Config {
+		members[i] = member{v.Field.Go, emitTestValue(v)}
 	}
 	// func(opts ...runtime.Option) (*runtime.Provider, error) {
 	// 	return keycloak.New(keycloak.Config{…}, opts...)
@@ -71,36 +73,30 @@ func emitTestValue(v TestValue) jen.Code {
 }
 
 func emitTokenList(tokens []spec.Token) jen.Code {
-	var elements []jen.Code
-	for _, t := range tokens {
+	elements := make([]jen.Code, len(tokens))
+	for i, t := range tokens {
 		var reason jen.Code
 		if t.Reason != "" {
 			reason = jen.Qual(oauthPath, reasonName(t.Reason))
 		}
-		elements = append(elements, literal(
+		elements[i] = literal(
 			nil,
 			member{"Name", text(t.Name)},
 			member{"Header", emitObject(t.Header)},
 			member{"Claims", emitObject(t.Claims)},
 			member{"WantUser", emitObject(t.User)},
 			member{"Reason", reason},
-		))
+		)
 	}
 	return list(jen.Qual(providertestPath, "Token"), elements)
 }
 
 // reasonName is the name in Go of a reason: ReasonTokenType for token_type.
 func reasonName(reason string) string {
-	name := "Reason"
-	for word := range strings.SplitSeq(reason, "_") {
-		switch word {
-		case "jwt":
-			name += "JWT"
-		default:
-			name += strings.ToUpper(word[:1]) + word[1:]
-		}
+	if reason == "not_a_jwt" {
+		return "ReasonNotAJWT"
 	}
-	return name
+	return "Reason" + names.Exported(reason)
 }
 
 func emitObject(object map[string]any) jen.Code {
@@ -111,7 +107,7 @@ func emitObject(object map[string]any) jen.Code {
 }
 
 func emitPairs(object map[string]any) *jen.Statement {
-	var pairs []jen.Code
+	pairs := make([]jen.Code, 0, len(object))
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		pairs = append(pairs, quoted(key).Op(":").Add(emitJSON(object[key])))
 	}

@@ -32,7 +32,7 @@ func commentLines(mark, text string) []jen.Code {
 func wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for _, word := range strings.Fields(harmless(text)) {
+	for word := range strings.FieldsSeq(harmless(text)) {
 		switch {
 		case line == "":
 			line = word

@@ -35,11 +35,12 @@ func Local(name string) string {
 	if len(words) == 0 {
 		return ""
 	}
-	local := strings.ToLower(words[0])
+	var b strings.Builder
+	b.WriteString(strings.ToLower(words[0]))
 	for _, word := range words[1:] {
-		local += capital(word)
+		b.WriteString(capital(word))
 	}
-	return local
+	return b.String()
 }
 
 func capital(word string) string {

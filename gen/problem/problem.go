@@ -26,10 +26,11 @@ type Position struct {
 
 // Problem is one thing that is wrong.
 type Problem struct {
+	Position
+
 	// Rule is the stable identifier of the broken rule.
 	Rule     string
 	Severity Severity
-	Position
 	// Message says what is wrong and what to do, for people.
 	Message string
 	// Suggestion is what may have been meant, where there is a near spelling.

@@ -18,7 +18,7 @@ import (
 type word struct {
 	rule  string
 	valid func(string) bool
-	// must says what the text has to be, after "<key> <value> must be ".
+	// must says what the text has to be.
 	must string
 }
 
@@ -134,9 +134,9 @@ func (d *Document) tagFailure(path string, failure validator.FieldError) {
 	switch tag := failure.Tag(); tag {
 	case "required":
 		if d.has(path) {
-			d.report("empty", path, "%s must not be empty", name)
+			d.reportf("empty", path, "%s must not be empty", name)
 		} else {
-			d.report("missing-key", path, "%s is missing%s", name, within(path))
+			d.reportf("missing-key", path, "%s is missing%s", name, within(path))
 		}
 	case "enum":
 		d.wrongWord(path, fmt.Sprint(failure.Value()), vocabularies[failure.Param()])
@@ -146,7 +146,7 @@ func (d *Document) tagFailure(path string, failure validator.FieldError) {
 		d.tooFew(path, failure)
 	default:
 		w := words[tag]
-		d.report(w.rule, path, "%s %q must be %s", name, failure.Value(), w.must)
+		d.reportf(w.rule, path, "%s must be %s, not %q", name, w.must, failure.Value())
 	}
 }
 
@@ -162,7 +162,7 @@ func within(path string) string {
 func (d *Document) wrongWord(path, value string, v vocabulary) {
 	name := naming(path)
 	if reason, ok := v.refused[value]; ok {
-		d.report("refused-value", path, "%s %q: %s", name, value, reason)
+		d.reportf("refused-value", path, "%s %q: %s", name, value, reason)
 		return
 	}
 	suggestion := problem.Nearest(value, v.words)
@@ -181,7 +181,7 @@ func (d *Document) repeated(path string, list reflect.Value) {
 	for i := range list.Len() {
 		entry := list.Index(i).String()
 		if seen[entry] {
-			d.report("repeated-entry", fmt.Sprintf("%s[%d]", path, i), "%q stands in %s twice", entry, naming(path))
+			d.reportf("repeated-entry", fmt.Sprintf("%s[%d]", path, i), "%q stands in %s twice", entry, naming(path))
 		}
 		seen[entry] = true
 	}
@@ -189,13 +189,13 @@ func (d *Document) repeated(path string, list reflect.Value) {
 
 func (d *Document) tooFew(path string, failure validator.FieldError) {
 	if failure.Kind() == reflect.Int {
-		d.report("negative-number", path, "%s must not be negative", naming(path))
+		d.reportf("negative-number", path, "%s must not be negative", naming(path))
 		return
 	}
 	least, _ := strconv.Atoi(failure.Param())
-	entries := "entries"
+	entries := "entries are"
 	if least == 1 {
-		entries = "entry"
+		entries = "entry is"
 	}
-	d.report("too-few", path, "%s needs at least %d %s", naming(path), least, entries)
+	d.reportf("too-few", path, "%s: at least %d %s needed", naming(path), least, entries)
 }

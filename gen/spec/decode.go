@@ -21,7 +21,7 @@ func (d *Document) decode(root *yaml.Node) {
 // value reads one node into a variable of the language's types.
 func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" && into.Kind() != reflect.Map {
-		d.breakAt(path, "empty-value", node, "there is no value here: write one, or leave %s out", naming(path))
+		d.breakf(path, "empty-value", node, "there is no value here: write one, or leave %s out", naming(path))
 		return
 	}
 	switch into.Kind() {
@@ -33,7 +33,7 @@ func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag r
 		d.scalar(node, path, "!!int", "a whole number", func() {
 			n, err := strconv.Atoi(node.Value)
 			if err != nil {
-				d.breakAt(path, "wrong-kind", node, "%s must be a whole number", naming(path))
+				d.breakf(path, "wrong-kind", node, "%s must be a whole number", naming(path))
 			}
 			into.SetInt(int64(n))
 		})
@@ -48,7 +48,7 @@ func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag r
 
 func (d *Document) scalar(node *yaml.Node, path, tag, what string, set func()) {
 	if node.Kind != yaml.ScalarNode || node.Tag != tag {
-		d.breakAt(path, "wrong-kind", node, "%s must be %s, not %s", naming(path), what, kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be %s, not %s", naming(path), what, kindName(node))
 		return
 	}
 	set()
@@ -58,9 +58,9 @@ func (d *Document) scalar(node *yaml.Node, path, tag, what string, set func()) {
 func (d *Document) text(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	switch {
 	case node.Kind != yaml.ScalarNode:
-		d.breakAt(path, "wrong-kind", node, "%s must be text, not %s", naming(path), kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", naming(path), kindName(node))
 	case node.Tag != "!!str" && node.Tag != "!!timestamp":
-		d.breakAt(path, "unquoted", node, "%s must be text: write %q, in quotes", naming(path), node.Value)
+		d.breakf(path, "unquoted", node, "%s must be text: write %q, in quotes", naming(path), node.Value)
 	default:
 		if d.visible(node, path, tag.Get("lines") == "true") {
 			into.SetString(node.Value)
@@ -74,10 +74,10 @@ func (d *Document) visible(node *yaml.Node, path string, lines bool) bool {
 		switch {
 		case r == '\n' && lines:
 		case r == '\n':
-			d.breakAt(path, "one-line", node, "%s must be a single line", naming(path))
+			d.breakf(path, "one-line", node, "%s must be a single line", naming(path))
 			return false
 		case r != ' ' && !unicode.IsPrint(r):
-			d.breakAt(path, "invisible-character", node,
+			d.breakf(path, "invisible-character", node,
 				"%s contains the invisible character %U, which could hide what the text says", naming(path), r)
 			return false
 		}
@@ -99,7 +99,7 @@ func (d *Document) list(node *yaml.Node, into reflect.Value, path string, tag re
 		return
 	}
 	if node.Kind != yaml.SequenceNode {
-		d.breakAt(path, "wrong-kind", node, "%s must be a list, not %s", naming(path), kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be a list, not %s", naming(path), kindName(node))
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(node.Content), len(node.Content)))
@@ -151,6 +151,7 @@ func (d *Document) unknownKey(key *yaml.Node, path string, in reflect.Type) {
 	message := fmt.Sprintf("unknown key %q%s", key.Value, inside(path))
 	if suggestion != "" {
 		message += fmt.Sprintf(": did you mean %q?", suggestion)
+		d.broken[join(path, suggestion)] = true // it is not missing as well
 	} else {
 		message += ": there are " + strings.Join(names, ", ")
 	}
@@ -160,7 +161,7 @@ func (d *Document) unknownKey(key *yaml.Node, path string, in reflect.Type) {
 // mapping calls visit for each pair, and refuses what is no mapping, keys that are no text and keys that come twice.
 func (d *Document) mapping(node *yaml.Node, path string, visit func(key, value *yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
-		d.breakAt(path, "wrong-kind", node, "%s must be a mapping, not %s", naming(path), kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be a mapping, not %s", naming(path), kindName(node))
 		return
 	}
 	seen := map[string]int{}
@@ -195,12 +196,12 @@ func (d *Document) object(node *yaml.Node, into reflect.Value, path string) {
 
 // json returns a node as the JSON value that it stands for.
 func (d *Document) json(node *yaml.Node, path string) any {
-	switch node.Kind {
-	case yaml.MappingNode:
+	if node.Kind == yaml.MappingNode {
 		object := map[string]any{}
 		d.mapping(node, path, func(key, value *yaml.Node) { object[key.Value] = d.json(value, path) })
 		return object
-	case yaml.SequenceNode:
+	}
+	if node.Kind == yaml.SequenceNode {
 		list := make([]any, len(node.Content))
 		for i, entry := range node.Content {
 			list[i] = d.json(entry, path)
@@ -216,20 +217,21 @@ func (d *Document) json(node *yaml.Node, path string) any {
 		if n, err := strconv.ParseInt(node.Value, 10, 64); err == nil {
 			return n
 		}
-		d.report("test-number", path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
+		d.reportf("test-number", path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
 		return nil
 	case "!!float":
 		if f, err := strconv.ParseFloat(node.Value, 64); err == nil && f-f == 0 {
 			return f
 		}
-		d.report("test-number", path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
+		d.reportf("test-number", path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
 		return nil
 	default:
 		return node.Value
 	}
 }
 
-func (d *Document) breakAt(path, rule string, node *yaml.Node, format string, args ...any) {
+// breakf adds an error about a value that cannot be read: nothing more is said about it.
+func (d *Document) breakf(path, rule string, node *yaml.Node, format string, args ...any) {
 	d.broken[path] = true
 	d.add(problem.Error, rule, at(node), fmt.Sprintf(format, args...), "")
 }

@@ -29,18 +29,18 @@ func newDocument(file string, data []byte) *Document {
 	}
 }
 
-// report adds an error about the value at a path.
-func (d *Document) report(rule, path, format string, args ...any) {
+// reportf adds an error about the value at a path.
+func (d *Document) reportf(rule, path, format string, args ...any) {
 	d.add(problem.Error, rule, d.where(path).value, fmt.Sprintf(format, args...), "")
 }
 
-// reportKey adds an error about the key of a path.
-func (d *Document) reportKey(rule, path, format string, args ...any) {
+// reportKeyf adds an error about the key of a path.
+func (d *Document) reportKeyf(rule, path, format string, args ...any) {
 	d.add(problem.Error, rule, d.where(path).key, fmt.Sprintf(format, args...), "")
 }
 
-// warn adds a warning about the value at a path.
-func (d *Document) warn(rule, path, format string, args ...any) {
+// warnf adds a warning about the value at a path.
+func (d *Document) warnf(rule, path, format string, args ...any) {
 	d.add(problem.Warning, rule, d.where(path).value, fmt.Sprintf(format, args...), "")
 }
 

@@ -6,7 +6,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// keyed is a struct field with its key in the language.
+// keyedField is a struct field with its key in the language.
 type keyedField struct {
 	key   string
 	field reflect.StructField
@@ -15,8 +15,8 @@ type keyedField struct {
 // fieldsOf returns the keys that a mapping of the given type may have, in the order of the type.
 func fieldsOf(t reflect.Type) []keyedField {
 	var list []keyedField
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Tag.Get("yaml") != "-" {
+	for f := range t.Fields() {
+		if f.Tag.Get("yaml") != "-" {
 			list = append(list, keyedField{key: f.Tag.Get("yaml"), field: f})
 		}
 	}
@@ -32,17 +32,17 @@ func keys(t reflect.Type) map[string]reflect.StructField {
 }
 
 func keyNames(t reflect.Type) []string {
-	var names []string
-	for _, f := range fieldsOf(t) {
-		names = append(names, f.key)
+	fields := fieldsOf(t)
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.key
 	}
 	return names
 }
 
 // shorthandOf returns the field for which a bare value may stand in place of a mapping, and the kind of that value.
 func shorthandOf(t reflect.Type) (keyedField, yaml.Kind, bool) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		switch f.Tag.Get("shorthand") {
 		case "scalar":
 			return keyedField{key: f.Tag.Get("yaml"), field: f}, yaml.ScalarNode, true

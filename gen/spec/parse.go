@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -29,7 +28,6 @@ func Parse(file string, data []byte) (*Document, problem.List) {
 	root := d.read(data)
 	if root != nil && d.version(root) {
 		d.decode(root)
-		d.fileName()
 	}
 	return d, d.take()
 }
@@ -164,19 +162,6 @@ func (d *Document) version(root *yaml.Node) bool {
 	}
 	d.add(problem.Error, "version", at(root), fmt.Sprintf("the language version is missing: start the file with `spec: %d`", Version), "")
 	return false
-}
-
-// fileName compares the provider's name with the file's.
-func (d *Document) fileName() {
-	base := filepath.Base(filepath.ToSlash(d.File))
-	want, ok := strings.CutSuffix(base, ".yaml")
-	switch {
-	case !ok:
-		d.add(problem.Error, "file-extension", problem.Position{}, "a spec's file name ends in .yaml", "")
-	case d.Spec.Name != "" && d.Spec.Name != want:
-		d.add(problem.Error, "file-name", d.where("name").value, fmt.Sprintf(
-			"name %q does not match the file: rename the file to %s.yaml, or the provider to %s", d.Spec.Name, d.Spec.Name, want), want)
-	}
 }
 
 func at(node *yaml.Node) problem.Position {

@@ -8,8 +8,8 @@ import (
 
 func (c *checker) endpoints() {
 	e := &c.Spec.Endpoints
-	if c.template(c.Spec.Issuer, "issuer", anIssuer) {
-		c.report("issuer-optional", "issuer", "the issuer may be empty: then tokens of every issuer would have to do")
+	if open, _ := c.template(c.Spec.Issuer, "issuer", anIssuer); open {
+		c.reportf("issuer-optional", "issuer", "the issuer may be empty: then tokens of every issuer would have to do")
 	}
 	for _, endpoint := range []struct {
 		key, template string
@@ -20,12 +20,12 @@ func (c *checker) endpoints() {
 		{"introspection", e.Introspection, false}, {"revocation", e.Revocation, false}, {"end_session", e.EndSession, false},
 	} {
 		path := "endpoints." + endpoint.key
-		if c.template(endpoint.template, path, anURL) && endpoint.needed {
-			c.report("endpoint-optional", path, "%s may be empty, but the provider cannot work without it", endpoint.key)
+		if open, _ := c.template(endpoint.template, path, anURL); open && endpoint.needed {
+			c.reportf("endpoint-optional", path, "%s may be empty, but the provider cannot work without it", endpoint.key)
 		}
 	}
 	if c.Spec.Tokens.Format == "jwt" && e.JWKS == "" && c.known("endpoints.jwks") && c.known("endpoints") {
-		c.report("jwks-missing", "endpoints", "endpoints need jwks: signed tokens are checked with the provider's keys")
+		c.reportf("jwks-missing", "endpoints", "endpoints need jwks: signed tokens are checked with the provider's keys")
 	}
 }
 
@@ -34,9 +34,10 @@ func (c *checker) tokens() {
 	switch {
 	case !c.known("tokens") || !c.known("tokens.format") || !c.known("tokens.verifier"):
 	case t.Format == "" && t.Verifier == "" && c.has("tokens"):
-		c.report("format-missing", "tokens", "tokens need a format, or a verifier that checks them")
+		c.reportf("format-missing", "tokens", "tokens need a format, or a verifier that checks them")
 	case t.Format != "" && t.Verifier != "":
-		c.reportKey("format-verifier", "tokens.verifier", "tokens have a format or a verifier, not both")
+		c.used[t.Verifier] = true
+		c.reportKeyf("format-verifier", "tokens.verifier", "tokens have a format or a verifier, not both")
 	case t.Verifier != "":
 		c.verifier(t)
 	default:
@@ -44,12 +45,12 @@ func (c *checker) tokens() {
 	}
 	for i, issuer := range t.Issuers {
 		path := fmt.Sprintf("tokens.issuers[%d]", i)
-		if c.template(issuer, path, anIssuer) {
-			c.report("issuer-optional", path, "an issuer may be empty: then tokens of every issuer would have to do")
+		if open, _ := c.template(issuer, path, anIssuer); open {
+			c.reportf("issuer-optional", path, "an issuer may be empty: then tokens of every issuer would have to do")
 		}
 	}
 	if len(t.Issuers) > 0 && !slices.Contains(t.Issuers, c.Spec.Issuer) {
-		c.report("issuers-incomplete", "tokens.issuers", "issuers must contain the issuer %q itself", c.Spec.Issuer)
+		c.reportf("issuers-incomplete", "tokens.issuers", "issuers must contain the issuer %q itself", c.Spec.Issuer)
 	}
 	c.audience(&t.Audience)
 }
@@ -57,16 +58,16 @@ func (c *checker) tokens() {
 // verifier checks that nothing is said which a verifier would ignore.
 func (c *checker) verifier(t *Tokens) {
 	if f := c.typed("verifier-type", t.Verifier, "tokens.verifier", TypeVerifier); f != nil && !f.Required {
-		c.report("verifier-optional", "tokens.verifier", "%s must be required: without it nothing would check tokens", f.Name)
+		c.reportf("verifier-optional", "tokens.verifier", "%s must be required: without it nothing would check tokens", f.Name)
 	}
 	for _, key := range []string{"algorithms", "types", "issuers", "require", "shared_secrets", "id_token_shaped", "opaque_hint"} {
 		if c.has("tokens." + key) {
-			c.reportKey("verifier-rules", "tokens."+key, "%s does nothing here: the verifier makes its own rules", key)
+			c.reportKeyf("verifier-rules", "tokens."+key, "%q does nothing here: the verifier makes its own rules", key)
 		}
 	}
 	for _, key := range []string{"claim", "otherwise", "issuer_bound", "reason", "hint"} {
 		if c.has("tokens.audience." + key) {
-			c.reportKey("verifier-rules", "tokens.audience."+key, "%s does nothing here: the verifier makes its own rules", key)
+			c.reportKeyf("verifier-rules", "tokens.audience."+key, "%q does nothing here: the verifier makes its own rules", key)
 		}
 	}
 }
@@ -76,7 +77,7 @@ var minSecret = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
 func (c *checker) signatures(t *Tokens) {
 	if len(t.Algorithms) == 0 && c.known("tokens.algorithms") && t.Format != "" {
-		c.report("algorithms-missing", "tokens", "tokens need algorithms: what a token itself says of its algorithm "+
+		c.reportf("algorithms-missing", "tokens", "tokens need algorithms: what a token itself says of its algorithm "+
 			"cannot be trusted (RFC 8725 section 3.1)")
 	}
 	seen := map[string]bool{}
@@ -84,20 +85,20 @@ func (c *checker) signatures(t *Tokens) {
 		path := fmt.Sprintf("tokens.shared_secrets[%d]", i)
 		f := c.typed("secret-type", s.Secret, path+".secret", TypeSecret)
 		if least := minSecret[s.Algorithm]; f != nil && f.MinLength < least {
-			c.report("secret-length", path+".secret", "%s needs min_length: %d, since a shorter key of %s can be guessed "+
+			c.reportf("secret-length", path+".secret", "%s needs min_length: %d, since a shorter key of %s can be guessed "+
 				"(RFC 7518 section 3.2)", f.Name, least, s.Algorithm)
 		}
 		if !slices.Contains(t.Algorithms, s.Algorithm) && s.Algorithm != "" {
-			c.report("secret-algorithm", path+".algorithm", "%s is not among algorithms", s.Algorithm)
+			c.reportf("secret-algorithm", path+".algorithm", "%s is not among algorithms", s.Algorithm)
 		}
 		if seen[s.Algorithm] {
-			c.report("secret-repeated", path+".algorithm", "there is a shared secret for %s already", s.Algorithm)
+			c.reportf("secret-repeated", path+".algorithm", "there is a shared secret for %s already", s.Algorithm)
 		}
 		seen[s.Algorithm] = true
 	}
 	for i, algorithm := range t.Algorithms {
 		if minSecret[algorithm] > 0 && !seen[algorithm] {
-			c.report("hmac-secret", fmt.Sprintf("tokens.algorithms[%d]", i), "%s needs an entry under shared_secrets: without a secret "+
+			c.reportf("hmac-secret", fmt.Sprintf("tokens.algorithms[%d]", i), "%s needs an entry under shared_secrets: without a secret "+
 				"of its own, the provider's public key could be taken for one (RFC 8725 section 3.1)", algorithm)
 		}
 	}
@@ -105,22 +106,23 @@ func (c *checker) signatures(t *Tokens) {
 
 func (c *checker) audience(a *Audience) {
 	const path = "tokens.audience"
-	open := true
+	open, good := true, true
 	for i, text := range a.Is {
-		open = c.template(text, fmt.Sprintf("%s.is[%d]", path, i), anyText) && open
+		mayBeEmpty, ok := c.template(text, fmt.Sprintf("%s.is[%d]", path, i), anyText)
+		open, good = open && mayBeEmpty, good && ok
 	}
-	if a.Otherwise != "" && !open {
-		c.reportKey("otherwise-unreachable", path+".otherwise", "otherwise does nothing: is always has a value")
+	if a.Otherwise != "" && !open && good {
+		c.reportKeyf("otherwise-unreachable", path+".otherwise", "otherwise does nothing: is always has a value")
 	}
 	switch {
 	case a.IssuerBound && a.Otherwise != "":
-		c.reportKey("audience-conflict", path+".otherwise", "issuer_bound and otherwise contradict each other: "+
+		c.reportKeyf("audience-conflict", path+".otherwise", "issuer_bound and otherwise contradict each other: "+
 			"either tokens can name this server or they cannot")
 	case a.IssuerBound && a.Reason == "" && c.known(path+".reason"):
-		c.reportKey("issuer-bound-reason", path+".issuer_bound", "issuer_bound needs a reason: tokens for every other server "+
+		c.reportKeyf("issuer-bound-reason", path+".issuer_bound", "issuer_bound needs a reason: tokens for every other server "+
 			"of this issuer will be accepted")
 	case a.Reason != "" && !a.IssuerBound:
-		c.reportKey("reason-unused", path+".reason", "reason is for issuer_bound")
+		c.reportKeyf("reason-unused", path+".reason", "reason is for issuer_bound")
 	}
 	t := &c.Spec.Tokens
 	if t.Verifier != "" || !c.known("tokens") || !c.known(path) || !c.has("tokens") {
@@ -128,14 +130,14 @@ func (c *checker) audience(a *Audience) {
 	}
 	switch {
 	case a.IssuerBound && len(t.Types) == 0 && len(t.Require) == 0 && c.known("tokens.types") && c.known("tokens.require"):
-		c.reportKey("issuer-bound-unguarded", path+".issuer_bound", "issuer_bound needs types or require: without an audience, "+
+		c.reportKeyf("issuer-bound-unguarded", path+".issuer_bound", "issuer_bound needs types or require: without an audience, "+
 			"something else must tell access tokens from ID and session tokens")
 	case a.IssuerBound || a.Otherwise != "" || !c.known(path+".is") || !c.known(path+".otherwise"):
 	case len(a.Is) == 0:
-		c.report("audience-missing", path, "tokens need an audience rule: a token that was made for another server must not "+
+		c.reportf("audience-missing", path, "tokens need an audience rule: a token that was made for another server must not "+
 			"be accepted here (RFC 8725 section 3.9)")
-	case open:
-		c.report("audience-optional", path+".is", "every value of is may be empty: add `otherwise: resource`")
+	case open && good:
+		c.reportf("audience-optional", path+".is", "every value of is may be empty: add `otherwise: resource`")
 	}
 }
 
@@ -157,13 +159,13 @@ func (c *checker) claimList(path string, l *List) {
 	case !c.has(path) || !c.known(path) || !c.known(path+".from") || !c.known(path+".each"):
 		return
 	case len(l.From) == 0 && l.Each == "":
-		c.report("list-empty", path, "%s need from, or each and list", naming(path))
+		c.reportf("list-empty", path, "%s need from, or each and list", naming(path))
 	case len(l.From) > 0 && l.Each != "":
-		c.reportKey("list-both", path+".each", "%s come from `from` or from `each`, not from both", naming(path))
+		c.reportKeyf("list-both", path+".each", "%s come from `from` or from `each`, not from both", naming(path))
 	case l.Each != "" && l.List == "" && c.known(path+".list"):
-		c.reportKey("each-without-list", path+".each", "each needs list: where the list is in each member")
+		c.reportKeyf("each-without-list", path+".each", "each needs list: where the list is in each member")
 	case l.Each == "" && l.List != "":
-		c.reportKey("list-without-each", path+".list", "list goes with each")
+		c.reportKeyf("list-without-each", path+".list", "list goes with each")
 	}
 	if l.As != "" {
 		c.entryForm(l, path+".as")
@@ -177,16 +179,16 @@ func (c *checker) entryForm(l *List, path string) {
 	}
 	t, err := ParseTemplate(l.As)
 	if err != nil {
-		c.report("template-syntax", path, "as: %v", err)
+		c.reportf("template-syntax", path, "as: %v", err)
 		return
 	}
 	for _, ref := range t.Refs() {
 		if !slices.Contains(allowed, ref) {
-			c.report("as-reference", path, "{%s} means nothing here: as has {%s}", ref, strings.Join(allowed, "} and {"))
+			c.reportf("as-reference", path, "{%s} means nothing here: as has {%s}", ref, strings.Join(allowed, "} and {"))
 		}
 	}
 	if !slices.Contains(t.Refs(), "value") {
-		c.report("as-value", path, "as needs {value}: all entries would be the same without it")
+		c.reportf("as-value", path, "as needs {value}: all entries would be the same without it")
 	}
 }
 
@@ -202,18 +204,18 @@ func (c *checker) extra(e *Extra, path string, asNames map[string]bool, goNames 
 	as := e.UserName()
 	switch {
 	case slices.Contains(userFields, as):
-		c.report("extra-shadowed", path, "the extra claim %q would be hidden by the user's own field of that name: give it another with `as:`", as)
+		c.reportf("extra-shadowed", path, "the extra claim %q would be hidden by the user's own field of that name: give it another with `as:`", as)
 	case asNames[as]:
-		c.report("extra-repeated", path, "there is an extra claim %q already", as)
+		c.reportf("extra-repeated", path, "there is an extra claim %q already", as)
 	}
 	asNames[as] = true
 	goName := e.GoName()
 	if goName == "" {
-		c.report("extra-go-name", path, "no Go name can be made from the claim %q: give it one with `go:`", e.Claim)
+		c.reportf("extra-go-name", path, "no Go name can be made from the claim %q: give it one with `go:`", e.Claim)
 		return
 	}
 	if other, taken := goNames[goName]; taken && other != e.Claim {
-		c.report("go-name-taken", path, "%s and %s both become %s in Go: give one of them another name with `go:`", other, e.Claim, goName)
+		c.reportf("go-name-taken", path, "%s and %s both become %s in Go: give one of them another name with `go:`", other, e.Claim, goName)
 	}
 	goNames[goName] = e.Claim
 }
@@ -223,7 +225,7 @@ func (c *checker) scopes() {
 	if s.Field != "" {
 		c.typed("list-field-type", s.Field, "scopes.field", TypeList)
 		if len(s.Default) > 0 {
-			c.reportKey("scopes-both", "scopes.default", "scopes have a default or a field: give the default to the config field %s", s.Field)
+			c.reportKeyf("scopes-both", "scopes.default", "scopes have a default or a field: give the default to the config field %s", s.Field)
 		}
 	}
 	if c.Spec.Grants.Field != "" {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -26,14 +27,14 @@ func ParseTemplate(s string) (Template, error) {
 		case brace < 0:
 			return append(t, Part{Text: s}), nil
 		case s[brace] == '}':
-			return nil, fmt.Errorf("a } without its {")
+			return nil, errors.New("a } without its {")
 		case brace > 0:
 			t = append(t, Part{Text: s[:brace]})
 		}
 		reference, rest, closed := strings.Cut(s[brace+1:], "}")
 		switch {
 		case !closed:
-			return nil, fmt.Errorf("a { without its }")
+			return nil, errors.New("a { without its }")
 		case !referencePattern.MatchString(reference):
 			return nil, fmt.Errorf("{%s} is no reference: braces hold the name of a config field or value", reference)
 		}

@@ -11,6 +11,7 @@ import (
 // subject is what a reference in a template stands for.
 type subject struct {
 	// kind is a type of config fields. Values have one too.
+	// It is empty where the spec is wrong about it, of which enough has been said.
 	kind string
 	// mayBeEmpty tells whether it can resolve to nothing.
 	mayBeEmpty bool
@@ -38,7 +39,7 @@ func (c *checker) derived() {
 	for i, v := range c.Spec.Values {
 		path := fmt.Sprintf("values[%d]", i)
 		if _, taken := c.fields[v.Name]; taken {
-			c.reportKey("value-name-taken", path, "%s is a config field already: give the value another name", v.Name)
+			c.reportKeyf("value-name-taken", path, "%s is a config field already: give the value another name", v.Name)
 			continue
 		}
 		for j, alternative := range v.First {
@@ -48,19 +49,22 @@ func (c *checker) derived() {
 		case v.Is != "":
 			c.template(v.Is, path, anyText)
 		case len(v.First) == 0 && c.known(path) && c.known(path+".first") && !c.has(path+".first"):
-			c.report("empty-value", path, "the value %s has neither a template nor `first`", v.Name)
+			c.reportf("empty-value", path, "the value %s has neither a template nor `first`", v.Name)
 		}
-		c.values[v.Name] = c.resolve(v, path)
+		c.values[v.Name] = c.resolve(v)
 	}
 }
 
 // resolve says what a value stands for.
-func (c *checker) resolve(v Value, path string) subject {
+func (c *checker) resolve(v Value) subject {
 	result := subject{kind: TypeString}
 	for i, text := range append([]string{v.Is}, v.First...) {
 		t, err := ParseTemplate(text)
-		if err != nil || text == "" {
+		if text == "" {
 			continue
+		}
+		if err != nil || !c.resolves(t) {
+			return subject{}
 		}
 		kind := c.kind(t)
 		if i > 1 && kind != result.kind {
@@ -80,16 +84,19 @@ func (c *checker) alternative(v Value, index int, alternative, path string) {
 	if !ok {
 		return
 	}
+	if c.resolves(t) && c.kind(t) == TypeURL {
+		c.address(t, path, anyText)
+	}
 	open := c.open(t)
 	if index < len(v.First)-1 {
 		if len(open) == 0 {
-			c.report("first-unreachable", path, "this template always has a value: those after it would never be used")
+			c.reportf("first-unreachable", path, "this template always has a value: those after it would never be used")
 		}
 		return
 	}
 	for _, name := range open {
 		if !c.guarded(name, v.First[:index]) {
-			c.report("optional-in-template", path, "%s may be empty here: make it required, give it a default, "+
+			c.reportf("optional-in-template", path, "%s may be empty here: make it required, give it a default, "+
 				"or name it together with the fields of the other templates under require_one_of", name)
 		}
 	}
@@ -121,6 +128,14 @@ func (c *checker) guarded(name string, before []string) bool {
 		return slices.Contains(g.Fields, name) && !slices.ContainsFunc(g.Fields, func(member string) bool {
 			return member != name && !slices.Contains(conditions, member)
 		})
+	})
+}
+
+// resolves tells whether all references of a template are good.
+func (c *checker) resolves(t Template) bool {
+	return !slices.ContainsFunc(t.Refs(), func(ref string) bool {
+		s, ok := c.subject(ref)
+		return !ok || s.kind == ""
 	})
 }
 
@@ -164,6 +179,9 @@ func (c *checker) kind(t Template) string {
 			return TypeString
 		}
 	}
+	if len(t) == 1 && strings.Trim(t[0].Text, ".") == "" { // it would lead up in a path
+		return TypeString
+	}
 	return TypeSegment
 }
 
@@ -174,7 +192,7 @@ func (c *checker) references(text, path string) (Template, bool) {
 	}
 	t, err := ParseTemplate(text)
 	if err != nil {
-		c.report("template-syntax", path, "%s: %v", naming(path), err)
+		c.reportf("template-syntax", path, "%s: %v", naming(path), err)
 		return nil, false
 	}
 	ok := true
@@ -182,7 +200,7 @@ func (c *checker) references(text, path string) (Template, bool) {
 		ok = c.reference(ref, path) && ok
 	}
 	if c.length(t) > maxLength {
-		c.report("template-length", path, "with all values put in, this is longer than %d characters", maxLength)
+		c.reportf("template-length", path, "with all values put in, this is longer than %d characters", maxLength)
 		return nil, false
 	}
 	return t, ok
@@ -192,7 +210,7 @@ func (c *checker) reference(name, path string) bool {
 	s, ok := c.subject(name)
 	switch {
 	case !ok && slices.ContainsFunc(c.Spec.Values, func(v Value) bool { return v.Name == name }):
-		c.report("value-order", path, "{%s} is defined further down, or here: a value may use those above it", name)
+		c.reportf("value-order", path, "{%s} is defined further down, or here: a value may use those above it", name)
 		return false
 	case !ok:
 		c.unknownName("unknown-reference", "config field or value", name, path, append(c.fieldNames(), c.valueNames()...))
@@ -201,39 +219,45 @@ func (c *checker) reference(name, path string) bool {
 	c.used[name] = true
 	switch s.kind {
 	case TypeSecret:
-		c.report("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
+		c.reportf("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
 		return false
 	case TypeList, TypeVerifier, TypeUserMapper:
-		c.report("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
+		c.reportf("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
 		return false
 	}
 	return true
 }
 
 func (c *checker) valueNames() []string {
-	var list []string
-	for _, v := range c.Spec.Values {
-		list = append(list, v.Name)
+	list := make([]string, len(c.Spec.Values))
+	for i, v := range c.Spec.Values {
+		list[i] = v.Name
 	}
 	return list
 }
 
-// template checks one template for a usage and tells whether it may resolve to nothing.
-func (c *checker) template(text, path string, use usage) (mayBeEmpty bool) {
+// template checks one template for a usage and tells whether it may resolve to nothing. Nothing is said of a template that
+// refers to something wrong.
+func (c *checker) template(text, path string, use usage) (mayBeEmpty, ok bool) {
 	t, ok := c.references(text, path)
-	if !ok {
-		return false
+	if !ok || !c.resolves(t) {
+		return false, false
 	}
 	open := c.open(t)
 	if len(open) > 0 && !t.Bare() {
-		c.report("optional-in-template", path, "{%s} may be empty, which would leave %q: make it required, give it a default, "+
-			"or derive a value with `first`", open[0], c.fill(t, func(string, subject) string { return "" }))
-		return false
+		c.reportf("optional-in-template", path, "{%s} may be empty, which would leave %q: make it required, give it a default, "+
+			"or derive a value with `first`", open[0], c.fill(t, func(ref string, s subject) string {
+			if s.mayBeEmpty {
+				return ""
+			}
+			return "{" + ref + "}"
+		}))
+		return false, false
 	}
 	if use != anyText || c.kind(t) == TypeURL {
 		c.address(t, path, use)
 	}
-	return len(open) > 0
+	return len(open) > 0, true
 }
 
 // fill replaces the references of a template.
@@ -255,11 +279,15 @@ func (c *checker) address(t Template, path string, use usage) {
 	first, _ := c.subject(t[0].Ref)
 	switch {
 	case t[0].Ref != "" && first.kind != TypeURL:
-		c.report("url-start", path, "{%s} is a %s: a URL starts with https:// or with a field of type url", t[0].Ref, first.kind)
+		c.reportf("url-start", path, "{%s} is a %s: a URL starts with https:// or with a field of type url", t[0].Ref, first.kind)
 		return
 	case t[0].Ref == "" && !strings.HasPrefix(t[0].Text, "https://"):
-		c.report("url-start", path, "a URL starts with https:// or with a field of type url; tokens and keys would travel unprotected otherwise")
+		c.reportf("url-start", path, "a URL starts with https:// or with a field of type url; tokens and keys would travel unprotected otherwise")
 		return
+	}
+	if i, ok := c.fields[t[0].Ref]; ok && len(t) > 1 && c.Spec.Config[i].Normalize == "keep_slash" {
+		c.reportf("slash-kept", path, "{%s} keeps a slash at its end, so text after it might follow two: use it alone, "+
+			"or normalize it with trim_slash", t[0].Ref)
 	}
 	before := ""
 	for i, part := range t {
@@ -291,12 +319,12 @@ func (c *checker) place(ref, path, before, after string) bool {
 	switch {
 	case before == "":
 		if !ends {
-			c.report("reference-place", path, "a / must follow {%s}: the text after it would change the host", ref)
+			c.reportf("reference-place", path, "a / must follow {%s}: the text after it would change the host", ref)
 			return false
 		}
 		return true
 	case strings.ContainsAny(before, "?#"):
-		c.report("reference-place", path, "{%s} stands in the query: only the path and the host can have references", ref)
+		c.reportf("reference-place", path, "{%s} stands in the query: only the path and the host can have references", ref)
 		return false
 	case authority && before == "https://" && ends:
 		allowed = []string{TypeHost, TypeLabel}
@@ -306,7 +334,7 @@ func (c *checker) place(ref, path, before, after string) bool {
 		allowed = []string{TypeSegment, TypeLabel}
 	}
 	if !slices.Contains(allowed, s.kind) {
-		c.report("reference-place", path, "{%s} is a %s: at this place of a URL it must be a %s, so that no value can lead elsewhere",
+		c.reportf("reference-place", path, "{%s} is a %s: at this place of a URL it must be a %s, so that no value can lead elsewhere",
 			ref, s.kind, strings.Join(allowed, " or a "))
 		return false
 	}
@@ -323,13 +351,13 @@ func (c *checker) wellFormed(t Template, path string, use usage) {
 	u, err := url.Parse(sample)
 	switch {
 	case err != nil || !validHost(u.Host) || u.User != nil || strings.ContainsAny(sample, " \\\"<>^`{|}") || !isASCII(sample):
-		c.report("url-form", path, "%s is not a URL", naming(path))
+		c.reportf("url-form", path, "%s is not a URL", naming(path))
 	case strings.Contains(sample, "#"):
-		c.report("url-form", path, "a URL of a provider has no fragment")
+		c.reportf("url-form", path, "a URL of a provider has no fragment")
 	case use == anIssuer && strings.Contains(sample, "?"):
-		c.report("url-form", path, "an issuer has no query (RFC 8414 section 2)")
+		c.reportf("url-form", path, "an issuer has no query (RFC 8414 section 2)")
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
-		c.report("url-form", path, "a URL of a provider has no dot segments")
+		c.reportf("url-form", path, "a URL of a provider has no dot segments")
 	}
 }
 

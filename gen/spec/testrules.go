@@ -19,10 +19,10 @@ func (c *checker) test() {
 		t := &c.Spec.Test.Accept[i]
 		c.testToken(t, path, seen)
 		if len(t.User) == 0 && c.known(path) && c.known(path+".user") {
-			c.report("accept-user", path, "an accepted token needs user: what must come out")
+			c.reportf("accept-user", path, "an accepted token needs user: what must come out")
 		}
 		if t.Reason != "" {
-			c.reportKey("accept-reason", path+".reason", "reason is for rejected tokens")
+			c.reportKeyf("accept-reason", path+".reason", "reason is for rejected tokens")
 		}
 		for _, key := range slices.Sorted(maps.Keys(t.User)) {
 			c.userKey(key, path+".user."+key)
@@ -33,17 +33,17 @@ func (c *checker) test() {
 		t := &c.Spec.Test.Reject[i]
 		c.testToken(t, path, seen)
 		if t.Reason == "" && c.known(path) && c.known(path+".reason") {
-			c.report("reject-reason", path, "a rejected token needs reason: why it must not pass")
+			c.reportf("reject-reason", path, "a rejected token needs reason: why it must not pass")
 		}
 		if len(t.User) > 0 {
-			c.reportKey("reject-user", path+".user", "user is for accepted tokens")
+			c.reportKeyf("reject-user", path+".user", "user is for accepted tokens")
 		}
 	}
 }
 
 func (c *checker) testToken(t *Token, path string, seen map[string]bool) {
 	if seen[t.Name] && t.Name != "" {
-		c.report("test-name", path+".name", "there is a token %q already", t.Name)
+		c.reportf("test-name", path+".name", "there is a token %q already", t.Name)
 	}
 	seen[t.Name] = true
 }
@@ -81,13 +81,13 @@ func (c *checker) testConfig() {
 	for i := range c.Spec.Config {
 		f := &c.Spec.Config[i]
 		if _, set := config[f.Name]; f.Required && !set && f.Example == "" && !f.isFunction() && f.Name != "" {
-			c.report("test-config-missing", "test.config", "the test needs a value for %s: give the field an example, "+
+			c.reportf("test-config-missing", "test.config", "the test needs a value for %s: give the field an example, "+
 				"or set it under test.config", f.Name)
 		}
 	}
 	for i, g := range c.Spec.RequireOneOf {
 		if !slices.ContainsFunc(g.Fields, func(name string) bool { _, set := config[name]; return set }) {
-			c.report("test-config-missing", "test.config", "the test needs a value for one of the fields of require_one_of[%d]", i)
+			c.reportf("test-config-missing", "test.config", "the test needs a value for one of the fields of require_one_of[%d]", i)
 		}
 	}
 }
@@ -96,20 +96,20 @@ func (c *checker) testValue(f *Field, value any, path string) {
 	switch v := value.(type) {
 	case string:
 		if f.Type == TypeList || f.isFunction() {
-			c.report("test-config-type", path, "%s is a %s: it cannot be set to a text", f.Name, f.Type)
+			c.reportf("test-config-type", path, "%s is a %s: it cannot be set to a text", f.Name, f.Type)
 		} else if must, ok := f.accepts(v); !ok {
-			c.report("field-value", path, "%s must be %s", f.Name, must)
+			c.reportf("field-value", path, "%s must be %s", f.Name, must)
 		} else if len(v) < f.MinLength {
-			c.report("field-value", path, "%s must be at least %d bytes long", f.Name, f.MinLength)
+			c.reportf("field-value", path, "%s must be at least %d bytes long", f.Name, f.MinLength)
 		}
 	case []any:
 		for _, entry := range v {
 			if _, text := entry.(string); !text || f.Type != TypeList {
-				c.report("test-config-type", path, "%s is a %s: it cannot be set to this list", f.Name, f.Type)
+				c.reportf("test-config-type", path, "%s is a %s: it cannot be set to this list", f.Name, f.Type)
 				return
 			}
 		}
 	default:
-		c.report("test-config-type", path, "%s must be set to a text or a list of texts", f.Name)
+		c.reportf("test-config-type", path, "%s must be set to a text or a list of texts", f.Name)
 	}
 }

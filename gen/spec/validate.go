@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/token"
 	"go/types"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -36,6 +37,7 @@ func Validate(d *Document) problem.List {
 // checker holds what the rules between parts of a spec need.
 type checker struct {
 	*Document
+
 	// fields are the positions of the config fields by name.
 	fields map[string]int
 	// values are what the derived values above the one being checked stand for.
@@ -50,10 +52,24 @@ var reserved = []string{
 	"http", "json", "metadata", "oauth", "providertest", "runtime", "testing", "time", "verify",
 }
 
+// name checks the provider's name, which is also the file's.
 func (c *checker) name() {
 	name := c.Spec.Name
+	want, ok := strings.CutSuffix(filepath.Base(filepath.ToSlash(c.File)), ".yaml")
+	if !ok {
+		c.add(problem.Error, "file-extension", problem.Position{}, "a spec's file name ends in .yaml", "")
+		return
+	}
+	if !words["package_name"].valid(name) {
+		return
+	}
 	if token.IsKeyword(name) || types.Universe.Lookup(name) != nil || slices.Contains(reserved, name) {
-		c.report("reserved-name", "name", "name %q is taken: Go or the generated code uses it", name)
+		c.reportf("reserved-name", "name", "name %q is taken: Go or the generated code uses it", name)
+		return
+	}
+	if name != want {
+		c.add(problem.Error, "file-name", c.where("name").value, fmt.Sprintf(
+			"name %q does not match the file: rename the file to %s.yaml, or the provider to %s", name, name, want), want)
 	}
 }
 
@@ -65,18 +81,18 @@ func (c *checker) config() {
 			continue
 		}
 		if _, twice := c.fields[f.Name]; twice {
-			c.report("duplicate-field", path+".name", "there is a config field %q already", f.Name)
+			c.reportf("duplicate-field", path+".name", "there is a config field %q already", f.Name)
 			continue
 		}
 		c.fields[f.Name] = i
 		goName := f.GoName()
 		if other, taken := goNames[goName]; taken {
-			c.report("go-name-taken", path+".name", "%s and %s both become %s in Go: give one of them another name with `go:`",
+			c.reportf("go-name-taken", path+".name", "%s and %s both become %s in Go: give one of them another name with `go:`",
 				other, f.Name, goName)
 		}
 		goNames[goName] = f.Name
 		if other, taken := envs[f.Env]; taken && f.Env != "" {
-			c.report("env-taken", path+".env", "%s sets %s already", f.Env, other)
+			c.reportf("env-taken", path+".env", "%s sets %s already", f.Env, other)
 		}
 		envs[f.Env] = f.Name
 		c.fieldKeys(f, path)
@@ -87,27 +103,27 @@ func (c *checker) config() {
 // fieldKeys refuses keys that would do nothing for a field's type.
 func (c *checker) fieldKeys(f *Field, path string) {
 	if f.Normalize != "" && f.Type != TypeURL {
-		c.reportKey("normalize-type", path+".normalize", "normalize is for fields of type url; %s is a %s", f.Name, f.Type)
+		c.reportKeyf("normalize-type", path+".normalize", "normalize is for fields of type url; %s is a %s", f.Name, f.Type)
 	}
 	if f.MinLength != 0 && f.Type != TypeSecret {
-		c.reportKey("min-length-type", path+".min_length", "min_length is for fields of type secret; %s is a %s", f.Name, f.Type)
+		c.reportKeyf("min-length-type", path+".min_length", "min_length is for fields of type secret; %s is a %s", f.Name, f.Type)
 	}
 	if f.Missing != "" && !f.Required {
-		c.reportKey("missing-optional", path+".missing", "missing is for required fields; %s is optional", f.Name)
+		c.reportKeyf("missing-optional", path+".missing", "missing is for required fields; %s is optional", f.Name)
 	}
 	if f.Required && len(f.Default) > 0 {
-		c.reportKey("required-default", path+".default", "%s is required and has a default: it can be only one of them", f.Name)
+		c.reportKeyf("required-default", path+".default", "%s is required and has a default: it can be only one of them", f.Name)
 	}
 	if len(f.Default) > 0 && f.Type == TypeSecret {
-		c.reportKey("secret-default", path+".default", "a secret must not have a default: everybody who reads the spec would know it")
+		c.reportKeyf("secret-default", path+".default", "a secret must not have a default: everybody who reads the spec would know it")
 	}
 	if len(f.Default) > 1 && f.Type != TypeList {
-		c.report("default-many", path+".default", "several defaults are for fields of type list; %s is a %s", f.Name, f.Type)
+		c.reportf("default-many", path+".default", "several defaults are for fields of type list; %s is a %s", f.Name, f.Type)
 	}
 	if f.isFunction() {
 		for _, key := range []string{"env", "default", "example"} {
 			if c.has(path + "." + key) {
-				c.reportKey("function-field", path+"."+key, "%s is a Go function: it cannot have %s", f.Name, key)
+				c.reportKeyf("function-field", path+"."+key, "%s is a Go function: it cannot have %s", f.Name, key)
 			}
 		}
 	}
@@ -115,11 +131,11 @@ func (c *checker) fieldKeys(f *Field, path string) {
 
 func (c *checker) fieldValues(f *Field, path string) {
 	if must, ok := f.accepts(f.Example); !ok && c.known(path+".example") {
-		c.report("field-value", path+".example", "example %q must be %s, as %s asks for", f.Example, must, f.Name)
+		c.reportf("field-value", path+".example", "example %q must be %s, as %s asks for", f.Example, must, f.Name)
 	}
 	for i, value := range f.Default {
 		if must, ok := f.accepts(value); !ok {
-			c.report("field-value", fmt.Sprintf("%s.default[%d]", path, i), "default %q must be %s, as %s asks for", value, must, f.Name)
+			c.reportf("field-value", fmt.Sprintf("%s.default[%d]", path, i), "default %q must be %s, as %s asks for", value, must, f.Name)
 		}
 	}
 }
@@ -132,9 +148,9 @@ func (c *checker) groups() {
 			switch {
 			case f == nil:
 			case f.Required:
-				c.report("group-required", path, "%s is required anyway: a group is for fields of which each alone may be missing", name)
+				c.reportf("group-required", path, "%s is required anyway: a group is for fields of which each alone may be missing", name)
 			case !f.isText():
-				c.report("group-type", path, "%s is a %s: a group is for fields that are text", name, f.Type)
+				c.reportf("group-type", path, "%s is a %s: a group is for fields that are text", name, f.Type)
 			}
 		}
 	}
@@ -155,9 +171,9 @@ func (c *checker) field(name, path string) *Field {
 }
 
 func (c *checker) fieldNames() []string {
-	var list []string
+	list := make([]string, len(c.Spec.Config))
 	for i := range c.Spec.Config {
-		list = append(list, c.Spec.Config[i].Name)
+		list[i] = c.Spec.Config[i].Name
 	}
 	return list
 }
@@ -166,7 +182,7 @@ func (c *checker) fieldNames() []string {
 func (c *checker) typed(rule, name, path, want string) *Field {
 	f := c.field(name, path)
 	if f != nil && f.Type != want {
-		c.report(rule, path, "%s is a %s: this must be a config field of type %s", name, f.Type, want)
+		c.reportf(rule, path, "%s is a %s: this must be a config field of type %s", name, f.Type, want)
 		return nil
 	}
 	return f
@@ -186,13 +202,13 @@ func (c *checker) unknownName(rule, what, name, path string, known []string) {
 
 func (c *checker) unused() {
 	for i := range c.Spec.Config {
-		if f := &c.Spec.Config[i]; f.Name != "" && !c.used[f.Name] {
-			c.report("unused-field", fmt.Sprintf("config[%d].name", i), "nothing uses the config field %s: it would do nothing", f.Name)
+		if f := &c.Spec.Config[i]; referencePattern.MatchString(f.Name) && !c.used[f.Name] {
+			c.reportf("unused-field", fmt.Sprintf("config[%d].name", i), "nothing uses the config field %s: it would do nothing", f.Name)
 		}
 	}
 	for i, v := range c.Spec.Values {
 		if !c.used[v.Name] {
-			c.reportKey("unused-value", fmt.Sprintf("values[%d]", i), "nothing uses the value %s", v.Name)
+			c.reportKeyf("unused-value", fmt.Sprintf("values[%d]", i), "nothing uses the value %s", v.Name)
 		}
 	}
 }
@@ -200,11 +216,11 @@ func (c *checker) unused() {
 // provenance warns of a spec that nobody has checked.
 func (c *checker) provenance() {
 	if c.Spec.Docs.Verified.On == "" && c.known("docs.verified") && c.known("docs.verified.on") {
-		c.warn("unverified", "docs", "docs.verified does not say when the facts were checked, and against what")
+		c.warnf("unverified", "docs", "docs.verified does not say when the facts were checked, and against what")
 	}
 	for i, line := range c.lines {
-		if column := strings.Index(line, todoMark); column >= 0 {
-			c.add(problem.Warning, "todo", problem.Position{Line: i + 1, Column: len([]rune(line[:column])) + 1},
+		if before, _, marked := strings.Cut(line, todoMark); marked {
+			c.add(problem.Warning, "todo", problem.Position{Line: i + 1, Column: len([]rune(before)) + 1},
 				"a "+todoMark+" is left: check the fact, then remove the mark", "")
 		}
 	}

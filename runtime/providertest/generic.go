@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,64 +32,88 @@ func (w *world) variant(claims map[string]any) Token {
 	return Token{Header: token.Header, Claims: all}
 }
 
-// checkClaims rejects variations of a good token that no provider may accept.
+// misdirected returns the first accepted token with another audience.
+func (w *world) misdirected(audience any) Token {
+	token := w.variant(nil)
+	token.audience = &audience
+	return token
+}
+
+// variation is a token that no provider may accept.
+type variation struct {
+	name   string
+	token  Token
+	reason oauth.Reason
+}
+
+// checkClaims rejects variations of a good token.
 func (w *world) checkClaims(t *testing.T) {
-	issuer := w.description.Issuer
-	cases := []struct {
-		name   string
-		claims map[string]any
-		reason oauth.Reason
-	}{
-		{"a token of another issuer", map[string]any{"iss": "https://attacker.example"}, oauth.ReasonIssuer},
-		{"a token whose issuer has one slash more or less", map[string]any{"iss": slashed(issuer)}, oauth.ReasonIssuer},
-		{"a token whose issuer is written in capitals", map[string]any{"iss": strings.ToUpper(issuer)}, oauth.ReasonIssuer},
-		{"an expired token", map[string]any{"exp": now.Add(-time.Hour).Unix()}, oauth.ReasonExpired},
-		{"a token with an expiry that is text", map[string]any{"exp": "never"}, oauth.ReasonInvalidTime},
-		{"a token that is not valid yet", map[string]any{"nbf": now.Add(time.Hour).Unix()}, oauth.ReasonNotYetValid},
-		{"a token that is bound to a client's key", map[string]any{"cnf": map[string]any{"jkt": "thumbprint"}}, oauth.ReasonSenderConstrained},
-	}
+	t.Helper()
+	variations := w.badClaims()
 	if !w.suite.OwnVerifier {
-		cases = append(cases, []struct {
-			name   string
-			claims map[string]any
-			reason oauth.Reason
-		}{
-			{"a token without issuer", map[string]any{"iss": nil}, oauth.ReasonIssuer},
-			{"a token without expiry", map[string]any{"exp": nil}, oauth.ReasonInvalidTime},
-			{"a token with an issuer among others", map[string]any{"iss": []any{issuer}}, oauth.ReasonIssuer},
-		}...)
+		variations = append(variations, w.worseClaims()...)
+		if !w.suite.IssuerBound || w.description.Audience != "" {
+			variations = append(variations, w.badAudiences()...)
+		}
+		if !w.suite.IssuerBound || !w.suite.IDTokenShaped {
+			variations = append(variations, w.idToken())
+		}
 	}
-	if !w.suite.OwnVerifier && (!w.suite.IssuerBound || w.description.Audience != "") {
-		cases = append(cases, []struct {
-			name   string
-			claims map[string]any
-			reason oauth.Reason
-		}{
-			{"a token whose audience is another server", map[string]any{"aud": "https://other.example.com/mcp"}, oauth.ReasonAudience},
-			{"a token whose audience begins like ours", map[string]any{"aud": w.audience() + "2"}, oauth.ReasonAudience},
-			{"a token whose audiences are all others", map[string]any{"aud": []any{"one", "two"}}, oauth.ReasonAudience},
-			{"a token without audience", map[string]any{"aud": nil}, oauth.ReasonAudience},
-		}...)
-	}
-	for _, c := range cases {
-		t.Run("rejects "+c.name, func(t *testing.T) {
+	for _, v := range variations {
+		t.Run("rejects "+v.name, func(t *testing.T) {
 			t.Parallel()
-			w.rejects(t, w.sign(t, w.variant(c.claims)), c.reason)
+			w.rejects(t, w.sign(t, v.token), v.reason)
 		})
 	}
-	if w.suite.OwnVerifier {
-		return
+}
+
+// badClaims are refused even where a function of the operator checks tokens.
+func (w *world) badClaims() []variation {
+	issuer := w.description.Issuer
+	return []variation{
+		{"a token of another issuer", w.variant(map[string]any{"iss": "https://attacker.example"}), oauth.ReasonIssuer},
+		{"a token whose issuer has one slash more or less", w.variant(map[string]any{"iss": slashed(issuer)}), oauth.ReasonIssuer},
+		{"a token whose issuer is written in capitals", w.variant(map[string]any{"iss": strings.ToUpper(issuer)}), oauth.ReasonIssuer},
+		{"an expired token", w.variant(map[string]any{"exp": now.Add(-time.Hour).Unix()}), oauth.ReasonExpired},
+		{"a token with an expiry that is text", w.variant(map[string]any{"exp": "never"}), oauth.ReasonInvalidTime},
+		{"a token that is not valid yet", w.variant(map[string]any{"nbf": now.Add(time.Hour).Unix()}), oauth.ReasonNotYetValid},
+		{
+			"a token that is bound to a client's key",
+			w.variant(map[string]any{"cnf": map[string]any{"jkt": "thumbprint"}}), oauth.ReasonSenderConstrained,
+		},
 	}
-	t.Run("rejects an ID token", func(t *testing.T) {
-		t.Parallel()
-		token := w.variant(map[string]any{"aud": "client-1", "nonce": "n-0S6", "at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"})
-		token.Header = maps.Clone(token.Header)
-		if token.Header == nil {
-			token.Header = map[string]any{}
-		}
-		token.Header["typ"] = "JWT"
-		w.rejects(t, w.sign(t, token), "")
-	})
+}
+
+// worseClaims are refused where the rules check tokens.
+func (w *world) worseClaims() []variation {
+	return []variation{
+		{"a token without issuer", w.variant(map[string]any{"iss": nil}), oauth.ReasonIssuer},
+		{"a token with a list of issuers", w.variant(map[string]any{"iss": []any{w.description.Issuer}}), oauth.ReasonIssuer},
+		{"a token without expiry", w.variant(map[string]any{"exp": nil}), oauth.ReasonInvalidTime},
+	}
+}
+
+// badAudiences are tokens for somebody else.
+func (w *world) badAudiences() []variation {
+	return []variation{
+		{"a token whose audience is another server", w.misdirected("https://other.example.com/mcp"), oauth.ReasonAudience},
+		{"a token whose audience begins like ours", w.misdirected(w.audience() + "2"), oauth.ReasonAudience},
+		{"a token whose audiences are all others", w.misdirected([]any{"one", "two"}), oauth.ReasonAudience},
+		{"a token without audience", w.misdirected(nil), oauth.ReasonAudience},
+	}
+}
+
+// idToken is what a client gets beside the access token: for the client, with a nonce and hashes.
+func (w *world) idToken() variation {
+	token := w.variant(map[string]any{"nonce": "n-0S6_WzA2Mj", "at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"})
+	token.Header = maps.Clone(token.Header)
+	if token.Header == nil {
+		token.Header = map[string]any{}
+	}
+	token.Header["typ"] = "JWT"
+	var client any = "client-1"
+	token.audience = &client
+	return variation{"an ID token", token, ""}
 }
 
 // slashed returns a URL with its trailing slash taken or given.
@@ -101,6 +126,7 @@ func slashed(url string) string {
 
 // checkAlgorithms accepts a good token in every algorithm, and refuses every other algorithm.
 func (w *world) checkAlgorithms(t *testing.T) {
+	t.Helper()
 	for _, algorithm := range w.oneOfEachKind() {
 		t.Run("accepts a token signed with "+algorithm, func(t *testing.T) {
 			t.Parallel()
@@ -110,7 +136,7 @@ func (w *world) checkAlgorithms(t *testing.T) {
 		})
 	}
 	for _, algorithm := range []string{"ES256", "ES512", "EdDSA", "HS256"} {
-		if contains(w.suite.Algorithms, algorithm) {
+		if slices.Contains(w.suite.Algorithms, algorithm) {
 			continue
 		}
 		t.Run("rejects a token signed with "+algorithm, func(t *testing.T) {
@@ -124,17 +150,9 @@ func (w *world) checkAlgorithms(t *testing.T) {
 	}
 }
 
-func contains(list []string, s string) bool {
-	for _, entry := range list {
-		if entry == s {
-			return true
-		}
-	}
-	return false
-}
-
 // checkForgeries refuses tokens that the provider did not sign.
 func (w *world) checkForgeries(t *testing.T) {
+	t.Helper()
 	first := w.algorithms()[0]
 	good := w.sign(t, w.suite.Accept[0])
 	head, rest, _ := strings.Cut(good, ".")
@@ -203,47 +221,51 @@ func (w *world) typ() any {
 // publicKeySecrets are HMAC keys made of the provider's public key in the spellings in which somebody might have it.
 func (w *world) publicKeySecrets(t *testing.T) map[string]*jose.SigningKey {
 	t.Helper()
+	key := w.asymmetric()
+	if key == nil {
+		return nil
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	jwk, err := key.PublicJWK()
+	if err != nil {
+		t.Fatal(err)
+	}
 	secrets := map[string]*jose.SigningKey{}
-	for _, key := range w.keys {
-		if key.Public() == nil {
-			continue
-		}
-		der, err := x509.MarshalPKIXPublicKey(key.Public())
-		if err != nil {
+	for name, spelling := range map[string][]byte{
+		"PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "DER": der, "JWK": jwk,
+	} {
+		if secrets[name], err = jose.NewSecretSigningKey("HS256", spelling); err != nil {
 			t.Fatal(err)
 		}
-		jwk, err := key.PublicJWK()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, bytes := range map[string][]byte{
-			"PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "DER": der, "JWK": jwk,
-		} {
-			secret, err := jose.NewSecretSigningKey("HS256", bytes)
-			if err != nil {
-				t.Fatal(err)
-			}
-			secrets[name] = secret
-		}
-		break
 	}
 	return secrets
 }
 
+// asymmetric is the fake's first key with a public part, nil where there is none.
+func (w *world) asymmetric() *jose.SigningKey {
+	for _, algorithm := range w.oneOfEachKind() {
+		if key := w.keys[algorithm]; key.Public() != nil {
+			return key
+		}
+	}
+	return nil
+}
+
 // checkOutage answers 503, never 401, while the provider's keys cannot be had.
 func (w *world) checkOutage(t *testing.T) {
+	t.Helper()
 	t.Run("says that the provider is unavailable when its keys cannot be fetched", func(t *testing.T) {
 		t.Parallel()
-		for algorithm, key := range w.keys {
-			if key.Public() == nil {
-				continue
-			}
-			token := w.signWith(t, w.keys[algorithm], w.suite.Accept[0])
-			_, err := w.newProvider(t, broken{}).Verify(t.Context(), token, Resource)
-			if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
-				t.Errorf("the answer is %v, want temporarily_unavailable", err)
-			}
+		key := w.asymmetric()
+		if key == nil {
 			return
+		}
+		_, err := w.newProvider(t, broken{}).Verify(t.Context(), w.signWith(t, key, w.suite.Accept[0]), Resource)
+		if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+			t.Errorf("the answer is %v, want temporarily_unavailable", err)
 		}
 	})
 }
@@ -256,6 +278,7 @@ func (broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, err
 
 // checkMetadata serves the provider's metadata to clients with the very issuer that tokens and resource metadata name.
 func (w *world) checkMetadata(t *testing.T) {
+	t.Helper()
 	t.Run("serves authorization server metadata of its issuer", func(t *testing.T) {
 		t.Parallel()
 		guard, err := runtime.NewGuard(w.provider, runtime.GuardConfig{Resource: Resource})
@@ -277,8 +300,8 @@ func (w *world) checkMetadata(t *testing.T) {
 
 // Verifier stands in for the operator's function of a provider that has one: it reads the claims of any signed token, checks
 // nothing, and refuses what is no token. It is for tests, which is why it wants one.
-func Verifier(t testing.TB) oauth.TokenVerifier {
-	t.Helper()
+func Verifier(tb testing.TB) oauth.TokenVerifier {
+	tb.Helper()
 	return oauth.TokenVerifierFunc(func(_ context.Context, token, _ string) (oauth.Claims, error) {
 		parts := strings.Split(token, ".")
 		if len(parts) != 3 {

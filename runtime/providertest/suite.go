@@ -22,8 +22,12 @@ type Suite struct {
 	Algorithms []string
 	// SharedSecret is the configured key of the HMAC algorithms among them.
 	SharedSecret string
+	// AudienceClaim is the path of the claim with a token's audience, aud by default.
+	AudienceClaim string
 	// IssuerBound says that tokens of this provider need no audience.
 	IssuerBound bool
+	// IDTokenShaped says that access tokens of this provider look like ID tokens.
+	IDTokenShaped bool
 	// OwnVerifier says that tokens are checked by [Verifier] in place of the operator's function: then only what the runtime
 	// checks itself is tested.
 	OwnVerifier bool
@@ -50,6 +54,9 @@ type Token struct {
 	WantUser map[string]any
 	// Reason is why a token must be refused; empty accepts any reason.
 	Reason oauth.Reason
+
+	// audience, when set, is put in place of the right audience; a pointer to nil leaves the claim out.
+	audience *any
 }
 
 // Resource is the canonical URL of the server that the tokens are for.

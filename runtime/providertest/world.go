@@ -177,14 +177,45 @@ func (w *world) claims(token Token) map[string]any {
 	claims := map[string]any{
 		"iss": w.description.Issuer, "sub": "user-1", "iat": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
-	if audience := w.audience(); audience != "" {
-		claims["aud"] = audience
-	}
-	if own, ok := w.expand(token.Claims).(map[string]any); ok {
-		maps.Copy(claims, own)
+	own, _ := w.expand(token.Claims).(map[string]any)
+	maps.Copy(claims, own)
+	path := w.audiencePath()
+	_, named := claims[path[0]]
+	switch audience := w.audience(); {
+	case token.audience != nil:
+		place(claims, path, *token.audience)
+	case audience != "" && !named:
+		place(claims, path, audience)
 	}
 	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
 	return claims
+}
+
+// audiencePath is the way down to the claim with the audience. A backslash keeps a dot in a name.
+func (w *world) audiencePath() []string {
+	if w.suite.AudienceClaim == "" {
+		return []string{"aud"}
+	}
+	const dot = "\x00"
+	names := strings.Split(strings.ReplaceAll(w.suite.AudienceClaim, `\.`, dot), ".")
+	for i := range names {
+		names[i] = strings.ReplaceAll(names[i], dot, ".")
+	}
+	return names
+}
+
+// place puts a value into nested objects, leaving the objects of others as they are.
+func place(object map[string]any, path []string, value any) {
+	if len(path) > 1 {
+		inner, _ := object[path[0]].(map[string]any)
+		inner = maps.Clone(inner)
+		if inner == nil {
+			inner = map[string]any{}
+		}
+		place(inner, path[1:], value)
+		value = inner
+	}
+	object[path[0]] = value
 }
 
 // key returns the fake's key for the algorithm that a token's header names.

@@ -1,0 +1,127 @@
+package gen_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/gen"
+	"github.com/latchkey-auth/latchkey/gen/problem"
+	"github.com/latchkey-auth/latchkey/gen/spec"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// inevitable are the rules that a mistake breaks along with its own.
+var inevitable = map[string][]string{
+	"alias":           {"anchor"},        // an alias needs one
+	"negative-number": {"secret-length"}, // such a secret is also too short
+}
+
+// TestProblems holds the words of every rule: a spec with one mistake, and what the generator says of it.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/errors/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no cases: %v", err)
+	}
+	for _, file := range files {
+		rule := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		t.Run("reports "+rule+" where and why it is broken", func(t *testing.T) {
+			t.Parallel()
+			_, problems := gen.Check([]gen.Spec{{File: "specs/example.yaml", Data: read(t, file)}})
+			for _, p := range problems {
+				if p.Rule != rule && !slices.Contains(inevitable[rule], p.Rule) {
+					t.Errorf("also reports %s: %s", p.Rule, p.Message)
+				}
+			}
+			var b bytes.Buffer
+			if err := problems.Write(&b, problem.Text); err != nil {
+				t.Fatal(err)
+			}
+			compare(t, strings.TrimSuffix(file, ".yaml")+".txt", b.Bytes())
+		})
+	}
+}
+
+// elsewhere are the rules that a file in testdata cannot break: they are about the file itself.
+var elsewhere = map[string]bool{"file-size": true, "file-extension": true}
+
+// TestEveryRuleHasACase lists the rules for which nobody has written down what they say.
+func TestEveryRuleHasACase(t *testing.T) {
+	t.Parallel()
+	for _, rule := range spec.Rules() {
+		if _, err := os.Stat("testdata/errors/" + rule + ".yaml"); err != nil && !elsewhere[rule] {
+			t.Errorf("rule %s has no case in testdata/errors", rule)
+		}
+	}
+}
+
+func TestProblemsOfTheFileItself(t *testing.T) {
+	t.Parallel()
+	valid := []byte("spec: 1\nname: example\n")
+	cases := []struct {
+		name, file string
+		data       []byte
+		rule       string
+		want       string
+	}{
+		{"refuses a file that is far too large", "specs/example.yaml", bytes.Repeat([]byte("# x\n"), 100_000), "file-size",
+			"specs/example.yaml: the file is larger than 256 KB\n"},
+		{"refuses another extension", "specs/example.yml", valid, "file-extension",
+			"specs/example.yml: a spec's file name ends in .yaml\n"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, problems := gen.Check([]gen.Spec{{File: c.file, Data: c.data}})
+			for _, p := range problems {
+				if p.Rule != c.rule {
+					continue
+				}
+				var b bytes.Buffer
+				if err := (problem.List{p}).Write(&b, problem.Text); err != nil || b.String() != c.want {
+					t.Errorf("says %q, want %q (%v)", b.String(), c.want, err)
+				}
+				return
+			}
+			t.Errorf("%s is not among %v", c.rule, problems)
+		})
+	}
+}
+
+func TestTwoFilesOfOneProvider(t *testing.T) {
+	t.Parallel()
+	data := read(t, "../specs/keycloak.yaml")
+	_, problems := gen.Check([]gen.Spec{{File: "specs/keycloak.yaml", Data: data}, {File: "more/keycloak.yaml", Data: data}})
+	if len(problems) != 1 || problems[0].Rule != "provider-taken" {
+		t.Errorf("problems are %v, want provider-taken alone", problems)
+	}
+}
+
+func read(tb testing.TB, file string) []byte {
+	tb.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
+}
+
+// compare checks text against a golden file, or writes it with -update.
+func compare(t *testing.T, golden string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(golden, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if want := read(t, golden); !bytes.Equal(got, want) {
+		t.Errorf("differs from %s (run the test with -update to accept it):\n%s\nwant\n%s", golden, got, want)
+	}
+}
