@@ -29,7 +29,7 @@ func (g *Generate) Run(streams *Streams) error {
 	if err != nil {
 		return err
 	}
-	importPath, err := importPath(g.Out)
+	importPath, err := packagePath(g.Out)
 	if err != nil {
 		return err
 	}
@@ -117,8 +117,8 @@ func relative(changes []output.Change) []output.Change {
 	return shown
 }
 
-// importPath returns the import path of a folder, which need not exist yet: that of the module around it and the way down.
-func importPath(folder string) (string, error) {
+// packagePath returns the import path of a folder, which need not exist yet: that of the module around it and the way down.
+func packagePath(folder string) (string, error) {
 	absolute, err := filepath.Abs(folder)
 	if err != nil {
 		return "", err

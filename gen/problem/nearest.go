@@ -23,7 +23,7 @@ func fold(s string) string {
 func distance(a, b string) int {
 	const tooFar = 64 // nobody means a word of another length class, and rows stay short
 	if len(a) > tooFar || len(b) > tooFar {
-		return tooFar
+		return max(len(a), len(b))
 	}
 	var beforePrevious, previous []int
 	current := make([]int, len(b)+1)
