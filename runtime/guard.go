@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -53,6 +54,10 @@ type Guard struct {
 	routes    []Route
 	logger    *slog.Logger
 	origins   originList
+	// verify checks access tokens: the provider's, or those that the server issues in proxy mode.
+	verify func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
+	// issuer is the authorization server that clients are sent to.
+	issuer string
 }
 
 // endpoint is a protected path with what its challenges say.
@@ -83,7 +88,10 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	if config.MaxTokenBytes <= 0 {
 		config.MaxTokenBytes = DefaultMaxTokenBytes
 	}
-	g := &Guard{provider: provider, config: config, logger: config.Logger}
+	g := &Guard{
+		provider: provider, config: config, logger: config.Logger,
+		verify: provider.Verify, issuer: provider.Describe().Issuer,
+	}
 	if g.logger == nil {
 		g.logger = loggerOf(provider)
 	}
@@ -137,12 +145,12 @@ func (g *Guard) addRoutes(resource string) error {
 		}
 		g.route(e.metadataURL, handler, false)
 	}
-	source, issuer := metadataSource(g.provider), g.provider.Describe().Issuer
+	source := metadataSource(g.provider)
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
 		handler := source.Handler(suffix)
 		g.route(oauth.RootWellKnown(resource, suffix), handler, true)
 		g.route(oauth.InsertWellKnown(resource, suffix), handler, false)
-		g.route(oauth.InsertWellKnown(issuer, suffix), handler, true)
+		g.route(oauth.InsertWellKnown(g.issuer, suffix), handler, true)
 	}
 	return nil
 }
@@ -159,7 +167,7 @@ func (g *Guard) route(address string, handler http.Handler, shared bool) {
 func (g *Guard) resourceMetadata(resource string) oauth.ProtectedResourceMetadata {
 	return oauth.ProtectedResourceMetadata{
 		Resource:               resource,
-		AuthorizationServers:   []string{g.provider.Describe().Issuer},
+		AuthorizationServers:   []string{g.issuer},
 		ScopesSupported:        g.announcedScopes(),
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           g.config.Name,
@@ -218,7 +226,7 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 		return nil, err
 	}
 	e := g.endpointOf(r)
-	info, err := g.provider.Verify(r.Context(), token, e.resource)
+	info, err := g.verify(r.Context(), token, e.resource)
 	if err != nil {
 		return nil, err
 	}
