@@ -13,20 +13,29 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/betterauth"
 )
 
-// startPair starts a Better Auth and a resource server in front of it. further resources are known to Better Auth too.
-func startPair(ctx context.Context, t *testing.T, algorithm string, further ...string) *harness.ResourceServer {
+// startBetterAuth starts a server for one resource.
+func startBetterAuth(ctx context.Context, t *testing.T, resource string) harness.Server {
 	t.Helper()
-	dir := logDir(t)
-	resource := &harness.ResourceServer{Binary: suite.binary, LogDir: dir, Port: port(ctx, t)}
+	return newBetterAuth(ctx, t, "", resource)
+}
+
+func newBetterAuth(ctx context.Context, t *testing.T, algorithm string, resources ...string) *betterauth.Server {
+	t.Helper()
 	server, err := betterauth.Start(ctx, betterauth.Config{
-		Root: suite.root, Node: suite.node, LogDir: dir, Port: port(ctx, t), Algorithm: algorithm,
-		Resources: append(further, resource.MCPURL()),
+		Root: suite.root, Node: suite.node, LogDir: logDir(t), Port: port(ctx, t), Algorithm: algorithm, Resources: resources,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
-	resource.Server = server
+	return server
+}
+
+// startPair starts a Better Auth and a resource server in front of it. further resources are known to Better Auth too.
+func startPair(ctx context.Context, t *testing.T, algorithm string, further ...string) *harness.ResourceServer {
+	t.Helper()
+	resource := &harness.ResourceServer{Binary: suite.binary, LogDir: logDir(t), Port: port(ctx, t)}
+	resource.Server = newBetterAuth(ctx, t, algorithm, append(further, resource.MCPURL())...)
 	if err := resource.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -71,23 +80,23 @@ func TestBetterAuthTokens(t *testing.T) {
 		if strings.Count(token, ".") == 2 {
 			t.Fatal("the token is not opaque")
 		}
-		wantRefused(t, resource, token, "not_a_jwt", "not a signed JWT", "resource")
+		wantRefused(t, resource, token, "reason=not_a_jwt", "not a signed JWT", "resource")
 	})
 	t.Run("refuses an ID token of the same server", func(t *testing.T) {
-		wantRefused(t, resource, login(t, "openid email", resource.MCPURL()).IDToken, "audience")
+		wantRefused(t, resource, login(t, "openid email", resource.MCPURL()).IDToken, "reason=token_type") // Better Auth gives it no typ
 	})
 	t.Run("refuses a token for another resource of the same server", func(t *testing.T) {
-		wantRefused(t, resource, login(t, "openid", other).AccessToken, "audience")
+		wantRefused(t, resource, login(t, "openid", other).AccessToken, "reason=audience")
 	})
 	t.Run("refuses a refresh token", func(t *testing.T) {
-		wantRefused(t, resource, login(t, "openid offline_access", resource.MCPURL()).RefreshToken, "not_a_jwt")
+		wantRefused(t, resource, login(t, "openid offline_access", resource.MCPURL()).RefreshToken, "reason=not_a_jwt")
 	})
 	t.Run("refuses a token whose signature was changed", func(t *testing.T) {
 		token := []byte(login(t, "openid", resource.MCPURL()).AccessToken)
 		// The first character of the signature: all of its bits count.
 		at := bytes.LastIndexByte(token, '.') + 1
 		token[at] = map[bool]byte{true: 'B', false: 'A'}[token[at] == 'A']
-		wantRefused(t, resource, string(token), "bad_signature")
+		wantRefused(t, resource, string(token), "reason=bad_signature")
 	})
 }
 

@@ -1,13 +1,128 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
+
+// journey is one client's way through the steps of clients/README.md.
+type journey struct {
+	resource *harness.ResourceServer
+	dir      string
+	stepUp   bool
+
+	steps events
+	asked []harness.AuthorizeRequest
+}
+
+// stepUpScope is what the resource server asks for after it was raised. The authorization servers know it, and no client
+// asks for it before.
+const stepUpScope = "notes:write"
+
+// travel runs the client to its end.
+func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
+	t.Helper()
+	work := filepath.Join(j.dir, "work")
+	if err := os.Mkdir(work, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.RemoveAll(work) }() // it holds tokens
+	var raise func(context.Context) error
+	if j.stepUp {
+		raise = func(context.Context) error {
+			return j.resource.Restart(ctx, "--scope", stepUpScope) // the process must outlive the request
+		}
+	}
+	signIn := harness.NewSignIn(j.resource.Server, raise)
+	defer signIn.Stop()
+	err := harness.Run(ctx, harness.Command{
+		Name: "client", LogDir: j.dir, Path: command[0], Args: command[1:],
+		Env: []string{
+			"E2E_MCP_URL=" + j.resource.MCPURL(),
+			"E2E_LOGIN_URL=" + signIn.URL(),
+			"E2E_STEP_UP=" + map[bool]string{true: "yes", false: "no"}[j.stepUp],
+			"E2E_WORK=" + work,
+		},
+		Output: j.steps.add,
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	for _, line := range j.steps.bad {
+		t.Errorf("the client prints a line that is no step: %q", line)
+	}
+	j.asked = signIn.Requests()
+}
+
+// check compares what the client said, and what it asked the authorization server for, with what must happen.
+func (j *journey) check(ctx context.Context, t *testing.T, refreshToken bool) {
+	t.Helper()
+	login := j.steps.step(t, "login")
+	if login.Logins != 1 {
+		t.Errorf("login: %d logins, want 1", login.Logins)
+	}
+	if login.RefreshToken != refreshToken {
+		t.Errorf("login: refresh token %t, want %t", login.RefreshToken, refreshToken)
+	}
+	for _, request := range j.asked {
+		if request.Resource != j.resource.MCPURL() || request.ChallengeMethod != "S256" {
+			t.Errorf("the client asks for resource %q with PKCE %q", request.Resource, request.ChallengeMethod)
+		}
+	}
+	if tools := j.steps.step(t, "list").Tools; !slices.Contains(tools, "whoami") {
+		t.Errorf("list: tools %q lack whoami", tools)
+	}
+	checkCaller(t, "whoami", j.resource.Server, j.steps.step(t, "whoami").Caller)
+
+	// A stale access token is renewed without anybody noticing where there is a refresh token.
+	j.checkStep(t, "renew", map[bool]int{true: 0, false: 1}[refreshToken])
+	if !refreshToken {
+		j.checkStep(t, "refresh", 1) // the login that got the refresh token
+	}
+	if !j.steps.step(t, "bad token").LoginRequired {
+		t.Error("bad token: the client did not ask for a login")
+	}
+	if j.stepUp {
+		if scopes := j.checkStep(t, "step-up", 1).Caller.Scopes; !slices.Contains(scopes, stepUpScope) {
+			t.Errorf("step-up: the caller's scopes %q lack %s", scopes, stepUpScope)
+		}
+	}
+	checkRefusals(ctx, t, j.resource)
+}
+
+// checkStep says whether a step called the tool as the server's user, after that many logins.
+func (j *journey) checkStep(t *testing.T, name string, logins int) event {
+	t.Helper()
+	step := j.steps.step(t, name)
+	checkCaller(t, name, j.resource.Server, step.Caller)
+	if step.Logins != logins {
+		t.Errorf("%s: %d logins, want %d", name, step.Logins, logins)
+	}
+	return step
+}
+
+// checkRefusals looks at the challenges themselves (RS-2, RS-6).
+func checkRefusals(ctx context.Context, t *testing.T, resource *harness.ResourceServer) {
+	t.Helper()
+	metadata := resource.Origin() + "/.well-known/oauth-protected-resource/mcp"
+	for token, wantError := range map[string]string{"": "", "stale": "invalid_token"} {
+		answer, err := resource.Ping(ctx, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkChallenge(t, "token "+strconv.Quote(token), answer.Status, answer.Challenge, wantError, metadata)
+	}
+}
 
 // event is one line of a client, as clients/README.md describes it.
 type event struct {
@@ -62,15 +177,15 @@ func checkCaller(t *testing.T, where string, server harness.Server, caller *harn
 	t.Helper()
 	switch {
 	case caller == nil:
-		t.Errorf("%s: no caller", where)
+		t.Fatalf("%s: no caller", where)
 	case caller.User.UserID != server.UserID():
 		t.Errorf("%s: the caller is %q, want the server's user %q", where, caller.User.UserID, server.UserID())
 	case caller.Issuer != server.Issuer():
 		t.Errorf("%s: the caller's issuer is %q, want %q", where, caller.Issuer, server.Issuer())
 	case caller.ClientID == "":
 		t.Errorf("%s: the caller has no client", where)
-	case len(caller.Expires) == 0:
-		t.Errorf("%s: the caller has no expiry", where)
+	case !caller.ExpiresAt.After(time.Now()):
+		t.Errorf("%s: the caller expires at %s", where, caller.ExpiresAt)
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
+	"github.com/latchkey-auth/latchkey/e2e/servers/keycloak"
 )
 
 // suite is what all cells share: written by TestMain, read by the tests.
@@ -20,6 +22,12 @@ var suite struct {
 	node   string // Node.js 20 or newer
 	node22 string // Node.js 22.19 or newer
 	ports  harness.Ports
+
+	keycloak struct {
+		once     sync.Once
+		instance *keycloak.Instance
+		err      error
+	}
 }
 
 func TestMain(m *testing.M) {
@@ -27,7 +35,11 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if suite.keycloak.instance != nil {
+		suite.keycloak.instance.Stop()
+	}
+	os.Exit(code)
 }
 
 // prepare finds the tools and builds the command line. E2E_BINARY tests one that was built before.

@@ -100,6 +100,19 @@ func (b *Browser) PostForm(ctx context.Context, target string, form url.Values) 
 	return b.post(ctx, target, "application/x-www-form-urlencoded", []byte(form.Encode()))
 }
 
+// Submit posts a form and follows redirects as Visit does.
+func (b *Browser) Submit(ctx context.Context, form *Form, stop func(*url.URL) bool) (*Page, error) {
+	page, err := b.PostForm(ctx, form.Action.String(), form.Values)
+	if err != nil || page.Status < 300 || page.Status > 399 {
+		return page, err
+	}
+	next, err := page.Redirect()
+	if err != nil {
+		return nil, err
+	}
+	return b.Visit(ctx, next.String(), stop)
+}
+
 func (b *Browser) post(ctx context.Context, target, contentType string, body []byte) (*Page, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {

@@ -2,7 +2,6 @@ package harness
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,9 +34,8 @@ func (r *ResourceServer) Start(ctx context.Context, args ...string) error {
 	r.process, err = Start(ctx, Command{
 		Name: "serve", LogDir: r.LogDir, Path: r.Binary,
 		Args: append([]string{
-			"serve", "--provider", r.Server.Provider(),
-			"--addr", fmt.Sprintf("127.0.0.1:%d", r.Port), "--public-url", r.Origin(), "--path", "/mcp",
-		}, args...),
+			"serve", "--addr", fmt.Sprintf("127.0.0.1:%d", r.Port), "--public-url", r.Origin(), "--path", "/mcp",
+		}, append(r.Server.Serve(), args...)...),
 		Env: r.Server.Environment(),
 	})
 	if err != nil {
@@ -112,11 +110,15 @@ func request(ctx context.Context, method, target, token, body string) (*Answer, 
 // Caller is what the tool whoami and GET /whoami answer.
 type Caller struct {
 	User struct {
-		UserID string `json:"userId"`
-		Email  string `json:"email"`
+		UserID   string   `json:"userId"`
+		Email    string   `json:"email"`
+		Name     string   `json:"name"`
+		Username string   `json:"username"`
+		Roles    []string `json:"roles"`
 	} `json:"user"`
-	Scopes   []string        `json:"scopes"`
-	ClientID string          `json:"client_id"`
-	Issuer   string          `json:"issuer"`
-	Expires  json.RawMessage `json:"expires_at"`
+	Scopes      []string  `json:"scopes"`
+	Permissions []string  `json:"permissions"`
+	ClientID    string    `json:"client_id"`
+	Issuer      string    `json:"issuer"`
+	ExpiresAt   time.Time `json:"expires_at"`
 }

@@ -11,8 +11,8 @@ type Server interface {
 	// Login plays the user's browser from the authorization request to the redirect back to the client, which it
 	// returns without following it.
 	Login(ctx context.Context, authorizeURL string) (string, error)
-	// Provider is what `latchkey serve --provider` is told, and Environment what configures it.
-	Provider() string
+	// Serve is what `latchkey serve` is told, and Environment what configures its provider.
+	Serve() []string
 	Environment() []string
 	// Log is what the server has logged so far.
 	Log() string
