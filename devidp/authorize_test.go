@@ -41,6 +41,7 @@ func TestAuthorizeNeverRedirectsToAStranger(t *testing.T) {
 		"loopback with another path":       with(authorizeParameters(), "redirect_uri", "http://127.0.0.1:7000/other"),
 		"loopback under another name":      with(authorizeParameters(), "redirect_uri", "http://localhost:7000/callback"),
 		"loopback port with a host behind": with(authorizeParameters(), "redirect_uri", "http://127.0.0.1:7000@evil.example/callback"),
+		"loopback with an empty port":      with(authorizeParameters(), "redirect_uri", "http://127.0.0.1:/callback"),
 		"loopback over https":              with(authorizeParameters(), "redirect_uri", "https://127.0.0.1:7000/callback"),
 		"redirect URI twice":               twice,
 		"client twice":                     twoClients,

@@ -1,6 +1,7 @@
 package devidp_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -95,6 +96,11 @@ func TestMetadataDocumentIsRefused(t *testing.T) { // AS-4
 		}
 	}
 	elsewhere := serveDocuments(t, func(w http.ResponseWriter, _ *http.Request, id string) { writeDocument(w, document(id)) })
+	t.Cleanup(func() { // after the parallel sub-tests
+		if n := elsewhere.fetched.Load(); n != 0 {
+			t.Errorf("a redirect was followed %d times", n)
+		}
+	})
 	for name, handle := range map[string]func(http.ResponseWriter, *http.Request, string){
 		"when it names another client_id":     changed(map[string]any{"client_id": "https://other.example/client.json"}),
 		"when it names none":                  changed(map[string]any{"client_id": nil}),
@@ -105,6 +111,10 @@ func TestMetadataDocumentIsRefused(t *testing.T) { // AS-4
 		"with an authentication by secret":    changed(map[string]any{"token_endpoint_auth_method": "client_secret_post"}),
 		"with an authentication by other key": changed(map[string]any{"token_endpoint_auth_method": "private_key_jwt"}),
 		"when it is too large":                changed(map[string]any{"client_uri": strings.Repeat("x", 6000)}),
+		"when it is too large by white space": func(w http.ResponseWriter, _ *http.Request, id string) {
+			writeDocument(w, document(id))
+			_, _ = w.Write(bytes.Repeat([]byte{' '}, 6000))
+		},
 		"when it is not JSON": func(w http.ResponseWriter, _ *http.Request, _ string) {
 			_, _ = w.Write([]byte("<html>"))
 		},
@@ -141,9 +151,6 @@ func TestMetadataDocumentIsRefused(t *testing.T) { // AS-4
 				t.Errorf("fetched %d times: a failure was kept", n)
 			}
 		})
-	}
-	if n := elsewhere.fetched.Load(); n != 0 {
-		t.Errorf("a redirect was followed %d times", n)
 	}
 }
 

@@ -32,7 +32,7 @@ func foreign(r *http.Request) string {
 // loopbackAuthority tells whether the host:port of a Host header is this machine, whatever its port.
 func loopbackAuthority(authority string) bool {
 	u, err := url.Parse("http://" + authority + "/")
-	return err == nil && u.Host == authority && u.User == nil && oauth.IsLoopbackHost(u.Hostname())
+	return err == nil && u.Host == authority && oauth.IsLoopbackHost(u.Hostname())
 }
 
 // loopbackOrigin tells whether an Origin header (RFC 6454 section 7) names a page of this machine. The opaque origin

@@ -175,6 +175,23 @@ func TestFormsAreBoundToTheirTransaction(t *testing.T) {
 		consent := consentOf(t, idp, browser(t, idp), authorizeParameters())
 		refused(t, submit(t, idp, browser(t, idp), "/consent", consent, "decision", "allow"), 400)
 	})
+	t.Run("a form with a made-up cookie is refused", func(t *testing.T) {
+		t.Parallel()
+		client := browser(t, idp)
+		consent := consentOf(t, idp, client, authorizeParameters())
+		address, err := url.Parse(idp.URL("/consent"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger := browser(t, idp)
+		for _, cookie := range client.Jar.Cookies(address) {
+			stranger.Jar.SetCookies(address, []*http.Cookie{{Name: cookie.Name, Value: "made-up", Path: "/"}})
+		}
+		refused(t, submit(t, idp, stranger, "/consent", consent, "decision", "allow"), 400)
+		if answer := submit(t, idp, client, "/consent", consent, "decision", "allow"); answer.header.Get("Refresh") == "" {
+			t.Errorf("with the true cookie: status %d", answer.status)
+		}
+	})
 	t.Run("a form without its hidden value is refused", func(t *testing.T) {
 		t.Parallel()
 		client := browser(t, idp)

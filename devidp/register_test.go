@@ -60,7 +60,8 @@ func TestRegistrationRefuses(t *testing.T) {
 	}
 	for name, body := range map[string]string{
 		"text": "redirect_uris", "an array": "[]", "a member twice": `{"redirect_uris":["http://127.0.0.1/"],"redirect_uris":[]}`,
-		"deep nesting": `{"jwks":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`, "nothing": "",
+		"5 KB of white space": `{"redirect_uris":["http://127.0.0.1/"]}` + strings.Repeat(" ", 5000),
+		"deep nesting":        `{"jwks":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`, "nothing": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

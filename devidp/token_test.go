@@ -1,6 +1,8 @@
 package devidp_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -46,6 +48,13 @@ func TestCodeIsRefused(t *testing.T) {
 			}
 		})
 	}
+	t.Run("with a verifier that fits and is too short", func(t *testing.T) { // RFC 7636 section 4.1
+		t.Parallel()
+		digest := sha256.Sum256([]byte("short"))
+		challenge := base64.RawURLEncoding.EncodeToString(digest[:])
+		code := login(t, idp, with(authorizeParameters(), "code_challenge", challenge)).Get("code")
+		postForm(t, idp, "/token", with(codeForm(code), "code_verifier", "short")).wantError(t, 400, oauth.CodeInvalidGrant)
+	})
 	t.Run("after a minute", func(t *testing.T) {
 		t.Parallel()
 		clock := newClock()
