@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -97,7 +96,7 @@ func signToken(key *jose.SigningKey) (string, error) {
 }
 
 func newVerifier(a jose.Algorithm, jwksURL string, client *http.Client) (*verify.JWT, error) {
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	mapper, err := verify.NewMapper(verify.ClaimMap{
 		Email: []string{"email"}, Name: []string{"name"}, Username: []string{"username"}, Nickname: []string{"nickname"},
 		Picture: []string{"picture"}, ClientID: []string{"client_id", "azp"},

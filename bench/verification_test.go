@@ -32,3 +32,31 @@ func BenchmarkVerify(b *testing.B) {
 		})
 	}
 }
+
+// TestEverybodyAcceptsTheToken keeps the comparison honest: work that fails early would look fast.
+func TestEverybodyAcceptsTheToken(t *testing.T) {
+	t.Parallel()
+	for _, a := range bench.Algorithms {
+		v, err := bench.NewVerification(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(v.Close)
+		if err := v.Raw(); err != nil {
+			t.Errorf("%s: raw: %v", a, err)
+		}
+		info, err := v.Full(t.Context())
+		if err != nil || info.User.ID == "" || len(info.Scopes) != 5 || len(info.Permissions) != 2 {
+			t.Errorf("%s: full: got %+v, %v", a, info, err)
+		}
+		peers, err := v.Peers(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range peers {
+			if err := p.Verify(); err != nil {
+				t.Errorf("%s: %s: %v", a, p.Name, err)
+			}
+		}
+	}
+}

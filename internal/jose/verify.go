@@ -37,6 +37,7 @@ func (t *JWS) Verify(k *Key) error {
 		ok = t.verifyEd25519(k.ed25519)
 	case hmacKind:
 		ok = hmac.Equal(mac(s, k.secret, t.signed), t.signature[:t.signatureLen])
+	case unknownKind: // not reached, since no key fits it; were it, nothing would be verified
 	}
 	if !ok {
 		return ErrSignature

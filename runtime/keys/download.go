@@ -51,8 +51,7 @@ func (r *Remote) download(ctx context.Context) (set *jose.Set, err error) {
 
 // withoutURL takes the address, whose query may hold an API key, out of an error of net/http.
 func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 // insecureLog warns of switched-off checks: at construction, and at most once in warnInterval while tokens pass.
 type insecureLog struct {
 	Insecure
+
 	provider string
 	logger   *slog.Logger
 	now      func() time.Time

@@ -45,7 +45,7 @@ func run(rounds int, round time.Duration) (rs256 float64, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "algorithm\twork\ttime\tratio\tallocations")
+	_, _ = fmt.Fprintln(out, "algorithm\twork\ttime\tratio\tallocations")
 	for _, a := range bench.Algorithms {
 		ratio, err := measure(ctx, out, a, rounds, round)
 		if err != nil {
@@ -79,7 +79,7 @@ func measure(ctx context.Context, out *tabwriter.Writer, a jose.Algorithm, round
 	}
 	for i, name := range names {
 		allocations := testing.AllocsPerRun(100, func() { _ = pieces[i]() })
-		fmt.Fprintf(out, "%s\t%s\t%s\t%.2f\t%.0f\n", a, name, c.Time(i).Round(100*time.Nanosecond), c.Ratio(i), allocations)
+		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%.2f\t%.0f\n", a, name, c.Time(i).Round(100*time.Nanosecond), c.Ratio(i), allocations)
 	}
 	return c.Ratio(1), nil
 }
