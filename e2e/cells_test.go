@@ -33,6 +33,7 @@ var clients = []struct {
 	{"ts-v2", nodeScript("ts-v2")},
 	{"mcp-remote", nodeScript("mcp-remote")},
 	{"inspector", node22Script("inspector")},
+	{"go-sdk", func() []string { return []string{suite.goClient} }},
 }
 
 // withoutRefreshToken are the cells whose client gets no refresh token unless the application asks for one: the first

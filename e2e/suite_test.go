@@ -16,12 +16,13 @@ import (
 
 // suite is what all cells share: written by TestMain, read by the tests.
 var suite struct {
-	root   string // this folder
-	run    string // where logs go
-	binary string // the latchkey command line
-	node   string // Node.js 20 or newer
-	node22 string // Node.js 22.19 or newer
-	ports  harness.Ports
+	root     string // this folder
+	run      string // where logs go
+	binary   string // the latchkey command line
+	goClient string // the Go SDK's client
+	node     string // Node.js 20 or newer
+	node22   string // Node.js 22.19 or newer
+	ports    harness.Ports
 
 	keycloak struct {
 		once     sync.Once
@@ -62,14 +63,23 @@ func prepare() error {
 	if _, err := os.Stat(filepath.Join(suite.root, "node_modules")); err != nil {
 		return fmt.Errorf("the npm packages are not installed: start the tests with e2e/run (%w)", err)
 	}
+	suite.goClient = filepath.Join(suite.run, "bin", "go-sdk")
+	if err := build(suite.root, suite.goClient, "./clients/go-sdk"); err != nil {
+		return err
+	}
 	if suite.binary = os.Getenv("E2E_BINARY"); suite.binary != "" {
 		return nil
 	}
 	suite.binary = filepath.Join(suite.run, "bin", "latchkey")
-	build := exec.Command("go", "build", "-o", suite.binary, "./cmd/latchkey")
-	build.Dir = filepath.Dir(suite.root)
+	return build(filepath.Dir(suite.root), suite.binary, "./cmd/latchkey")
+}
+
+// build builds a command of the module at dir.
+func build(dir, binary, command string) error {
+	build := exec.Command("go", "build", "-o", binary, command)
+	build.Dir = dir
 	if output, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the command line: %w\n%s", err, output)
+		return fmt.Errorf("build %s: %w\n%s", command, err, output)
 	}
 	return nil
 }

@@ -1,0 +1,260 @@
+// Command go-sdk is the official Go client on its journey, as ../README.md describes it.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+	"golang.org/x/oauth2"
+)
+
+// redirectURI is where nobody listens: the test driver reads the redirect instead of following it.
+const redirectURI = "http://127.0.0.1:33418/callback"
+
+// facts are the members of a step's line besides step, ok and logins.
+type facts map[string]any
+
+func main() {
+	t := &traveller{mcpURL: os.Getenv("E2E_MCP_URL"), driver: os.Getenv("E2E_LOGIN_URL")}
+	steps := []struct {
+		name string
+		run  func(context.Context) (facts, error)
+	}{
+		{"login", t.login},
+		{"list", t.list},
+		{"whoami", t.whoami},
+		{"renew", t.renew},
+		{"bad token", t.badToken},
+		{"step-up", t.stepUp},
+	}
+	for _, step := range steps {
+		if step.name == "step-up" && os.Getenv("E2E_STEP_UP") == "no" {
+			continue
+		}
+		if err := t.step(step.name, step.run); err != nil {
+			fmt.Fprintln(os.Stderr, step.name+":", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// traveller is a client with one user.
+type traveller struct {
+	mcpURL, driver string
+
+	// tokens is the last token, expired whether the SDK is to take it for expired.
+	tokens  *oauth2.Token
+	expired bool
+	handler *auth.AuthorizationCodeHandler
+	session *mcp.ClientSession
+}
+
+// step runs a step and prints its line.
+func (t *traveller) step(name string, run func(context.Context) (facts, error)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	before, err := t.logins(ctx)
+	if err != nil {
+		return err
+	}
+	line, err := run(ctx)
+	if err != nil {
+		return errors.Join(err, printLine(facts{"step": name, "ok": false, "error": err.Error()}))
+	}
+	after, err := t.logins(ctx)
+	if err != nil {
+		return err
+	}
+	line["step"], line["ok"], line["logins"] = name, true, after-before
+	return printLine(line)
+}
+
+func printLine(line facts) error {
+	encoded, err := json.Marshal(line)
+	if err != nil {
+		return err
+	}
+	fmt.Println(string(encoded))
+	return nil
+}
+
+// connect opens a session, with an SDK that has the given token to start with, or none.
+func (t *traveller) connect(ctx context.Context, initial oauth2.TokenSource) error {
+	var err error
+	t.handler, err = auth.NewAuthorizationCodeHandler(&auth.AuthorizationCodeHandlerConfig{
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{
+			Metadata: &oauthex.ClientRegistrationMetadata{
+				ClientName: "latchkey end-to-end test", RedirectURIs: []string{redirectURI},
+				GrantTypes:              []string{"authorization_code", "refresh_token"},
+				TokenEndpointAuthMethod: "none",
+			},
+		},
+		RequestRefreshToken:      true,
+		AuthorizationCodeFetcher: t.fetchCode,
+		InitialTokenSource:       initial,
+		NewTokenSource:           t.keep,
+	})
+	if err != nil {
+		return err
+	}
+	return t.reconnect(ctx)
+}
+
+// reconnect opens another session of the same SDK client.
+func (t *traveller) reconnect(ctx context.Context) error {
+	client := mcp.NewClient(&mcp.Implementation{Name: "go-sdk", Version: "1.0.0"}, nil)
+	var err error
+	t.session, err = client.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: t.mcpURL, OAuthHandler: t.handler}, nil)
+	return err
+}
+
+// keep remembers tokens. The SDK renews by the expiry that the token response named, never after a 401.
+func (t *traveller) keep(ctx context.Context, config *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
+	t.tokens = token
+	return tokenSource(func() (*oauth2.Token, error) {
+		if t.expired {
+			t.expired = false
+			t.tokens.Expiry = time.Now().Add(-time.Minute)
+		}
+		fresh, err := config.TokenSource(ctx, t.tokens).Token()
+		if err == nil {
+			t.tokens = fresh
+		}
+		return fresh, err
+	}), nil
+}
+
+type tokenSource func() (*oauth2.Token, error)
+
+func (s tokenSource) Token() (*oauth2.Token, error) { return s() }
+
+func (t *traveller) login(ctx context.Context) (facts, error) {
+	if err := t.connect(ctx, nil); err != nil {
+		return nil, err
+	}
+	return facts{
+		"refresh_token": t.tokens.RefreshToken != "", "granted": t.tokens.Extra("scope"),
+		"protocol": t.session.InitializeResult().ProtocolVersion, "server": t.session.InitializeResult().ServerInfo,
+	}, nil
+}
+
+func (t *traveller) list(ctx context.Context) (facts, error) {
+	result, err := t.session.ListTools(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, tool := range result.Tools {
+		names = append(names, tool.Name)
+	}
+	return facts{"tools": names}, nil
+}
+
+func (t *traveller) whoami(ctx context.Context) (facts, error) {
+	result, err := t.session.CallTool(ctx, &mcp.CallToolParams{Name: "whoami"})
+	if err != nil {
+		return nil, err
+	}
+	for _, content := range result.Content {
+		if text, ok := content.(*mcp.TextContent); ok && !result.IsError {
+			return facts{"caller": json.RawMessage(text.Text)}, nil
+		}
+	}
+	return nil, fmt.Errorf("whoami failed: %+v", result.Content)
+}
+
+func (t *traveller) renew(ctx context.Context) (facts, error) {
+	old := t.tokens.AccessToken
+	t.expired = true
+	line, err := t.whoami(ctx)
+	if err == nil && t.tokens.AccessToken == old {
+		err = errors.New("the SDK did not renew the token")
+	}
+	return line, err
+}
+
+func (t *traveller) badToken(ctx context.Context) (facts, error) {
+	main := *t
+	defer func() { *t = main }()
+	if err := t.connect(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "stale"})); err != nil {
+		return nil, err
+	}
+	// The SDK logged in by itself: there is a token that the first source did not give.
+	return facts{"login_required": t.tokens != main.tokens}, t.session.Close()
+}
+
+func (t *traveller) stepUp(ctx context.Context) (facts, error) {
+	if err := t.ask(ctx, http.MethodPost, "raise", nil, nil); err != nil {
+		return nil, err
+	}
+	if err := t.reconnect(ctx); err != nil {
+		return nil, err
+	}
+	return t.whoami(ctx)
+}
+
+// fetchCode has the test driver's user log in.
+func (t *traveller) fetchCode(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+	var answer struct {
+		Redirect string `json:"redirect"`
+	}
+	if err := t.ask(ctx, http.MethodPost, "", map[string]string{"url": args.URL}, &answer); err != nil {
+		return nil, err
+	}
+	redirect, err := url.Parse(answer.Redirect)
+	if err != nil {
+		return nil, err
+	}
+	query := redirect.Query()
+	if query.Has("error") {
+		return nil, fmt.Errorf("login refused: %s: %s", query.Get("error"), query.Get("error_description"))
+	}
+	return &auth.AuthorizationResult{Code: query.Get("code"), State: query.Get("state"), Iss: query.Get("iss")}, nil
+}
+
+func (t *traveller) logins(ctx context.Context) (int, error) {
+	var answer struct {
+		Logins int `json:"logins"`
+	}
+	err := t.ask(ctx, http.MethodGet, "count", nil, &answer)
+	return answer.Logins, err
+}
+
+// ask calls the test driver.
+func (t *traveller) ask(ctx context.Context, method, path string, body, into any) error {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, method, t.driver+path, bytes.NewReader(encoded))
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		var problem struct {
+			Error string `json:"error"`
+		}
+		_ = json.NewDecoder(response.Body).Decode(&problem) // the status says enough
+		return fmt.Errorf("the test driver answers %s to %s: %s", response.Status, strings.TrimSpace(method+" /"+path), problem.Error)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(response.Body).Decode(into)
+}
