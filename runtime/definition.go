@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/broker"
 	"github.com/latchkey-auth/latchkey/runtime/metadata"
 	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
@@ -22,8 +23,23 @@ type Definition struct {
 	// Discovery are the well-known documents that the provider serves, best first. Without any the authorization server
 	// metadata is put together from Endpoints.
 	Discovery []metadata.Form
-	Tokens    verify.Rules
-	Claims    verify.ClaimMap
+	// Tokens are the rules for access tokens that are JWTs. Opaque ones are checked at the provider: set one of
+	// Introspection, TokenInfo and UserInfo in place of Tokens.Algorithms.
+	Tokens verify.Rules
+	Claims verify.ClaimMap
+	// Introspection, TokenInfo and UserInfo check opaque access tokens at the endpoints of these names; Profile adds the
+	// user's profile from the userinfo endpoint. Their URLs, and what [verify.OpaqueConfig] shares with Tokens and the
+	// options, are filled in here.
+	Introspection *verify.IntrospectionConfig
+	TokenInfo     *verify.TokenInfoConfig
+	UserInfo      *verify.UserInfoConfig
+	Profile       *verify.ProfileConfig
+	// Upstream is our application at the provider, in mode proxy. Its names and endpoints are filled in here.
+	Upstream *broker.Upstream
+	// TokenMode says whose access tokens clients get in mode proxy. Empty means sealed ones.
+	TokenMode broker.TokenMode
+	// ScopeWords say in words, for the consent page, what scopes allow.
+	ScopeWords map[string]string
 	// Scopes are the scopes that the provider knows and clients may ask for.
 	Scopes []string
 	// GrantTypes are the grants that the provider offers.

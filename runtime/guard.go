@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/broker"
 	"github.com/latchkey-auth/latchkey/runtime/metadata"
 )
 
@@ -37,6 +38,8 @@ type GuardConfig struct {
 	AllowedOrigins []string
 	// LandingPage, when set, answers browsers that open the endpoint without a token. It is public.
 	LandingPage http.Handler
+	// Proxy adjusts proxy mode. It means nothing for a provider in direct mode.
+	Proxy ProxyConfig
 	// MaxTokenBytes bounds the token. The default is [DefaultMaxTokenBytes].
 	MaxTokenBytes int
 	// Logger receives refusals. The default is the provider's, else [slog.Default].
@@ -58,6 +61,7 @@ type Guard struct {
 	verify func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
 	// issuer is the authorization server that clients are sent to.
 	issuer string
+	broker *broker.Broker // nil in direct mode
 }
 
 // endpoint is a protected path with what its challenges say.
@@ -99,6 +103,9 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	if err := g.addEndpoints(resource); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if err := g.addBroker(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	if err := g.addRoutes(resource); err != nil {
@@ -145,12 +152,23 @@ func (g *Guard) addRoutes(resource string) error {
 		}
 		g.route(e.metadataURL, handler, false)
 	}
-	source := metadataSource(g.provider)
+	authorizationServer := metadataSource(g.provider).Handler
+	if g.broker != nil {
+		authorizationServer = g.broker.MetadataHandler
+	}
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
-		handler := source.Handler(suffix)
+		handler := authorizationServer(suffix)
 		g.route(oauth.RootWellKnown(resource, suffix), handler, true)
 		g.route(oauth.InsertWellKnown(resource, suffix), handler, false)
 		g.route(oauth.InsertWellKnown(g.issuer, suffix), handler, true)
+		if g.broker != nil {
+			g.route(oauth.AppendWellKnown(resource, suffix), handler, false)
+		}
+	}
+	if g.broker != nil {
+		for _, r := range g.broker.Routes() {
+			g.route(resource+r.Path, r.Handler, false)
+		}
 	}
 	return nil
 }

@@ -3,8 +3,10 @@ package runtime
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -190,6 +192,25 @@ func (in *Inputs) Label(value string, field Field) string {
 }
 
 var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+// overrideEndpoints puts the URLs of [WithEndpoint] in place.
+func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) error {
+	byName := map[string]*string{
+		"authorization": &endpoints.Authorization, "token": &endpoints.Token, "jwks": &endpoints.JWKS,
+		"registration": &endpoints.Registration, "userinfo": &endpoints.UserInfo, "tokeninfo": &endpoints.TokenInfo,
+		"introspection": &endpoints.Introspection, "revocation": &endpoints.Revocation, "end_session": &endpoints.EndSession,
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.options.endpoints)) {
+		field := Field{Name: "endpoint " + name, KeepSlash: true, Required: true}
+		endpoint, ok := byName[name]
+		if !ok {
+			in.problemf(field, "is not known; the endpoints are %s", strings.Join(slices.Sorted(maps.Keys(byName)), ", "))
+			continue
+		}
+		*endpoint = in.URL(in.options.endpoints[name], field)
+	}
+	return in.Err()
+}
 
 // Require reports a required field that has no variable and is no text: a function.
 func (in *Inputs) Require(set bool, field Field) {

@@ -25,6 +25,7 @@ type options struct {
 	scopes    []string
 	scopesSet bool
 	insecure  verify.Insecure
+	endpoints map[string]string
 }
 
 func newOptions(opts []Option) options {
@@ -59,6 +60,18 @@ func WithLeeway(leeway time.Duration) Option { return func(o *options) { o.leewa
 // none.
 func WithScopesSupported(scopes ...string) Option {
 	return func(o *options) { o.scopes, o.scopesSet = scopes, true }
+}
+
+// WithEndpoint replaces one of the provider's endpoints: authorization, token, userinfo, tokeninfo, jwks, introspection,
+// revocation, registration or end_session. It is for sovereign clouds, private gateways and tests. The URL's host counts
+// as written by the operator: it may be loopback or private.
+func WithEndpoint(name, url string) Option {
+	return func(o *options) {
+		if o.endpoints == nil {
+			o.endpoints = map[string]string{}
+		}
+		o.endpoints[name] = url
+	}
 }
 
 // InsecureSkipSignature accepts tokens without checking who signed them. Every other check still runs. It is for local

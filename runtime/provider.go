@@ -22,6 +22,7 @@ import (
 type Provider struct {
 	description oauth.Description
 	tokens      tokenVerifier
+	proxy       *proxy // nil in direct mode
 	metadata    *metadata.Source
 	logger      *slog.Logger
 }
@@ -40,11 +41,18 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
+	if err := in.overrideEndpoints(&d.Endpoints); err != nil {
+		return nil, err
+	}
 	o := in.options
 	if o.client == nil {
 		o.client = egress.NewClient(egress.Policy{OperatorHosts: in.hosts})
 	}
 	tokens, err := newVerifier(d, o)
+	if err != nil {
+		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
+	}
+	proxy, err := newProxy(d, o)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
 	}
@@ -58,6 +66,7 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 			Audience: firstSet(d.Tokens.Audience.AnyOf), ScopesSupported: scopes, GrantTypesSupported: d.GrantTypes,
 		},
 		tokens: tokens,
+		proxy:  proxy,
 		logger: o.logger,
 	}
 	p.metadata = metadata.NewSource(metadata.Config{
@@ -66,10 +75,14 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 	return p, nil
 }
 
+// newVerifier returns the verification that a definition asks for.
 func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	mapper, err := verify.NewMapper(d.Claims)
 	if err != nil {
 		return nil, err
+	}
+	if len(d.Tokens.Issuers) == 0 {
+		d.Tokens.Issuers = []string{d.Issuer}
 	}
 	if d.Verifier != nil {
 		return verify.NewCustom(verify.CustomConfig{
@@ -77,14 +90,51 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 			Leeway: o.leeway, Now: o.now,
 		})
 	}
-	if len(d.Tokens.Issuers) == 0 {
-		d.Tokens.Issuers = []string{d.Issuer}
+	if d.Introspection != nil || d.TokenInfo != nil || d.UserInfo != nil {
+		return newOpaque(d, o, mapper)
 	}
 	return verify.NewJWT(verify.Config{
 		Provider: d.Name, Title: d.Title, Rules: d.Tokens, Mapper: mapper, UserMapper: d.UserMapper,
 		Keys:     keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Logger: o.logger}),
 		Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Logger: o.logger, OpaqueHint: d.OpaqueHint,
 	})
+}
+
+// newOpaque returns the check of opaque tokens at the provider.
+func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, error) {
+	var profile *verify.Profile
+	if d.Profile != nil {
+		config := *d.Profile
+		config.URL, config.Client = d.Endpoints.UserInfo, o.client
+		var err error
+		if profile, err = verify.NewProfile(config); err != nil {
+			return nil, err
+		}
+	}
+	complete := func(config verify.OpaqueConfig) verify.OpaqueConfig {
+		config.Provider, config.Title, config.Issuers, config.Require = d.Name, d.Title, d.Tokens.Issuers, d.Tokens.Require
+		config.Mapper, config.UserMapper, config.Profile = mapper, d.UserMapper, profile
+		config.Insecure = verify.Insecure{SkipAudience: o.insecure.SkipAudience}
+		config.Leeway, config.Now, config.Logger, config.Client = o.leeway, o.now, o.logger, o.client
+		if d.Upstream != nil {
+			config.ScopeAliases = d.Upstream.ScopeAliases
+		}
+		return config
+	}
+	switch {
+	case d.Introspection != nil:
+		config := *d.Introspection
+		config.OpaqueConfig, config.URL = complete(config.OpaqueConfig), d.Endpoints.Introspection
+		return verify.NewIntrospection(config)
+	case d.TokenInfo != nil:
+		config := *d.TokenInfo
+		config.OpaqueConfig, config.URL = complete(config.OpaqueConfig), d.Endpoints.TokenInfo
+		return verify.NewTokenInfo(config)
+	default:
+		config := *d.UserInfo
+		config.OpaqueConfig, config.URL = complete(config.OpaqueConfig), d.Endpoints.UserInfo
+		return verify.NewUserInfo(config)
+	}
 }
 
 // Describe implements [oauth.Provider].

@@ -1,0 +1,139 @@
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/store"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// SealingKeysVariable is the variable with the sealing keys of proxy mode, newest first, separated by commas or spaces.
+const SealingKeysVariable = "MCP_USE_OAUTH_SEALING_KEYS"
+
+// ProxyConfig adjusts proxy mode, where the server stands in as the authorization server of its clients. It means nothing
+// for a provider in direct mode. The zero value of every field is the safe default.
+type ProxyConfig struct {
+	// SealingKeys are the keys of everything sealed: 32 random bytes each, in base64, newest first. The default is the
+	// variable [SealingKeysVariable]; without either the key is derived from the client secret.
+	SealingKeys []oauth.Secret
+	// PreviousClientSecrets are client secrets of the past, so that rotating one logs nobody out.
+	PreviousClientSecrets []oauth.Secret
+	// Store keeps what cannot be sealed: revocations, used codes, refreshes under way. The default is this process's memory.
+	Store store.Store
+	// Tokens says whose access tokens clients get. The default is the spec's, else [broker.Sealed].
+	Tokens broker.TokenMode
+	// RefreshLifetime is how long a refresh token may stay unused. The default is 30 days.
+	RefreshLifetime time.Duration
+	// CustomSchemes are the URI schemes of native applications that may be redirected to, such as "cursor".
+	CustomSchemes []string
+	// Limits bounds what one client address may do, and ClientAddress says what that is. The default is the connection's
+	// own address: behind a reverse proxy all clients share one.
+	Limits        broker.Limits
+	ClientAddress func(*http.Request) string
+	// Logo is shown on the consent page: an image of 64 KB at most.
+	Logo []byte
+	// Templates replaces the pages: see [broker.Config].
+	Templates *template.Template
+	// InsecureOpaquePassthrough hands out provider tokens that are not JWTs.
+	InsecureOpaquePassthrough bool
+}
+
+// proxy is what a provider in proxy mode keeps for the brokers of its mounts.
+type proxy struct {
+	upstream   broker.Upstream
+	tokens     broker.TokenMode
+	scopeWords map[string]string
+	options    options
+	client     *http.Client
+}
+
+// newProxy completes the upstream leg of a definition.
+func newProxy(d Definition, o options) (*proxy, error) {
+	switch {
+	case d.Mode != oauth.Proxy && d.Upstream == nil:
+		return nil, nil //nolint:nilnil // a provider in direct mode has no proxy
+	case d.Mode != oauth.Proxy:
+		return nil, errors.New("an upstream application is for mode proxy only")
+	case d.Upstream == nil:
+		return nil, errors.New("mode proxy needs an upstream application")
+	}
+	u := *d.Upstream
+	u.Name, u.Title = d.Name, d.Title
+	u.Authorization, u.Token, u.Revocation = d.Endpoints.Authorization, d.Endpoints.Token, d.Endpoints.Revocation
+	return &proxy{upstream: u, tokens: d.TokenMode, scopeWords: d.ScopeWords, options: o, client: o.client}, nil
+}
+
+// mode says whose access tokens the clients of a mount get.
+func (p *proxy) mode(config GuardConfig) broker.TokenMode {
+	return cmp.Or(config.Proxy.Tokens, p.tokens, broker.Sealed)
+}
+
+// broker returns the broker of a mount.
+func (p *Provider) broker(resource string, subresources []string, config GuardConfig) (*broker.Broker, error) {
+	keys := config.Proxy.SealingKeys
+	if len(keys) == 0 {
+		text, _ := p.proxy.options.lookupEnv(SealingKeysVariable)
+		for _, key := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
+			keys = append(keys, oauth.Secret(key))
+		}
+	}
+	check := broker.VerifyFunc(p.tokens.Verify)
+	if exchanged, ok := p.tokens.(verify.ExchangeVerifier); ok {
+		check = exchanged.VerifyExchanged
+	}
+	b, err := broker.New(broker.Config{
+		Resource: resource, Subresources: subresources, Name: config.Name, Logo: config.Proxy.Logo,
+		Upstream: p.proxy.upstream, Scopes: union(p.description.ScopesSupported, config.Scopes),
+		ScopeWords: p.proxy.scopeWords,
+		Tokens:     p.proxy.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
+		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,
+		RefreshLifetime: config.Proxy.RefreshLifetime, CustomSchemes: config.Proxy.CustomSchemes,
+		AllowedOrigins: config.AllowedOrigins, Limits: config.Proxy.Limits, ClientAddress: config.Proxy.ClientAddress,
+		UpstreamClient: p.proxy.client, Templates: config.Proxy.Templates, Logger: p.logger, Now: p.proxy.options.now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w (sealing keys: %s)", err, SealingKeysVariable)
+	}
+	return b, nil
+}
+
+// addBroker puts a broker in front of a provider in proxy mode: clients are then sent to this server, and the tokens that
+// it verifies are its own, unless the provider's are passed through.
+func (g *Guard) addBroker() error {
+	p, ok := g.provider.(*Provider)
+	if !ok || p.proxy == nil {
+		return nil
+	}
+	var subresources []string
+	for _, e := range g.endpoints[:len(g.endpoints)-1] {
+		subresources = append(subresources, e.resource)
+	}
+	b, err := p.broker(g.Resource(), subresources, g.config)
+	if err != nil {
+		return err
+	}
+	g.broker, g.issuer = b, b.Issuer()
+	if p.proxy.mode(g.config) == broker.Sealed {
+		g.verify = b.VerifyAccessToken
+	}
+	return nil
+}
+
+// UpstreamToken returns the provider's own access token of the caller that ctx carries, for tools that call the
+// provider's API in the user's name. It fails in direct mode and where provider tokens are passed through: a client's
+// token must not be passed on.
+func (g *Guard) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
+	if g.broker == nil {
+		return "", broker.ErrNoUpstreamToken
+	}
+	return g.broker.UpstreamToken(ctx)
+}
