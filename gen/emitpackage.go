@@ -100,11 +100,14 @@ func hasVariables(m *Model) bool {
 
 // fieldDoc says what a field is.
 func fieldDoc(m *Model, f *Field) string {
-	return f.Go + " is " + need(m, f) + ". " + sentence(f.Doc)
+	return f.Go + " is " + need(m, f, goName) + ". " + sentence(f.Doc)
 }
 
-// need says whether a field must be set.
-func need(m *Model, f *Field) string {
+// goName is what Go code calls a field.
+func goName(f *Field) string { return f.Go }
+
+// need says whether a field must be set. name is how the reader knows fields.
+func need(m *Model, f *Field, name func(*Field) string) string {
 	if f.Required {
 		return "required"
 	}
@@ -114,8 +117,8 @@ func need(m *Model, f *Field) string {
 		}
 		var others []string
 		for _, other := range group.Fields {
-			if other != f {
-				others = append(others, other.Go)
+			if other != f && name(other) != "" {
+				others = append(others, name(other))
 			}
 		}
 		return "required unless " + strings.Join(others, " or ") + " is set"

@@ -67,5 +67,12 @@ func Generate(specs []Spec, options Options) ([]File, problem.List, error) {
 		}
 		files = append(files, file)
 	}
-	return files, problems, nil
+	schema, err := spec.Schema(Marker + ". DO NOT EDIT.")
+	if err != nil {
+		return nil, problems, err
+	}
+	for _, m := range models {
+		files = append(files, providerPage(m, options.ImportPath))
+	}
+	return append(files, indexPage(models), referencePage(), sample(models), File{Kind: Schema, Path: "schema.json", Data: schema}), problems, nil
 }

@@ -25,6 +25,7 @@ const (
 type Commands struct {
 	Generate Generate `cmd:"" help:"Generate provider packages from specs."`
 	Lint     Lint     `cmd:"" help:"Report every problem of specs, and write nothing."`
+	Schema   Schema   `cmd:"" help:"Print the JSON Schema of specs, for editors."`
 }
 
 // Streams are where commands write: results to Out, problems to Err.

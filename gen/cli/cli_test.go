@@ -53,6 +53,7 @@ func generateIn(t *testing.T, dir string, more ...string) (code int, out, err st
 	t.Helper()
 	return run(t, append([]string{
 		"generate", "--specs", filepath.Join(dir, "specs"), "--out", filepath.Join(dir, "internal", "providers"),
+		"--docs", filepath.Join(dir, "docs"), "--env", filepath.Join(dir, ".env.example"),
 	}, more...)...)
 }
 
@@ -60,6 +61,27 @@ const (
 	keycloak = "../../specs/keycloak.yaml"
 	auth0    = "../../specs/auth0.yaml"
 )
+
+// TestGeneratedFilesAreUpToDate is the drift check: what is in the tree is what the specs give.
+func TestGeneratedFilesAreUpToDate(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"of the built-in providers": {
+			"--specs", "../../specs", "--out", "../../providers_gen", "--docs", "../../docs", "--env", "../../.env.example",
+		},
+		"of the goldens": {
+			"--specs", "../internal/golden/specs", "--out", "../internal/golden/providers", "--docs", "../internal/golden/docs",
+			"--env", "../internal/golden/env.example",
+		},
+	} {
+		t.Run("the files "+name+" are what the generator makes of the specs", func(t *testing.T) {
+			t.Parallel()
+			if code, stdout, stderr := run(t, append([]string{"generate", "--check"}, args...)...); code != cli.OK {
+				t.Errorf("exit code %d: run make generate\n%s%s", code, stdout, stderr)
+			}
+		})
+	}
+}
 
 func TestGenerate(t *testing.T) {
 	t.Parallel()
@@ -72,6 +94,32 @@ func TestGenerate(t *testing.T) {
 		registry := read(t, filepath.Join(dir, "internal/providers/all/all_gen.go"))
 		if !strings.Contains(registry, `"example.com/mine/internal/providers/keycloak"`) {
 			t.Errorf("the registry does not import the package:\n%s", registry)
+		}
+	})
+	t.Run("writes the pages, the sample of variables and the schema, where they are wanted", func(t *testing.T) {
+		t.Parallel()
+		dir := module(t, keycloak)
+		if code, _, stderr := generateIn(t, dir); code != cli.OK {
+			t.Fatal(stderr)
+		}
+		for file, want := range map[string]string{
+			"docs/providers/keycloak.md": "# Keycloak", "docs/providers/README.md": "(keycloak.md)",
+			"docs/spec-reference.md": "## `endpoints`", ".env.example": "#MCP_USE_OAUTH_KEYCLOAK_REALM=mcp\n",
+			"specs/schema.json": `"https://json-schema.org/draft/2020-12/schema"`,
+		} {
+			if !strings.Contains(read(t, filepath.Join(dir, file)), want) {
+				t.Errorf("%s does not contain %q", file, want)
+			}
+		}
+		other := module(t, keycloak)
+		code, _, stderr := run(t, "generate", "--specs", filepath.Join(other, "specs"), "--out", filepath.Join(other, "providers"), "--docs=", "--env=")
+		if code != cli.OK {
+			t.Fatal(stderr)
+		}
+		for _, file := range []string{"docs", ".env.example"} {
+			if _, err := os.Stat(filepath.Join(other, file)); err == nil {
+				t.Errorf("%s is there", file)
+			}
 		}
 	})
 	t.Run("removes the package of a spec that is gone, and nothing else", func(t *testing.T) {
@@ -88,6 +136,9 @@ func TestGenerate(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, "internal/providers/auth0")); err == nil {
 			t.Error("the package of the removed spec is left")
+		}
+		if _, err := os.Stat(filepath.Join(dir, "docs/providers/auth0.md")); err == nil {
+			t.Error("the page of the removed spec is left")
 		}
 		read(t, mine)
 	})
@@ -212,6 +263,14 @@ func TestLint(t *testing.T) {
 			t.Errorf("exit code %d, prints %s", code, stdout)
 		}
 	})
+}
+
+func TestSchema(t *testing.T) {
+	t.Parallel()
+	code, stdout, _ := run(t, "schema")
+	if code != cli.OK || stdout != read(t, "../../specs/schema.json") {
+		t.Errorf("exit code %d, and not the schema that is beside the specs", code)
+	}
 }
 
 func TestUsage(t *testing.T) {

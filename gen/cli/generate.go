@@ -18,8 +18,10 @@ import (
 // Generate is the command that writes the packages.
 type Generate struct {
 	Reporting
-	Specs string `help:"Folder with the specs." default:"specs" type:"path"`
-	Out   string `help:"Folder for the generated packages." default:"providers_gen" type:"path"`
+	Specs string `help:"Folder with the specs. Their JSON Schema is written there too." default:"specs"`
+	Out   string `help:"Folder for the generated packages." default:"providers_gen"`
+	Docs  string `help:"Folder for the pages about providers and the language; empty for none." default:"docs"`
+	Env   string `help:"File for the sample of variables; empty for none." default:".env.example"`
 	Check bool   `help:"Write nothing: print a diff and fail when the generated files are not up to date."`
 }
 
@@ -41,6 +43,9 @@ func (g *Generate) Run(streams *Streams) error {
 		return err
 	}
 	tree := output.Tree{Marker: gen.Marker, Roots: []string{g.Out}}
+	if g.Docs != "" {
+		tree.Roots = append(tree.Roots, g.pages())
+	}
 	changes, err := tree.Plan(g.place(files))
 	if err != nil {
 		return err
@@ -57,11 +62,29 @@ func (g *Generate) Run(streams *Streams) error {
 	return errors.New("generated files are not up to date: run latchkey-gen generate")
 }
 
-// place turns the generator's files into files on disk.
+// pages is the folder of the pages about providers.
+func (g *Generate) pages() string { return filepath.Join(g.Docs, "providers") }
+
+// place turns the generator's files into files on disk, without those that nobody wants.
 func (g *Generate) place(files []gen.File) []output.File {
-	placed := make([]output.File, len(files))
-	for i, f := range files {
-		placed[i] = output.File{Path: filepath.Join(g.Out, filepath.FromSlash(f.Path)), Data: f.Data}
+	var placed []output.File
+	for _, f := range files {
+		path := filepath.FromSlash(f.Path)
+		switch {
+		case f.Kind == gen.Package:
+			path = filepath.Join(g.Out, path)
+		case f.Kind == gen.Schema:
+			path = filepath.Join(g.Specs, path)
+		case f.Kind == gen.Sample && g.Env != "":
+			path = g.Env
+		case f.Kind == gen.Page && g.Docs != "":
+			path = filepath.Join(g.pages(), path)
+		case f.Kind == gen.Reference && g.Docs != "":
+			path = filepath.Join(g.Docs, path)
+		default:
+			continue
+		}
+		placed = append(placed, output.File{Path: path, Data: f.Data})
 	}
 	return placed
 }

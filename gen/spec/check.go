@@ -16,70 +16,72 @@ import (
 
 // word is a rule about a single text, named in validate tags.
 type word struct {
-	rule  string
+	rule string
+	// pattern is what the text matches, for the schema as well.
+	pattern string
+	// valid checks what a pattern cannot.
 	valid func(string) bool
 	// must says what the text has to be.
 	must string
 }
 
-var words = map[string]word{
+var words = compileWords(map[string]word{
 	"package_name": {
-		"package-name", regexp.MustCompile(`^[a-z][a-z0-9]{0,39}$`).MatchString,
-		"a Go package name: lower-case letters and digits, a letter first, at most 40",
+		rule: "package-name", pattern: `^[a-z][a-z0-9]{0,39}$`,
+		must: "a Go package name: lower-case letters and digits, a letter first, at most 40",
 	},
 	"field_name": {
-		"field-name", regexp.MustCompile(`^[a-z][A-Za-z0-9]{0,39}$`).MatchString,
-		"in lower camel case, such as serverUrl: letters and digits, at most 40",
+		rule: "field-name", pattern: `^[a-z][A-Za-z0-9]{0,39}$`,
+		must: "in lower camel case, such as serverUrl: letters and digits, at most 40",
 	},
 	"env_name": {
-		"env-name", regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,99}$`).MatchString,
-		"an environment variable's name: capitals, digits and underscores",
+		rule: "env-name", pattern: `^[A-Z][A-Z0-9_]{0,99}$`,
+		must: "an environment variable's name: capitals, digits and underscores",
 	},
 	"go_name": {
-		"go-name", regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,39}$`).MatchString,
-		"an exported Go name: letters and digits, a capital first, at most 40",
+		rule: "go-name", pattern: `^[A-Z][A-Za-z0-9]{0,39}$`,
+		must: "an exported Go name: letters and digits, a capital first, at most 40",
 	},
-	"https_url":  {"docs-url", validDocsURL, "an https URL"},
-	"date":       {"date", validDate, "a date: YYYY-MM-DD"},
-	"scope":      {"scope", validScope, "one scope: printable ASCII without space, quote and backslash (RFC 6749 section 3.3)"},
-	"claim_path": {"claim-path", validClaimPath, "a claim's path: names separated by dots, a backslash before a dot that belongs to a name"},
-	"printable":  {"type-header", regexp.MustCompile(`^[!-~]+$`).MatchString, "a typ header, such as at+jwt"},
+	"https_url": {
+		rule: "docs-url", pattern: "^https://[^ <>\"'`()\\[\\]{}\\\\]+$", valid: validDocsURL,
+		must: "an https URL",
+	},
+	"date": {
+		rule: "date", pattern: `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`, valid: validDate,
+		must: "a date: YYYY-MM-DD",
+	},
+	"scope": {
+		rule: "scope", pattern: `^[!#-\[\]-~]+$`,
+		must: "one scope: printable ASCII without space, quote and backslash (RFC 6749 section 3.3)",
+	},
+	"claim_path": {
+		rule: "claim-path", pattern: `^([^.\\]|\\[.\\])+(\.([^.\\]|\\[.\\])+)*$`,
+		must: "a claim's path: names separated by dots, a backslash before a dot that belongs to a name",
+	},
+	"printable": {
+		rule: "type-header", pattern: `^[!-~]+$`,
+		must: "a typ header, such as at+jwt",
+	},
+})
+
+// compileWords gives the words without a check of their own that of their pattern.
+func compileWords(words map[string]word) map[string]word {
+	for name, w := range words {
+		pattern, more := regexp.MustCompile(w.pattern), w.valid
+		w.valid = func(s string) bool { return pattern.MatchString(s) && (more == nil || more(s)) }
+		words[name] = w
+	}
+	return words
 }
 
 func validDocsURL(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil && !strings.ContainsAny(s, " <>\"'`()[]{}\\")
+	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil
 }
 
 func validDate(s string) bool {
 	_, err := time.Parse(time.DateOnly, s)
 	return err == nil
-}
-
-func validScope(s string) bool {
-	return regexp.MustCompile(`^[!#-\[\]-~]+$`).MatchString(s)
-}
-
-// validClaimPath tells whether no name of a path is empty and every backslash escapes something.
-func validClaimPath(s string) bool {
-	name := 0
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '.':
-			if name == 0 {
-				return false
-			}
-			name = 0
-			continue
-		case '\\':
-			i++
-			if i == len(s) || s[i] != '.' && s[i] != '\\' {
-				return false
-			}
-		}
-		name++
-	}
-	return name > 0
 }
 
 // newValidator returns validator with the language's own rules, naming everything as the language does.
@@ -134,7 +136,7 @@ func (d *Document) tagFailure(path string, failure validator.FieldError) {
 	switch tag := failure.Tag(); tag {
 	case "required":
 		if d.has(path) {
-			d.reportf("empty", path, "%s must not be empty", name)
+			d.reportf("empty", path, "%s must not be empty: write something, or leave it out", name)
 		} else {
 			d.reportf("missing-key", path, "%s is missing%s", name, within(path))
 		}

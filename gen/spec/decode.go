@@ -61,6 +61,8 @@ func (d *Document) text(node *yaml.Node, into reflect.Value, path string, tag re
 		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", naming(path), kindName(node))
 	case node.Tag != "!!str" && node.Tag != "!!timestamp":
 		d.breakf(path, "unquoted", node, "%s must be text: write %q, in quotes", naming(path), node.Value)
+	case node.Value == "":
+		d.breakf(path, "empty", node, "%s must not be empty: write something, or leave it out", naming(path))
 	default:
 		if d.visible(node, path, tag.Get("lines") == "true") {
 			into.SetString(node.Value)

@@ -65,7 +65,7 @@ func TestClaimPaths(t *testing.T) {
 	} {
 		t.Run("path "+path, func(t *testing.T) {
 			t.Parallel()
-			if got := validClaimPath(path); got != want {
+			if got := words["claim_path"].valid(path); got != want {
 				t.Errorf("valid is %t, want %t", got, want)
 			}
 		})

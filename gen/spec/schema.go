@@ -1,0 +1,277 @@
+package spec
+
+import (
+	_ "embed" // the comments of the types are the schema's descriptions
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+//go:embed types.go
+var typesSource string
+
+// object is a JSON object with its members in order.
+type object []entry
+
+type entry struct {
+	key   string
+	value any
+}
+
+// MarshalJSON writes the members in their order.
+func (o object) MarshalJSON() ([]byte, error) {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, e := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, err := json.Marshal(e.key)
+		if err != nil {
+			return nil, err
+		}
+		value, err := marshal(e.value)
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString(string(key) + ":" + string(value))
+	}
+	b.WriteByte('}')
+	return []byte(b.String()), nil
+}
+
+// marshal is json.Marshal without its escapes for HTML.
+func marshal(value any) ([]byte, error) {
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return []byte(strings.TrimSuffix(b.String(), "\n")), err
+}
+
+// Schema returns the JSON Schema (2020-12) of the language, for editors. comment goes into its first lines. It says what the
+// types say; rules between parts of a spec are the generator's alone.
+func Schema(comment string) ([]byte, error) {
+	s := &schema{docs: typeDocs(), definitions: map[string]bool{}}
+	root := object{
+		{"$comment", comment},
+		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+		{"title", "latchkey spec of an identity provider"},
+	}
+	root = append(root, s.structure(reflect.TypeFor[Spec]())...)
+	var definitions object
+	for len(s.pending) > 0 {
+		t := s.pending[0]
+		s.pending = s.pending[1:]
+		definitions = append(definitions, entry{t.Name(), s.structure(t)})
+	}
+	slices.SortFunc(definitions, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	root = append(root, entry{"$defs", definitions})
+	text, err := marshal(root)
+	if err != nil {
+		return nil, err
+	}
+	return indent(text)
+}
+
+func indent(text []byte) ([]byte, error) {
+	var value json.RawMessage = text
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(value)
+	return []byte(b.String()), err
+}
+
+// schema collects the definitions of types on its way.
+type schema struct {
+	docs        map[string]string
+	definitions map[string]bool
+	pending     []reflect.Type
+}
+
+// structure is the schema of a mapping.
+func (s *schema) structure(t reflect.Type) object {
+	var properties object
+	var required []string
+	for _, f := range fieldsOf(t) {
+		property := s.field(t, f.field)
+		properties = append(properties, entry{f.key, property})
+		if own, _ := dive(validations(f.field)); slices.Contains(own, "required") {
+			required = append(required, f.key)
+		}
+	}
+	o := object{{"type", "object"}}
+	if doc := s.docs[t.Name()]; doc != "" {
+		o = append(o, entry{"description", doc})
+	}
+	o = append(o, entry{"properties", properties}, entry{"additionalProperties", false})
+	if len(required) > 0 {
+		o = append(o, entry{"required", required})
+	}
+	return o
+}
+
+// field is the schema of a key's value, with the comment of the field.
+func (s *schema) field(t reflect.Type, f reflect.StructField) object {
+	o := s.value(f.Type, f.Tag, validations(f))
+	if doc := s.docs[t.Name()+"."+f.Name]; doc != "" {
+		o = append(object{{"description", doc}}, o...)
+	}
+	return o
+}
+
+// validations are the rules of a validate tag.
+func validations(f reflect.StructField) []string {
+	return strings.Split(f.Tag.Get("validate"), ",")
+}
+
+// dive splits rules into those of a list itself and those of its entries.
+func dive(rules []string) (own, entries []string) {
+	if at := slices.Index(rules, "dive"); at >= 0 {
+		return rules[:at], rules[at+1:]
+	}
+	return rules, nil
+}
+
+// value is the schema of a type under rules. Those after dive are for the entries of a list.
+func (s *schema) value(t reflect.Type, tag reflect.StructTag, rules []string) object {
+	switch t.Kind() {
+	case reflect.String:
+		return text(tag, rules)
+	case reflect.Bool:
+		return object{{"type", "boolean"}}
+	case reflect.Int:
+		return number(rules)
+	case reflect.Map:
+		return object{{"type", "object"}}
+	case reflect.Struct:
+		return s.reference(t)
+	default:
+		return s.list(t, tag, rules)
+	}
+}
+
+func text(tag reflect.StructTag, rules []string) object {
+	o := object{{"type", "string"}}
+	for _, rule := range rules {
+		name, parameter, _ := strings.Cut(rule, "=")
+		switch {
+		case name == "enum":
+			return object{{"enum", vocabularies[parameter].words}}
+		case words[name].pattern != "":
+			return append(o, entry{"pattern", words[name].pattern})
+		}
+	}
+	o = append(o, entry{"minLength", 1})
+	if tag.Get("lines") != "true" {
+		o = append(o, entry{"pattern", `^[^\r\n]*$`})
+	}
+	return o
+}
+
+func number(rules []string) object {
+	o := object{{"type", "integer"}}
+	for _, rule := range rules {
+		name, parameter, _ := strings.Cut(rule, "=")
+		n, err := strconv.Atoi(parameter)
+		switch {
+		case err != nil:
+		case name == "eq":
+			return object{{"const", n}}
+		case name == "min":
+			o = append(o, entry{"minimum", n})
+		}
+	}
+	return o
+}
+
+// reference points to a type's definition, with the bare value that may stand in its place.
+func (s *schema) reference(t reflect.Type) object {
+	if !s.definitions[t.Name()] {
+		s.definitions[t.Name()] = true
+		s.pending = append(s.pending, t)
+	}
+	target := object{{"$ref", "#/$defs/" + t.Name()}}
+	short, _, ok := shorthandOf(t)
+	if !ok {
+		return target
+	}
+	return object{{"anyOf", []object{s.field(t, short.field), target}}}
+}
+
+func (s *schema) list(t reflect.Type, tag reflect.StructTag, rules []string) object {
+	own, entries := dive(rules)
+	items := s.value(t.Elem(), tag, entries)
+	if tag.Get("keyed") != "" {
+		return object{
+			{"type", "object"},
+			{"propertyNames", object{{"pattern", words["field_name"].pattern}}},
+			{"additionalProperties", items},
+		}
+	}
+	o := object{{"type", "array"}, {"items", items}}
+	for _, rule := range own {
+		name, parameter, _ := strings.Cut(rule, "=")
+		switch name {
+		case "unique":
+			o = append(o, entry{"uniqueItems", true})
+		case "min":
+			if n, err := strconv.Atoi(parameter); err == nil {
+				o = append(o, entry{"minItems", n})
+			}
+		case "required":
+			o = append(o, entry{"minItems", 1})
+		}
+	}
+	if t == reflect.TypeFor[Many]() {
+		return object{{"anyOf", []object{items, o}}}
+	}
+	return o
+}
+
+// typeDocs reads the comments of the types and their fields: "Spec" and "Spec.Name" to text.
+func typeDocs() map[string]string {
+	docs := map[string]string{}
+	file, err := parser.ParseFile(token.NewFileSet(), "types.go", typesSource, parser.ParseComments)
+	if err != nil {
+		panic(err) // it has been compiled
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		declaration, ok := n.(*ast.GenDecl)
+		if !ok || len(declaration.Specs) != 1 {
+			return true
+		}
+		typ, ok := declaration.Specs[0].(*ast.TypeSpec)
+		if !ok {
+			return true
+		}
+		name := typ.Name.Name
+		docs[name] = predicate(name, flowing(declaration.Doc.Text()))
+		if fields, ok := typ.Type.(*ast.StructType); ok {
+			for _, f := range fields.Fields.List {
+				docs[name+"."+f.Names[0].Name] = flowing(f.Doc.Text())
+			}
+		}
+		return true
+	})
+	return docs
+}
+
+// predicate is a type's comment without its subject: "One provider." for "Spec is one provider."
+func predicate(name, comment string) string {
+	text := strings.TrimPrefix(comment, name+" ")
+	for _, verb := range []string{"is ", "are "} {
+		text = strings.TrimPrefix(text, verb)
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// flowing puts text into one line.
+func flowing(text string) string { return strings.Join(strings.Fields(text), " ") }
