@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
+	"github.com/latchkey-auth/latchkey/e2e/servers/embedded"
 )
 
 // servers and clients span the matrix.
@@ -22,18 +23,21 @@ var servers = []struct {
 	{"betterauth", startBetterAuth, true},
 	// Clients register with the scopes that they are about to ask for, and Keycloak holds them to that: invalid_scope.
 	{"keycloak", startRealm, false},
+	// It forgets its clients and keys when the process is restarted to raise what it asks for.
+	{"embedded", startEmbedded, false},
 }
 
 var clients = []struct {
 	name string
 	// command is the program and its arguments.
-	command func() []string
+	command func(t *testing.T) []string
 }{
 	{"ts-v1", nodeScript("ts-v1")},
 	{"ts-v2", nodeScript("ts-v2")},
 	{"mcp-remote", nodeScript("mcp-remote")},
 	{"inspector", node22Script("inspector")},
-	{"go-sdk", func() []string { return []string{suite.goClient} }},
+	{"go-sdk", func(*testing.T) []string { return []string{suite.goClient} }},
+	{"fastmcp", fastMCP},
 }
 
 // withoutRefreshToken are the cells whose client gets no refresh token unless the application asks for one: the first
@@ -41,17 +45,28 @@ var clients = []struct {
 // which a resource does not announce (RS-10). Keycloak gives everybody one.
 var withoutRefreshToken = map[string]bool{"betterauth/ts-v1": true}
 
-func nodeScript(name string) func() []string {
-	return func() []string {
+func nodeScript(name string) func(*testing.T) []string {
+	return func(*testing.T) []string {
 		return []string{suite.node, filepath.Join(suite.root, "clients", name, "client.mjs")}
 	}
 }
 
 // node22Script is for clients that want a newer Node.js than the others.
-func node22Script(name string) func() []string {
-	return func() []string {
+func node22Script(name string) func(*testing.T) []string {
+	return func(*testing.T) []string {
 		return []string{suite.node22, filepath.Join(suite.root, "clients", name, "client.mjs")}
 	}
+}
+
+func fastMCP(t *testing.T) []string {
+	t.Helper()
+	python := needed(t, "E2E_PYTHON", "FastMCP needs Python 3.10 or newer with venv")
+	return []string{python, filepath.Join(suite.root, "clients", "fastmcp", "client.py")}
+}
+
+func startEmbedded(ctx context.Context, t *testing.T, _ string) harness.Server {
+	t.Helper()
+	return embedded.New(port(ctx, t))
 }
 
 // TestCells makes every client log in at every server, call a tool, renew its token, and be refused.
@@ -76,7 +91,7 @@ func TestCells(t *testing.T) {
 				}
 				t.Cleanup(resource.Stop)
 				j := &journey{resource: resource, dir: dir, stepUp: server.stepUp}
-				j.travel(ctx, t, client.command())
+				j.travel(ctx, t, client.command(t))
 				j.check(ctx, t, !withoutRefreshToken[cell])
 			})
 		}

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"os"
 	"slices"
 	"testing"
 
@@ -28,14 +27,7 @@ func newRealm(ctx context.Context, t *testing.T, c keycloak.RealmConfig) *keyclo
 // keycloakInstance is one server for all tests, since it takes long to start; each test has its own realm.
 func keycloakInstance(t *testing.T) *keycloak.Instance {
 	t.Helper()
-	home := os.Getenv("E2E_KEYCLOAK_HOME")
-	if home == "" {
-		const needs = "Keycloak needs Java 17 or newer and Maven; e2e/run installs it where they are"
-		if os.Getenv("CI") != "" {
-			t.Fatal(needs)
-		}
-		t.Skip(needs)
-	}
+	home := needed(t, "E2E_KEYCLOAK_HOME", "Keycloak needs Java 17 or newer and Maven")
 	k := &suite.keycloak
 	k.once.Do(func() {
 		ctx := context.Background() // not a test's: the server outlives the first one, and TestMain stops it

@@ -87,6 +87,20 @@ func build(dir, binary, command string) error {
 // timeout bounds one cell: slower than a slow machine, faster than somebody's patience.
 const timeout = 2 * time.Minute
 
+// needed returns what e2e/run has installed and put into the environment. Where it could not, the test is skipped, but
+// never in CI.
+func needed(t *testing.T, variable, why string) string {
+	t.Helper()
+	value := os.Getenv(variable)
+	if value == "" && os.Getenv("CI") != "" {
+		t.Fatalf("%s; e2e/run found none, and CI skips no test", why)
+	}
+	if value == "" {
+		t.Skipf("%s; e2e/run installs the rest where it is", why)
+	}
+	return value
+}
+
 func testContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)

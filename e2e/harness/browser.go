@@ -76,11 +76,8 @@ func (b *Browser) Visit(ctx context.Context, target string, stop func(*url.URL) 
 		if err != nil {
 			return nil, err
 		}
-		if page.Status < 300 || page.Status > 399 {
-			return page, nil
-		}
-		if next, err = page.Redirect(); err != nil {
-			return nil, err
+		if next, err = page.Redirect(); err != nil || next == nil {
+			return page, err
 		}
 	}
 	return nil, fmt.Errorf("more than %d redirects from %s", maxPages, target)
@@ -103,12 +100,12 @@ func (b *Browser) PostForm(ctx context.Context, target string, form url.Values) 
 // Submit posts a form and follows redirects as Visit does.
 func (b *Browser) Submit(ctx context.Context, form *Form, stop func(*url.URL) bool) (*Page, error) {
 	page, err := b.PostForm(ctx, form.Action.String(), form.Values)
-	if err != nil || page.Status < 300 || page.Status > 399 {
-		return page, err
-	}
-	next, err := page.Redirect()
 	if err != nil {
 		return nil, err
+	}
+	next, err := page.Redirect()
+	if err != nil || next == nil {
+		return page, err
 	}
 	return b.Visit(ctx, next.String(), stop)
 }
@@ -124,11 +121,15 @@ func (b *Browser) post(ctx context.Context, target, contentType string, body []b
 	return b.Do(request)
 }
 
-// Redirect is where the page sends the browser.
+// Redirect is where the page sends the browser: by status and Location, or by a Refresh header at once. It is nil where the
+// page is there to be looked at.
 func (p *Page) Redirect() (*url.URL, error) {
+	if target, found := strings.CutPrefix(p.Header.Get("Refresh"), "0; url="); found && p.Status == http.StatusOK {
+		return p.URL.Parse(target)
+	}
 	location := p.Header.Get("Location")
-	if location == "" {
-		return nil, fmt.Errorf("%s answers %d without Location", p.URL.Redacted(), p.Status)
+	if p.Status < 300 || p.Status > 399 || location == "" {
+		return nil, nil //nolint:nilnil // no redirect is no error
 	}
 	return p.URL.Parse(location)
 }

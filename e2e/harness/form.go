@@ -2,7 +2,6 @@ package harness
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/url"
 
@@ -79,15 +78,15 @@ func (f *Form) has(name string) bool {
 	return false
 }
 
-// Press fills in a button's value, as pressing it does.
-func (f *Form) Press(name string) error {
+// Press fills in a button's value, as pressing it does. An empty value means the first button of the name.
+func (f *Form) Press(name, value string) error {
 	for _, button := range f.Buttons {
-		if button.Name == name {
+		if button.Name == name && (value == "" || button.Value == value) {
 			f.Values.Set(button.Name, button.Value)
 			return nil
 		}
 	}
-	return errors.New("no button " + name)
+	return fmt.Errorf("no button %s %q", name, value)
 }
 
 func attribute(node *html.Node, name string) string {

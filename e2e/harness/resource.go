@@ -33,10 +33,8 @@ func (r *ResourceServer) Start(ctx context.Context, args ...string) error {
 	var err error
 	r.process, err = Start(ctx, Command{
 		Name: "serve", LogDir: r.LogDir, Path: r.Binary,
-		Args: append([]string{
-			"serve", "--addr", fmt.Sprintf("127.0.0.1:%d", r.Port), "--public-url", r.Origin(), "--path", "/mcp",
-		}, append(r.Server.Serve(), args...)...),
-		Env: r.Server.Environment(),
+		Args: append(r.Server.Command(fmt.Sprintf("127.0.0.1:%d", r.Port)), args...),
+		Env:  r.Server.Environment(),
 	})
 	if err != nil {
 		return err

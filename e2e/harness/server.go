@@ -11,11 +11,19 @@ type Server interface {
 	// Login plays the user's browser from the authorization request to the redirect back to the client, which it
 	// returns without following it.
 	Login(ctx context.Context, authorizeURL string) (string, error)
-	// Serve is what `latchkey serve` is told, and Environment what configures its provider.
-	Serve() []string
+	// Command is latchkey's command line for a resource server that listens on addr and trusts this server, and
+	// Environment what configures its provider.
+	Command(addr string) []string
 	Environment() []string
 	// Log is what the server has logged so far.
 	Log() string
 	// Stop ends it. It may be called twice.
 	Stop()
+}
+
+// Serve is the command line of `latchkey serve` for a provider, at the path and with the public URL that all tests use.
+func Serve(provider, addr string, further ...string) []string {
+	return append([]string{
+		"serve", "--provider", provider, "--addr", addr, "--public-url", "http://" + addr, "--path", "/mcp",
+	}, further...)
 }

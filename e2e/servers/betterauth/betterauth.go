@@ -101,8 +101,8 @@ func (s *Server) Issuer() string { return s.origin + "/api/auth" }
 // UserID is the id that Better Auth gave to its user.
 func (s *Server) UserID() string { return s.userID }
 
-// Serve names latchkey's provider.
-func (s *Server) Serve() []string { return []string{"--provider", "betterauth"} }
+// Command serves with latchkey's provider.
+func (s *Server) Command(addr string) []string { return harness.Serve("betterauth", addr) }
 
 // Environment configures latchkey's provider.
 func (s *Server) Environment() []string {

@@ -190,9 +190,11 @@ func (r *Realm) Issuer() string { return r.instance.origin + "/realms/" + r.name
 // UserID is the id that Keycloak gave to the realm's user.
 func (r *Realm) UserID() string { return r.userID }
 
-// Serve names latchkey's provider, and the scope that carries the audience: clients register with the scopes that the
+// Command serves with latchkey's provider, and needs the scope that carries the audience: clients register with the scopes that the
 // resource announces, and Keycloak gives such a client no other scope, not even a default one of the realm.
-func (r *Realm) Serve() []string { return []string{"--provider", "keycloak", "--scope", toolsScope} }
+func (r *Realm) Command(addr string) []string {
+	return harness.Serve("keycloak", addr, "--scope", toolsScope)
+}
 
 // Environment configures latchkey's provider.
 func (r *Realm) Environment() []string {
@@ -227,7 +229,7 @@ func (r *Realm) Login(ctx context.Context, authorizeURL string) (string, error) 
 			if form, err = page.Form("accept"); err != nil {
 				return "", err
 			}
-			if err := form.Press("accept"); err != nil {
+			if err := form.Press("accept", ""); err != nil {
 				return "", err
 			}
 		}

@@ -1,0 +1,94 @@
+"""FastMCP's client, on the official Python SDK, on its journey (../README.md)."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+import traceback
+import urllib.request
+
+from fastmcp import Client
+from fastmcp.client.auth import OAuth
+from key_value.aio.stores.memory import MemoryStore
+from mcp.shared.auth import OAuthToken
+
+MCP_URL = os.environ["E2E_MCP_URL"]
+DRIVER = os.environ["E2E_LOGIN_URL"]
+
+# The trailing & makes Python's webbrowser module not wait: the callback listens only after the browser was started.
+os.environ["BROWSER"] = os.path.join(os.path.dirname(__file__), "..", "lib", "browser.mjs") + " %s &"
+
+
+def ask(method, path):
+    with urllib.request.urlopen(urllib.request.Request(DRIVER + path, method=method)) as answer:
+        return json.load(answer)
+
+
+class Traveller:
+    """A client with one user."""
+
+    def __init__(self):
+        self.auth = OAuth(token_storage=MemoryStore(), callback_host="127.0.0.1", callback_timeout=30)
+
+    def client(self):
+        return Client(MCP_URL, auth=self.auth)
+
+    async def call(self):
+        async with self.client() as client:
+            result = await client.call_tool("whoami")
+        return {"caller": json.loads(result.content[0].text)}
+
+    async def login(self):
+        async with self.client():
+            tokens = self.auth.context.current_tokens
+        return {"refresh_token": bool(tokens.refresh_token), "granted": tokens.scope}
+
+    async def list(self):
+        async with self.client() as client:
+            return {"tools": [tool.name for tool in await client.list_tools()]}
+
+    async def renew(self):
+        # The SDK looks at the expiry that it was told; after a 401 it logs in.
+        self.auth.context.token_expiry_time = time.time() - 60
+        return await self.call()
+
+    async def bad_token(self):
+        other = Traveller()
+        other.auth._bind(MCP_URL)
+        await other.auth.token_storage_adapter.set_tokens(OAuthToken(access_token="stale", token_type="Bearer"))
+        await other.call()
+        return {"login_required": True}
+
+    async def step_up(self):
+        if os.environ["E2E_STEP_UP"] == "no":
+            return None
+        ask("POST", "raise")
+        return await self.call()
+
+
+async def main():
+    traveller = Traveller()
+    steps = {
+        "login": traveller.login,
+        "list": traveller.list,
+        "whoami": traveller.call,
+        "renew": traveller.renew,
+        "bad token": traveller.bad_token,
+        "step-up": traveller.step_up,
+    }
+    for step, run in steps.items():
+        before = ask("GET", "count")["logins"]
+        try:
+            facts = await run()
+        except Exception as error:  # whatever it is, the driver wants to know
+            traceback.print_exc()
+            print(json.dumps({"step": step, "ok": False, "error": str(error)}), flush=True)
+            return 1
+        if facts is not None:
+            logins = ask("GET", "count")["logins"] - before
+            print(json.dumps({"step": step, "ok": True, "logins": logins, **facts}), flush=True)
+    return 0
+
+
+sys.exit(asyncio.run(main()))
