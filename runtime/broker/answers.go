@@ -1,0 +1,66 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// writeJSON writes an answer that nobody may keep (RFC 6749 section 5.1).
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	writeBody(w, status, body)
+}
+
+func writeBody(w http.ResponseWriter, status int, body any) {
+	text, err := json.Marshal(body)
+	if err != nil { // no type that is written here can fail
+		status, text = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // the client is gone when this fails
+}
+
+// refuseJSON logs a refusal and answers it (RFC 6749 section 5.2).
+func (b *Broker) refuseJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
+	b.logRefusal(r, e)
+	if e.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	if e.Status == http.StatusUnauthorized && r.Header.Get("Authorization") != "" {
+		w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint"`)
+	}
+	writeJSON(w, e.Status, oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
+}
+
+// suspicious are the reasons behind which somebody may be attacking.
+var suspicious = []oauth.Reason{
+	reasonRefreshReused, reasonCodeUsed, reasonUpstreamIssuer, reasonForeignForm, reasonTransactionUsed,
+}
+
+func (b *Broker) logRefusal(r *http.Request, e *oauth.Error, more ...any) {
+	level := slog.LevelInfo
+	if e.Status >= http.StatusInternalServerError {
+		level = slog.LevelWarn
+	}
+	if slices.Contains(suspicious, e.Reason) {
+		level = slog.LevelWarn
+	}
+	attrs := []any{
+		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status), slog.String("code", string(e.Code)),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("provider", b.upstream.Name),
+	}
+	if e.Cause != nil {
+		attrs = append(attrs, slog.String("error", e.Cause.Error()))
+	}
+	b.logger.Log(context.WithoutCancel(r.Context()), level, "request refused", append(attrs, more...)...)
+}

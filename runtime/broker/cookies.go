@@ -1,0 +1,64 @@
+package broker
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// cookieJar names and makes the cookies of one mount. Over https they have the __Host- prefix, so that neither a
+// subdomain nor plain http can set them (RFC 6265bis section 4.1.3.2); plain http is loopback only, where browsers may
+// refuse prefix and Secure.
+type cookieJar struct {
+	secure                        bool
+	browser, consent, transaction string
+}
+
+func newCookieJar(mount string, secure bool) cookieJar {
+	base := "latchkey-" + mount + "-"
+	if secure {
+		base = "__Host-" + base
+	}
+	return cookieJar{secure: secure, browser: base + "browser", consent: base + "consent", transaction: base + "login-"}
+}
+
+// set sets a cookie. SameSite=Lax keeps it out of requests that other sites make, except for navigations.
+func (j cookieJar) set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is left out for plain http on loopback only
+		Name: name, Value: value, Path: "/", MaxAge: int(lifetime.Seconds()),
+		HttpOnly: true, Secure: j.secure, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func (j cookieJar) clear(w http.ResponseWriter, name string) { j.set(w, name, "", -time.Second) }
+
+// get returns the value of the one cookie of that name. Two of a name mean that somebody planted one.
+func get(r *http.Request, name string) string {
+	cookies := r.CookiesNamed(name)
+	if len(cookies) != 1 {
+		return ""
+	}
+	return cookies[0].Value
+}
+
+// browser returns the random identifier of the user's browser, and gives it one where it has none. It binds consent pages
+// to the browser that they were made for; it says nothing about who the user is.
+func (b *Broker) browser(w http.ResponseWriter, r *http.Request) identifier {
+	id, ok := parseIdentifier(get(r, b.cookies.browser))
+	if !ok {
+		id = newIdentifier()
+	}
+	b.cookies.set(w, b.cookies.browser, id.String(), 24*time.Hour)
+	return id
+}
+
+// transactionCookies returns the names and values of the transactions that a request brings.
+func (b *Broker) transactionCookies(r *http.Request) []*http.Cookie {
+	var found []*http.Cookie
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, b.cookies.transaction) {
+			found = append(found, c)
+		}
+	}
+	return found
+}

@@ -1,0 +1,217 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
+)
+
+const (
+	// maxDocumentURL bounds a client_id that is a URL.
+	maxDocumentURL = 512
+	// maxDocuments is how many documents, and failures, are kept.
+	maxDocuments = 1024
+	// documentTimeout bounds one fetch.
+	documentTimeout = 10 * time.Second
+	// documentDefault is how long a document is kept that does not say.
+	documentDefault = 5 * time.Minute
+	// documentMax is the longest that one is kept, whatever it says: redirect URIs that were taken out must stop counting.
+	documentMax = 24 * time.Hour
+	// documentFailure is how long a failure is kept. It is short since the draft wants none cached for good, and long
+	// enough that a page that is reloaded does not hammer somebody else's server.
+	documentFailure = 30 * time.Second
+)
+
+// documents fetches and keeps client ID metadata documents.
+type documents struct {
+	fetcher *http.Client
+	schemes []string
+	limits  limiters
+	now     func() time.Time
+	logger  *slog.Logger
+
+	mu      sync.Mutex
+	kept    *recent[string, *keptDocument]
+	flights map[string]*flight
+}
+
+// keptDocument is a fetched document, or why there is none.
+type keptDocument struct {
+	client  client
+	err     *oauth.Error
+	expires time.Time
+}
+
+// flight is a fetch that is under way, which all who ask meanwhile wait for.
+type flight struct {
+	done   chan struct{}
+	result keptDocument
+}
+
+func newDocuments(fetcher *http.Client, schemes []string, limits limiters, now func() time.Time, logger *slog.Logger) *documents {
+	return &documents{
+		fetcher: withoutRedirects(fetcher), schemes: schemes, limits: limits, now: now, logger: logger,
+		kept: newRecent[string, *keptDocument](maxDocuments), flights: map[string]*flight{},
+	}
+}
+
+// withoutRedirects returns the client with redirects left to the caller: neither a document nor a token answer may come
+// from elsewhere.
+func withoutRedirects(c *http.Client) *http.Client {
+	own := *c
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
+}
+
+// checkDocumentURL checks a client_id that is a URL (draft-ietf-oauth-client-id-metadata-document, "Client Identifier").
+func checkDocumentURL(id string) error {
+	if len(id) > maxDocumentURL || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
+		return fmt.Errorf("a client_id URL has at most %d printable ASCII characters", maxDocumentURL)
+	}
+	u, err := url.Parse(id)
+	switch {
+	case err != nil || u.Scheme != "https":
+		return errors.New("a client_id URL uses https")
+	case u.Path == "":
+		return errors.New("a client_id URL has a path")
+	case u.User != nil || strings.Contains(id, "#"):
+		return errors.New("a client_id URL has neither credentials nor a fragment")
+	case hasDotSegment(u):
+		return errors.New("a client_id URL has no dot segments")
+	}
+	return checkWebHost(id, u)
+}
+
+// lookUp returns the client that a document describes: from memory, or fetched.
+func (d *documents) lookUp(ctx context.Context, id, address string) (client, *oauth.Error) {
+	if err := checkDocumentURL(id); err != nil {
+		return client{}, badDocument(err)
+	}
+	f, kept, refused := d.join(ctx, id, address)
+	if refused != nil {
+		return client{}, refused
+	}
+	if kept != nil {
+		return kept.client, kept.err
+	}
+	select {
+	case <-f.done:
+		return f.result.client, f.result.err
+	case <-ctx.Done():
+		return client{}, retryLater(reasonClientDocument, 0, ctx.Err())
+	}
+}
+
+// join returns what is kept, or the flight to wait for.
+func (d *documents) join(ctx context.Context, id, address string) (*flight, *keptDocument, *oauth.Error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.now()
+	if kept, ok := d.kept.get(id); ok && now.Before(kept.expires) {
+		return nil, kept, nil
+	}
+	if f, ok := d.flights[id]; ok {
+		return f, nil, nil
+	}
+	if !d.limits.documents.allow(address, now) || !d.limits.allDocuments.AllowN(now, 1) {
+		return nil, nil, tooMany()
+	}
+	f := &flight{done: make(chan struct{})}
+	d.flights[id] = f
+	// Detached: a browser that gives up must not cost the others the answer.
+	go d.fly(context.WithoutCancel(ctx), id, f)
+	return f, nil, nil
+}
+
+func (d *documents) fly(ctx context.Context, id string, f *flight) {
+	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
+	defer cancel()
+	c, lifetime, err := d.fetch(ctx, id)
+	if err != nil {
+		d.logger.WarnContext(ctx, "client metadata document refused", "client", id, "error", err)
+		f.result.err, lifetime = badDocument(err), documentFailure
+	}
+	f.result.client = c
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.flights, id)
+	d.kept.drop(id)
+	if lifetime > 0 {
+		f.result.expires = d.now().Add(lifetime)
+		d.kept.put(id, &f.result)
+	}
+	close(f.done)
+}
+
+func badDocument(cause error) *oauth.Error {
+	return caused(oauth.CodeInvalidClient, reasonClientDocument,
+		"The application's description could not be read from the address that is its client_id", cause)
+}
+
+func (d *documents) fetch(ctx context.Context, id string) (client, time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
+	if err != nil {
+		return client{}, 0, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := egress.Fetch(d.fetcher, req, maxClientMetadata)
+	switch {
+	case err != nil:
+		return client{}, 0, err
+	case resp.StatusCode != http.StatusOK:
+		return client{}, 0, fmt.Errorf("the answer's status is %d", resp.StatusCode)
+	case !egress.IsJSON(resp.Header):
+		return client{}, 0, errors.New("the answer's content type is not JSON")
+	}
+	c, err := d.parse(id, string(resp.Body))
+	return c, documentLifetime(resp.Header, d.now()), err
+}
+
+// parse reads a document. Redirect URIs that are not acceptable here are left out: a document serves many servers, and
+// some may allow more.
+func (d *documents) parse(id, body string) (client, error) {
+	document, err := oauth.ParseClaims(body)
+	if err != nil {
+		return client{}, err
+	}
+	if got := document.String("client_id"); got != id {
+		return client{}, errors.New("the document's client_id is not its own address")
+	}
+	// A document that anybody can read holds no secret, and we know no other way of client authentication.
+	if method := document.String("token_endpoint_auth_method"); method != "none" && document.Has("token_endpoint_auth_method") {
+		return client{}, fmt.Errorf("the document wants the client authentication %q, only none is supported", method)
+	}
+	if document.Has("client_secret") {
+		return client{}, errors.New("the document has a client_secret")
+	}
+	metadata, err := readMetadata(document)
+	if err != nil {
+		return client{}, err
+	}
+	c := client{id: id, name: metadata.ClientName}
+	if c.name == "" {
+		return client{}, errors.New("the document has no client_name")
+	}
+	if len(metadata.RedirectURIs) > maxRedirectURIs {
+		return client{}, fmt.Errorf("the document has more than %d redirect URIs", maxRedirectURIs)
+	}
+	for _, uri := range metadata.RedirectURIs {
+		if _, err := parseRedirectURI(uri, d.schemes); err == nil {
+			c.redirects = append(c.redirects, uri)
+		}
+	}
+	if len(c.redirects) == 0 {
+		return client{}, errors.New("the document has no redirect URI that is acceptable here")
+	}
+	return c, nil
+}

@@ -1,0 +1,139 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/store"
+)
+
+// familyState is what the store knows of a family when one of its refresh tokens comes.
+type familyState struct {
+	// record is what the store holds, to swap against; nil where it holds nothing.
+	record []byte
+	// answer is the answer that this very token got a moment ago.
+	answer *oauth.TokenResponse
+}
+
+// checkFamily decides what a refresh token is: the current one, the last one of a client that tries again, or one that was
+// used before. The last means that two parties have it, of whom one is a thief, so that both are logged out (RFC 9700
+// section 4.14.2). A store that knows nothing, after a restart, takes the token for the current one: then the provider
+// decides.
+func (b *Broker) checkFamily(ctx context.Context, t refreshToken) (familyState, *oauth.Error) {
+	var state familyState
+	revoked, err := b.revoked(ctx, t.family)
+	if err != nil {
+		return state, retryLater(reasonStore, 0, err)
+	}
+	if revoked {
+		return state, invalidGrant(reasonRevoked, nil)
+	}
+	record, found, err := b.store.Get(ctx, b.key("family", t.family))
+	if err != nil {
+		return state, retryLater(reasonStore, 0, err)
+	}
+	if found {
+		state.record = record
+	}
+	if !found || string(record) == string(t.id[:]) {
+		return state, b.failedBefore(ctx, t)
+	}
+	if state.answer, err = b.keptAnswer(ctx, t); err != nil {
+		return state, retryLater(reasonStore, 0, err)
+	}
+	if state.answer != nil {
+		return state, nil
+	}
+	if err := b.revokeFamily(ctx, t.family); err != nil {
+		return state, retryLater(reasonStore, 0, err)
+	}
+	return state, invalidGrant(reasonRefreshReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
+}
+
+// rotate makes the new refresh token the family's current one and keeps the answer for a retry.
+func (b *Broker) rotate(ctx context.Context, t refreshToken, state familyState, next identifier, answer oauth.TokenResponse) *oauth.Error {
+	swapped, err := b.store.CompareAndSwap(ctx, b.key("family", t.family), state.record, next[:], b.familyMemory())
+	if err != nil {
+		return retryLater(reasonStore, 0, err)
+	}
+	if !swapped {
+		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are never handed out.
+		return invalidGrant(reasonRefreshReused, errors.New("another refresh of the same token was faster"))
+	}
+	body, err := json.Marshal(answer) //nolint:gosec // sealed on the next line but one
+	if err != nil {
+		return misconfigured(reasonStore, err)
+	}
+	sealed := b.boxes.answer.Seal(body, b.now().Add(retryWindow))
+	if _, err := b.store.CompareAndSwap(ctx, b.key("answer", t.id), nil, []byte(sealed), retryWindow); err != nil {
+		b.logger.WarnContext(ctx, "the answer to a refresh is not kept for a retry", "error", err)
+	}
+	return nil
+}
+
+// keptAnswer returns the answer that a refresh token got a moment ago. It is kept sealed: a shared store never sees tokens.
+func (b *Broker) keptAnswer(ctx context.Context, t refreshToken) (*oauth.TokenResponse, error) {
+	sealed, found, err := b.store.Get(ctx, b.key("answer", t.id))
+	if err != nil || !found {
+		return nil, err
+	}
+	body, _, err := b.boxes.answer.Open(string(sealed), b.now())
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // sealed with a key that is gone: as if there were none
+	}
+	var answer oauth.TokenResponse
+	if err := json.Unmarshal(body, &answer); err != nil || strings.TrimSpace(answer.AccessToken) == "" {
+		return nil, nil //nolint:nilerr,nilnil // as above
+	}
+	return &answer, nil
+}
+
+// rememberFailure keeps the provider's no for a moment, so that all who wait with the same token do not ask in turn. It is
+// only for this token: another replica may have got a newer one in the meantime.
+func (b *Broker) rememberFailure(ctx context.Context, t refreshToken, refused *oauth.Error) {
+	if refused.Code != oauth.CodeInvalidGrant {
+		return
+	}
+	if _, err := store.Mark(ctx, b.store, b.key("failed", t.id), retryWindow); err != nil {
+		b.logger.WarnContext(ctx, "a refused refresh is not remembered", "error", err)
+	}
+}
+
+func (b *Broker) failedBefore(ctx context.Context, t refreshToken) *oauth.Error {
+	failed, err := store.Marked(ctx, b.store, b.key("failed", t.id))
+	switch {
+	case err != nil:
+		return retryLater(reasonStore, 0, err)
+	case failed:
+		return invalidGrant(reasonUpstreamError, errors.New("the provider refused this refresh a moment ago"))
+	}
+	return nil
+}
+
+// keepRenewed keeps the provider's new tokens for a moment when they could not be verified for want of an answer: the
+// provider may have rotated its refresh token, and would take the retry with the old one for a replay.
+func (b *Broker) keepRenewed(ctx context.Context, t refreshToken, tokens upstreamTokens, refused *oauth.Error) {
+	if t.keepsAccess || refused.Code != oauth.CodeTemporarilyUnavailable {
+		return
+	}
+	sealed := b.boxes.renewed.Seal(tokens.record(), b.now().Add(renewedMemory))
+	if _, err := b.store.CompareAndSwap(ctx, b.key("renewed", t.id), nil, []byte(sealed), renewedMemory); err != nil {
+		b.logger.WarnContext(ctx, "renewed tokens of the provider are not kept for a retry", "error", err)
+	}
+}
+
+func (b *Broker) keptRenewed(ctx context.Context, t refreshToken) (upstreamTokens, bool) {
+	sealed, found, err := b.store.Get(ctx, b.key("renewed", t.id))
+	if err != nil || !found {
+		return upstreamTokens{}, false
+	}
+	payload, _, err := b.boxes.renewed.Open(string(sealed), b.now())
+	if err != nil {
+		return upstreamTokens{}, false
+	}
+	tokens, err := readUpstreamTokens(string(payload))
+	return tokens, err == nil
+}

@@ -1,0 +1,45 @@
+package broker
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// documentLifetime is how long an answer may be kept (RFC 9111 sections 4.2 and 5.2): what its Cache-Control says, else its
+// Expires, else the default.
+func documentLifetime(header http.Header, now time.Time) time.Duration {
+	lifetime, found := documentDefault, false
+	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(directive)), "=")
+		switch name {
+		case "no-store", "no-cache":
+			return 0
+		case "max-age":
+			if !found {
+				lifetime, found = time.Duration(seconds(strings.Trim(value, `"`)))*time.Second, true
+			}
+		}
+	}
+	if expires := header.Get("Expires"); !found && expires != "" {
+		at, err := http.ParseTime(expires)
+		if err != nil { // "0" and the like mean the past
+			return 0
+		}
+		lifetime, found = at.Sub(now), true
+	}
+	if found {
+		lifetime -= time.Duration(seconds(header.Get("Age"))) * time.Second
+	}
+	return min(max(lifetime, 0), documentMax)
+}
+
+// seconds reads a delta-seconds; what cannot be read counts as 0, so that it is not kept.
+func seconds(text string) int64 {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0
+	}
+	return int64(n)
+}

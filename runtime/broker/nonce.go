@@ -1,0 +1,41 @@
+package broker
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// checkNonce checks the ID token that came with the tokens: issued by the provider, for us, now, and for the login that
+// this code belongs to (OpenID Connect Core section 3.1.3.7). It arrived from the token endpoint over TLS, which stands in
+// for the signature (rule 6 there).
+func (b *Broker) checkNonce(idToken, want string) error {
+	parts := strings.Split(idToken, ".")
+	if len(parts) != 3 {
+		return errors.New("the provider sent no ID token to check the nonce in")
+	}
+	payload, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
+	if err != nil {
+		return errors.New("the provider's ID token cannot be read")
+	}
+	claims, err := oauth.ParseClaims(string(payload))
+	if err != nil {
+		return errors.New("the provider's ID token cannot be read")
+	}
+	expires, ok := claims.Time("exp")
+	switch {
+	case subtle.ConstantTimeCompare([]byte(claims.String("nonce")), []byte(want)) != 1:
+		return errors.New("the ID token's nonce is not this login's")
+	case !slices.Contains(claims.Strings("aud"), b.upstream.ClientID):
+		return errors.New("the ID token is not for our client id")
+	case b.upstream.Issuer != "" && claims.String("iss") != b.upstream.Issuer && !slices.Contains(b.upstream.ResponseIssuers, claims.String("iss")):
+		return errors.New("the ID token is from another issuer")
+	case !ok || !b.now().Before(expires):
+		return errors.New("the ID token is expired")
+	}
+	return nil
+}

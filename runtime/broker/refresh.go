@@ -1,0 +1,120 @@
+package broker
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+const (
+	// refreshLease is how long one refresh may hold the family's lock: longer than its exchanges with the provider.
+	refreshLease = 2*upstreamTimeout + 10*time.Second
+	// refreshWait is how long a second caller waits for the first.
+	refreshWait = upstreamTimeout
+	// renewedMemory is how long tokens of the provider are kept that could not be verified yet.
+	renewedMemory = 10 * time.Minute
+)
+
+// refresh turns a refresh token into new tokens (RFC 6749 section 6) and a new refresh token (OAuth 2.1 section 4.3.1).
+func (b *Broker) refresh(r *http.Request, p params) (oauth.TokenResponse, *oauth.Error) {
+	var none oauth.TokenResponse
+	if p.get("refresh_token") == "" {
+		return none, badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The refresh_token is missing")
+	}
+	t, err := b.openRefresh(p.get("refresh_token"))
+	if err != nil {
+		return none, invalidGrant(reasonRefreshToken, err)
+	}
+	if t.client != clientDigest(p.get("client_id")) {
+		return none, invalidGrant(reasonOtherClient, nil)
+	}
+	if refused := checkSameResource(b, p, t.resource); refused != nil {
+		return none, refused
+	}
+	t.label = clientLabel(p.get("client_id"))
+	narrowed, refused := narrowScopes(t.scopes, p.get("scope"))
+	if refused != nil {
+		return none, refused
+	}
+	// From here on the client's connection no longer counts: the provider may rotate its token, and the new one must not
+	// get lost. The client that hears nothing tries again and gets the answer that is kept.
+	return b.refreshOnce(context.WithoutCancel(r.Context()), t, narrowed)
+}
+
+// narrowScopes returns the scopes of the new access token: those of the grant, or fewer if the client asks for fewer.
+func narrowScopes(granted []string, asked string) ([]string, *oauth.Error) {
+	wanted := oauth.ParseScope(asked)
+	if len(wanted) == 0 {
+		return granted, nil
+	}
+	for _, s := range wanted {
+		if !slices.Contains(granted, s) {
+			return nil, badRequest(oauth.CodeInvalidScope, reasonScope, "The scope is more than was authorized")
+		}
+	}
+	return wanted, nil
+}
+
+// refreshOnce makes one refresh out of all that come with the same token at the same time.
+func (b *Broker) refreshOnce(ctx context.Context, t refreshToken, scopes []string) (oauth.TokenResponse, *oauth.Error) {
+	var none oauth.TokenResponse
+	waiting, cancel := context.WithTimeout(ctx, refreshWait)
+	defer cancel()
+	lease, err := b.store.Lock(waiting, b.key("refreshing", t.family), refreshLease)
+	if err != nil {
+		return none, retryLater(reasonStore, 0, err)
+	}
+	defer func() {
+		if err := lease.Release(ctx); err != nil {
+			b.logger.WarnContext(ctx, "a lock was not released and runs out by itself", "error", err)
+		}
+	}()
+	state, refused := b.checkFamily(ctx, t)
+	if refused != nil {
+		return none, refused
+	}
+	if state.answer != nil {
+		return *state.answer, nil
+	}
+	return b.refreshUpstream(ctx, t, scopes, state)
+}
+
+// refreshUpstream asks the provider and makes the answer known for a retry.
+func (b *Broker) refreshUpstream(ctx context.Context, t refreshToken, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
+	var none oauth.TokenResponse
+	tokens, verify, refused := b.renew(ctx, t, scopes)
+	if refused != nil {
+		b.rememberFailure(ctx, t, refused)
+		return none, refused
+	}
+	answer, refused := b.issue(ctx, &t.grant, tokens, scopes, verify)
+	if refused != nil {
+		b.keepRenewed(ctx, t, tokens, refused)
+		return none, refused
+	}
+	next := newIdentifier()
+	answer.RefreshToken = b.refreshTokenFor(t.grant, tokens, next)
+	if refused := b.rotate(ctx, t, state, next, answer); refused != nil {
+		return none, refused
+	}
+	b.logger.InfoContext(ctx, "tokens refreshed", "client", t.label, "provider", b.upstream.Name)
+	return answer, nil
+}
+
+// renew gets the provider's new tokens, or makes sure that the old access token still counts where there is nothing else.
+func (b *Broker) renew(ctx context.Context, t refreshToken, scopes []string) (upstreamTokens, VerifyFunc, *oauth.Error) {
+	if t.keepsAccess {
+		return upstreamTokens{access: t.upstream, expires: t.upstreamExpires}, b.config.VerifyFresh, nil
+	}
+	if tokens, ok := b.keptRenewed(ctx, t); ok {
+		return tokens, b.config.Verify, nil
+	}
+	tokens, refused := b.exchangeRefresh(ctx, t.upstream, scopes, t.resource)
+	if refused == nil && tokens.refreshExpires.IsZero() && tokens.refresh == t.upstream {
+		tokens.refreshExpires = t.upstreamExpires
+	}
+	return tokens, b.config.Verify, refused
+}

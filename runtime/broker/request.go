@@ -1,0 +1,187 @@
+package broker
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+const (
+	// maxState bounds a client's state; it travels in a cookie of 2 KB.
+	maxState = 1 << 10
+	// maxStateAndRedirect bounds state and redirect URI together, for the same reason.
+	maxStateAndRedirect = 1230
+)
+
+// request is a checked authorization request.
+type request struct {
+	client   identifier // of its client_id
+	label    string     // for logs
+	name     string
+	host     string // of the client ID metadata document, else empty
+	redirect string
+	native   bool
+	state    string
+	// challenge is the S256 code challenge, decoded.
+	challenge [32]byte
+	scopes    []string
+	resource  string
+}
+
+// readRequest checks an authorization request (RFC 6749 section 4.1.1). Until request.redirect is set nothing may be
+// redirected: the error belongs on a page.
+func (b *Broker) readRequest(r *http.Request, p params) (request, *oauth.Error) {
+	var req request
+	for _, name := range []string{"client_id", "redirect_uri", "state"} {
+		if slices.Contains(p.repeated, name) {
+			return req, p.onceEach()
+		}
+	}
+	if err := b.readClient(r, p, &req); err != nil {
+		return req, err
+	}
+	// From here on the client hears of errors, with its state.
+	if len(p.get("state")) > maxState || len(p.get("state"))+len(req.redirect) > maxStateAndRedirect {
+		return req, badRequest(oauth.CodeInvalidRequest, reasonState, "The state is longer than 1 KB")
+	}
+	req.state = p.get("state")
+	if err := p.onceEach(); err != nil {
+		return req, err
+	}
+	if err := checkResponse(p); err != nil {
+		return req, err
+	}
+	if err := readChallenge(p, &req); err != nil {
+		return req, err
+	}
+	var err *oauth.Error
+	if req.resource, err = b.namesResource(p.get("resource")); err != nil {
+		return req, err
+	}
+	req.scopes, err = b.readScopes(p.get("scope"))
+	return req, err
+}
+
+// readClient finds the client and its redirect URI.
+func (b *Broker) readClient(r *http.Request, p params, req *request) *oauth.Error {
+	id, redirect := p.get("client_id"), p.get("redirect_uri")
+	if id == "" {
+		return badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The application did not say who it is (client_id)")
+	}
+	if redirect == "" {
+		return badRequest(oauth.CodeInvalidRequest, reasonMissingParameter,
+			"The application did not say where to return to (redirect_uri)")
+	}
+	c, refused := b.client(r.Context(), id, b.address(r))
+	if refused != nil {
+		return refused
+	}
+	u, err := parseRedirectURI(redirect, b.config.CustomSchemes)
+	if err != nil || !registeredRedirect(c.redirects, redirect) {
+		return caused(oauth.CodeInvalidRedirectURI, reasonRedirectURI,
+			"The application asked to return to an address that it did not register", err)
+	}
+	req.client, req.label, req.name, req.host = c.digest(), clientLabel(id), c.name, documentHost(id)
+	req.redirect, req.native = redirect, isNative(u)
+	return nil
+}
+
+// checkResponse checks how the client wants its answer.
+func checkResponse(p params) *oauth.Error {
+	for _, name := range []string{"request", "request_uri"} { // OpenID Connect Core section 6
+		if p.get(name) != "" {
+			return badRequest(oauth.Code(name+"_not_supported"), reasonRequestObject, "Request objects are not supported")
+		}
+	}
+	switch {
+	case p.get("response_type") == "":
+		return badRequest(oauth.CodeInvalidRequest, reasonResponseType, "The response_type is missing")
+	case p.get("response_type") != "code":
+		return badRequest(oauth.CodeUnsupportedResponseType, reasonResponseType, "The only response_type is code")
+	case p.get("response_mode") != "" && p.get("response_mode") != "query":
+		return badRequest(oauth.CodeInvalidRequest, reasonResponseType, "The only response_mode is query")
+	case slices.Contains(strings.Fields(p.get("prompt")), "none"): // OpenID Connect Core section 3.1.2.6
+		return badRequest("interaction_required", reasonPrompt, "The user has to be asked")
+	}
+	return nil
+}
+
+// readChallenge reads the code challenge (RFC 7636 section 4.3). Without a method it would mean plain, which is refused
+// like any other but S256.
+func readChallenge(p params, req *request) *oauth.Error {
+	challenge, method := p.get("code_challenge"), p.get("code_challenge_method")
+	switch {
+	case challenge == "":
+		return badRequest(oauth.CodeInvalidRequest, reasonChallenge, "PKCE is required: the code_challenge is missing")
+	case method != "S256":
+		return badRequest(oauth.CodeInvalidRequest, reasonChallenge, "The only code_challenge_method is S256")
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(challenge)
+	if err != nil || len(raw) != len(req.challenge) || len(challenge) != base64.RawURLEncoding.EncodedLen(len(raw)) {
+		return badRequest(oauth.CodeInvalidRequest, reasonChallenge, "The code_challenge is not a SHA-256 digest in base64url")
+	}
+	req.challenge = [32]byte(raw)
+	return nil
+}
+
+// readScopes returns what a client may have of the scopes that it asks for, in the server's order. Unknown ones are left
+// out (RFC 6749 section 3.3); the token response says what was granted.
+func (b *Broker) readScopes(asked string) ([]string, *oauth.Error) {
+	wanted := oauth.ParseScope(asked)
+	if len(wanted) == 0 {
+		return b.config.DefaultScopes, nil
+	}
+	if slices.ContainsFunc(wanted, func(s string) bool { return !oauth.ValidScope(s) }) {
+		return nil, badRequest(oauth.CodeInvalidScope, reasonScope, "The scope has characters that a scope cannot have")
+	}
+	var known []string
+	for _, s := range b.config.Scopes {
+		if slices.Contains(wanted, s) {
+			known = append(known, s)
+		}
+	}
+	if len(known) == 0 {
+		return nil, badRequest(oauth.CodeInvalidScope, reasonScope, "None of the scopes is known to this server")
+	}
+	return known, nil
+}
+
+// answerURL returns a redirect URI with the parameters of an authorization response, iss among them in every case
+// (RFC 9207 section 2). The redirect URI was checked and every parameter is encoded, so nothing can break out.
+func (b *Broker) answerURL(redirect, state string, answer ...[2]string) string {
+	if state != "" {
+		answer = append(answer, [2]string{"state", state})
+	}
+	answer = append(answer, [2]string{"iss", b.resource})
+	return appendQuery(redirect, answer)
+}
+
+// errorURL is the answer of an error (RFC 6749 section 4.1.2.1).
+func (b *Broker) errorURL(redirect, state string, e *oauth.Error) string {
+	return b.answerURL(redirect, state, [2]string{"error", string(e.Code)}, [2]string{"error_description", e.Description})
+}
+
+// appendQuery adds parameters to a URL without touching its own.
+func appendQuery(base string, pairs [][2]string) string {
+	var s strings.Builder
+	s.WriteString(base)
+	separator := byte('?')
+	if strings.Contains(base, "?") {
+		separator = '&'
+		if strings.HasSuffix(base, "?") || strings.HasSuffix(base, "&") {
+			separator = 0
+		}
+	}
+	for _, p := range pairs {
+		if separator != 0 {
+			s.WriteByte(separator)
+		}
+		s.WriteString(url.QueryEscape(p[0]) + "=" + url.QueryEscape(p[1]))
+		separator = '&'
+	}
+	return s.String()
+}
