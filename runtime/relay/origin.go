@@ -1,0 +1,87 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// origins are the browser origins whose pages may call the relay.
+type origins struct {
+	own    string
+	listed []string
+	any    bool
+}
+
+func newOrigins(publicURL string, allowed []string) (origins, error) {
+	u, err := url.Parse(publicURL)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return origins{}, errors.New("relay: PublicURL is required: the address at which browsers reach this server, such as https://app.example.com")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())) {
+		return origins{}, errors.New("relay: PublicURL must use https; plain http is accepted for loopback hosts only")
+	}
+	o := origins{own: originOf(u)}
+	for _, entry := range allowed {
+		if entry == "*" {
+			o.any = true
+			continue
+		}
+		u, err := url.Parse(entry)
+		if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+			return origins{}, fmt.Errorf("relay: AllowedOrigins: %q must be a scheme and host such as https://app.example.com, or *", entry)
+		}
+		o.listed = append(o.listed, originOf(u))
+	}
+	return o, nil
+}
+
+// originOf writes an origin as browsers do: lower case, without a default port (RFC 6454 section 6.2).
+func originOf(u *url.URL) string {
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return scheme + "://" + host
+}
+
+func (o origins) allows(origin string) bool {
+	return origin == o.own || o.any || slices.Contains(o.listed, origin)
+}
+
+// check refuses a request from a page of an origin that is not allowed. A request without Origin comes from no browser, or
+// from one that says by Sec-Fetch-Site that another site's page merely embeds the URL.
+func (o origins) check(req *http.Request) error {
+	values := req.Header.Values("Origin")
+	if len(values) > 1 || len(values) == 1 && !o.allows(values[0]) {
+		return fail(http.StatusForbidden, "Origin not allowed", nil)
+	}
+	if site := req.Header.Get("Sec-Fetch-Site"); len(values) == 0 && (site == "cross-site" || site == "same-site") {
+		return fail(http.StatusForbidden, "Origin not allowed", errors.New("embedded by a page of another origin"))
+	}
+	return nil
+}
+
+// expose lets the calling page read the answer. Credentials mode stays off.
+func (o origins) expose(header http.Header, req *http.Request) {
+	if origin := req.Header.Get("Origin"); origin != "" {
+		header.Set("Access-Control-Allow-Origin", origin)
+		header.Set("Access-Control-Expose-Headers", "Retry-After")
+	}
+}
+
+// preflight answers a CORS preflight request of an allowed origin.
+func preflight(header http.Header) {
+	header.Set("Allow", "GET, POST, OPTIONS")
+	header.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	header.Set("Access-Control-Allow-Headers", "Accept, Authorization, Content-Type")
+	header.Set("Access-Control-Max-Age", "600")
+}
