@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	"github.com/alecthomas/kong"
 
@@ -26,12 +27,15 @@ type Commands struct {
 	Generate Generate `cmd:"" help:"Generate provider packages from specs."`
 	Lint     Lint     `cmd:"" help:"Report every problem of specs, and write nothing."`
 	Schema   Schema   `cmd:"" help:"Print the JSON Schema of specs, for editors."`
+	Init     Init     `cmd:"" help:"Draft a spec from a provider's discovery document."`
 }
 
-// Streams are where commands write: results to Out, problems to Err.
+// Streams are what commands need of the world: results go to Out, problems to Err.
 type Streams struct {
 	Out io.Writer
 	Err io.Writer
+	// Client fetches discovery documents. The default allows https alone, follows few redirects and waits ten seconds.
+	Client *http.Client
 }
 
 // ErrReported is what a command returns when it has already said what is wrong.

@@ -33,11 +33,11 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 	switch f.Type {
 	case TypeURL:
 		u, err := url.Parse(value)
-		return "an https URL without query and fragment", err == nil && u.Scheme == "https" && validHost(u.Host) &&
+		return "an https URL without query and fragment", err == nil && u.Scheme == "https" && ValidHost(u.Host) &&
 			u.User == nil && u.RawQuery == "" && !u.ForceQuery && !strings.Contains(value, "#")
 	case TypeHost:
 		u, err := url.Parse("https://" + value)
-		return "a host without scheme and path", err == nil && u.Host == value && validHost(u.Host)
+		return "a host without scheme and path", err == nil && u.Host == value && ValidHost(u.Host)
 	case TypeSegment:
 		return "one path segment", !strings.ContainsAny(value, `/?#\%`) && value != "." && value != ".."
 	case TypeLabel:
@@ -51,4 +51,5 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*(:[0-9]{1,5})?$`)
 
-func validHost(host string) bool { return hostPattern.MatchString(host) }
+// ValidHost tells whether a host, with a port where one is given, is a DNS name or IPv4 address in its usual spelling.
+func ValidHost(host string) bool { return hostPattern.MatchString(host) }

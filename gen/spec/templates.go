@@ -350,7 +350,7 @@ func (c *checker) wellFormed(t Template, path string, use usage) {
 	})
 	u, err := url.Parse(sample)
 	switch {
-	case err != nil || !validHost(u.Host) || u.User != nil || strings.ContainsAny(sample, " \\\"<>^`{|}") || !isASCII(sample):
+	case err != nil || !ValidHost(u.Host) || u.User != nil || strings.ContainsAny(sample, " \\\"<>^`{|}") || !isASCII(sample):
 		c.reportf("url-form", path, "%s is not a URL", naming(path))
 	case strings.Contains(sample, "#"):
 		c.reportf("url-form", path, "a URL of a provider has no fragment")

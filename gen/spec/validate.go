@@ -52,6 +52,21 @@ var reserved = []string{
 	"http", "json", "metadata", "oauth", "providertest", "runtime", "testing", "time", "verify",
 }
 
+// CheckName tells why a name cannot be a provider's.
+func CheckName(name string) error {
+	switch {
+	case !words["package_name"].valid(name):
+		return fmt.Errorf("name must be %s, not %q", words["package_name"].must, name)
+	case isReserved(name):
+		return fmt.Errorf("name %q is taken: Go or the generated code uses it", name)
+	}
+	return nil
+}
+
+func isReserved(name string) bool {
+	return token.IsKeyword(name) || types.Universe.Lookup(name) != nil || slices.Contains(reserved, name)
+}
+
 // name checks the provider's name, which is also the file's.
 func (c *checker) name() {
 	name := c.Spec.Name
@@ -63,7 +78,7 @@ func (c *checker) name() {
 	if !words["package_name"].valid(name) {
 		return
 	}
-	if token.IsKeyword(name) || types.Universe.Lookup(name) != nil || slices.Contains(reserved, name) {
+	if isReserved(name) {
 		c.reportf("reserved-name", "name", "name %q is taken: Go or the generated code uses it", name)
 		return
 	}
