@@ -42,6 +42,7 @@ type Model struct {
 // Field is one field of the generated Config.
 type Field struct {
 	spec.Field
+
 	// Go is the field's name in Config, Local that of the variable with its resolved value.
 	Go    string
 	Local string
@@ -109,6 +110,7 @@ type Tokens struct {
 // Audience is the rule for a token's recipients.
 type Audience struct {
 	spec.Audience
+
 	AnyOf []Expression
 }
 
@@ -122,6 +124,7 @@ type SharedSecret struct {
 // Claims is the mapping to the user.
 type Claims struct {
 	spec.Claims
+
 	Scopes         []string
 	ScopeSeparator string
 	Extra          []Extra

@@ -19,7 +19,8 @@ func newPage(specs string) *page {
 	return p
 }
 
-func (p *page) line(parts ...string) { p.WriteString(strings.Join(parts, "") + "\n") }
+// line writes one line.
+func (p *page) line(parts ...string) { _, _ = p.WriteString(strings.Join(parts, "") + "\n") }
 
 func (p *page) heading(level int, title string) {
 	p.line()
@@ -70,8 +71,10 @@ func insideWord(text string, i int) bool {
 	return i > 0 && i+1 < len(text) && alphanumeric(text[i-1]) && alphanumeric(text[i+1])
 }
 
-func alphanumeric(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+func alphanumeric(c byte) bool { return isASCIIAlphanumeric(rune(c)) }
+
+func isASCIIAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
 }
 
 // code is text between as many backquotes as it needs. In tables a bar must be escaped even there.
@@ -413,7 +416,7 @@ func sampleValue(f *Field) string {
 func shellQuoted(value string) string {
 	value = strings.Join(strings.Fields(harmless(value)), " ")
 	if !strings.ContainsFunc(value, func(r rune) bool {
-		return r > '~' || !alphanumeric(byte(r)) && !strings.ContainsRune("-_./:@%+,", r)
+		return !isASCIIAlphanumeric(r) && !strings.ContainsRune("-_./:@%+,", r)
 	}) {
 		return value
 	}

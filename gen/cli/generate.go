@@ -18,6 +18,7 @@ import (
 // Generate is the command that writes the packages.
 type Generate struct {
 	Reporting
+
 	Specs string `help:"Folder with the specs. Their JSON Schema is written there too." default:"specs"`
 	Out   string `help:"Folder for the generated packages." default:"providers_gen"`
 	Docs  string `help:"Folder for the pages about providers and the language; empty for none." default:"docs"`
@@ -67,7 +68,7 @@ func (g *Generate) pages() string { return filepath.Join(g.Docs, "providers") }
 
 // place turns the generator's files into files on disk, without those that nobody wants.
 func (g *Generate) place(files []gen.File) []output.File {
-	var placed []output.File
+	placed := make([]output.File, 0, len(files))
 	for _, f := range files {
 		path := filepath.FromSlash(f.Path)
 		switch {

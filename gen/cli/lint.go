@@ -5,6 +5,7 @@ import "github.com/latchkey-auth/latchkey/gen"
 // Lint is the command that reports problems of specs.
 type Lint struct {
 	Reporting
+
 	Files []string `arg:"" name:"file" help:"Specs." type:"existingfile"`
 }
 

@@ -44,7 +44,10 @@ type writer struct {
 	server string
 }
 
-func (w *writer) line(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+// linef writes one line.
+func (w *writer) linef(format string, args ...any) {
+	_, _ = w.WriteString(fmt.Sprintf(format, args...) + "\n")
+}
 
 // base chooses what is configured: the issuer without its slash when all of the issuer's host lies below it, else the host.
 func (w *writer) base() {
@@ -82,37 +85,37 @@ func (w *writer) template(address string) string {
 
 func (w *writer) head() {
 	d, s := w.document, w.source
-	w.line("# yaml-language-server: $schema=schema.json")
-	w.line("#")
-	w.line("# Drafted from the discovery document of %s", comment(s.From))
-	w.line("# What is marked as to do is a fact that the document does not tell: look it up at the provider, then remove the mark.")
-	w.line("spec: 1")
-	w.line("name: %s", s.Name)
-	w.line("title: %s # TODO: the name as people write it", text(strings.ToUpper(s.Name[:1])+s.Name[1:]))
-	w.line("mode: direct")
-	w.line("docs:")
-	w.line("  summary: %s # TODO: what this provider is", text(s.Name+" as the authorization server."))
+	w.linef("# yaml-language-server: $schema=schema.json")
+	w.linef("#")
+	w.linef("# Drafted from the discovery document of %s", comment(s.From))
+	w.linef("# What is marked as to do is a fact that the document does not tell: look it up at the provider, then remove the mark.")
+	w.linef("spec: 1")
+	w.linef("name: %s", s.Name)
+	w.linef("title: %s # TODO: the name as people write it", text(strings.ToUpper(s.Name[:1])+s.Name[1:]))
+	w.linef("mode: direct")
+	w.linef("docs:")
+	w.linef("  summary: %s # TODO: what this provider is", text(s.Name+" as the authorization server."))
 	if validDocs(d.Documentation) {
-		w.line("  url: %s", text(d.Documentation))
+		w.linef("  url: %s", text(d.Documentation))
 	}
-	w.line("  setup:")
+	w.linef("  setup:")
 	switch {
 	case d.Registration != "" && d.MetadataDocuments:
-		w.line("    - Allow clients to register themselves, by Client ID Metadata Documents or Dynamic Client Registration. # TODO: where")
+		w.linef("    - Allow clients to register themselves, by Client ID Metadata Documents or Dynamic Client Registration. # TODO: where")
 	case d.MetadataDocuments:
-		w.line("    - Allow clients that name themselves by Client ID Metadata Documents. # TODO: where")
+		w.linef("    - Allow clients that name themselves by Client ID Metadata Documents. # TODO: where")
 	case d.Registration != "":
-		w.line("    - Allow Dynamic Client Registration. # TODO: where")
+		w.linef("    - Allow Dynamic Client Registration. # TODO: where")
 	default:
-		w.line("    # TODO: the document announces neither Dynamic Client Registration nor Client ID Metadata Documents. MCP clients can")
-		w.line("    # then only log in with a client id that somebody registered for them.")
-		w.line("    - Register a public client for your MCP clients.")
+		w.linef("    # TODO: the document announces neither Dynamic Client Registration nor Client ID Metadata Documents. MCP clients can")
+		w.linef("    # then only log in with a client id that somebody registered for them.")
+		w.linef("    - Register a public client for your MCP clients.")
 	}
-	w.line("    - Have access tokens name this server as their audience. # TODO: how")
-	w.line("  verified:")
-	w.line("    on: %s", s.On)
-	w.line("    sources: [discovery document]")
-	w.line("")
+	w.linef("    - Have access tokens name this server as their audience. # TODO: how")
+	w.linef("  verified:")
+	w.linef("    on: %s", s.On)
+	w.linef("    sources: [discovery document]")
+	w.linef("")
 }
 
 func validDocs(address string) bool {
@@ -121,28 +124,28 @@ func validDocs(address string) bool {
 
 func (w *writer) config() {
 	variable := "MCP_USE_OAUTH_" + strings.ToUpper(w.source.Name)
-	w.line("config:")
-	w.line("  - name: serverUrl")
-	w.line("    type: url")
-	w.line("    required: true")
-	w.line("    env: %s_SERVER_URL", variable)
-	w.line("    example: %s", text(w.server))
-	w.line("    doc: Base URL of the provider.")
-	w.line("  - name: audience")
-	w.line("    type: string")
-	w.line("    env: %s_AUDIENCE", variable)
-	w.line("    doc: Value that the token's aud must contain. Without one it is the server's resource URL.")
-	w.line("")
-	w.line("# Compared byte for byte: a slash at the end counts.")
-	w.line("issuer: %s", text(w.template(w.document.Issuer)))
+	w.linef("config:")
+	w.linef("  - name: serverUrl")
+	w.linef("    type: url")
+	w.linef("    required: true")
+	w.linef("    env: %s_SERVER_URL", variable)
+	w.linef("    example: %s", text(w.server))
+	w.linef("    doc: Base URL of the provider.")
+	w.linef("  - name: audience")
+	w.linef("    type: string")
+	w.linef("    env: %s_AUDIENCE", variable)
+	w.linef("    doc: Value that the token's aud must contain. Without one it is the server's resource URL.")
+	w.linef("")
+	w.linef("# Compared byte for byte: a slash at the end counts.")
+	w.linef("issuer: %s", text(w.template(w.document.Issuer)))
 }
 
 func (w *writer) endpoints() {
 	d := w.document
 	if w.server == origin(d.Issuer) && w.template(d.Issuer) != "{serverUrl}" && w.template(d.Issuer) != "{serverUrl}/" {
-		w.line("# TODO: what differs from customer to customer in these paths (a tenant, a realm) should be a config field of type segment.")
+		w.linef("# TODO: what differs from customer to customer in these paths (a tenant, a realm) should be a config field of type segment.")
 	}
-	w.line("endpoints:")
+	w.linef("endpoints:")
 	for _, e := range []struct{ key, address string }{
 		{"authorization", d.Authorization}, {"token", d.Token}, {"jwks", d.JWKS}, {"registration", d.Registration},
 		{"userinfo", d.UserInfo}, {"introspection", d.Introspection}, {"revocation", d.Revocation},
@@ -155,20 +158,20 @@ func (w *writer) endpoints() {
 		if !strings.HasPrefix(template, "{") {
 			remark = " # TODO: on another host than the issuer: is it the same for every customer?"
 		}
-		w.line("  %s: %s%s", e.key, text(template), remark)
+		w.linef("  %s: %s%s", e.key, text(template), remark)
 	}
 }
 
 func (w *writer) discovery() {
 	if len(w.source.Forms) > 0 {
-		w.line("discovery: [%s]", strings.Join(w.source.Forms, ", "))
+		w.linef("discovery: [%s]", strings.Join(w.source.Forms, ", "))
 		return
 	}
 	form := "oauth"
 	if len(w.document.SubjectTypes) > 0 || len(w.document.IDTokenAlgorithms) > 0 {
 		form = "oidc"
 	}
-	w.line("discovery: [%s] # TODO: which well-known documents it serves", form)
+	w.linef("discovery: [%s] # TODO: which well-known documents it serves", form)
 }
 
 // asymmetric are the algorithms that a draft may list.
@@ -183,63 +186,63 @@ func (w *writer) tokens() {
 	if len(algorithms) == 0 {
 		algorithms, remark = []string{"RS256"}, " # TODO: those of its access tokens"
 	}
-	w.line("")
-	w.line("tokens:")
-	w.line("  format: jwt # TODO: some providers issue opaque tokens unless the client asks for a resource")
-	w.line("  algorithms: [%s]%s", strings.Join(algorithms, ", "), remark)
-	w.line("  audience:")
-	w.line("    is: %s", text("{audience}"))
-	w.line("    otherwise: resource")
-	w.line("  # TODO: what tells an access token from the provider's ID and session tokens: a typ header (types) or a claim (require).")
-	w.line("  # types: [at+jwt]")
+	w.linef("")
+	w.linef("tokens:")
+	w.linef("  format: jwt # TODO: some providers issue opaque tokens unless the client asks for a resource")
+	w.linef("  algorithms: [%s]%s", strings.Join(algorithms, ", "), remark)
+	w.linef("  audience:")
+	w.linef("    is: %s", text("{audience}"))
+	w.linef("    otherwise: resource")
+	w.linef("  # TODO: what tells an access token from the provider's ID and session tokens: a typ header (types) or a claim (require).")
+	w.linef("  # types: [at+jwt]")
 }
 
 func (w *writer) claims() {
-	w.line("")
-	w.line("claims:")
-	w.line("  user_id: [sub]")
+	w.linef("")
+	w.linef("claims:")
+	w.linef("  user_id: [sub]")
 	for _, c := range []struct{ key, claim string }{
 		{"email", "email"}, {"name", "name"}, {"username", "preferred_username"}, {"nickname", "nickname"}, {"picture", "picture"},
 	} {
 		if slices.Contains(w.document.Claims, c.claim) {
-			w.line("  %s: [%s]", c.key, c.claim)
+			w.linef("  %s: [%s]", c.key, c.claim)
 		}
 	}
 	for _, claim := range []string{"roles", "permissions"} {
 		if slices.Contains(w.document.Claims, claim) {
-			w.line("  %s: [%s]", claim, claim)
+			w.linef("  %s: [%s]", claim, claim)
 		}
 	}
 	extra := keep(w.document.Claims, []string{"acr", "amr", "auth_time", "email_verified", "family_name", "given_name", "groups", "org_id", "sid"})
 	if len(extra) > 0 {
-		w.line("  extra: [%s]", strings.Join(extra, ", "))
+		w.linef("  extra: [%s]", strings.Join(extra, ", "))
 	}
 }
 
 func (w *writer) scopes() {
 	usual := keep([]string{"openid", "profile", "email", "offline_access"}, w.document.Scopes)
 	if len(usual) > 0 {
-		w.line("scopes:")
-		w.line("  default: [%s]", strings.Join(usual, ", "))
+		w.linef("scopes:")
+		w.linef("  default: [%s]", strings.Join(usual, ", "))
 	}
 	grants := keep(w.document.Grants, []string{"authorization_code", "refresh_token", "client_credentials"})
 	if !slices.Contains(grants, "authorization_code") {
 		grants = append([]string{"authorization_code"}, grants...) // RFC 8414 section 2: the default
 	}
-	w.line("grants: [%s]", strings.Join(grants, ", "))
+	w.linef("grants: [%s]", strings.Join(grants, ", "))
 }
 
 func (w *writer) test() {
-	w.line("")
-	w.line("test:")
-	w.line("  accept:")
-	w.line("    - name: a user's token # TODO: the claims of a real token, with made-up values")
-	w.line("      claims:")
-	w.line("        client_id: client-1")
-	w.line("        scope: openid")
-	w.line("      user:")
-	w.line("        userId: user-1")
-	w.line("        scopes: [openid]")
+	w.linef("")
+	w.linef("test:")
+	w.linef("  accept:")
+	w.linef("    - name: a user's token # TODO: the claims of a real token, with made-up values")
+	w.linef("      claims:")
+	w.linef("        client_id: client-1")
+	w.linef("        scope: openid")
+	w.linef("      user:")
+	w.linef("        userId: user-1")
+	w.linef("        scopes: [openid]")
 }
 
 // keep returns the entries of a list that are allowed, once each.

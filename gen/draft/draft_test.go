@@ -2,6 +2,7 @@ package draft_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,7 +24,7 @@ func documents(tb testing.TB) map[string][]byte {
 	}
 	all := map[string][]byte{}
 	for _, file := range files {
-		data, err := os.ReadFile(file) //nolint:gosec // a file of this test
+		data, err := os.ReadFile(file)
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -114,10 +115,7 @@ func TestReadRefuses(t *testing.T) {
 	} {
 		t.Run("refuses "+c.name, func(t *testing.T) {
 			t.Parallel()
-			document := map[string]any{}
-			for key, value := range good {
-				document[key] = value
-			}
+			document := maps.Clone(good)
 			document[c.member] = c.value
 			data, err := json.Marshal(document)
 			if err != nil {

@@ -24,7 +24,7 @@ func TestNames(t *testing.T) {
 		{"urn:x-y", "UrnXY", "urnXY"},
 		{"2fa", "", "2fa"},
 		{"élan", "Lan", "lan"},
-		{"日本", "", ""},
+		{"\u65e5\u672c", "", ""},
 		{"", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

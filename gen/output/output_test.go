@@ -42,7 +42,7 @@ func listing(t *testing.T, dir string) map[string]string {
 			files[name+"/"] = ""
 			return nil
 		}
-		data, err := os.ReadFile(path) //nolint:gosec // a folder of this test
+		data, err := os.ReadFile(path)
 		files[name] = string(data)
 		return err
 	})

@@ -98,9 +98,10 @@ type schema struct {
 
 // structure is the schema of a mapping.
 func (s *schema) structure(t reflect.Type) object {
-	var properties object
+	fields := fieldsOf(t)
+	properties := make(object, 0, len(fields))
 	var required []string
-	for _, f := range fieldsOf(t) {
+	for _, f := range fields {
 		property := s.field(t, f.field)
 		properties = append(properties, entry{f.key, property})
 		if own, _ := dive(validations(f.field)); slices.Contains(own, "required") {
