@@ -154,7 +154,7 @@ func rooms() []room {
 			packages: []string{"internal/server", "internal/dev", "internal/demo", "internal/originguard"},
 			may:      []string{"*"}, modules: []string{"*"}, never: []string{"providers_gen/...", "gen/..."},
 		},
-		{packages: []string{"internal/archtest", "internal/readme", "internal/seedtest"}},
+		{packages: []string{"internal/archtest", "internal/readme", "internal/seedtest", "internal/tutorial"}},
 		{ // what a user can write: nothing internal
 			packages: []string{"examples/..."},
 			may:      []string{"oauth", "runtime/...", "providers_gen/...", "echoadapter", "mcpadapter", "devidp"},
