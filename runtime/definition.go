@@ -34,10 +34,13 @@ type Definition struct {
 	TokenInfo     *verify.TokenInfoConfig
 	UserInfo      *verify.UserInfoConfig
 	Profile       *verify.ProfileConfig
-	// Upstream is our application at the provider, in mode proxy. Its names and endpoints are filled in here.
+	// Upstream is our application at the provider, in mode proxy. Its names, issuer and endpoints are filled in here.
+	// Parameters with an empty value are left out, and without a client secret the client id alone is sent.
 	Upstream *broker.Upstream
 	// TokenMode says whose access tokens clients get in mode proxy. Empty means sealed ones.
 	TokenMode broker.TokenMode
+	// ScopePrefix stands before the names of scopes at the provider, in mode proxy.
+	ScopePrefix ScopePrefix
 	// ScopeWords say in words, for the consent page, what scopes allow.
 	ScopeWords map[string]string
 	// Scopes are the scopes that the provider knows and clients may ask for.
@@ -50,4 +53,13 @@ type Definition struct {
 	Verifier oauth.TokenVerifier
 	// UserMapper replaces Claims' mapping to the user.
 	UserMapper oauth.UserMapper
+}
+
+// ScopePrefix says how an API's own scopes are named at the provider: {"api://app/", ["openid"]} makes api://app/read of
+// read and leaves openid alone, and everything that is a URI already.
+type ScopePrefix struct {
+	// Prefix stands before a scope's name. Empty changes nothing.
+	Prefix string
+	// Except are scopes that the provider defines itself, such as those of OpenID Connect.
+	Except []string
 }

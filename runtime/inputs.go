@@ -32,6 +32,9 @@ type Field struct {
 	KeepSlash bool
 	// MinLength is the least number of bytes of a secret.
 	MinLength int
+	// Pattern is a regular expression (package regexp) that the whole value must match; Must says so in words: "a GUID".
+	Pattern string
+	Must    string
 }
 
 // Inputs resolves a provider's configuration: the caller's value, then the variable, then the default. An empty value
@@ -244,10 +247,20 @@ func (in *Inputs) resolve(value string, field Field) string {
 	if value == "" {
 		value = field.Default
 	}
-	if value == "" && field.Required {
+	switch {
+	case value == "" && field.Required:
 		in.missing(field)
+	case value != "" && field.Pattern != "" && !matches(field.Pattern, value):
+		in.problemf(field, "must be %s%s", field.Must, field.example())
+		return ""
 	}
 	return value
+}
+
+// matches tells whether a pattern describes the whole of a value. The generator has made sure that it is a pattern.
+func matches(pattern, value string) bool {
+	compiled, err := regexp.Compile(`^(?:` + pattern + `)$`)
+	return err == nil && compiled.MatchString(value)
 }
 
 func (in *Inputs) missing(field Field) {

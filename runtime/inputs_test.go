@@ -172,3 +172,55 @@ func TestTypedInputs(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestPatternsOfFields(t *testing.T) {
+	t.Parallel()
+	field := runtime.Field{
+		Name: "tenantId", Env: "TENANT", Pattern: "[0-9a-f]{4}|common", Must: "four hexadecimal digits or common", Example: "12ef",
+	}
+	for value, ok := range map[string]bool{"12ef": true, "common": true, " common ": true, "": true, "12ef0": false, "x12ef": false, "12EF": false} {
+		in := inputs(nil)
+		got := in.Segment(value, field)
+		if (in.Err() == nil) != ok || !ok && got != "" {
+			t.Errorf("%q: got %q, %v", value, got, in.Err())
+		}
+	}
+	in := inputs(map[string]string{"TENANT": "contoso"})
+	in.String("", field)
+	const want = "Example tenantId must be four hexadecimal digits or common, such as 12ef. Correct it in TENANT or config."
+	if err := in.Err(); err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTenants(t *testing.T) {
+	t.Parallel()
+	tenant := runtime.Field{Name: "tenantId", Env: "TENANT"}
+	allowed := runtime.Field{Name: "allowedTenants", Env: "ALLOWED"}
+	for name, c := range map[string]struct {
+		tenant  string
+		allowed []string
+		want    []string
+		message string
+	}{
+		"one tenant is itself":                   {"t-1", nil, []string{"t-1"}, ""},
+		"several tenants are those allowed":      {"common", []string{"t-1", "t-2"}, []string{"t-1", "t-2"}, ""},
+		"all tenants where the operator says so": {"common", []string{"t-1", "*"}, []string{"*"}, ""},
+		"several tenants need a list": {"common", nil, nil, "Example allowedTenants is required with the tenantId \"common\", which " +
+			"stands for many. Set ALLOWED environment variable or pass allowedTenants in config: the tenants whose users may log in, or * for all."},
+		"a list with one tenant is a mistake": {"t-1", []string{"t-2"}, nil, "Example allowedTenants is for the tenantId common and " +
+			"organizations; Example has users of one tenant only. Correct it in ALLOWED or config."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := inputs(nil)
+			got := in.Tenants(c.tenant, c.allowed, tenant, allowed, "common", "organizations")
+			if err := in.Err(); (err == nil) != (c.message == "") || err != nil && err.Error() != c.message {
+				t.Fatalf("got %v", err)
+			}
+			if c.message == "" && !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %q", got)
+			}
+		})
+	}
+}

@@ -81,7 +81,7 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(d.Tokens.Issuers) == 0 {
+	if len(d.Tokens.Issuers) == 0 && d.Tokens.Tenants == nil {
 		d.Tokens.Issuers = []string{d.Issuer}
 	}
 	if d.Verifier != nil {
@@ -118,6 +118,9 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 		config.Leeway, config.Now, config.Logger, config.Client = o.leeway, o.now, o.logger, o.client
 		if d.Upstream != nil {
 			config.ScopeAliases = d.Upstream.ScopeAliases
+		}
+		if b := &config.Binding; len(b.Audience.AnyOf) == 0 && !b.Audience.OrResource {
+			b.Audience = d.Tokens.Audience
 		}
 		return config
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,11 +51,12 @@ type ProxyConfig struct {
 
 // proxy is what a provider in proxy mode keeps for the brokers of its mounts.
 type proxy struct {
-	upstream   broker.Upstream
-	tokens     broker.TokenMode
-	scopeWords map[string]string
-	options    options
-	client     *http.Client
+	upstream    broker.Upstream
+	tokens      broker.TokenMode
+	scopePrefix ScopePrefix
+	scopeWords  map[string]string
+	options     options
+	client      *http.Client
 }
 
 // newProxy completes the upstream leg of a definition.
@@ -67,9 +70,44 @@ func newProxy(d Definition, o options) (*proxy, error) {
 		return nil, errors.New("mode proxy needs an upstream application")
 	}
 	u := *d.Upstream
-	u.Name, u.Title = d.Name, d.Title
+	u.Name, u.Title, u.Issuer = d.Name, d.Title, cmp.Or(u.Issuer, d.Issuer)
 	u.Authorization, u.Token, u.Revocation = d.Endpoints.Authorization, d.Endpoints.Token, d.Endpoints.Revocation
-	return &proxy{upstream: u, tokens: d.TokenMode, scopeWords: d.ScopeWords, options: o, client: o.client}, nil
+	u.AuthorizeParams, u.TokenParams = withValue(u.AuthorizeParams), withValue(u.TokenParams)
+	if d.Tokens.Tenants != nil {
+		u.ResponseIssuers = append(slices.Clone(u.ResponseIssuers), u.Issuer, d.Tokens.Tenants.Issuer)
+	}
+	if u.ClientSecret == "" {
+		u.AuthMethod = broker.AuthNone
+	}
+	return &proxy{
+		upstream: u, tokens: d.TokenMode, scopePrefix: d.ScopePrefix, scopeWords: d.ScopeWords, options: o, client: o.client,
+	}, nil
+}
+
+// withValue leaves out the parameters whose value the configuration left empty.
+func withValue(params map[string]string) map[string]string {
+	params = maps.Clone(params)
+	maps.DeleteFunc(params, func(_, value string) bool { return value == "" })
+	return params
+}
+
+// upstreamFor returns the facts about the provider for a server with the given scopes.
+func (p *proxy) upstreamFor(scopes []string) broker.Upstream {
+	u := p.upstream
+	if p.scopePrefix.Prefix == "" {
+		return u
+	}
+	u.ScopeNames = maps.Clone(u.ScopeNames)
+	if u.ScopeNames == nil {
+		u.ScopeNames = map[string]string{}
+	}
+	for _, scope := range slices.Concat(scopes, u.RequiredScopes) {
+		_, named := u.ScopeNames[scope]
+		if !named && !slices.Contains(p.scopePrefix.Except, scope) && !strings.Contains(scope, "://") {
+			u.ScopeNames[scope] = p.scopePrefix.Prefix + scope
+		}
+	}
+	return u
 }
 
 // mode says whose access tokens the clients of a mount get.
@@ -90,9 +128,10 @@ func (p *Provider) broker(resource string, subresources []string, config GuardCo
 	if exchanged, ok := p.tokens.(verify.ExchangeVerifier); ok {
 		check = exchanged.VerifyExchanged
 	}
+	scopes := union(p.description.ScopesSupported, config.Scopes)
 	b, err := broker.New(broker.Config{
 		Resource: resource, Subresources: subresources, Name: config.Name, Logo: config.Proxy.Logo,
-		Upstream: p.proxy.upstream, Scopes: union(p.description.ScopesSupported, config.Scopes),
+		Upstream: p.proxy.upstreamFor(scopes), Scopes: scopes,
 		ScopeWords: p.proxy.scopeWords,
 		Tokens:     p.proxy.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
 		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,

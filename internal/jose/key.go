@@ -25,8 +25,9 @@ const (
 
 // Key is a public key, or a shared secret, with what it may be used for. It is immutable. Exactly one of its keys is set.
 type Key struct {
-	id   string
-	only Algorithm // empty: every algorithm of its kind
+	id     string
+	only   Algorithm // empty: every algorithm of its kind
+	issuer string    // empty: every issuer
 
 	rsa     *rsa.PublicKey
 	ecdsa   *ecdsa.PublicKey
@@ -48,6 +49,10 @@ func NewSecretKey(a Algorithm, secret string) (*Key, error) {
 
 // ID returns the kid; empty if the key has none.
 func (k *Key) ID() string { return k.id }
+
+// Issuer returns the issuer whose tokens the key is for, where its set says so. The member has no RFC; Entra ID's keys, which
+// many tenants share, have it.
+func (k *Key) Issuer() string { return k.issuer }
 
 // Fits tells whether the key may check signatures of an algorithm: its type and curve belong to the algorithm, and the
 // key's own alg, where it has one, is the same.
@@ -71,7 +76,7 @@ func (k *Key) Fits(a Algorithm) bool {
 
 // Equal tells whether two keys are the same key under the same name for the same use.
 func (k *Key) Equal(other *Key) bool {
-	if k.id != other.id || k.only != other.only {
+	if k.id != other.id || k.only != other.only || k.issuer != other.issuer {
 		return false
 	}
 	switch {
@@ -108,6 +113,13 @@ func parseKey(text string) (*Key, error) {
 		return nil, errors.New("kid is too long or has unusual characters")
 	}
 	k := &Key{id: parsed.KeyID(), only: Algorithm(parsed.Algorithm().String())}
+	if issuer, ok := parsed.Get("issuer"); ok {
+		text, isText := issuer.(string)
+		if !isText || text == "" {
+			return nil, errors.New("issuer is no text")
+		}
+		k.issuer = text
+	}
 	if err := k.setPublic(parsed); err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package broker
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/store"
@@ -56,8 +55,7 @@ func (b *Broker) useTransaction(r *http.Request, t transaction, p params) *oauth
 		return e
 	}
 	iss := p.get("iss") // RFC 9207 section 2.4: the mix-up defence
-	if iss == "" && b.upstream.RequireResponseIssuer ||
-		iss != "" && len(b.upstream.ResponseIssuers) > 0 && !slices.Contains(b.upstream.ResponseIssuers, iss) {
+	if iss == "" && b.upstream.RequireResponseIssuer || iss != "" && !b.upstream.answersAs(iss) {
 		return caused(oauth.CodeInvalidRequest, reasonUpstreamIssuer,
 			"The answer did not come from the identity provider that was asked", fmt.Errorf("iss is %q", clip(iss)))
 	}

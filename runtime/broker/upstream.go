@@ -64,7 +64,8 @@ type Upstream struct {
 	// Issuer is the provider's issuer identifier. Providers that have none, such as GitHub, leave it empty.
 	Issuer string
 	// ResponseIssuers are the accepted values of iss in authorization responses (RFC 9207). The default is Issuer. A
-	// response without iss is accepted unless RequireResponseIssuer is set.
+	// response without iss is accepted unless RequireResponseIssuer is set. In one of them {tenantid} stands for any tenant
+	// of a provider that has an issuer for each.
 	ResponseIssuers       []string
 	RequireResponseIssuer bool
 
@@ -253,6 +254,22 @@ func queryOf(endpoint string) map[string]string {
 	}
 	return params
 }
+
+// answersAs tells whether an authorization response may carry an iss. Without a list nothing is known of the provider's.
+func (u *Upstream) answersAs(iss string) bool {
+	return len(u.ResponseIssuers) == 0 || slices.ContainsFunc(u.ResponseIssuers, func(known string) bool {
+		before, after, several := strings.Cut(known, "{tenantid}")
+		if !several {
+			return iss == known
+		}
+		rest, begins := strings.CutPrefix(iss, before)
+		tenant, ends := strings.CutSuffix(rest, after)
+		return begins && ends && tenant != "" && strings.Trim(tenant, tenantBytes) == ""
+	})
+}
+
+// tenantBytes are what a tenant's name may consist of: nothing that leads to another host or path.
+const tenantBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
 // origins are the origins that the operator wrote, for the client that reaches them.
 func (u *Upstream) origins() []string {

@@ -91,16 +91,22 @@ type requirement struct {
 }
 
 func compileRequirements(list []Requirement) ([]requirement, error) {
-	compiled := make([]requirement, len(list))
-	for i, r := range list {
+	compiled := make([]requirement, 0, len(list))
+	for _, r := range list {
 		claim, err := parsePath(r.Claim)
 		if err != nil {
 			return nil, fmt.Errorf("required claim: %w", err)
 		}
-		if slices.Contains(r.AnyOf, "") {
+		anyOf := slices.Clone(r.AnyOf)
+		if r.WhenSet {
+			if anyOf = slices.DeleteFunc(anyOf, func(s string) bool { return s == "" }); len(anyOf) == 0 {
+				continue
+			}
+		}
+		if slices.Contains(anyOf, "") {
 			return nil, fmt.Errorf("required claim %q accepts the empty string, which is as good as no value", r.Claim)
 		}
-		compiled[i] = requirement{claim: claim, anyOf: slices.Clone(r.AnyOf), hint: r.Hint}
+		compiled = append(compiled, requirement{claim: claim, anyOf: anyOf, hint: r.Hint})
 	}
 	return compiled, nil
 }

@@ -7,6 +7,8 @@ import "github.com/latchkey-auth/latchkey/oauth"
 type Rules struct {
 	// Issuers are the accepted iss values, compared byte for byte.
 	Issuers []string
+	// Tenants are further issuers, of a provider that has one for each tenant.
+	Tenants *Tenants
 	// Algorithms are the accepted JWS algorithms (RFC 8725 section 3.1). "none" is never accepted.
 	Algorithms []string
 	// Types are the accepted typ header values, compared without case and without an "application/" prefix (RFC 7515
@@ -45,6 +47,9 @@ type Requirement struct {
 	Claim string
 	// AnyOf are the accepted string values; empty accepts any value but null, false and the empty string.
 	AnyOf []string
+	// WhenSet says that AnyOf comes from optional configuration: empty values are dropped, and without any other nothing is
+	// required.
+	WhenSet bool
 	// Hint explains a refusal in the log.
 	Hint string
 }
