@@ -23,6 +23,8 @@ var servers = []struct {
 	{"betterauth", startBetterAuth, true},
 	// Clients register with the scopes that they are about to ask for, and Keycloak holds them to that: invalid_scope.
 	{"keycloak", startRealm, false},
+	// As Keycloak.
+	{"oidc-provider", startOIDCProvider, false},
 	// It forgets its clients and keys when the process is restarted to raise what it asks for.
 	{"embedded", startEmbedded, false},
 }
@@ -40,10 +42,27 @@ var clients = []struct {
 	{"fastmcp", fastMCP},
 }
 
-// withoutRefreshToken are the cells whose client gets no refresh token unless the application asks for one: the first
-// generation of the SDK asks for the scopes that the resource announces and no more, and Better Auth wants offline_access,
-// which a resource does not announce (RS-10). Keycloak gives everybody one.
-var withoutRefreshToken = map[string]bool{"betterauth/ts-v1": true}
+// refreshToken says how a client comes to a refresh token.
+type refreshToken string
+
+const (
+	// byItself: the client asks for what it takes, or the server gives one to everybody.
+	byItself refreshToken = ""
+	// withHelp: the application has to add something to the authorization request.
+	withHelp refreshToken = "with the application's help"
+	// never: nothing that an application could do with this SDK helps.
+	never refreshToken = "never"
+)
+
+// refreshTokens are the cells where it is not byItself. Better Auth and oidc-provider want offline_access, which a resource
+// does not announce (RS-10). The first generation of the TypeScript SDK asks, and registers, for what is announced and no
+// more; oidc-provider holds clients to the scopes that they registered with. The Go SDK asks for it without prompt=consent,
+// on which oidc-provider insists (OpenID Connect Core section 11).
+var refreshTokens = map[string]refreshToken{
+	"betterauth/ts-v1":     withHelp,
+	"oidc-provider/ts-v1":  never,
+	"oidc-provider/go-sdk": withHelp,
+}
 
 func nodeScript(name string) func(*testing.T) []string {
 	return func(*testing.T) []string {
@@ -85,14 +104,17 @@ func TestCells(t *testing.T) {
 				t.Cleanup(func() { printCell(t, cell, started) })
 				ctx, dir := testContext(t), logDir(t)
 				resource := &harness.ResourceServer{Binary: suite.binary, LogDir: dir, Port: port(ctx, t)}
+				if server.name == "oidc-provider" {
+					resource.Binary = suite.custom
+				}
 				resource.Server = server.start(ctx, t, resource.MCPURL())
 				if err := resource.Start(ctx); err != nil {
 					t.Fatal(err)
 				}
 				t.Cleanup(resource.Stop)
-				j := &journey{resource: resource, dir: dir, stepUp: server.stepUp}
+				j := &journey{resource: resource, dir: dir, stepUp: server.stepUp, refresh: refreshTokens[cell]}
 				j.travel(ctx, t, client.command(t))
-				j.check(ctx, t, !withoutRefreshToken[cell])
+				j.check(ctx, t)
 			})
 		}
 	}

@@ -20,6 +20,7 @@ type journey struct {
 	resource *harness.ResourceServer
 	dir      string
 	stepUp   bool
+	refresh  refreshToken
 
 	steps events
 	asked []harness.AuthorizeRequest
@@ -50,7 +51,8 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 		Env: []string{
 			"E2E_MCP_URL=" + j.resource.MCPURL(),
 			"E2E_LOGIN_URL=" + signIn.URL(),
-			"E2E_STEP_UP=" + map[bool]string{true: "yes", false: "no"}[j.stepUp],
+			"E2E_STEP_UP=" + yesOrNo(j.stepUp),
+			"E2E_REFRESH=" + yesOrNo(j.refresh == withHelp),
 			"E2E_WORK=" + work,
 		},
 		Output: j.steps.add,
@@ -64,15 +66,22 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 	j.asked = signIn.Requests()
 }
 
+func yesOrNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
 // check compares what the client said, and what it asked the authorization server for, with what must happen.
-func (j *journey) check(ctx context.Context, t *testing.T, refreshToken bool) {
+func (j *journey) check(ctx context.Context, t *testing.T) {
 	t.Helper()
 	login := j.steps.step(t, "login")
 	if login.Logins != 1 {
 		t.Errorf("login: %d logins, want 1", login.Logins)
 	}
-	if login.RefreshToken != refreshToken {
-		t.Errorf("login: refresh token %t, want %t", login.RefreshToken, refreshToken)
+	if want := j.refresh == byItself; login.RefreshToken != want {
+		t.Errorf("login: refresh token %t, want %t", login.RefreshToken, want)
 	}
 	for _, request := range j.asked {
 		if request.Resource != j.resource.MCPURL() || request.ChallengeMethod != "S256" {
@@ -85,8 +94,8 @@ func (j *journey) check(ctx context.Context, t *testing.T, refreshToken bool) {
 	checkCaller(t, "whoami", j.resource.Server, j.steps.step(t, "whoami").Caller)
 
 	// A stale access token is renewed without anybody noticing where there is a refresh token.
-	j.checkStep(t, "renew", map[bool]int{true: 0, false: 1}[refreshToken])
-	if !refreshToken {
+	j.checkStep(t, "renew", map[bool]int{true: 0, false: 1}[j.refresh == byItself])
+	if j.refresh == withHelp {
 		j.checkStep(t, "refresh", 1) // the login that got the refresh token
 	}
 	if !j.steps.step(t, "bad token").LoginRequired {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +21,7 @@ var suite struct {
 	run      string // where logs go
 	binary   string // the latchkey command line
 	goClient string // the Go SDK's client
+	custom   string // cmd/customserver
 	node     string // Node.js 20 or newer
 	node22   string // Node.js 22.19 or newer
 	ports    harness.Ports
@@ -64,7 +66,12 @@ func prepare() error {
 		return fmt.Errorf("the npm packages are not installed: start the tests with e2e/run (%w)", err)
 	}
 	suite.goClient = filepath.Join(suite.run, "bin", "go-sdk")
-	if err := build(suite.root, suite.goClient, "./clients/go-sdk"); err != nil {
+	suite.custom = filepath.Join(suite.run, "bin", "customserver")
+	err = errors.Join(
+		build(suite.root, suite.goClient, "./clients/go-sdk"),
+		build(suite.root, suite.custom, "./cmd/customserver"),
+	)
+	if err != nil {
 		return err
 	}
 	if suite.binary = os.Getenv("E2E_BINARY"); suite.binary != "" {
@@ -85,7 +92,7 @@ func build(dir, binary, command string) error {
 }
 
 // timeout bounds one cell: slower than a slow machine, faster than somebody's patience.
-const timeout = 2 * time.Minute
+const timeout = 5 * time.Minute
 
 // needed returns what e2e/run has installed and put into the environment. Where it could not, the test is skipped, but
 // never in CI.

@@ -35,11 +35,12 @@ func main() {
 		{"list", t.list},
 		{"whoami", t.whoami},
 		{"renew", t.renew},
+		{"refresh", t.refresh},
 		{"bad token", t.badToken},
 		{"step-up", t.stepUp},
 	}
 	for _, step := range steps {
-		if step.name == "step-up" && os.Getenv("E2E_STEP_UP") == "no" {
+		if step.name == "step-up" && os.Getenv("E2E_STEP_UP") == "no" || step.name == "refresh" && os.Getenv("E2E_REFRESH") == "no" {
 			continue
 		}
 		if err := t.step(step.name, step.run); err != nil {
@@ -53,9 +54,12 @@ func main() {
 type traveller struct {
 	mcpURL, driver string
 
-	// tokens is the last token, expired whether the SDK is to take it for expired.
-	tokens  *oauth2.Token
-	expired bool
+	// tokens is the last token, refreshable whether the first login brought a refresh token.
+	tokens      *oauth2.Token
+	refreshable bool
+	// expired tells the SDK that its token is expired, consent makes every login ask for the user's consent.
+	expired, consent bool
+
 	handler *auth.AuthorizationCodeHandler
 	session *mcp.ClientSession
 }
@@ -143,8 +147,9 @@ func (t *traveller) login(ctx context.Context) (facts, error) {
 	if err := t.connect(ctx, nil); err != nil {
 		return nil, err
 	}
+	t.refreshable = t.tokens.RefreshToken != ""
 	return facts{
-		"refresh_token": t.tokens.RefreshToken != "", "granted": t.tokens.Extra("scope"),
+		"refresh_token": t.refreshable, "granted": t.tokens.Extra("scope"),
 		"protocol": t.session.InitializeResult().ProtocolVersion, "server": t.session.InitializeResult().ServerInfo,
 	}, nil
 }
@@ -174,7 +179,31 @@ func (t *traveller) whoami(ctx context.Context) (facts, error) {
 	return nil, fmt.Errorf("whoami failed: %+v", result.Content)
 }
 
+// renew outlives the access token: by the refresh token, or by a login after the server refused it. (Told that a token
+// without a refresh token is expired, the SDK fails and does not log in.)
 func (t *traveller) renew(ctx context.Context) (facts, error) {
+	if !t.refreshable {
+		if err := t.connect(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "stale"})); err != nil {
+			return nil, err
+		}
+		return t.whoami(ctx)
+	}
+	return t.outlive(ctx)
+}
+
+// refresh logs in with prompt=consent, which the SDK leaves out, and without which OpenID Connect Core section 11 grants no
+// offline_access.
+func (t *traveller) refresh(ctx context.Context) (facts, error) {
+	t.consent = true
+	defer func() { t.consent = false }()
+	if err := t.connect(ctx, nil); err != nil {
+		return nil, err
+	}
+	return t.outlive(ctx)
+}
+
+// outlive calls the tool with a token that the SDK takes for expired.
+func (t *traveller) outlive(ctx context.Context) (facts, error) {
 	old := t.tokens.AccessToken
 	t.expired = true
 	line, err := t.whoami(ctx)
@@ -209,7 +238,11 @@ func (t *traveller) fetchCode(ctx context.Context, args *auth.AuthorizationArgs)
 	var answer struct {
 		Redirect string `json:"redirect"`
 	}
-	if err := t.ask(ctx, http.MethodPost, "", map[string]string{"url": args.URL}, &answer); err != nil {
+	target := args.URL
+	if t.consent {
+		target += "&prompt=consent"
+	}
+	if err := t.ask(ctx, http.MethodPost, "", map[string]string{"url": target}, &answer); err != nil {
 		return nil, err
 	}
 	redirect, err := url.Parse(answer.Redirect)

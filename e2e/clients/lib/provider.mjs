@@ -72,6 +72,7 @@ export class MemoryProvider {
     if (this.offlineAccess) {
       const scopes = new Set((target.searchParams.get('scope') ?? '').split(' ').filter(Boolean));
       target.searchParams.set('scope', [...scopes.add('offline_access')].join(' '));
+      target.searchParams.set('prompt', 'consent');
     }
     const answer = await fetch(this.loginURL, { method: 'POST', body: JSON.stringify({ url: target.href }) });
     const result = await answer.json();

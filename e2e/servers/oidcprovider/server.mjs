@@ -1,0 +1,57 @@
+// node-oidc-provider, which is OpenID certified, set up for MCP clients: dynamic registration, resource indicators with
+// JWT access tokens, and its own development pages for login and consent. It speaks to the test driver through its
+// environment (in) and one JSON line (out).
+import { createServer } from 'node:http';
+import { exportJWK, generateKeyPair } from 'jose';
+import Provider, { errors } from 'oidc-provider';
+
+const port = Number(required('E2E_PORT'));
+const resources = required('E2E_RESOURCES').split(' ');
+const algorithm = process.env.E2E_ALGORITHM ?? 'RS256';
+const issuer = `http://127.0.0.1:${port}`;
+const scopes = ['openid', 'profile', 'email', 'offline_access', 'notes:write'];
+
+function required(name) {
+  const value = process.env[name];
+  if (!value) throw new Error(`${name} is not set`);
+  return value;
+}
+
+const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+const key = { ...(await exportJWK(privateKey)), alg: algorithm, use: 'sig', kid: 'only' };
+
+const provider = new Provider(issuer, {
+  jwks: { keys: [key] },
+  cookies: { keys: [required('E2E_SECRET')] },
+  scopes,
+  claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+  findAccount: (_, sub) => ({
+    accountId: sub,
+    claims: () => ({ sub, name: 'Ada Lovelace', email: 'ada@example.com', email_verified: true }),
+  }),
+  clientDefaults: { id_token_signed_response_alg: algorithm },
+  enabledJWA: { idTokenSigningAlgValues: [algorithm] },
+  features: {
+    devInteractions: { enabled: true },
+    registration: { enabled: true },
+    revocation: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      useGrantedResource: () => true,
+      getResourceServerInfo: (_, resource) => {
+        if (!resources.includes(resource)) throw new errors.InvalidTarget();
+        return { scope: scopes.join(' '), audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: algorithm } } };
+      },
+    },
+  },
+});
+
+const callback = provider.callback();
+const server = createServer((request, response) => {
+  response.once('finish', () => {
+    console.error(`${request.method} ${new URL(request.url, issuer).pathname.replace(/interaction\/.*/, 'interaction/…')} ${response.statusCode}`);
+  });
+  return callback(request, response);
+});
+server.listen(port, '127.0.0.1', () => console.log(JSON.stringify({ ready: true })));
+process.once('SIGTERM', () => server.close(() => process.exit(0)).closeAllConnections());
