@@ -79,6 +79,8 @@ func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 		"an address without port":    {args: []string{"serve", "--provider", "keycloak", "--addr", "localhost"}, env: keycloakVariables, want: "must be host:port"},
 		"a bad path":                 {args: []string{"serve", "--provider", "keycloak", "--path", "mcp"}, env: keycloakVariables, want: "must start with a slash"},
 		"a bad origin":               {args: []string{"serve", "--provider", "keycloak", "--origin", "app.example.com"}, env: keycloakVariables, want: "allowed origin"},
+		"a relay's option alone":     {args: []string{"serve", "--provider", "keycloak", "--relay-allow-loopback"}, env: keycloakVariables, want: "need --relay"},
+		"a bad relay path":           {args: []string{"serve", "--provider", "keycloak", "--relay", "oauth"}, env: keycloakVariables, want: "BasePath"},
 		"dev not on loopback":        {args: []string{"dev", "--addr", "0.0.0.0:0"}, want: "must be on loopback"},
 		"dev on a taken port":        {args: []string{"dev", "--addr", taken.Addr().String(), "--idp-addr", "127.0.0.1:0"}, want: "choose another address"},
 		"an unknown provider's page": {args: []string{"providers", "nope"}, want: `no provider "nope"`},

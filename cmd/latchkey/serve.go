@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/demo"
 	"github.com/latchkey-auth/latchkey/internal/dev"
 	"github.com/latchkey-auth/latchkey/internal/server"
@@ -21,6 +22,10 @@ type serveCommand struct {
 	Path      string   `default:"/mcp" help:"Path of the MCP endpoint."`
 	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
 	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
+
+	Relay              string   `placeholder:"/oauth" help:"Mount the browser relay at this path: OAuth for browser clients that CORS would stop."`
+	RelayOrigin        []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the relay. Repeatable."`
+	RelayAllowLoopback bool     `help:"Let the relay reach servers on this machine. For development."`
 }
 
 // Run serves until it is told to stop.
@@ -34,9 +39,13 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	relay, err := c.relay()
+	if err != nil {
+		return usageError{err}
+	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope, Origins: c.Origin,
-		Version: version(), Logger: log,
+		Relay: relay, Version: version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -48,6 +57,19 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	_, _ = fmt.Fprintf(env.stderr, "latchkey: serving %s with %s on %s\n",
 		strings.TrimSuffix(publicURL, "/")+c.Path, provider.Describe().Title, listener.Addr())
 	return server.Run(ctx, listener, handler, log)
+}
+
+// relay is the configuration of the browser relay, nil without one.
+func (c *serveCommand) relay() (*echoadapter.RelayConfig, error) {
+	switch {
+	case c.Relay != "":
+		return &echoadapter.RelayConfig{
+			BasePath: c.Relay, AllowedOrigins: c.RelayOrigin, InsecureAllowLoopback: c.RelayAllowLoopback,
+		}, nil
+	case len(c.RelayOrigin) > 0 || c.RelayAllowLoopback:
+		return nil, errors.New("--relay-origin and --relay-allow-loopback need --relay with the path of the relay, such as --relay /oauth")
+	}
+	return nil, nil //nolint:nilnil // no relay is no error
 }
 
 // publicURL is the configured one, or the listening address where that is on loopback: nothing else is known of it.

@@ -47,9 +47,14 @@ func (g *Guard) own(scheme, host string) {
 	g.origins = append(g.origins, strings.ToLower(scheme)+"://"+host)
 }
 
+// AllowsHost tells whether a request names a host of this server.
+func (g *Guard) AllowsHost(r *http.Request) bool {
+	return slices.Contains(g.hosts, strings.ToLower(r.Host))
+}
+
 // Allows tells whether a request names a host and, where it has one, an origin of this server.
 func (g *Guard) Allows(r *http.Request) bool {
-	if !slices.Contains(g.hosts, strings.ToLower(r.Host)) {
+	if !g.AllowsHost(r) {
 		return false
 	}
 	origins := r.Header.Values("Origin")

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -35,6 +36,8 @@ type Config struct {
 	Scopes []string
 	// Origins are the browser origins that may call the server, besides its own.
 	Origins []string
+	// Relay, when set, mounts the browser relay. Its PublicURL and Logger are filled in here.
+	Relay *echoadapter.RelayConfig
 	// Version is what the server says of itself to MCP clients.
 	Version string
 	Logger  *slog.Logger
@@ -62,7 +65,11 @@ func New(config Config) (http.Handler, error) {
 	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.Use(middleware.Recover(), ownHostAndOrigin(origins, config.Logger))
+	relayed, err := mountRelay(e, config)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(middleware.Recover(), ownHostAndOrigin(origins, relayed, config.Logger))
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, Logger: config.Logger,
@@ -94,12 +101,30 @@ func resourceURL(publicURL, path string) (string, error) {
 	return oauth.CanonicalResource(u.Scheme + "://" + u.Host + path)
 }
 
-// ownHostAndOrigin refuses requests that DNS rebinding or a foreign page may have made.
-func ownHostAndOrigin(guard *originguard.Guard, logger *slog.Logger) echo.MiddlewareFunc {
+// mountRelay mounts the relay, if there is one, and returns its paths.
+func mountRelay(e *echo.Echo, config Config) ([]string, error) {
+	if config.Relay == nil {
+		return nil, nil
+	}
+	settings := *config.Relay
+	settings.PublicURL, settings.Logger = config.PublicURL, config.Logger
+	r, err := echoadapter.MountRelay(e, settings)
+	if err != nil {
+		return nil, err
+	}
+	return []string{r.MetadataPath(), r.ProxyPath()}, nil
+}
+
+// ownHostAndOrigin refuses requests that DNS rebinding or a foreign page may have made. Of the relay's paths it checks the
+// host alone: the relay has its own list of origins.
+func ownHostAndOrigin(guard *originguard.Guard, relayed []string, logger *slog.Logger) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			if r.URL.Path == healthPath || guard.Allows(r) {
+			switch {
+			case r.URL.Path == healthPath, guard.Allows(r):
+				return next(c)
+			case slices.Contains(relayed, r.URL.Path) && guard.AllowsHost(r):
 				return next(c)
 			}
 			logger.Info("request refused", "reason", oauth.ReasonForeignOrigin, "status", http.StatusForbidden,

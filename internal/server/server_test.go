@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
@@ -45,6 +46,7 @@ func newServer(t *testing.T) http.Handler {
 	handler, err := server.New(server.Config{
 		Provider: fake{}, PublicURL: "http://127.0.0.1:8080", Path: "/mcp", ListenAddr: "127.0.0.1:8080",
 		Origins: []string{"https://app.example.com"}, Logger: slog.New(slog.DiscardHandler),
+		Relay: &echoadapter.RelayConfig{BasePath: "/oauth", AllowedOrigins: []string{"https://pages.example.com"}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +74,10 @@ func TestRoutes(t *testing.T) {
 		"a foreign origin at the metadata":        {path: "/.well-known/oauth-protected-resource", origin: "https://evil.example.com", status: 403},
 		"a listed origin":                         {path: "/whoami", token: "good", origin: "https://app.example.com", status: 200},
 		"a panic is a 500 for that request alone": {path: "/whoami", token: "panic", status: 500},
+		"the relay takes its own origins":         {path: "/oauth/metadata", origin: "https://pages.example.com", status: 400},
+		"the relay refuses other origins":         {path: "/oauth/metadata", origin: "https://app.example.com", status: 403},
+		"the relay refuses a foreign host":        {path: "/oauth/metadata", host: "evil.example.com", status: 403},
+		"the relay's origins get nothing else":    {path: "/whoami", token: "good", origin: "https://pages.example.com", status: 403},
 		"an unknown path":                         {path: "/nope", status: 404},
 		"the metadata is public":                  {path: "/.well-known/oauth-protected-resource/mcp", status: 200, contains: `"resource":"http://127.0.0.1:8080/mcp"`},
 	} {
