@@ -6,11 +6,13 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
@@ -111,6 +113,16 @@ func TestUnboundTargets(t *testing.T) {
 		wantStatus(t, send(t, r, proxyRequest(tokenOrder("https://evil.example.com/mcp", "https://as.example.com/token"))), 502)
 		unharmed(t, n, listeners)
 	})
+	t.Run("refuses a server URL whose dot segments leave the resource", func(t *testing.T) {
+		t.Parallel()
+		n, listeners := attacked(t)
+		n.host("shared.example.com", jsonAnswer(http.StatusOK, resourceMetadata("https://shared.example.com/tenant", "https://as.example.com")))
+		r := n.relay(t)
+		for _, path := range []string{"/tenant/../other", "/tenant/./x", "/tenant/%2e%2E/other"} {
+			wantStatus(t, send(t, r, proxyRequest(tokenOrder("https://shared.example.com"+path, "https://as.example.com/token"))), 502)
+		}
+		unharmed(t, n, listeners)
+	})
 	t.Run("refuses a document with a member twice", func(t *testing.T) {
 		t.Parallel()
 		n, listeners := attacked(t)
@@ -166,6 +178,27 @@ func TestSpecialAddresses(t *testing.T) {
 		}
 	}
 	unharmed(t, n, listeners)
+}
+
+// The same without the test's internet: the system's resolver and dialer get nothing to do.
+func TestSpecialAddressesOfTheRealNetwork(t *testing.T) {
+	t.Parallel()
+	listeners := listenSilently(t)
+	var n internet
+	r := n.relay(t, func(c *relay.Config) {
+		c.Egress = egress.Policy{OnDial: func(addr netip.AddrPort) { t.Errorf("dialled %s", addr) }}
+	})
+	for _, host := range specialHosts() {
+		if strings.HasSuffix(host, ".example.com") {
+			continue // a name of the test's internet
+		}
+		for _, scheme := range []string{"https://", "http://"} {
+			special := scheme + host + ":" + listeners.port + "/mcp"
+			wantStatus(t, send(t, r, metadataRequest(special, special)), http.StatusBadRequest)
+			wantStatus(t, send(t, r, proxyRequest(tokenOrder(special, special))), http.StatusBadRequest)
+		}
+	}
+	listeners.check(t)
 }
 
 // The attacker writes the metadata: the special address stands where the relay would follow it by itself.
@@ -309,6 +342,9 @@ func TestHeaderSmuggling(t *testing.T) {
 			t.Parallel()
 			n, listeners := attacked(t)
 			order := tokenOrder(serverURL, "https://as.example.com/token")
+			if given, ok := headers.(object); ok && given["Content-Type"] == nil {
+				given["Content-Type"] = "application/x-www-form-urlencoded"
+			}
 			order["headers"] = headers
 			wantStatus(t, send(t, n.relay(t), proxyRequest(order)), http.StatusBadRequest)
 			unharmed(t, n, listeners)

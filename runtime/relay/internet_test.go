@@ -113,6 +113,9 @@ func (n *internet) connect(ctx context.Context, addr netip.AddrPort) (net.Conn, 
 }
 
 func (n *internet) policy() egress.Policy {
+	if n.tls == nil {
+		return egress.Policy{}
+	}
 	pool := x509.NewCertPool()
 	pool.AddCert(n.tls.Certificate())
 	return egress.Policy{RootCAs: pool, Resolver: n, Connect: n.connect, OnDial: func(addr netip.AddrPort) {

@@ -573,6 +573,32 @@ func TestClientSecrets(t *testing.T) {
 			t.Errorf("after the expiry: %+v", got)
 		}
 	})
+	t.Run("a sealed secret is of no use at another authorization server of the same MCP server", func(t *testing.T) {
+		t.Parallel()
+		n, r := setUp(t)
+		n.authorizationServer("second.example.com")
+		n.mcp("mcp.example.com", resourceMetadata(serverURL, "https://as.example.com", "https://second.example.com"))
+		order := tokenOrder(serverURL, "https://second.example.com/token")
+		order["body"] = object{"client_id": "test-client", "client_secret": register(t, r)}
+		if got := send(t, r, proxyRequest(order)).reply(t); got.Status != http.StatusUnauthorized {
+			t.Errorf("the answer is %+v", got)
+		}
+		if len(n.arrived("second.example.com", "/token")) != 0 {
+			t.Error("the other authorization server saw the request")
+		}
+	})
+	t.Run("Basic credentials and form must name the same client", func(t *testing.T) {
+		t.Parallel()
+		n, r := setUp(t)
+		req := httptest.NewRequest(http.MethodPost, "/", nil)
+		req.SetBasicAuth("test-client", register(t, r))
+		order := tokenOrder(serverURL, "https://as.example.com/token")
+		order["headers"] = object{"Content-Type": "application/x-www-form-urlencoded", "Authorization": req.Header.Get("Authorization")}
+		order["body"] = object{"client_id": "another-client"}
+		if got := send(t, r, proxyRequest(order)).reply(t); got.Status != http.StatusUnauthorized || len(n.arrived("as.example.com", "/token")) != 0 {
+			t.Errorf("the answer is %+v", got)
+		}
+	})
 	t.Run("a secret from elsewhere passes untouched", func(t *testing.T) {
 		t.Parallel()
 		n, r := setUp(t)
@@ -791,7 +817,12 @@ func TestHooks(t *testing.T) {
 			n := usual(t)
 			r := n.relay(t, func(c *relay.Config) {
 				c.Authenticate = func(*http.Request) error { return nil }
-				c.ValidateServerURL = func(*http.Request, string) error { return nil }
+				c.ValidateServerURL = func(r *http.Request, _ string) error {
+					if _, limited := r.Context().Deadline(); !limited {
+						t.Error("the request has no time limit")
+					}
+					return nil
+				}
 			})
 			wantStatus(t, send(t, r, proxyRequest(tokenOrder(serverURL, "https://as.example.com/token"))), 200)
 		})
