@@ -103,6 +103,36 @@ func TestTwoFilesOfOneProvider(t *testing.T) {
 	}
 }
 
+// TestEveryTemplateIsChecked puts a field of type string, which could lead to another host, into each place that ends up in
+// a URL.
+func TestEveryTemplateIsChecked(t *testing.T) {
+	t.Parallel()
+	base := string(read(t, "internal/golden/specs/kitchen.yaml"))
+	for name, change := range map[string][2]string{
+		"the first alternative of a value":  {`"https://{cluster}.{region}.kitchen`, `"https://{cluster}.{runtime}.kitchen`},
+		"the last alternative of a value":   {`"https://{tenant}.kitchen.example.com"]`, `"https://{runtime}.kitchen.example.com"]`},
+		"a value that begins as a URL":      {`api: "https://{apiHost}"`, `api: "https://{runtime}"`},
+		"the issuer":                        {"\nissuer: \"https://{tenant}", "\nissuer: \"https://{runtime}"},
+		"an endpoint":                       {`"{api}/{path}/{type}/token"`, `"{api}/{runtime}/token"`},
+		"a further issuer":                  {`"https://kitchen.example.com/{tenant}/"`, `"https://kitchen.example.com/{runtime}/"`},
+		"a value within the path":           {`path: "{tenant}-v1"`, `path: "{runtime}-v1"`},
+		"an endpoint made of a value alone": {`jwks: "{keysUrl}"`, `jwks: "{error}"`},
+	} {
+		t.Run("a text cannot stand in "+name, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(base, change[0]) {
+				t.Fatalf("the golden has no %s", change[0])
+			}
+			_, problems := gen.Check([]gen.Spec{{File: "kitchen.yaml", Data: []byte(strings.Replace(base, change[0], change[1], 1))}})
+			if !slices.ContainsFunc(problems, func(p problem.Problem) bool {
+				return p.Rule == "reference-place" || p.Rule == "url-start" || p.Rule == "optional-in-template"
+			}) {
+				t.Errorf("problems are %v", problems)
+			}
+		})
+	}
+}
+
 func read(tb testing.TB, file string) []byte {
 	tb.Helper()
 	data, err := os.ReadFile(file)
