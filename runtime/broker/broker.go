@@ -18,9 +18,10 @@ import (
 )
 
 // Broker is an authorization server in front of a provider. It is safe for concurrent use and owns no goroutine.
-type Broker struct {
-	config   Config
-	upstream Upstream
+type Broker struct { //nolint:recvcheck // Format has to cover copies too
+	// Pointers, since fmt would print the secrets of unexported fields when somebody prints a copy of the broker.
+	config   *Config
+	upstream *Upstream
 	resource string
 	path     string // of the resource, without trailing slash
 	origin   string // scheme and host of the resource
@@ -48,7 +49,7 @@ const maxScopes = 64
 // New returns the broker of a configuration. Its error names everything that is wrong with it and holds no secret.
 func New(config Config) (*Broker, error) {
 	config.Upstream.setDefaults()
-	b := &Broker{config: config, upstream: config.Upstream, logger: config.Logger, now: config.Now, store: config.Store}
+	b := &Broker{config: &config, upstream: &config.Upstream, logger: config.Logger, now: config.Now, store: config.Store}
 	if b.logger == nil {
 		b.logger = slog.Default()
 	}
@@ -67,7 +68,7 @@ func New(config Config) (*Broker, error) {
 
 // check checks and completes the configuration.
 func (b *Broker) check() error {
-	c := &b.config
+	c := b.config
 	problems := []error{b.upstream.check(), b.checkResources(), checkCustomSchemes(c.CustomSchemes), b.checkScopes()}
 	if c.Verify == nil {
 		problems = append(problems, errors.New("a Verify function is required: without it nobody knows whose the provider's tokens are"))
@@ -122,7 +123,7 @@ func (b *Broker) checkResources() error {
 }
 
 func (b *Broker) checkScopes() error {
-	c := &b.config
+	c := b.config
 	if len(c.Scopes) > maxScopes {
 		return fmt.Errorf("there are %d scopes, at most %d are supported", len(c.Scopes), maxScopes)
 	}
@@ -147,7 +148,7 @@ func (b *Broker) checkScopes() error {
 
 // build makes the parts.
 func (b *Broker) build() error {
-	c := &b.config
+	c := b.config
 	ring, err := seal.NewRing(seal.Config{
 		Keys: c.SealingKeys, Secret: b.upstream.ClientSecret, PreviousSecrets: c.PreviousClientSecrets,
 	})
@@ -217,7 +218,7 @@ func (b *Broker) Issuer() string { return b.resource }
 func (b *Broker) CallbackURL() string { return b.resource + pathCallback }
 
 // Format prints the resource and the provider alone, whatever the verb: the inside holds secrets.
-func (b *Broker) Format(state fmt.State, _ rune) {
+func (b Broker) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "[broker of %s for %s]", b.resource, b.upstream.Name)
 }
 

@@ -207,11 +207,18 @@ func (p *provider) answerTokens(w http.ResponseWriter, user, nonce string, withR
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(answer)
+	body, err := json.Marshal(answer)
+	if err != nil {
+		panic(err)
+	}
+	_, _ = w.Write(body)
 }
 
 func quoted(s string) json.RawMessage {
-	raw, _ := json.Marshal(s)
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
 	return raw
 }
 

@@ -89,7 +89,7 @@ func (b *Broker) revokePassed(ctx context.Context, token string) *oauth.Error {
 
 // revokeUpstream tells the provider, where it has an endpoint for it. A provider that does not know the token is content.
 func (b *Broker) revokeUpstream(ctx context.Context, token, hint string) error {
-	u := &b.upstream
+	u := b.upstream
 	if u.Revocation == "" {
 		return nil
 	}

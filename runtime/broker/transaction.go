@@ -141,7 +141,7 @@ func (b *Broker) scopesOf(set uint64) []string {
 
 // loginURL is the authorization request to the provider.
 func (b *Broker) loginURL(t transaction) string {
-	u := &b.upstream
+	u := b.upstream
 	pairs := [][2]string{
 		{"response_type", "code"}, {"client_id", u.ClientID}, {"redirect_uri", b.CallbackURL()}, {"state", t.handle.String()},
 	}

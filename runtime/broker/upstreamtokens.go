@@ -79,7 +79,7 @@ func (b *Broker) exchangeRefresh(ctx context.Context, refresh string, scopes []s
 
 // askForTokens sends one token request.
 func (b *Broker) askForTokens(ctx context.Context, form url.Values, scopes []string, resource string) (upstreamTokens, *oauth.Error) {
-	u := &b.upstream
+	u := b.upstream
 	if u.ScopeAtToken {
 		form.Set("scope", strings.Join(u.theirScopes(scopes, resource), u.ScopeSeparator))
 	}
@@ -93,7 +93,7 @@ func (b *Broker) askForTokens(ctx context.Context, form url.Values, scopes []str
 	defer cancel()
 	resp, err := b.postUpstream(ctx, u.Token, form)
 	if err != nil {
-		return upstreamTokens{}, retryLater(reasonUpstreamUnavailable, 0, err)
+		return upstreamTokens{}, exchangeFailed(err)
 	}
 	answer, err := parseAnswer(resp)
 	if refused := b.answerError(resp, answer, err); refused != nil {
@@ -104,7 +104,7 @@ func (b *Broker) askForTokens(ctx context.Context, form url.Values, scopes []str
 
 // postUpstream posts a form as our application. Its errors name neither URL nor body.
 func (b *Broker) postUpstream(ctx context.Context, endpoint string, form url.Values) (*egress.Response, error) {
-	u := &b.upstream
+	u := b.upstream
 	if u.AuthMethod != AuthBasic {
 		form.Set("client_id", u.ClientID)
 	}
@@ -121,6 +121,16 @@ func (b *Broker) postUpstream(ctx context.Context, endpoint string, form url.Val
 		req.SetBasicAuth(url.QueryEscape(u.ClientID), url.QueryEscape(u.ClientSecret.Reveal())) // RFC 6749 section 2.3.1
 	}
 	return egress.Fetch(b.provider, req, maxUpstreamAnswer)
+}
+
+// exchangeFailed tells an outage from what stays wrong until somebody mends it.
+func exchangeFailed(err error) *oauth.Error {
+	switch egress.KindOf(err) {
+	case egress.KindURL, egress.KindPolicy, egress.KindScheme, egress.KindAddress, egress.KindRedirect, egress.KindTooLarge:
+		return misconfigured(reasonUpstreamResponse, err)
+	default:
+		return retryLater(reasonUpstreamUnavailable, 0, err)
+	}
 }
 
 // parseAnswer reads a JSON or form-encoded answer of any status.

@@ -318,11 +318,11 @@ func change(form url.Values, changes []string) url.Values {
 	return form
 }
 
-// login plays a whole login of a new browser and returns the tokens.
-func (w *world) login(clientID, redirect string, changes ...string) oauth.TokenResponse {
+// login plays a whole login of a new browser, for a client with the web redirect, and returns the tokens.
+func (w *world) login(clientID string) oauth.TokenResponse {
 	w.t.Helper()
-	code := w.newBrowser().code(clientID, redirect, changes...)
-	rec := w.post("/token", redeemForm(clientID, redirect, code))
+	code := w.newBrowser().code(clientID, webRedirect)
+	rec := w.post("/token", redeemForm(clientID, webRedirect, code))
 	if rec.Code != http.StatusOK {
 		w.t.Fatalf("token: %d %s", rec.Code, rec.Body)
 	}

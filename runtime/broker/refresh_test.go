@@ -1,0 +1,434 @@
+package broker
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/store"
+)
+
+// Threats, proxy mode: a refresh token of another client, for another resource, cut, flipped, in place of an access token.
+func TestRefreshIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	calls := w.provider.tokenCalls.Load()
+	refresh := tokens.RefreshToken
+	for name, c := range map[string]struct {
+		token   string
+		changes []string
+		status  int
+		code    oauth.Code
+	}{
+		"of another client":      {refresh, []string{"client_id", w.newClient(webRedirect)}, 400, oauth.CodeInvalidGrant},
+		"of an unknown client":   {refresh, []string{"client_id", "nobody"}, 401, oauth.CodeInvalidClient},
+		"for another resource":   {refresh, []string{"resource", "https://evil.example/mcp"}, 400, oauth.CodeInvalidTarget},
+		"for more scopes":        {refresh, []string{"scope", "openid email profile"}, 400, oauth.CodeInvalidScope},
+		"cut":                    {refresh[:len(refresh)-1], nil, 400, oauth.CodeInvalidGrant},
+		"flipped":                {refresh[:70] + flip(refresh[70]) + refresh[71:], nil, 400, oauth.CodeInvalidGrant},
+		"an access token":        {tokens.AccessToken, nil, 400, oauth.CodeInvalidGrant},
+		"a client_id":            {clientID, nil, 400, oauth.CodeInvalidGrant},
+		"the provider's own":     {"upstream-refresh-2", nil, 400, oauth.CodeInvalidGrant},
+		"none":                   {"", []string{"refresh_token", ""}, 400, oauth.CodeInvalidRequest},
+		"with a client's secret": {refresh, []string{"client_secret", "x"}, 401, oauth.CodeInvalidClient},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantError(t, w.post("/token", refreshForm(clientID, c.token, c.changes...)), c.status, c.code)
+		})
+	}
+	t.Cleanup(func() {
+		if w.provider.tokenCalls.Load() != calls {
+			t.Error("the provider heard of a refused refresh")
+		}
+	})
+}
+
+// Threats, proxy mode: a refresh token used as access token.
+func TestARefreshTokenIsNoAccessToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	code := w.newBrowser().code(clientID, webRedirect)
+	tokens := w.login(clientID)
+	for name, token := range map[string]string{
+		"refresh token": tokens.RefreshToken, "client_id": clientID, "code": code, "the provider's token": "upstream-access-2", "nothing": "",
+	} {
+		if _, err := w.broker().VerifyAccessToken(t.Context(), token, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRefreshMayNarrowTheScopes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	narrow := w.refreshed(clientID, tokens.RefreshToken, "scope", "email")
+	info, err := w.broker().VerifyAccessToken(t.Context(), narrow.AccessToken, testResource)
+	if err != nil || narrow.Scope != "email" || !slices.Equal(info.Scopes, []string{"email"}) {
+		t.Errorf("scope %q, %v", narrow.Scope, err)
+	}
+	if again := w.refreshed(clientID, narrow.RefreshToken); again.Scope != "openid email" { // RFC 6749 section 6
+		t.Errorf("the grant itself was narrowed to %q", again.Scope)
+	}
+}
+
+// AS-11. Threats, proxy mode: a refresh token replayed after rotation revokes the family, except for the same client's
+// immediate retry, which gets the same answer.
+func TestReplayedRefreshTokens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	first := w.login(clientID)
+	second := w.refreshed(clientID, first.RefreshToken)
+	if retry := w.refreshed(clientID, first.RefreshToken); retry != second {
+		t.Error("the immediate retry got another answer")
+	}
+	if n := w.provider.refreshCalls.Load(); n != 1 {
+		t.Errorf("%d refreshes at the provider", n)
+	}
+	wantError(t, w.post("/token", refreshForm(w.newClient(webRedirect), first.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	third := w.refreshed(clientID, second.RefreshToken) // the retry and the foreign try did no harm
+
+	w.add(retryWindow)
+	wantError(t, w.post("/token", refreshForm(clientID, first.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	if !w.logged(reasonRefreshReused) {
+		t.Error("the log does not say so")
+	}
+	wantError(t, w.post("/token", refreshForm(clientID, third.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	for _, tokens := range []oauth.TokenResponse{first, second, third} {
+		if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+			t.Errorf("an access token of the family still counts: %v", err)
+		}
+	}
+	other := w.login(clientID) // another login of the same client is another family
+	w.refreshed(clientID, other.RefreshToken)
+}
+
+// After a restart the store knows nothing; from the first refresh on it notices a fork again.
+func TestAForkAfterARestartIsNoticed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.provider.rotates = false // the provider would not notice
+	clientID := w.newClient(webRedirect)
+	first := w.login(clientID)
+	second := w.refreshed(clientID, first.RefreshToken)
+	w.brokers[0] = w.newBroker()
+	thief := w.refreshed(clientID, first.RefreshToken)
+	wantError(t, w.post("/token", refreshForm(clientID, second.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	wantError(t, w.post("/token", refreshForm(clientID, thief.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+}
+
+// Threats, proxy mode: two refreshes at once, on one replica, and on two with a shared store: exactly one upstream
+// refresh, and everybody gets a working answer.
+func TestManyRefreshesAtOnce(t *testing.T) {
+	t.Parallel()
+	for name, brokers := range map[string]int{"one replica": 1, "two replicas with a shared store": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shared := store.NewMemory(store.MemoryConfig{})
+			w := newWorld(t, brokers, func(c *Config) { c.Store = shared })
+			clientID := w.newClient(webRedirect)
+			tokens := w.login(clientID)
+			w.provider.hold, w.provider.holding = make(chan struct{}), make(chan struct{}, 1)
+			answers := make([]oauth.TokenResponse, 16)
+			var all sync.WaitGroup
+			for i := range answers {
+				all.Go(func() {
+					rec := w.post("/token", refreshForm(clientID, tokens.RefreshToken))
+					if rec.Code != http.StatusOK {
+						t.Errorf("%d %s", rec.Code, rec.Body)
+						return
+					}
+					answers[i] = decode[oauth.TokenResponse](t, rec)
+				})
+			}
+			<-w.provider.holding // one is at the provider
+			close(w.provider.hold)
+			all.Wait()
+			if n := w.provider.refreshCalls.Load(); n != 1 {
+				t.Errorf("%d refreshes at the provider", n)
+			}
+			w.provider.hold = nil
+			for i, answer := range answers {
+				if answer != answers[0] {
+					t.Errorf("answer %d differs", i)
+				}
+			}
+			if _, err := w.broker().VerifyAccessToken(t.Context(), answers[0].AccessToken, testResource); err != nil {
+				t.Error(err)
+			}
+			w.refreshed(clientID, answers[0].RefreshToken)
+		})
+	}
+}
+
+// Without a shared store two replicas do not know of each other: the provider's rotation decides who wins.
+func TestRefreshesOnTwoReplicasWithoutASharedStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	next := w.refreshed(clientID, tokens.RefreshToken)
+	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	w.refreshed(clientID, next.RefreshToken)
+}
+
+// A provider that says no is asked once, and the login is over: the client must log in again.
+func TestTheProviderRefusesTheRefresh(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	clear(w.provider.refresh)
+	for range 5 {
+		wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	}
+	if n := w.provider.refreshCalls.Load(); n != 1 {
+		t.Errorf("%d refreshes at the provider", n)
+	}
+}
+
+func TestRefreshDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	w.provider.answer = func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusServiceUnavailable) }
+	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable)
+	w.provider.answer = nil
+	w.refreshed(clientID, tokens.RefreshToken)
+}
+
+// The provider rotated its token, but could not be asked whose the new one is: the retry must not come with the old one.
+func TestNewTokensAreNotLostWhenTheyCannotBeVerified(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	var down error = oauth.Unavailable(time.Second, errors.New("userinfo is down"))
+	w.provider.verifyErr.Store(&down)
+	for range 3 {
+		wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable)
+	}
+	w.provider.verifyErr.Store(nil)
+	next := w.refreshed(clientID, tokens.RefreshToken)
+	if n := w.provider.refreshCalls.Load(); n != 1 {
+		t.Errorf("%d refreshes at the provider", n)
+	}
+	w.refreshed(clientID, next.RefreshToken)
+}
+
+// Google leaves the refresh token out on refreshes and does not rotate it.
+func TestAProviderThatKeepsItsRefreshToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.provider.rotates, w.provider.omitsRefresh = false, true
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	for range 3 {
+		next := w.refreshed(clientID, tokens.RefreshToken)
+		if next.RefreshToken == "" || next.RefreshToken == tokens.RefreshToken { // AS-11: ours rotate all the same
+			t.Fatal("no new refresh token")
+		}
+		tokens = next
+	}
+	w.add(retryWindow)
+	w.refreshed(clientID, tokens.RefreshToken)
+}
+
+// GitHub gives no refresh token and tokens that do not expire: ours does, and each refresh asks whether theirs still counts.
+func TestAProviderWithoutRefreshTokens(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.provider.noRefresh, w.provider.expiresIn = true, ""
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	if tokens.ExpiresIn != 3600 || tokens.RefreshToken == "" {
+		t.Fatalf("expires in %d", tokens.ExpiresIn)
+	}
+	if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); err != nil {
+		t.Fatal(err)
+	}
+	w.add(time.Hour)
+	if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+		t.Errorf("the access token outlives an hour: %v", err)
+	}
+	next := w.refreshed(clientID, tokens.RefreshToken)
+	if w.provider.freshCalls.Load() != 1 || w.provider.refreshCalls.Load() != 0 {
+		t.Errorf("%d fresh verifications, %d refreshes", w.provider.freshCalls.Load(), w.provider.refreshCalls.Load())
+	}
+	w.add(retryWindow)
+	clear(w.provider.access) // the user took the access back at the provider
+	wantError(t, w.post("/token", refreshForm(clientID, next.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+}
+
+// GitHub Apps may have tokens of 8 hours: refreshes work until then and no longer.
+func TestAnAccessTokenThatOutlivesOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.provider.noRefresh, w.provider.expiresIn = true, "7500"
+	clientID := w.newClient(webRedirect)
+	first := w.login(clientID)
+	w.add(time.Hour)
+	second := w.refreshed(clientID, first.RefreshToken)
+	w.add(time.Hour)
+	third := w.refreshed(clientID, second.RefreshToken)
+	if second.ExpiresIn != 3600 || third.ExpiresIn != 300 || third.RefreshToken != "" {
+		t.Errorf("expires in %d, then %d", second.ExpiresIn, third.ExpiresIn)
+	}
+	w.add(5 * time.Minute)
+	wantError(t, w.post("/token", refreshForm(clientID, second.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+}
+
+func TestNoRefreshTokenWhereNothingCouldBeRefreshed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.provider.noRefresh = true // and the access token lives an hour, as ours
+	if tokens := w.login(w.newClient(webRedirect)); tokens.RefreshToken != "" {
+		t.Error("a refresh token was issued")
+	}
+}
+
+func TestRefreshTokensExpire(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, func(c *Config) { c.RefreshLifetime = 24 * time.Hour })
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	w.add(23 * time.Hour)
+	next := w.refreshed(clientID, tokens.RefreshToken)
+	w.add(23 * time.Hour)
+	last := w.refreshed(clientID, next.RefreshToken)
+	w.add(24 * time.Hour)
+	wantError(t, w.post("/token", refreshForm(clientID, last.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+}
+
+// The provider must not turn one user into another.
+func TestARefreshThatChangesTheUser(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	for token := range w.provider.refresh {
+		w.provider.refresh[token] = "user-2"
+	}
+	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	if !w.logged(reasonSubjectChanged) {
+		t.Error("the log does not say why")
+	}
+}
+
+// Old keys of the ring open what they sealed until they are removed; then clients log in again, and register again.
+func TestKeysRotate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+
+	w.config.SealingKeys = []oauth.Secret{"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}
+	w.config.PreviousClientSecrets = []oauth.Secret{testSecret}
+	w.brokers[0] = w.newBroker()
+	if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); err != nil {
+		t.Errorf("the access token of before: %v", err)
+	}
+	next := w.refreshed(clientID, tokens.RefreshToken)
+
+	w.config.PreviousClientSecrets = nil
+	w.brokers[0] = w.newBroker()
+	if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+		t.Errorf("a removed key still opens: %v", err)
+	}
+	if _, err := w.broker().VerifyAccessToken(t.Context(), next.AccessToken, testResource); err != nil {
+		t.Errorf("the newest key does not open: %v", err)
+	}
+	wantError(t, w.post("/token", refreshForm(clientID, next.RefreshToken)), http.StatusUnauthorized, oauth.CodeInvalidClient) // AS-15
+}
+
+// RFC 7009.
+func TestRevocation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	revoke := func(token, client string) *httptest.ResponseRecorder {
+		return w.post("/revoke", url.Values{"token": {token}, "client_id": {client}, "token_type_hint": {"refresh_token"}})
+	}
+	for name, pick := range map[string]func(oauth.TokenResponse) string{
+		"the refresh token": func(t oauth.TokenResponse) string { return t.RefreshToken },
+		"the access token":  func(t oauth.TokenResponse) string { return t.AccessToken },
+	} {
+		tokens := w.login(clientID)
+		wantError(t, revoke(pick(tokens), w.newClient(webRedirect)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+		if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); err != nil {
+			t.Fatalf("another client revoked it: %v", err)
+		}
+		before := w.provider.revokeCalls.Load()
+		if rec := revoke(pick(tokens), clientID); rec.Code != http.StatusOK || rec.Body.Len() > 0 {
+			t.Errorf("%s: %d %s", name, rec.Code, rec.Body)
+		}
+		if w.provider.revokeCalls.Load() != before+1 {
+			t.Errorf("%s: not revoked at the provider", name)
+		}
+		if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+			t.Errorf("%s: the access token still counts: %v", name, err)
+		}
+		wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+		if rec := revoke(pick(tokens), clientID); rec.Code != http.StatusOK {
+			t.Errorf("%s a second time: %d", name, rec.Code)
+		}
+	}
+	for _, token := range []string{"rubbish", clientID, "upstream-refresh-1"} {
+		if rec := revoke(token, clientID); rec.Code != http.StatusOK {
+			t.Errorf("an unknown token: %d %s", rec.Code, rec.Body)
+		}
+	}
+	wantError(t, revoke("", clientID), http.StatusBadRequest, oauth.CodeInvalidRequest)
+	wantError(t, revoke("x", "nobody"), http.StatusUnauthorized, oauth.CodeInvalidClient)
+	wantError(t, revoke("x", ""), http.StatusUnauthorized, oauth.CodeInvalidClient)
+}
+
+func TestRevocationAtTheProvider(t *testing.T) {
+	t.Parallel()
+	t.Run("GitHub's way", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1, func(c *Config) { c.Upstream.RevocationStyle = RevokeGitHub })
+		w.provider.noRefresh, w.provider.expiresIn = true, ""
+		clientID := w.newClient(webRedirect)
+		tokens := w.login(clientID)
+		w.post("/revoke", url.Values{"token": {tokens.RefreshToken}, "client_id": {clientID}})
+		if len(w.provider.revoked) != 1 || w.provider.revoked[0] != "upstream-access-2" {
+			t.Errorf("%d tokens revoked", len(w.provider.revoked))
+		}
+	})
+	t.Run("a provider that cannot", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1, func(c *Config) { c.Upstream.Revocation = "" })
+		clientID := w.newClient(webRedirect)
+		tokens := w.login(clientID)
+		if rec := w.post("/revoke", url.Values{"token": {tokens.RefreshToken}, "client_id": {clientID}}); rec.Code != http.StatusOK {
+			t.Errorf("%d %s", rec.Code, rec.Body)
+		}
+		wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	})
+	t.Run("a provider that is down", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1, func(c *Config) { c.Upstream.Revocation = c.Upstream.Issuer + "/nowhere" })
+		clientID := w.newClient(webRedirect)
+		tokens := w.login(clientID)
+		w.provider.server.Close()
+		rec := w.post("/revoke", url.Values{"token": {tokens.RefreshToken}, "client_id": {clientID}})
+		wantError(t, rec, http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable) // RFC 7009 section 2.2.1
+		if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+			t.Errorf("not even revoked here: %v", err)
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package broker
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// AS-5: with or without application_type, what is asked for beyond our abilities is replaced, and the answer says so.
+func TestRegistration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	for name, c := range map[string]struct {
+		metadata string
+		want     oauth.ClientMetadata
+	}{
+		"the least that is needed": {`{"redirect_uris":["https://a.example/cb"]}`, oauth.ClientMetadata{}},
+		"what the TypeScript SDK sends": {
+			`{"client_name":"SDK","redirect_uris":["https://a.example/cb"],"grant_types":["authorization_code","refresh_token"],
+			  "response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid email"}`,
+			oauth.ClientMetadata{ClientName: "SDK", Scope: "openid email"},
+		},
+		"application_type":               {`{"redirect_uris":["https://a.example/cb"],"application_type":"native"}`, oauth.ClientMetadata{ApplicationType: "native"}},
+		"another application_type":       {`{"redirect_uris":["https://a.example/cb"],"application_type":"toaster"}`, oauth.ClientMetadata{}},
+		"a client that wants a secret":   {`{"redirect_uris":["https://a.example/cb"],"token_endpoint_auth_method":"client_secret_basic"}`, oauth.ClientMetadata{}},
+		"members that mean nothing here": {`{"redirect_uris":["https://a.example/cb"],"logo_uri":"https://a.example/l","contacts":["x"],"jwks":{},"x":[1]}`, oauth.ClientMetadata{}},
+		"null members":                   {`{"redirect_uris":["https://a.example/cb"],"client_name":null,"grant_types":null}`, oauth.ClientMetadata{}},
+		"implicit beside code":           {`{"redirect_uris":["https://a.example/cb"],"grant_types":["implicit","authorization_code"],"response_types":["token","code"]}`, oauth.ClientMetadata{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rec := w.register(c.metadata)
+			got := decode[oauth.ClientInformation](t, rec)
+			c.want.ClientID, c.want.RedirectURIs = got.ClientID, []string{"https://a.example/cb"}
+			c.want.GrantTypes, c.want.ResponseTypes = []string{"authorization_code", "refresh_token"}, []string{"code"}
+			c.want.TokenEndpointAuthMethod = "none"
+			if rec.Code != http.StatusCreated || got.ClientSecret != "" || got.ClientIDIssuedAt != w.now().Unix() ||
+				!reflect.DeepEqual(got.ClientMetadata, c.want) {
+				t.Errorf("got %d %s", rec.Code, rec.Body)
+			}
+			if rec.Header().Get("Cache-Control") != "no-store" {
+				t.Errorf("headers %v", rec.Header())
+			}
+			opened, err := w.broker().openClient(got.ClientID)
+			if err != nil || opened.name != c.want.ClientName || !reflect.DeepEqual(opened.redirects, c.want.RedirectURIs) {
+				t.Errorf("another broker reads %+v, %v", opened, err)
+			}
+		})
+	}
+}
+
+func TestAClientIDStaysShort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	uri := func(i int) string {
+		return fmt.Sprintf("https://client-%d.example.com/%s", i, strings.Repeat("x", 80-29))
+	}
+	if len(uri(1)) != 80 {
+		t.Fatalf("%d characters", len(uri(1)))
+	}
+	id := w.newClient(uri(1), uri(2), uri(3))
+	if len(id) >= 600 {
+		t.Errorf("a client_id with three redirect URIs of 80 bytes has %d characters", len(id))
+	}
+}
+
+// Threats, proxy mode: 13 redirect URIs, 5 KB of metadata; redirect URIs that lead elsewhere than they look.
+func TestRegistrationRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	uris := func(n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = fmt.Sprintf("https://a.example/%d", i)
+		}
+		return `["` + strings.Join(list, `","`) + `"]`
+	}
+	if rec := w.register(`{"redirect_uris":` + uris(12) + `}`); rec.Code != http.StatusCreated {
+		t.Errorf("12 redirect URIs: %d %s", rec.Code, rec.Body)
+	}
+	const fits = `{"redirect_uris":["https://a.example/cb"],"pad":""}`
+	padded := func(n int) string {
+		return strings.Replace(fits, `"pad":""`, `"pad":"`+strings.Repeat("x", n-len(fits))+`"`, 1)
+	}
+	if rec := w.register(padded(4096)); rec.Code != http.StatusCreated {
+		t.Errorf("4 KB of metadata: %d %s", rec.Code, rec.Body)
+	}
+	for name, c := range map[string]struct {
+		metadata string
+		code     oauth.Code
+	}{
+		"13 redirect URIs":                   {`{"redirect_uris":` + uris(13) + `}`, oauth.CodeInvalidClientMetadata},
+		"one byte more than 4 KB":            {padded(4097), oauth.CodeInvalidClientMetadata},
+		"5 KB of metadata":                   {padded(5 << 10), oauth.CodeInvalidClientMetadata},
+		"nothing":                            {``, oauth.CodeInvalidClientMetadata},
+		"an array":                           {`[]`, oauth.CodeInvalidClientMetadata},
+		"not JSON":                           {`redirect_uris=https://a.example/cb`, oauth.CodeInvalidClientMetadata},
+		"a member twice":                     {`{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}`, oauth.CodeInvalidClientMetadata},
+		"a string for redirect_uris":         {`{"redirect_uris":"https://a.example/cb"}`, oauth.CodeInvalidClientMetadata},
+		"numbers for redirect_uris":          {`{"redirect_uris":[1]}`, oauth.CodeInvalidClientMetadata},
+		"an object for client_name":          {`{"redirect_uris":["https://a.example/cb"],"client_name":{}}`, oauth.CodeInvalidClientMetadata},
+		"grants without authorization_code":  {`{"redirect_uris":["https://a.example/cb"],"grant_types":["client_credentials"]}`, oauth.CodeInvalidClientMetadata},
+		"response types without code":        {`{"redirect_uris":["https://a.example/cb"],"response_types":["token"]}`, oauth.CodeInvalidClientMetadata},
+		"no redirect URI":                    {`{"client_name":"x"}`, oauth.CodeInvalidRedirectURI},
+		"an empty list of redirect URIs":     {`{"redirect_uris":[]}`, oauth.CodeInvalidRedirectURI},
+		"member names in another case":       {`{"Redirect_URIs":["https://a.example/cb"]}`, oauth.CodeInvalidRedirectURI},
+		"javascript":                         {`{"redirect_uris":["javascript:alert(1)"]}`, oauth.CodeInvalidRedirectURI},
+		"one good and one bad redirect URI":  {`{"redirect_uris":["https://a.example/cb","http://a.example/cb"]}`, oauth.CodeInvalidRedirectURI},
+		"a custom scheme that is not listed": {`{"redirect_uris":["cursor://x/cb"]}`, oauth.CodeInvalidRedirectURI},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			wantError(t, w.register(c.metadata), http.StatusBadRequest, c.code)
+		})
+	}
+	t.Run("another method", func(t *testing.T) {
+		t.Parallel()
+		rec := w.do(httptest.NewRequest(http.MethodGet, testResource+"/register", nil))
+		wantError(t, rec, http.StatusMethodNotAllowed, oauth.CodeInvalidRequest)
+		if rec.Header().Get("Allow") != "POST, OPTIONS" {
+			t.Errorf("Allow: %s", rec.Header().Get("Allow"))
+		}
+	})
+}
+
+func TestAClientNameIsMadeHarmless(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"Plain":                         "Plain",
+		"  two\n\tlines  ":              "two lines",
+		"right-to-left \u202egpj.exe":   "right-to-left gpj.exe",
+		"zero\u200bwidth\ufeff":         "zerowidth",
+		"nul\x00 and bell\a":            "nul and bell",
+		"\u2028line separator\u2029":    "line separator",
+		strings.Repeat("ä", 100):        strings.Repeat("ä", 79) + "…",
+		"<script>alert(1)</script>":     "<script>alert(1)</script>", // the page escapes
+		"private use \ue000 and \ufffd": "private use and",
+	} {
+		if got := cleanName(name); got != want {
+			t.Errorf("%q became %q, want %q", name, got, want)
+		}
+	}
+}
+
+// Browser clients register and get tokens by script; only those of the allowed origins may read the answer.
+func TestScriptsOfAllowedOriginsOnly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		allowed []string
+		origin  string
+		want    string
+	}{
+		"none by default":     {nil, "https://app.example", ""},
+		"an allowed one":      {[]string{"https://app.example"}, "https://app.example", "https://app.example"},
+		"another one":         {[]string{"https://app.example"}, "https://evil.example", ""},
+		"another port":        {[]string{"https://app.example"}, "https://app.example:444", ""},
+		"all":                 {[]string{"*"}, "https://any.example", "https://any.example"},
+		"a prefix of allowed": {[]string{"https://app.example"}, "https://app.example.evil.example", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1, func(c2 *Config) { c2.AllowedOrigins = c.allowed })
+			for _, path := range []string{"/register", "/token", "/revoke"} {
+				r := httptest.NewRequest(http.MethodOptions, testResource+path, nil)
+				r.Header.Set("Origin", c.origin)
+				r.Header.Set("Access-Control-Request-Method", "POST")
+				rec := w.do(r)
+				h := rec.Header()
+				if rec.Code != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != c.want ||
+					(h.Get("Access-Control-Allow-Methods") != "") != (c.want != "") || h.Get("Access-Control-Allow-Credentials") != "" {
+					t.Errorf("%s: preflight %d %v", path, rec.Code, h)
+				}
+				r = httptest.NewRequest(http.MethodPost, testResource+path, nil)
+				r.Header.Set("Origin", c.origin)
+				if got := w.do(r).Header().Get("Access-Control-Allow-Origin"); got != c.want {
+					t.Errorf("%s: allowed %q", path, got)
+				}
+			}
+			// The pages are for people, no script reads them.
+			r := httptest.NewRequest(http.MethodGet, testResource+"/authorize", nil)
+			r.Header.Set("Origin", c.origin)
+			if got := w.do(r).Header().Get("Access-Control-Allow-Origin"); got != "" {
+				t.Errorf("/authorize is readable for %s", got)
+			}
+		})
+	}
+}
