@@ -61,22 +61,29 @@ func TestGoCodeIsThatOfTheExamples(t *testing.T) {
 	}
 }
 
-func TestProviderTableIsComplete(t *testing.T) {
+// The table's rows are true. It need not have all providers, so that a new one is its spec alone: the generated index in
+// docs/providers has them.
+func TestProviderTableIsTrue(t *testing.T) {
 	t.Parallel()
 	text := read(t, "README.md")
-	_, rest, ok := strings.Cut(text, "<!-- providers: checked by a test -->\n")
+	_, rest, ok := strings.Cut(text, "<!-- providers: checked by a test -->\n| provider | package | mode | required variables |\n|---|---|---|---|\n")
 	table, _, ok2 := strings.Cut(rest, "<!-- /providers -->")
 	if !ok || !ok2 {
 		t.Fatal("the README has no table of providers")
 	}
-	var want strings.Builder
-	want.WriteString("| provider | package | mode | required variables |\n|---|---|---|---|\n")
+	rows := map[string]bool{}
 	for _, p := range all.Providers() {
-		variables := variablesOf(p)
-		fmt.Fprintf(&want, "| [%s](docs/providers/%s.md) | `providers_gen/%s` | %s | %s |\n", p.Title, p.Name, p.Name, p.Mode, variables)
+		rows[fmt.Sprintf("| [%s](docs/providers/%s.md) | `providers_gen/%s` | %s | %s |\n", p.Title, p.Name, p.Name, p.Mode, variablesOf(p))] = true
 	}
-	if table != want.String() {
-		t.Errorf("the table should be\n%s", &want)
+	listed := 0
+	for row := range strings.Lines(table) {
+		if !rows[row] {
+			t.Errorf("no provider is like %s", row)
+		}
+		listed++
+	}
+	if listed < 7 {
+		t.Errorf("the table has %d providers", listed)
 	}
 }
 
