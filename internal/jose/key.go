@@ -57,9 +57,18 @@ func (k *Key) Issuer() string { return k.issuer }
 // Fits tells whether the key may check signatures of an algorithm: its type and curve belong to the algorithm, and the
 // key's own alg, where it has one, is the same.
 func (k *Key) Fits(a Algorithm) bool {
-	if k == nil || k.only != "" && k.only != a {
+	switch {
+	case k == nil:
 		return false
+	case k.only != "":
+		return k.only == a // no key is made with an alg that is not one for it
+	default:
+		return k.suits(a)
 	}
+}
+
+// suits tells whether the key's type and curve belong to an algorithm.
+func (k *Key) suits(a Algorithm) bool {
 	switch s := a.scheme(); s.kind {
 	case pkcs1v15, pss:
 		return k.rsa != nil
@@ -67,8 +76,6 @@ func (k *Key) Fits(a Algorithm) bool {
 		return k.ecdsa != nil && k.ecdsa.Curve.Params().Name == s.curve
 	case eddsaKind:
 		return k.ed25519 != nil
-	case hmacKind:
-		return k.secret != nil && k.only == a
 	default:
 		return false
 	}
@@ -123,7 +130,7 @@ func parseKey(text string) (*Key, error) {
 	if err := k.setPublic(parsed); err != nil {
 		return nil, err
 	}
-	if k.only != "" && !k.Fits(k.only) {
+	if k.only != "" && !k.suits(k.only) {
 		return nil, fmt.Errorf("alg %q is not one for signatures with this type of key", k.only)
 	}
 	return k, nil

@@ -110,18 +110,13 @@ func NewRemote(config Config) *Remote {
 
 // Key returns the one key for tokens with the given kid and algorithm; a token without a kid finds a key only where a
 // single one fits the algorithm. A key is the same pointer for as long as the provider publishes it unchanged, through all
-// refreshes: a cache of verified tokens looks its key up again and compares.
+// refreshes: see [Remote.Holds].
 //
 // The error is an [*oauth.Error]: 401 for a key that the provider does not publish, 503 when that cannot be known.
 func (r *Remote) Key(ctx context.Context, id string, algorithm jose.Algorithm) (*jose.Key, error) {
 	now := r.config.Now()
 	s := r.current.Load()
-	key, err := s.find(id, algorithm)
-	switch age := s.age(now); {
-	case err == nil && age < r.config.SoftExpiry:
-		return key, nil
-	case err == nil && (age < r.config.HardExpiry || age < r.config.MaxStale && r.outage(now)):
-		r.refresh(now)
+	if key, err := s.find(id, algorithm); err == nil && r.reliable(s, now) {
 		return key, nil
 	}
 	if f := r.refresh(now); f != nil {
@@ -132,6 +127,28 @@ func (r *Remote) Key(ctx context.Context, id string, algorithm jose.Algorithm) (
 		}
 	}
 	return r.settled(id, algorithm)
+}
+
+// Holds tells whether Key would give this very key at once, and starts the refresh that is due, as Key does. A cache of
+// verified tokens asks on every hit: then a key's removal ends what was cached for it, and neither a refresh that changes
+// nothing nor an outage does. now is the time.
+func (r *Remote) Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool {
+	s := r.current.Load()
+	found, err := s.find(id, algorithm)
+	return err == nil && found == key && r.reliable(s, now)
+}
+
+// reliable tells whether a set may be relied on without waiting for a newer one, and starts the refresh that is due.
+func (r *Remote) reliable(s *snapshot, now time.Time) bool {
+	switch age := s.age(now); {
+	case age < r.config.SoftExpiry:
+		return true
+	case age < r.config.HardExpiry, age < r.config.MaxStale && r.outage(now):
+		r.refresh(now)
+		return true
+	default:
+		return false
+	}
 }
 
 // settled answers from what is known after the fetch that was allowed, if one was.

@@ -511,3 +511,54 @@ func TestLookUpsDuringRotations(t *testing.T) {
 		}
 	}, signing[0])
 }
+
+// "A key removed from the JWKS": what was verified with a key holds as long as that very key would be given, and asking never
+// waits.
+func TestHoldsIsTrueForTheVeryKeyOnly(t *testing.T) {
+	t.Parallel()
+	stays, goes := newKey(t, "stays"), newKey(t, "goes")
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		holds := func(id string, key *jose.Key) bool { return r.Holds(id, jose.ES256, key, time.Now()) }
+		kept, gone := mustFind(t, r, "stays"), mustFind(t, r, "goes")
+		for _, c := range []struct {
+			id   string
+			key  *jose.Key
+			want bool
+		}{{"stays", kept, true}, {"goes", gone, true}, {"goes", kept, false}, {"other", kept, false}, {"", kept, false}} {
+			if got := holds(c.id, c.key); got != c.want {
+				t.Errorf("kid %q with %v: got %t", c.id, c.key, got)
+			}
+		}
+		if r.Holds("stays", jose.RS256, kept, time.Now()) {
+			t.Error("held for another algorithm")
+		}
+		p.publish(t, stays, newKey(t, "goes"))
+		release := p.block()
+		time.Sleep(keys.DefaultSoftExpiry)
+		if !holds("goes", gone) {
+			t.Error("not held while the refresh is under way")
+		}
+		p.wantFetches(t, 2, "past the soft expiry")
+		release()
+		synctest.Wait()
+		if holds("goes", gone) {
+			t.Error("another key of the same name is taken for it")
+		}
+		if !holds("stays", kept) {
+			t.Error("a key that stays is not held after a refresh")
+		}
+		time.Sleep(keys.DefaultHardExpiry)
+		if holds("stays", kept) {
+			t.Error("held past the hard expiry, when a look-up waits")
+		}
+		p.fail(errDown)
+		mustFind(t, r, "stays")
+		if !holds("stays", kept) {
+			t.Error("not held during an outage")
+		}
+		time.Sleep(keys.DefaultMaxStale)
+		if holds("stays", kept) {
+			t.Error("held beyond the longest time")
+		}
+	}, stays, goes)
+}

@@ -16,7 +16,7 @@ const MaxTokenSize = 16 << 10
 // maxLeeway is the largest leeway that still makes sense as a difference of clocks.
 const maxLeeway = 10 * time.Minute
 
-// clock checks the times of a token.
+// clock checks the times of a token, each at the moment of the check. Several checks of one token share a [moment].
 type clock struct {
 	now    func() time.Time
 	leeway time.Duration
@@ -33,32 +33,46 @@ func newClock(now func() time.Time, leeway time.Duration) (clock, error) {
 	return clock{now: now, leeway: leeway}, nil
 }
 
+func (c clock) expiry(claims oauth.Claims, required bool) (time.Time, error) {
+	return c.read().expiry(claims, required)
+}
+
+func (c clock) start(claims oauth.Claims) error { return c.read().start(claims) }
+
+// moment is one reading of a clock.
+type moment struct {
+	now    time.Time
+	leeway time.Duration
+}
+
+func (c clock) read() moment { return moment{now: c.now(), leeway: c.leeway} }
+
 // expiry checks exp (RFC 7519 section 4.1.4) and returns it. Without an exp it is the zero time, which is an error where
 // the claim is required.
-func (c clock) expiry(claims oauth.Claims, required bool) (time.Time, error) {
+func (m moment) expiry(claims oauth.Claims, required bool) (time.Time, error) {
 	expires, present, err := instant(claims, "exp")
 	switch {
 	case err != nil:
 		return time.Time{}, err
 	case !present && required:
 		return time.Time{}, oauth.InvalidToken(oauth.ReasonInvalidTime, errors.New("the token has no exp claim"))
-	case present && !c.now().Before(expires.Add(c.leeway)):
+	case present && !m.now.Before(expires.Add(m.leeway)):
 		return time.Time{}, oauth.InvalidToken(oauth.ReasonExpired, fmt.Errorf(
-			"the token expired at %s, now is %s", stamp(expires), stamp(c.now())))
+			"the token expired at %s, now is %s", stamp(expires), stamp(m.now)))
 	}
 	return expires, nil
 }
 
 // start checks nbf and iat (RFC 7519 sections 4.1.5 and 4.1.6), which a token may lack.
-func (c clock) start(claims oauth.Claims) error {
+func (m moment) start(claims oauth.Claims) error {
 	for _, name := range [...]string{"nbf", "iat"} {
 		t, present, err := instant(claims, name)
 		if err != nil {
 			return err
 		}
-		if present && c.now().Add(c.leeway).Before(t) {
+		if present && m.now.Add(m.leeway).Before(t) {
 			return oauth.InvalidToken(oauth.ReasonNotYetValid, fmt.Errorf(
-				"%s is %s, now is %s: the provider's clock or this server's may be wrong", name, stamp(t), stamp(c.now())))
+				"%s is %s, now is %s: the provider's clock or this server's may be wrong", name, stamp(t), stamp(m.now)))
 		}
 	}
 	return nil

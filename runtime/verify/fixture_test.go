@@ -76,6 +76,11 @@ func (p *published) Key(_ context.Context, id string, a jose.Algorithm) (*jose.K
 	return key, nil
 }
 
+func (p *published) Holds(id string, a jose.Algorithm, key *jose.Key, _ time.Time) bool {
+	found, err := p.set.Find(id, a)
+	return p.err == nil && err == nil && found == key
+}
+
 // asymmetric is the key set of the usual provider of these tests.
 func asymmetric(t testing.TB) *published {
 	k := signingKeys()

@@ -18,6 +18,8 @@ type KeySource interface {
 	// Key returns the one key for tokens with the given kid, which may be empty, and algorithm. The error is an
 	// [*oauth.Error]: 401 for an unknown key, 503 when keys cannot be had.
 	Key(ctx context.Context, id string, algorithm jose.Algorithm) (*jose.Key, error)
+	// Holds tells whether Key would give this very key at once. now is the time.
+	Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool
 }
 
 // Config says how a provider's JWT access tokens are checked.
@@ -33,6 +35,9 @@ type Config struct {
 	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the caller stay Mapper's.
 	UserMapper oauth.UserMapper
 	Insecure   Insecure
+	// Cache bounds the cache of verified tokens. There is none with Insecure.SkipSignature: whoever can make up tokens could
+	// fill it.
+	Cache TokenCache
 	// Leeway is how far the clocks of provider and server may be apart, at most ten minutes. Zero is none.
 	Leeway time.Duration
 	// Now is the clock. The default is time.Now.
@@ -49,6 +54,7 @@ type JWT struct {
 	keys       KeySource
 	callers    callers
 	clock      clock
+	accepted   *acceptedTokens
 	insecure   *insecureLog
 	opaqueHint string
 }
@@ -73,26 +79,51 @@ func NewJWT(config Config) (*JWT, error) {
 	if err != nil {
 		return nil, err
 	}
+	config.Cache.Off = config.Cache.Off || config.Insecure.SkipSignature
+	cache, err := newAcceptedTokens(config.Cache)
+	if err != nil {
+		return nil, err
+	}
 	return &JWT{
-		rules: rules, keys: config.Keys, callers: who, clock: times,
+		rules: rules, keys: config.Keys, callers: who, clock: times, accepted: cache,
 		insecure: newInsecureLog(config, times.now), opaqueHint: config.OpaqueHint,
 	}, nil
 }
 
 // Verify checks an access token for the protected resource with the given canonical URL and returns its caller. Every
-// refusal is an [*oauth.Error] with a reason; its cause never holds the token.
+// refusal is an [*oauth.Error] with a reason; its cause never holds the token. All requests with one token and resource may
+// share the caller.
 func (v *JWT) Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
-	verified, err := v.check(ctx, token, resource)
+	m := v.clock.read()
+	if e := v.recall(token, resource, m.now); e != nil && e.caller != nil {
+		return e.caller, nil
+	}
+	verified, by, err := v.check(ctx, token, resource, m)
 	if err != nil {
 		return nil, err
 	}
-	return v.callers.caller(verified, token, resource)
+	caller, err := v.callers.caller(verified, token, resource)
+	if err != nil {
+		return nil, err
+	}
+	e := &accepted{token: token, resource: resource, claims: verified.claims, caller: caller, signer: by}
+	v.accepted.put(e, m.now, verified.expires.Add(m.leeway))
+	return caller, nil
 }
 
 // VerifyToken is Verify without the mapping to a caller: it implements [oauth.TokenVerifier].
 func (v *JWT) VerifyToken(ctx context.Context, token, resource string) (oauth.Claims, error) {
-	verified, err := v.check(ctx, token, resource)
-	return verified.claims, err
+	m := v.clock.read()
+	if e := v.recall(token, resource, m.now); e != nil {
+		return e.claims, nil
+	}
+	verified, by, err := v.check(ctx, token, resource, m)
+	if err != nil {
+		return oauth.Claims{}, err
+	}
+	e := &accepted{token: token, resource: resource, claims: verified.claims, signer: by}
+	v.accepted.put(e, m.now, verified.expires.Add(m.leeway))
+	return verified.claims, nil
 }
 
 // UserInfo maps verified claims to the common user shape.
@@ -106,41 +137,50 @@ type verified struct {
 	expires  time.Time
 }
 
+// signer is the key that a signature was checked with, and how it is found. The key is nil for a shared secret, which never
+// changes.
+type signer struct {
+	key       *jose.Key
+	keyID     string
+	algorithm jose.Algorithm
+}
+
 // check runs all checks. Issuer and expiry come before the signature: they are free, they spare the provider a key fetch
 // for tokens of somebody else, and the reason in the log is the true one. Nothing else is read before the signature is
 // known to be good.
-func (v *JWT) check(ctx context.Context, token, resource string) (verified, error) {
+func (v *JWT) check(ctx context.Context, token, resource string, m moment) (verified, signer, error) {
 	var jws jose.JWS
 	if err := v.parse(&jws, token); err != nil {
-		return verified{}, err
+		return verified{}, signer{}, err
 	}
 	if err := v.rules.header(&jws); err != nil {
-		return verified{}, err
+		return verified{}, signer{}, err
 	}
 	claims, err := oauth.ParseClaims(jws.Payload)
 	if err != nil {
-		return verified{}, oauth.InvalidToken(oauth.ReasonMalformedToken, err)
+		return verified{}, signer{}, oauth.InvalidToken(oauth.ReasonMalformedToken, err)
 	}
 	issuer, err := v.rules.issuer(claims)
 	if err != nil {
-		return verified{}, err
+		return verified{}, signer{}, err
 	}
-	expires, err := v.clock.expiry(claims, true)
+	expires, err := m.expiry(claims, true)
 	if err != nil {
-		return verified{}, err
+		return verified{}, signer{}, err
 	}
-	if err := v.signature(ctx, &jws); err != nil {
-		return verified{}, err
+	by, err := v.signature(ctx, &jws, issuer)
+	if err != nil {
+		return verified{}, signer{}, err
 	}
-	if err := v.clock.start(claims); err != nil {
-		return verified{}, err
+	if err := m.start(claims); err != nil {
+		return verified{}, signer{}, err
 	}
 	audience, err := v.rules.claims(claims, resource)
 	if err != nil {
-		return verified{}, err
+		return verified{}, signer{}, err
 	}
 	v.insecure.used()
-	return verified{claims: claims, issuer: issuer, audience: audience, expires: expires}, nil
+	return verified{claims: claims, issuer: issuer, audience: audience, expires: expires}, by, nil
 }
 
 func (v *JWT) parse(jws *jose.JWS, token string) error {
@@ -167,30 +207,40 @@ const opaqueExplanation = "the token is not a signed JWT. Many providers (Auth0 
 	"the authorization request names a valid audience: check that configuration."
 
 // signature checks the signature with the provider's key, or the shared secret, for the token's algorithm.
-func (v *JWT) signature(ctx context.Context, jws *jose.JWS) error {
+func (v *JWT) signature(ctx context.Context, jws *jose.JWS, issuer string) (signer, error) {
 	if v.insecure.SkipSignature {
-		return nil
+		return signer{}, nil
 	}
-	key, err := v.key(ctx, jws)
+	if jws.Algorithm.Symmetric() {
+		secret, err := v.rules.secret(jws.Algorithm)
+		if err != nil {
+			return signer{}, err
+		}
+		return signer{}, matches(jws, secret)
+	}
+	key, err := v.keys.Key(ctx, jws.KeyID, jws.Algorithm)
 	if err != nil {
-		return err
+		return signer{}, err
 	}
+	if v.rules.tenants != nil {
+		if err := v.rules.tenants.signedFor(issuer, key); err != nil {
+			return signer{}, err
+		}
+	}
+	return signer{key: key, keyID: jws.KeyID, algorithm: jws.Algorithm}, matches(jws, key)
+}
+
+func matches(jws *jose.JWS, key *jose.Key) error {
 	if err := jws.Verify(key); err != nil {
 		return oauth.InvalidToken(oauth.ReasonBadSignature, err)
 	}
 	return nil
 }
 
-func (v *JWT) key(ctx context.Context, jws *jose.JWS) (*jose.Key, error) {
-	if jws.Algorithm.Symmetric() {
-		return v.rules.secret(jws.Algorithm)
-	}
-	return v.keys.Key(ctx, jws.KeyID, jws.Algorithm)
-}
-
 // compiledRules are [Rules] after their own check.
 type compiledRules struct {
 	issuers       []string
+	tenants       *tenantRule // nil if the provider has none
 	algorithms    []jose.Algorithm
 	types         []string
 	audience      audienceRule
@@ -212,10 +262,14 @@ func compileRules(rules Rules, insecure Insecure) (compiledRules, error) {
 	problem := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("verification rules: "+format, args...))
 	}
-	if len(rules.Issuers) == 0 || slices.Contains(rules.Issuers, "") {
+	if len(rules.Issuers) == 0 && rules.Tenants == nil || slices.Contains(rules.Issuers, "") {
 		problem("an issuer is missing")
 	}
 	c.issuers = slices.Clone(rules.Issuers)
+	var err error
+	if c.tenants, err = compileTenants(rules.Tenants); err != nil {
+		problem("%w", err)
+	}
 	if len(rules.Algorithms) == 0 {
 		problem("no algorithm is listed; the algorithms must come from the provider's documentation, never from a token")
 	}
@@ -250,7 +304,6 @@ func compileRules(rules Rules, insecure Insecure) (compiledRules, error) {
 		}
 		c.types = append(c.types, t)
 	}
-	var err error
 	if c.audience, err = compileAudience(rules.Audience, insecure.SkipAudience); err != nil {
 		problem("%w", err)
 	}
@@ -339,6 +392,9 @@ func (c *compiledRules) issuer(claims oauth.Claims) (string, error) {
 	issuer := claims.String("iss")
 	if slices.Contains(c.issuers, issuer) {
 		return issuer, nil
+	}
+	if c.tenants != nil {
+		return issuer, c.tenants.check(claims, issuer)
 	}
 	return "", oauth.InvalidToken(oauth.ReasonIssuer, fmt.Errorf(
 		"the token's issuer is %s, accepted is %q (every character counts)", quote(issuer), c.issuers))

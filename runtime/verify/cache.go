@@ -1,0 +1,266 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// The defaults of [TokenCache].
+const (
+	DefaultMaxCachedTokens     = 10_000
+	DefaultMaxCachedTokenBytes = 64 << 20
+	DefaultMaxCachedTokenAge   = 5 * time.Minute
+)
+
+// maxCachedTokenAge is the largest MaxAge: beyond a day nothing is won.
+const maxCachedTokenAge = 24 * time.Hour
+
+// TokenCache bounds the cache of verified JWTs. Zero values mean the defaults.
+//
+// It makes no token live longer: on every request a cached token's expiry is looked at, and the key that signed it must
+// still be the one that the provider's key set has for it. What was cached is the work, not the answer. A JWT that its
+// provider revoked is accepted until it expires, as it is without a cache, since nobody is asked. Only [Config.UserMapper],
+// if it reads more than the claims, is seen to change MaxAge later.
+//
+// Only accepted tokens are kept: a flood of others pushes none of them out. When the cache is full, expired tokens go first,
+// then those that were not used for the longest time.
+type TokenCache struct {
+	// MaxEntries is the number of tokens that are kept. The default is [DefaultMaxCachedTokens]. The index takes up to 50
+	// bytes for each, from the start.
+	MaxEntries int
+	// MaxBytes is the memory for the tokens with their claims and callers, by estimate: about four times a token's length.
+	// The default is [DefaultMaxCachedTokenBytes].
+	MaxBytes int
+	// MaxAge is how long a token is relied on before it is verified anew, at most a day. The default is
+	// [DefaultMaxCachedTokenAge].
+	MaxAge time.Duration
+	// Off verifies every token on every request.
+	Off bool
+}
+
+func (c TokenCache) withDefaults() (TokenCache, error) {
+	if c.MaxEntries < 0 || c.MaxBytes < 0 || c.MaxAge < 0 {
+		return c, errors.New("a limit of the token cache is negative; zero means its default, Off turns the cache off")
+	}
+	if c.MaxAge > maxCachedTokenAge {
+		return c, fmt.Errorf("verified tokens are cached for at most %s, not %s", maxCachedTokenAge, c.MaxAge)
+	}
+	if c.MaxEntries == 0 {
+		c.MaxEntries = DefaultMaxCachedTokens
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = DefaultMaxCachedTokenBytes
+	}
+	if c.MaxAge == 0 {
+		c.MaxAge = DefaultMaxCachedTokenAge
+	}
+	return c, nil
+}
+
+// accepted is a token that passed all checks for a resource. It is immutable but for used.
+type accepted struct {
+	token    string
+	resource string
+	claims   oauth.Claims
+	// caller is nil if only the claims were asked for.
+	caller *oauth.AuthInfo
+
+	signer signer
+
+	// from and until are when the checks of time hold, in Unix nanoseconds.
+	from, until int64
+	size        int64
+	// used is the Unix second of the last use. It is written once a second at most, so that readers on several processors
+	// do not take the entry's memory from each other.
+	used atomic.Int64
+}
+
+// ways is how many tokens share a bucket.
+const ways = 8
+
+// bucket holds the tokens of one hash value. Readers look at tags first, which are a part of the token's hash: that is one
+// cache line for all of them.
+type bucket struct {
+	tags  [ways]atomic.Uint32
+	slots [ways]atomic.Pointer[accepted]
+}
+
+// acceptedTokens is a bounded set of accepted tokens. Finding one takes no lock and writes no memory that others read; the
+// table has a fixed size and buckets of a few entries, like the caches of a processor, so that storing one costs the same
+// however many there are. A nil *acceptedTokens keeps nothing.
+//
+// A token is found by its last characters, a part of the signature that nobody can guess, and then compared in full: the
+// time that a look-up takes says nothing about tokens to somebody who does not have them.
+type acceptedTokens struct {
+	limits  TokenCache
+	seed    maphash.Seed
+	buckets []bucket // a power of two
+
+	mu      sync.Mutex // for changes
+	entries int
+	bytes   int64
+	hand    int // the bucket where the next search for victims begins
+}
+
+// minEntryBytes is less than any entry takes: more entries than fit MaxBytes need no room in the table.
+const minEntryBytes = 1 << 10
+
+func newAcceptedTokens(limits TokenCache) (*acceptedTokens, error) {
+	limits, err := limits.withDefaults()
+	if err != nil || limits.Off {
+		return nil, err
+	}
+	most := min(limits.MaxEntries, limits.MaxBytes/minEntryBytes+1)
+	// Buckets are half full on average, so that few overflow while others have room.
+	count := 1 << bits.Len(uint(most*2/ways)) //nolint:gosec // the limits are positive
+	return &acceptedTokens{limits: limits, seed: maphash.MakeSeed(), buckets: make([]bucket, count)}, nil
+}
+
+// tailLength is how much of a token's end is hashed: 192 bits of its signature.
+const tailLength = 32
+
+// locate returns where a token is kept, and its tag, which is never zero.
+func (c *acceptedTokens) locate(token string) (*bucket, uint32) {
+	hash := maphash.String(c.seed, token[max(0, len(token)-tailLength):])
+	return &c.buckets[hash&uint64(len(c.buckets)-1)], uint32(hash>>32) | 1
+}
+
+// find returns what is kept about a token for a resource, if its checks of time still hold.
+func (c *acceptedTokens) find(token, resource string, now time.Time) *accepted {
+	if c == nil {
+		return nil
+	}
+	b, tag := c.locate(token)
+	for i := range b.tags {
+		if b.tags[i].Load() != tag {
+			continue
+		}
+		e := b.slots[i].Load()
+		if e == nil || e.token != token || e.resource != resource {
+			continue
+		}
+		// Before from: the clock was set back, and what a token says of its beginning must be looked at again.
+		instant := now.UnixNano()
+		if instant < e.from || instant >= e.until {
+			return nil
+		}
+		if second := instant / int64(time.Second); e.used.Load() != second {
+			e.used.Store(second)
+		}
+		return e
+	}
+	return nil
+}
+
+// put keeps an accepted token until it expires, replacing what was kept about it for its resource.
+func (c *acceptedTokens) put(e *accepted, now, expires time.Time) {
+	if c == nil {
+		return
+	}
+	until := now.Add(c.limits.MaxAge)
+	if expires.Before(until) {
+		until = expires
+	}
+	e.from, e.until = now.UnixNano(), until.UnixNano()
+	e.used.Store(e.from / int64(time.Second))
+	e.size = e.bytes()
+	if e.size > int64(c.limits.MaxBytes) {
+		return
+	}
+	b, tag := c.locate(e.token)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	way := b.wayFor(e, tag)
+	c.drop(b, way)
+	for c.entries >= c.limits.MaxEntries || c.bytes+e.size > int64(c.limits.MaxBytes) {
+		c.evict(e.from)
+	}
+	c.entries++
+	c.bytes += e.size
+	b.slots[way].Store(e)
+	b.tags[way].Store(tag)
+}
+
+// bytes estimates the memory that an entry takes: the token, the claims' text, the list of claims, and what is made of them.
+func (e *accepted) bytes() int64 {
+	const perClaim, fixed = 64, 1 << 10
+	return int64(2*len(e.token) + len(e.resource) + perClaim*e.claims.Len() + fixed)
+}
+
+// wayFor returns the slot for an entry: its own from before, else an empty one, an expired one, or the one that was not used
+// for the longest time.
+func (b *bucket) wayFor(e *accepted, tag uint32) int {
+	victim, best := 0, (*accepted)(nil)
+	for i := range b.slots {
+		old := b.slots[i].Load()
+		if old != nil && b.tags[i].Load() == tag && old.token == e.token && old.resource == e.resource {
+			return i
+		}
+		if i == 0 || best != nil && (old == nil || old.goesBefore(best, e.from)) {
+			victim, best = i, old
+		}
+	}
+	return victim
+}
+
+// goesBefore tells whether e is evicted rather than other.
+func (e *accepted) goesBefore(other *accepted, now int64) bool {
+	if expired := e.until <= now; expired != (other.until <= now) {
+		return expired
+	}
+	return e.used.Load() < other.used.Load()
+}
+
+// drop empties a slot. The caller holds the lock.
+func (c *acceptedTokens) drop(b *bucket, way int) {
+	old := b.slots[way].Load()
+	if old == nil {
+		return
+	}
+	b.tags[way].Store(0)
+	b.slots[way].Store(nil)
+	c.entries--
+	c.bytes -= old.size
+}
+
+// sample is how many buckets are searched for a victim: the best of some sixty is nearly as good as the best of all.
+const sample = 16
+
+// evict drops the entry of a sample of the table that goes first, moving on to the next sample each time. The caller holds
+// the lock and knows that there is an entry.
+func (c *acceptedTokens) evict(now int64) {
+	var from *bucket
+	way, best := 0, (*accepted)(nil)
+	for searched := 0; searched < sample || best == nil; searched++ {
+		b := &c.buckets[c.hand]
+		c.hand = (c.hand + 1) & (len(c.buckets) - 1)
+		for i := range b.slots {
+			if e := b.slots[i].Load(); e != nil && (best == nil || e.goesBefore(best, now)) {
+				from, way, best = b, i, e
+			}
+		}
+	}
+	c.drop(from, way)
+}
+
+// recall returns what is kept about a token, if everything that was checked still holds.
+func (v *JWT) recall(token, resource string, now time.Time) *accepted {
+	e := v.accepted.find(token, resource, now)
+	if e == nil || !v.stillHeld(&e.signer, now) {
+		return nil
+	}
+	v.insecure.used()
+	return e
+}
+
+// stillHeld tells whether the signature would be checked with the same key now.
+func (v *JWT) stillHeld(s *signer, now time.Time) bool {
+	return s.key == nil || v.keys.Holds(s.keyID, s.algorithm, s.key, now)
+}

@@ -1,0 +1,171 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// The tests of this file look inside: how many tokens are kept, and which, no caller can see.
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newTokens(t *testing.T, limits TokenCache) *acceptedTokens {
+	t.Helper()
+	c, err := newAcceptedTokens(limits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func keep(c *acceptedTokens, token string, now, expires time.Time) {
+	c.put(&accepted{token: token, resource: "r", caller: &oauth.AuthInfo{}}, now, expires)
+}
+
+func (c *acceptedTokens) kept() (entries int, bytes int64) {
+	for i := range c.buckets {
+		for way := range c.buckets[i].slots {
+			if e := c.buckets[i].slots[way].Load(); e != nil {
+				entries++
+				bytes += e.size
+			}
+		}
+	}
+	return entries, bytes
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, limits := range map[string]TokenCache{
+		"by one entry":           {MaxEntries: 1},
+		"by a few entries":       {MaxEntries: 10},
+		"by many entries":        {MaxEntries: 3000},
+		"by bytes":               {MaxBytes: 100 << 10},
+		"by bytes for one token": {MaxBytes: 4 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newTokens(t, limits)
+			now := start
+			for i := range 20_000 {
+				token := fmt.Sprint(i, strings.Repeat("x", i%1000), i)
+				keep(c, token, now, start.Add(time.Duration(i%600)*time.Second))
+				if i%100 == 0 {
+					now = now.Add(time.Second)
+				}
+			}
+			entries, bytes := c.kept()
+			if entries == 0 || entries > c.limits.MaxEntries || bytes > int64(c.limits.MaxBytes) {
+				t.Errorf("%d entries of %d bytes, limits are %+v", entries, bytes, c.limits)
+			}
+			if entries != c.entries || bytes != c.bytes {
+				t.Errorf("counted are %d entries of %d bytes, there are %d of %d", c.entries, c.bytes, entries, bytes)
+			}
+		})
+	}
+}
+
+// A table that is not full keeps nearly all: few of its buckets overflow.
+func TestTheCacheKeepsAsManyTokensAsItMay(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{10, 100, 4096, DefaultMaxCachedTokens} {
+		c := newTokens(t, TokenCache{MaxEntries: most})
+		for i := range most {
+			keep(c, fmt.Sprint("token ", i), start, start.Add(time.Hour))
+		}
+		if entries, _ := c.kept(); entries*100 < most*95 {
+			t.Errorf("%d of %d tokens are kept", entries, most)
+		}
+	}
+}
+
+func TestExpiredTokensGoFirstThenTheLeastRecentlyUsed(t *testing.T) {
+	t.Parallel()
+	const most = 8 // the search for a victim sees all of them
+	c := newTokens(t, TokenCache{MaxEntries: most})
+	now := start
+	for i := range most {
+		expires := start.Add(time.Hour)
+		if i == 5 {
+			expires = start.Add(time.Minute)
+		}
+		keep(c, fmt.Sprint(i), now, expires)
+		now = now.Add(time.Second)
+	}
+	now = start.Add(30 * time.Second)
+	for _, used := range []int{0, 2, 5} {
+		if c.find(fmt.Sprint(used), "r", now) == nil {
+			t.Fatalf("token %d is not there", used)
+		}
+	}
+	now = start.Add(2 * time.Minute)
+	for _, step := range []struct{ token, pushedOut string }{{"a", "5"}, {"b", "1"}, {"c", "3"}, {"d", "4"}, {"e", "6"}} {
+		keep(c, step.token, now, start.Add(time.Hour))
+		now = now.Add(time.Second)
+		_, bytes := c.kept()
+		for _, token := range []string{"0", "1", "2", "3", "4", "5", "6", "7", "a", "b", "c", "d", "e"} {
+			b, _ := c.locate(token)
+			there := false
+			for i := range b.slots {
+				e := b.slots[i].Load()
+				there = there || e != nil && e.token == token
+			}
+			if there && token == step.pushedOut {
+				t.Errorf("token %s is still there after %s", token, step.token)
+			}
+		}
+		if c.entries != most || c.bytes != bytes {
+			t.Errorf("%d entries of %d bytes after %s", c.entries, c.bytes, step.token)
+		}
+	}
+	for _, token := range []string{"0", "2", "7"} {
+		if c.find(token, "r", now) == nil {
+			t.Errorf("token %s, used of late, was pushed out", token)
+		}
+	}
+}
+
+func TestATokenIsKeptOncePerResource(t *testing.T) {
+	t.Parallel()
+	c := newTokens(t, TokenCache{})
+	for range 3 {
+		keep(c, "token", start, start.Add(time.Hour))
+	}
+	c.put(&accepted{token: "token", resource: "other"}, start, start.Add(time.Hour))
+	if entries, bytes := c.kept(); entries != 2 || c.entries != 2 || c.bytes != bytes {
+		t.Errorf("%d entries, counted %d", entries, c.entries)
+	}
+}
+
+// An expiry that is centuries away is no overflow into the past.
+func TestADistantExpiryIsNoOverflow(t *testing.T) {
+	t.Parallel()
+	c := newTokens(t, TokenCache{})
+	keep(c, "token", start, time.Unix(1<<53, 0))
+	if c.find("token", "r", start.Add(DefaultMaxCachedTokenAge-1)) == nil {
+		t.Error("not kept")
+	}
+	if c.find("token", "r", start.Add(DefaultMaxCachedTokenAge)) != nil {
+		t.Error("kept beyond MaxAge")
+	}
+}
+
+func TestLookingATokenUpAllocatesNothing(t *testing.T) {
+	c := newTokens(t, TokenCache{})
+	token := strings.Repeat("x", 900)
+	keep(c, token, start, start.Add(time.Hour))
+	seconds := 0
+	if n := testing.AllocsPerRun(100, func() {
+		seconds++
+		if c.find(token, "r", start.Add(time.Duration(seconds)*time.Second)) == nil {
+			t.Error("not found")
+		}
+		c.find("another", "r", start)
+	}); n != 0 {
+		t.Errorf("%.0f allocations", n)
+	}
+}
