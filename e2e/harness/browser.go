@@ -37,7 +37,7 @@ func NewBrowser() *Browser {
 	}
 	return &Browser{client: &http.Client{
 		Jar:           jar,
-		Timeout:       20 * time.Second,
+		Timeout:       time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -40,7 +40,7 @@ type Tokens struct {
 
 // NewOAuthClient reads the server's OpenID configuration and registers a public client.
 func NewOAuthClient(ctx context.Context, server Server) (*OAuthClient, error) {
-	c := &OAuthClient{server: server, http: &http.Client{Timeout: 10 * time.Second}}
+	c := &OAuthClient{server: server, http: &http.Client{Timeout: time.Minute}}
 	discovery := strings.TrimSuffix(server.Issuer(), "/") + "/.well-known/openid-configuration"
 	if err := c.call(ctx, http.MethodGet, discovery, "", nil, &c.metadata); err != nil {
 		return nil, err

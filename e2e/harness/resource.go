@@ -10,7 +10,7 @@ import (
 )
 
 // readyTime bounds how long a resource server may take to answer.
-const readyTime = 30 * time.Second
+const readyTime = time.Minute
 
 // ResourceServer is `latchkey serve` in front of an authorization server.
 type ResourceServer struct {
@@ -93,7 +93,7 @@ func request(ctx context.Context, method, target, token, body string) (*Answer, 
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, err := (&http.Client{Timeout: 10 * time.Second}).Do(request)
+	response, err := (&http.Client{Timeout: 30 * time.Second}).Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (s *SignIn) login(ctx context.Context, authorizeURL string) (string, error)
 // returnTo takes the browser back to the client. A client may open the browser before it listens, since people are slower
 // than this one.
 func returnTo(ctx context.Context, redirect string) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()

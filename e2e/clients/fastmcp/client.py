@@ -29,7 +29,7 @@ class Traveller:
     """A client with one user."""
 
     def __init__(self):
-        self.auth = OAuth(token_storage=MemoryStore(), callback_host="127.0.0.1", callback_timeout=30)
+        self.auth = OAuth(token_storage=MemoryStore(), callback_host="127.0.0.1", callback_timeout=120)
 
     def client(self):
         return Client(MCP_URL, auth=self.auth)

@@ -66,7 +66,7 @@ type traveller struct {
 
 // step runs a step and prints its line.
 func (t *traveller) step(name string, run func(context.Context) (facts, error)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	before, err := t.logins(ctx)
 	if err != nil {

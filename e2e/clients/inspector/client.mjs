@@ -18,7 +18,7 @@ const freePort = await new Promise((resolve) => {
 
 async function inspect(...args) {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
-    program, '--cli', mcpURL.href, '--transport', 'http', '--format', 'json', '--protocol-era', 'auto',
+    program, '--cli', mcpURL.href, '--transport', 'http', '--format', 'json', '--connect-timeout', '60000', '--protocol-era', 'auto',
     '--callback-url', `http://127.0.0.1:${freePort}/oauth/callback`, ...args,
   ], {
     env: {
@@ -26,7 +26,7 @@ async function inspect(...args) {
       // Without a terminal it logs in only when told that a browser can be opened.
       MCP_AUTO_OPEN_ENABLED: 'true', BROWSER: browser, NO_COLOR: '1',
     },
-    timeout: 60_000,
+    timeout: 180_000,
   });
   console.error(stderr);
   return JSON.parse(stdout).result;

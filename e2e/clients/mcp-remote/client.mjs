@@ -13,7 +13,7 @@ async function host(use, folder = config) {
   const client = new Client({ name: 'host-of-mcp-remote', version: '1.0.0' });
   await client.connect(new StdioClientTransport({
     command: process.execPath,
-    args: [program, mcpURL.href, '--transport', 'http-only'],
+    args: [program, mcpURL.href, '--transport', 'http-only', '--auth-timeout', '120'],
     env: { ...process.env, MCP_REMOTE_CONFIG_DIR: folder, BROWSER: browser },
     stderr: 'inherit',
   }));

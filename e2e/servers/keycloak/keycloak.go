@@ -45,7 +45,7 @@ type Instance struct {
 func Start(ctx context.Context, home, logDir string, port int) (*Instance, error) {
 	i := &Instance{
 		origin: fmt.Sprintf("http://127.0.0.1:%d", port), adminPassword: rand.Text(),
-		http: &http.Client{Timeout: 30 * time.Second},
+		http: &http.Client{Timeout: 2 * time.Minute},
 	}
 	var err error
 	i.process, err = harness.Start(ctx, harness.Command{
