@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/broker"
@@ -20,6 +21,16 @@ import (
 
 // SealingKeysVariable is the variable with the sealing keys of proxy mode, newest first, separated by commas or spaces.
 const SealingKeysVariable = "MCP_USE_OAUTH_SEALING_KEYS"
+
+// SealingKeys returns the keys in [SealingKeysVariable], newest first; none where it is not set.
+func SealingKeys(lookupEnv func(name string) (string, bool)) []oauth.Secret {
+	text, _ := lookupEnv(SealingKeysVariable)
+	var keys []oauth.Secret
+	for _, key := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		keys = append(keys, oauth.Secret(key))
+	}
+	return keys
+}
 
 // ProxyConfig adjusts proxy mode, where the server stands in as the authorization server of its clients. It means nothing
 // for a provider in direct mode. The zero value of every field is the safe default.
@@ -119,10 +130,7 @@ func (p *proxy) mode(config GuardConfig) broker.TokenMode {
 func (p *Provider) broker(resource string, subresources []string, config GuardConfig) (*broker.Broker, error) {
 	keys := config.Proxy.SealingKeys
 	if len(keys) == 0 {
-		text, _ := p.proxy.options.lookupEnv(SealingKeysVariable)
-		for _, key := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' }) {
-			keys = append(keys, oauth.Secret(key))
-		}
+		keys = SealingKeys(p.proxy.options.lookupEnv)
 	}
 	check := broker.VerifyFunc(p.tokens.Verify)
 	if exchanged, ok := p.tokens.(verify.ExchangeVerifier); ok {

@@ -39,7 +39,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	relay, err := c.relay()
+	relay, err := c.relay(env)
 	if err != nil {
 		return usageError{err}
 	}
@@ -60,11 +60,12 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 }
 
 // relay is the configuration of the browser relay, nil without one.
-func (c *serveCommand) relay() (*echoadapter.RelayConfig, error) {
+func (c *serveCommand) relay(env environment) (*echoadapter.RelayConfig, error) {
 	switch {
 	case c.Relay != "":
 		return &echoadapter.RelayConfig{
 			BasePath: c.Relay, AllowedOrigins: c.RelayOrigin, InsecureAllowLoopback: c.RelayAllowLoopback,
+			SealingKeys: runtime.SealingKeys(env.lookupEnv),
 		}, nil
 	case len(c.RelayOrigin) > 0 || c.RelayAllowLoopback:
 		return nil, errors.New("--relay-origin and --relay-allow-loopback need --relay with the path of the relay, such as --relay /oauth")
