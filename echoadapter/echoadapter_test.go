@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -50,9 +51,7 @@ func mount(t *testing.T, e *echo.Echo, config echoadapter.Config) *echoadapter.G
 
 func call(e *echo.Echo, method, target string, header http.Header) *http.Response {
 	r := httptest.NewRequest(method, target, nil)
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, header)
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, r)
 	return w.Result()

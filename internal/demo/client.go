@@ -40,14 +40,22 @@ const redirectURI = "http://127.0.0.1:33418/callback"
 // maxAnswer bounds what the client reads of an answer.
 const maxAnswer = 1 << 20
 
-func (c *client) do(request *http.Request) (*http.Response, []byte, error) {
+// answer is a response that was read to its end.
+type answer struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+	Body       []byte
+}
+
+func (c *client) do(request *http.Request) (answer, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	return response, body, err
+	return answer{Status: response.Status, StatusCode: response.StatusCode, Header: response.Header, Body: body}, err
 }
 
 func (c *client) getJSON(ctx context.Context, address string, into any) error {
@@ -60,7 +68,7 @@ func (c *client) getJSON(ctx context.Context, address string, into any) error {
 	if err != nil {
 		return err
 	}
-	response, body, err := c.do(request)
+	response, err := c.do(request)
 	if err != nil {
 		return err
 	}
@@ -68,7 +76,7 @@ func (c *client) getJSON(ctx context.Context, address string, into any) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answered %s", u.Path, response.Status)
 	}
-	return json.Unmarshal(body, into)
+	return json.Unmarshal(response.Body, into)
 }
 
 // meetChallenge calls the server without a token and reads its challenge.
@@ -143,7 +151,7 @@ func (c *client) register(ctx context.Context) error {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	response, answer, err := c.do(request)
+	response, err := c.do(request)
 	if err != nil {
 		return err
 	}
@@ -151,7 +159,7 @@ func (c *client) register(ctx context.Context) error {
 	if response.StatusCode != http.StatusCreated {
 		return fmt.Errorf("registration answered %s", response.Status)
 	}
-	if err := json.Unmarshal(answer, &c.registration); err != nil || c.registration.ClientID == "" {
+	if err := json.Unmarshal(response.Body, &c.registration); err != nil || c.registration.ClientID == "" {
 		return errors.New("the registration's answer has no client_id")
 	}
 	c.say.holdsf("registered as a public client")
@@ -214,7 +222,7 @@ func (c *client) redeem(ctx context.Context, form url.Values) (oauth.TokenRespon
 		return tokens, err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, body, err := c.do(request)
+	response, err := c.do(request)
 	if err != nil {
 		return tokens, err
 	}
@@ -222,7 +230,7 @@ func (c *client) redeem(ctx context.Context, form url.Values) (oauth.TokenRespon
 		c.say.received(response)
 		return tokens, fmt.Errorf("the token endpoint answered %s", response.Status)
 	}
-	if err := json.Unmarshal(body, &tokens); err != nil {
+	if err := json.Unmarshal(response.Body, &tokens); err != nil {
 		return tokens, err
 	}
 	c.say.received(response, fmt.Sprintf("%s, access token %s, refresh token %s, expires in %d s, scope %q",
@@ -242,10 +250,10 @@ var initializeParams = map[string]any{
 }
 
 // call sends one JSON-RPC request to the MCP endpoint.
-func (c *client) call(ctx context.Context, token, method string, params any) (*http.Response, json.RawMessage, error) {
+func (c *client) call(ctx context.Context, token, method string, params any) (answer, json.RawMessage, error) {
 	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	details := []string{string(body)}
 	if token != "" {
@@ -254,7 +262,7 @@ func (c *client) call(ctx context.Context, token, method string, params any) (*h
 	c.say.sent(http.MethodPost, c.mcp, details...)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.mcp.String(), bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json, text/event-stream")
@@ -262,19 +270,19 @@ func (c *client) call(ctx context.Context, token, method string, params any) (*h
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	response, answer, err := c.do(request)
+	response, err := c.do(request)
 	if err != nil {
-		return nil, nil, err
+		return answer{}, nil, err
 	}
-	return response, payload(response, answer), nil
+	return response, payload(response), nil
 }
 
 // payload is the JSON-RPC message of an answer, which may come as a stream of one event.
-func payload(response *http.Response, body []byte) json.RawMessage {
+func payload(response answer) json.RawMessage {
 	if media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type")); media != "text/event-stream" {
-		return body
+		return response.Body
 	}
-	for line := range strings.Lines(string(body)) {
+	for line := range strings.Lines(string(response.Body)) {
 		if data, ok := strings.CutPrefix(line, "data:"); ok && strings.TrimSpace(data) != "" {
 			return json.RawMessage(strings.TrimSpace(data))
 		}
@@ -292,19 +300,19 @@ func (c *client) result(ctx context.Context, method string, params any) (json.Ra
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s was answered %s", method, response.Status)
 	}
-	var answer struct {
+	var reply struct {
 		Result json.RawMessage `json:"result"`
 		Error  *struct {
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if err := json.Unmarshal(message, &answer); err != nil {
+	if err := json.Unmarshal(message, &reply); err != nil {
 		return nil, fmt.Errorf("%s: %w", method, err)
 	}
-	if answer.Error != nil {
-		return nil, fmt.Errorf("%s: %s", method, answer.Error.Message)
+	if reply.Error != nil {
+		return nil, fmt.Errorf("%s: %s", method, reply.Error.Message)
 	}
-	return answer.Result, nil
+	return reply.Result, nil
 }
 
 // refused calls with a token that must not be accepted.

@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,7 +47,7 @@ func (t *transcript) sent(method string, u *url.URL, details ...string) {
 }
 
 // received shows a status and what is worth seeing of the answer.
-func (t *transcript) received(response *http.Response, details ...string) {
+func (t *transcript) received(response answer, details ...string) {
 	t.printf("    %s %s\n", t.paint(cyan, "←"), response.Status)
 	t.details(details)
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	goruntime "runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,7 +170,8 @@ func TestConcurrentLookUpsShareOneFetch(t *testing.T) {
 			}
 		})
 	}
-	for u.fetches.Load() == 0 { // until somebody started it
+	for u.fetches.Load() == 0 {
+		goruntime.Gosched() // until somebody started it
 	}
 	close(u.gate)
 	group.Wait()
@@ -244,7 +246,8 @@ func TestDocumentIsRefreshedInTheBackground(t *testing.T) {
 		t.Errorf("a look-up waited for the refresh: %s", got)
 	}
 	close(u.gate)
-	for !strings.Contains(get(), `"v":2`) { // the refresh ends without anybody waiting for it
+	for !strings.Contains(get(), `"v":2`) {
+		goruntime.Gosched() // the refresh ends without anybody waiting for it
 	}
 }
 
