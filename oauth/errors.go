@@ -60,6 +60,8 @@ const (
 	ReasonVerifierFailed       Reason = "verifier_failed"
 	ReasonForeignOrigin        Reason = "foreign_origin"
 	ReasonConfigurationMissing Reason = "configuration_missing"
+	// ReasonOwnCredentials is a provider that refuses this server's own client credentials.
+	ReasonOwnCredentials Reason = "own_credentials"
 )
 
 // Error is a refusal. Code and Description are made for the client; Reason and the wrapped cause are for logs only.

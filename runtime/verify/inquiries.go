@@ -1,0 +1,189 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// The limits of asking a provider about tokens, where a configuration says nothing.
+const (
+	DefaultAnswerTimeout = 5 * time.Second
+	DefaultMaxConcurrent = 32
+)
+
+// queueFactor times the concurrent questions is how many may be under way or waiting.
+const queueFactor = 8
+
+// inquiries asks a provider about tokens: once for all who want to know the same at the same time, with a bound on questions
+// at once, and not while the provider wants to be left alone. It has no goroutine but those of the questions under way, each
+// of which ends when nobody waits for it any more.
+type inquiries struct {
+	question func(ctx context.Context, token string) (*answer, error)
+	timeout  time.Duration
+	slots    chan struct{}
+	now      func() time.Time
+
+	mu          sync.Mutex
+	flights     map[tokenKey]*flight
+	pausedUntil time.Time
+	pausedBy    *oauth.Error
+}
+
+// flight is one question under way. done is closed when answer and err are in place.
+type flight struct {
+	done    chan struct{}
+	cancel  context.CancelFunc
+	waiters int
+	answer  *answer
+	err     error
+}
+
+func newInquiries(
+	question func(ctx context.Context, token string) (*answer, error),
+	timeout time.Duration, concurrent int, now func() time.Time,
+) (*inquiries, error) {
+	if timeout < 0 || concurrent < 0 {
+		return nil, errors.New("a limit is negative; zero means its default")
+	}
+	if timeout == 0 {
+		timeout = DefaultAnswerTimeout
+	}
+	if concurrent == 0 {
+		concurrent = DefaultMaxConcurrent
+	}
+	return &inquiries{
+		question: question, timeout: timeout, slots: make(chan struct{}, concurrent), now: now,
+		flights: make(map[tokenKey]*flight),
+	}, nil
+}
+
+// ask returns the answer to the question about a token, joining the one under way if there is one. It waits no longer than
+// ctx lasts.
+func (q *inquiries) ask(ctx context.Context, key tokenKey, token string) (*answer, error) {
+	f, err := q.join(key, token)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-f.done:
+		return f.answer, f.err
+	case <-ctx.Done():
+		q.leave(key, f)
+		return nil, givenUp(ctx)
+	}
+}
+
+func (q *inquiries) join(key tokenKey, token string) (*flight, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if f := q.flights[key]; f != nil {
+		f.waiters++
+		return f, nil
+	}
+	if err := q.paused(); err != nil {
+		return nil, err
+	}
+	if len(q.flights) >= queueFactor*cap(q.slots) {
+		return nil, oauth.Unavailable(defaultRetry, fmt.Errorf(
+			"%d questions about tokens are under way or waiting, no more are taken", len(q.flights)))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), q.timeout)
+	f := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
+	q.flights[key] = f
+	go q.run(ctx, f, key, token)
+	return f, nil
+}
+
+// leave ends a question when the last one who waited for it has gone.
+func (q *inquiries) leave(key tokenKey, f *flight) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	f.waiters--
+	if f.waiters == 0 {
+		q.drop(key, f)
+		f.cancel()
+	}
+}
+
+// drop makes room for a new question about the token. The caller holds the lock.
+func (q *inquiries) drop(key tokenKey, f *flight) {
+	if q.flights[key] == f {
+		delete(q.flights, key)
+	}
+}
+
+func (q *inquiries) run(ctx context.Context, f *flight, key tokenKey, token string) {
+	defer f.cancel()
+	f.answer, f.err = q.askNow(ctx, token)
+	q.mu.Lock()
+	q.drop(key, f)
+	q.mu.Unlock()
+	close(f.done)
+}
+
+// askAnew asks even if the same question is under way: its answer is from now.
+func (q *inquiries) askAnew(ctx context.Context, token string) (*answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, q.timeout)
+	defer cancel()
+	return q.askNow(ctx, token)
+}
+
+// askNow waits for a slot and asks.
+func (q *inquiries) askNow(ctx context.Context, token string) (_ *answer, err error) {
+	select {
+	case q.slots <- struct{}{}:
+		defer func() { <-q.slots }()
+	case <-ctx.Done():
+		return nil, oauth.Unavailable(defaultRetry, fmt.Errorf(
+			"%d questions about tokens are under way, none ended in time: %w", cap(q.slots), context.Cause(ctx)))
+	}
+	q.mu.Lock()
+	err = q.paused()
+	q.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		// A question has a goroutine of its own, where a panic of a client would end the process.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("asking the provider about a token panicked: %T", p) // the value may hold the token
+		}
+	}()
+	a, err := q.question(ctx, token)
+	q.pauseAfter(err)
+	return a, err
+}
+
+// pauseAfter leaves the provider alone if the outage says so.
+func (q *inquiries) pauseAfter(err error) {
+	var rest *backOffError
+	var e *oauth.Error
+	if !errors.As(err, &rest) || !errors.As(err, &e) {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if until := q.now().Add(rest.pause); until.After(q.pausedUntil) {
+		q.pausedUntil, q.pausedBy = until, e
+	}
+}
+
+// paused is the answer while the provider is left alone. The caller holds the lock.
+func (q *inquiries) paused() error {
+	left := q.pausedUntil.Sub(q.now())
+	if left <= 0 || left > maxPause { // more than maxPause: the clock was set back
+		return nil
+	}
+	e := oauth.Unavailable(max(left, defaultRetry), fmt.Errorf("the provider is not asked for another %s: %w", left, q.pausedBy.Cause))
+	e.Reason = q.pausedBy.Reason
+	return e
+}
+
+func givenUp(ctx context.Context) error {
+	return oauth.Unavailable(defaultRetry, fmt.Errorf("waiting for the provider's answer about a token: %w", context.Cause(ctx)))
+}

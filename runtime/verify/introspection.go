@@ -1,0 +1,102 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// IntrospectionConfig says how tokens are checked by token introspection (RFC 7662).
+type IntrospectionConfig struct {
+	OpaqueConfig
+
+	// URL is the introspection endpoint. Required.
+	URL string
+	// ClientID and ClientSecret are this server's credentials there.
+	ClientID     string
+	ClientSecret oauth.Secret
+	// AuthMethod says how they are sent. The default is [AuthBasic].
+	AuthMethod AuthMethod
+	// NoExpiry, when not empty, is the documented reason why active tokens of this provider may lack exp. They are then
+	// accepted for as long as the provider calls them active, and their callers have no ExpiresAt.
+	NoExpiry string
+	// TokenTypes are the accepted values of token_type, compared without case, where an answer has one. The default is
+	// Bearer, access_token and the token type URI of RFC 8693 for access tokens.
+	TokenTypes []string
+}
+
+// defaultTokenTypes are how providers call an access token that whoever holds it may use.
+var defaultTokenTypes = []string{"Bearer", "access_token", "urn:ietf:params:oauth:token-type:access_token"}
+
+// NewIntrospection returns a verifier that asks the provider's introspection endpoint. An error names what is wrong or
+// missing.
+//
+// A token is accepted if the answer's active is the JSON value true and everything else that the answer says is in order:
+// exp (required), nbf, iat, iss, token_type, the binding. An answer that is none by RFC 7662 is an outage, not a refusal.
+func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
+	if config.AuthMethod == "" {
+		config.AuthMethod = AuthBasic
+	}
+	types := config.TokenTypes
+	if len(types) == 0 {
+		types = defaultTokenTypes
+	}
+	return newOpaque(config.OpaqueConfig, strategy{
+		endpoint: endpoint{
+			name: "the introspection endpoint", url: config.URL, place: TokenInForm, parameter: "token",
+			extra: url.Values{"token_type_hint": {"access_token"}},
+			auth:  config.AuthMethod, clientID: config.ClientID, secret: config.ClientSecret,
+			invalidErrors: []string{string(oauth.CodeInvalidToken)},
+		},
+		inspect: func(claims oauth.Claims, c clock) (time.Time, error) {
+			return inspectIntrospection(claims, c, types, config.NoExpiry == "")
+		},
+	})
+}
+
+func inspectIntrospection(claims oauth.Claims, c clock, types []string, expires bool) (time.Time, error) {
+	active, ok := claims.Bool("active")
+	switch {
+	case !ok:
+		return time.Time{}, oauth.Unavailable(defaultRetry, errors.New(
+			"the introspection endpoint's answer lacks active, true or false (RFC 7662 section 2.2): is it the right address?"))
+	case !active:
+		return time.Time{}, oauth.InvalidToken(oauth.ReasonInactive, errors.New("the provider says that the token is not active"))
+	}
+	if err := bearerAccessToken(claims, types); err != nil {
+		return time.Time{}, err
+	}
+	if err := c.start(claims); err != nil {
+		return time.Time{}, err
+	}
+	return c.expiry(claims, expires)
+}
+
+// bearerAccessToken refuses the provider's other tokens, which introspection describes as well, and those that are bound to
+// a client's key.
+func bearerAccessToken(claims oauth.Claims, types []string) error {
+	if typ := claims.String("token_type"); claims.Has("token_type") && !containsFold(types, typ) {
+		reason := oauth.ReasonTokenType
+		if containsFold([]string{"DPoP", "PoP"}, typ) {
+			reason = oauth.ReasonSenderConstrained
+		}
+		return oauth.InvalidToken(reason, fmt.Errorf("the token's token_type is %s, accepted are %q", quote(typ), types))
+	}
+	if use := claims.String("token_use"); strings.HasPrefix(use, "refresh") || strings.HasPrefix(use, "id") {
+		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("token_use is %s, not an access token", quote(use)))
+	}
+	return accessTokenShaped(claims, false)
+}
+
+func containsFold(list []string, s string) bool {
+	for _, entry := range list {
+		if equalFoldASCII(entry, s) {
+			return true
+		}
+	}
+	return false
+}
