@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strings"
@@ -163,19 +164,52 @@ func MissingAnyScope(needed ...string) *Error {
 
 // For returns the refusal with its caller, whose granted scopes the answer names.
 func (e *Error) For(caller *AuthInfo) *Error {
-	e.Caller = caller
-	return e
+	own := *e // e may be a sentinel, which all requests share
+	own.Caller = caller
+	return &own
 }
 
-// AsError returns err as an [*Error]. Whatever else it is becomes a 500 that tells the client nothing.
+// AsError returns err as an [*Error] with a status. What a sentinel leaves open is filled in by its code; whatever is no
+// [*Error] becomes a 500 that tells the client nothing.
 func AsError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return serverError(err)
+	case e.Status != 0:
 		return e
 	}
+	return e.completed(err)
+}
+
+func serverError(cause error) *Error {
 	return &Error{
 		Code: CodeServerError, Status: http.StatusInternalServerError,
-		Description: "The request could not be authorized", Reason: ReasonVerifierFailed, Cause: err,
+		Description: "The request could not be authorized", Reason: ReasonVerifierFailed, Cause: cause,
 	}
+}
+
+// completed returns the refusal that a sentinel stands for. err is the whole error that held it.
+func (e *Error) completed(err error) *Error {
+	var c *Error
+	switch e.Code {
+	case CodeInvalidToken:
+		c = InvalidToken(ReasonRefusedByVerifier, err)
+	case CodeTemporarilyUnavailable:
+		c = Unavailable(time.Second, err)
+	case CodeInsufficientScope:
+		c = MissingScopes()
+		c.Description, c.Cause = "Missing required scopes", err
+	case CodeInvalidRequest:
+		c = InvalidRequest(ReasonRefusedByVerifier, "The request is malformed")
+		c.Cause = err
+	default: // a code of another endpoint says nothing to the client of a protected resource
+		return serverError(err)
+	}
+	c.Description, c.Reason = cmp.Or(e.Description, c.Description), cmp.Or(e.Reason, c.Reason)
+	c.RetryAfter = max(e.RetryAfter, c.RetryAfter)
+	c.Required, c.RequiredAny, c.Caller = e.Required, e.RequiredAny, e.Caller
+	return c
 }
 
 // ConfigError is one problem of a provider's configuration. A constructor reports all of them joined; errors.As finds
