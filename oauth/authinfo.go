@@ -2,6 +2,8 @@ package oauth
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 )
@@ -97,4 +99,21 @@ func (a *AuthInfo) HasAny(needed ...string) bool {
 		}
 	}
 	return false
+}
+
+var (
+	_ fmt.Formatter  = AuthInfo{}
+	_ slog.LogValuer = AuthInfo{}
+)
+
+// Format prints who the caller is, whatever the verb. Without it a verb that does not fit, such as %s for a struct that
+// holds a pointer to a caller, would make fmt print the fields as they are, the token included.
+func (a AuthInfo) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "%s of %s", a.Subject, a.Issuer)
+}
+
+// LogValue logs who the caller is, without token and claims.
+func (a AuthInfo) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("issuer", a.Issuer), slog.String("subject", a.Subject), slog.String("client_id", a.ClientID))
 }

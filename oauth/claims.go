@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"log/slog"
 	"math"
 	"slices"
 	"strconv"
@@ -196,6 +197,9 @@ func (c *Claims) UnmarshalJSON(object []byte) error {
 func (c Claims) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "[%d claims]", len(c.members))
 }
+
+// LogValue logs what Format prints, in handlers that write JSON too.
+func (c Claims) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func (c Claims) member(name string) (string, bool) {
 	for i := range c.members {

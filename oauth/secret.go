@@ -10,6 +10,9 @@ const redacted = "[redacted]"
 
 // Secret is a credential in a configuration or on a caller: a client secret, a signing secret, an access token. It prints,
 // logs and marshals as "[redacted]"; [Secret.Reveal] is the one way to its value.
+//
+// Package fmt does not ask the types of unexported fields how to print: a struct of yours that keeps a Secret in one
+// needs a Format method of its own.
 type Secret string
 
 var (
