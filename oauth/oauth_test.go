@@ -97,7 +97,8 @@ func TestCanonicalResource(t *testing.T) {
 	for _, in := range []string{
 		"", "mcp", "/mcp", "mcp.example.com/mcp", "http://mcp.example.com/mcp", "ftp://mcp.example.com", "https://u:p@mcp.example.com/mcp",
 		"https://mcp.example.com/mcp#f", "https://mcp.example.com/mcp#", "https://mcp.example.com/mcp?q=1", "https://mcp.example.com/a/../mcp",
-		"http://127.0.0.1.example.com/mcp", "https://mcp.example.com/%zz",
+		"http://127.0.0.1.example.com/mcp", "https://mcp.example.com/%zz", "https://mcp.example.com/a/%2e%2E/mcp",
+		"https://m\u00fcller.example.com/mcp", "https://m%C3%BCller.example.com/mcp", // a challenge could not carry the name
 	} {
 		if got, err := oauth.CanonicalResource(in); err == nil {
 			t.Errorf("%q was accepted as %q", in, got)
@@ -140,6 +141,77 @@ func TestErrorsAreComparedByCodeAndReason(t *testing.T) {
 	unknown := oauth.AsError(errors.New("database password is wrong"))
 	if unknown.Status != http.StatusInternalServerError || strings.Contains(unknown.Description, "password") {
 		t.Errorf("an unknown error becomes %d %q", unknown.Status, unknown.Description)
+	}
+}
+
+// RS-6: whoever writes a provider returns the sentinels as they are.
+func TestAsErrorCompletesWhatSentinelsLeaveOpen(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		code   oauth.Code
+	}{
+		"an invalid token":         {oauth.ErrInvalidToken, 401, oauth.CodeInvalidToken},
+		"a wrapped sentinel":       {fmt.Errorf("revoked: %w", oauth.ErrInvalidToken), 401, oauth.CodeInvalidToken},
+		"an outage":                {oauth.ErrTemporarilyUnavailable, 503, oauth.CodeTemporarilyUnavailable},
+		"missing scopes":           {oauth.ErrInsufficientScope, 403, oauth.CodeInsufficientScope},
+		"a malformed request":      {oauth.ErrInvalidRequest, 400, oauth.CodeInvalidRequest},
+		"a code of another place":  {&oauth.Error{Code: oauth.CodeInvalidGrant}, 500, oauth.CodeServerError},
+		"an error with no content": {&oauth.Error{}, 500, oauth.CodeServerError},
+		"an error of its own":      {oauth.MissingScopes("a"), 403, oauth.CodeInsufficientScope},
+		"any other error":          {errors.New("x"), 500, oauth.CodeServerError},
+	} {
+		got := oauth.AsError(c.err)
+		if got.Status != c.status || got.Code != c.code || got.Description == "" {
+			t.Errorf("%s: got %d %q %q", name, got.Status, got.Code, got.Description)
+		}
+		if c.status != 500 && !errors.Is(got, &oauth.Error{Code: c.code}) {
+			t.Errorf("%s: the sentinel is lost", name)
+		}
+	}
+	if oauth.ErrInvalidToken.Status != 0 {
+		t.Error("a sentinel was changed")
+	}
+	cause := oauth.AsError(fmt.Errorf("revoked yesterday: %w", oauth.ErrInvalidToken)).Error()
+	if !strings.Contains(cause, "revoked yesterday") {
+		t.Errorf("the log reads %q", cause)
+	}
+}
+
+func TestForLeavesTheErrorItselfAlone(t *testing.T) {
+	t.Parallel()
+	alice := &oauth.AuthInfo{Subject: "alice"}
+	if got := oauth.ErrInsufficientScope.For(alice); got.Caller != alice || oauth.ErrInsufficientScope.Caller != nil {
+		t.Errorf("got caller %v, the sentinel has %v", got.Caller, oauth.ErrInsufficientScope.Caller)
+	}
+}
+
+func TestCallersPrintNeitherTokenNorClaims(t *testing.T) {
+	t.Parallel()
+	const hidden = "test-value-that-nobody-may-read"
+	claims, err := oauth.NewClaims(map[string]any{"email": hidden})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := &oauth.AuthInfo{
+		Issuer: "https://idp.example.com", Subject: "alice", Claims: claims, AccessToken: hidden,
+		User: oauth.UserInfo{ID: "alice", Email: hidden, Extra: claims},
+	}
+	inside := struct{ Caller *oauth.AuthInfo }{info}
+	for _, value := range []any{info, *info, inside, info.Claims, oauth.MissingScopes("a").For(info)} {
+		var log strings.Builder
+		slog.New(slog.NewTextHandler(&log, nil)).Info("x", "value", value)
+		if _, logged := value.(slog.LogValuer); logged { // encoding/json decides about anything else
+			slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "value", value)
+		}
+		printed := fmt.Sprintf("%v %+v %#v %s %q %d", value, value, value, value, value, value)
+		if strings.Contains(log.String()+printed, hidden) {
+			t.Errorf("%T prints %s and logs %s", value, printed, &log)
+		}
+	}
+	if got := fmt.Sprint(info); got != "alice of https://idp.example.com" {
+		t.Errorf("a caller prints as %q", got)
 	}
 }
 

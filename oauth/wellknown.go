@@ -79,6 +79,9 @@ func CanonicalResource(resource string) (string, error) {
 		return "", errors.New("resource URL must not contain a fragment (RFC 8707 section 2)")
 	case u.RawQuery != "" || u.ForceQuery:
 		return "", errors.New("resource URL must not contain a query")
+	case strings.ContainsFunc(u.Host, func(r rune) bool { return r <= ' ' || r > '~' }):
+		// A challenge leaves out what a header cannot carry: it would name another host.
+		return "", errors.New("resource URL must have an ASCII host; write an internationalized name in its xn-- form")
 	}
 	scheme, host := strings.ToLower(u.Scheme), strings.TrimSuffix(strings.ToLower(u.Host), ":")
 	switch {
@@ -91,13 +94,12 @@ func CanonicalResource(resource string) (string, error) {
 	default:
 		return "", fmt.Errorf("resource URL must use https, not %q", scheme)
 	}
-	path := u.EscapedPath()
-	for segment := range strings.SplitSeq(path, "/") {
+	for segment := range strings.SplitSeq(u.Path, "/") { // unescaped: %2e is a dot (RFC 3986 section 6.2.2.2)
 		if segment == "." || segment == ".." {
 			return "", errors.New("resource URL must not contain dot segments")
 		}
 	}
-	return scheme + "://" + host + strings.TrimRight(path, "/"), nil
+	return scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
 // IsLoopbackHost tells whether a host name without port always means this machine: localhost, a name below it
