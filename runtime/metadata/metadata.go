@@ -224,7 +224,13 @@ func (d *document) fetch(ctx context.Context, done chan struct{}) {
 }
 
 // first returns the first usable document.
-func (d *document) first(ctx context.Context) ([]byte, error) {
+func (d *document) first(ctx context.Context) (body []byte, err error) {
+	defer func() {
+		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the process.
+		if p := recover(); p != nil {
+			body, err = nil, fmt.Errorf("fetching metadata panicked: %v", p)
+		}
+	}()
 	var problems []error
 	for _, u := range d.urls {
 		body, err := d.source.one(ctx, u)

@@ -251,6 +251,24 @@ func TestDocumentIsRefreshedInTheBackground(t *testing.T) {
 	}
 }
 
+// clientThatPanics is a client of the operator's with a mistake.
+type clientThatPanics struct{}
+
+func (clientThatPanics) RoundTrip(*http.Request) (*http.Response, error) {
+	panic("a client that breaks")
+}
+
+func TestPanicOfAClientDoesNotEndTheProcess(t *testing.T) {
+	t.Parallel()
+	source := metadata.NewSource(metadata.Config{
+		Issuer: issuer, Forms: []metadata.Form{metadata.OAuthInserted}, Client: &http.Client{Transport: clientThatPanics{}},
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if _, err := source.Document(t.Context(), oauth.WellKnownAuthorizationServer); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzDocument(f *testing.F) {
 	f.Add(document(`,"a":{"b":[1]}`))
 	f.Add(`{"issuer":1}`)
