@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
 // Field is what a spec says of one configuration field.
@@ -123,7 +124,7 @@ func (in *Inputs) URL(value string, field Field) string {
 	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || !hostPattern.MatchString(u.Hostname()) && !isIPv6(u):
+	case err != nil || !isReachable(u):
 		in.problemf(field, "must be a URL%s", field.example())
 		return ""
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
@@ -146,8 +147,12 @@ func (in *Inputs) URL(value string, field Field) string {
 // hostPattern is a DNS name or IPv4 address in its usual spelling. Underscores occur in private networks.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
-func isIPv6(u *url.URL) bool {
-	return strings.HasPrefix(u.Host, "[") && strings.Contains(u.Hostname(), ":")
+// isReachable tells whether the outbound client can use a URL's host: a name or address in its usual spelling, and a port
+// that exists. Found here, a mistake is reported at start instead of as an outage.
+func isReachable(u *url.URL) bool {
+	isIPv6 := strings.HasPrefix(u.Host, "[") && strings.Contains(u.Hostname(), ":")
+	return (isIPv6 || hostPattern.MatchString(u.Hostname())) && !strings.HasSuffix(u.Host, ":") &&
+		egress.Policy{OperatorHosts: []string{u.Host}}.Validate() == nil
 }
 
 // Host resolves a host name, with a port where one is given. An https scheme and trailing slashes are dropped; a path is
@@ -166,7 +171,7 @@ func (in *Inputs) Host(value string, field Field) string {
 	}
 	text = strings.TrimRight(text, "/")
 	u, err := url.Parse("https://" + text)
-	if err != nil || u.Host != text || !hostPattern.MatchString(u.Hostname()) && !isIPv6(u) {
+	if err != nil || u.Host != text || !isReachable(u) {
 		in.problemf(field, "must be a host without path%s", field.example())
 		return ""
 	}

@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"errors"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
 
 func inputs(env map[string]string) *runtime.Inputs {
@@ -68,6 +71,12 @@ func TestURLInputs(t *testing.T) {
 		"https://":                         "must be a URL",
 		"https://a b":                      "must be a URL",
 		"https://kc.example.com\n.evil.io": "must be a URL",
+		"https://kc.example.com:99999":     "must be a URL",
+		"https://kc.example.com:0":         "must be a URL",
+		"https://2130706433":               "must be a URL",
+		"https://127.1":                    "must be a URL",
+		"https://0x7f.1/auth":              "must be a URL",
+		"http://[::1%25lo]:8080":           "must be a URL",
 	} {
 		inputs := inputs(nil)
 		if got := inputs.URL(in, runtime.Field{Name: "serverUrl", Env: "E"}); got != "" || inputs.Err() == nil || !strings.Contains(inputs.Err().Error(), part) {
@@ -94,6 +103,11 @@ func TestHostSegmentAndLabelInputs(t *testing.T) {
 		"a host by plain http":           {host, "http://acme.auth0.com", "", false},
 		"a host with credentials":        {host, "u@acme.auth0.com", "", false},
 		"a host with a query":            {host, "acme.auth0.com?x", "", false},
+		"a host with an impossible port": {host, "acme.auth0.com:99999", "", false},
+		"a host with an empty port":      {host, "acme.auth0.com:", "", false},
+		"an address as one number":       {host, "2130706433", "", false},
+		"an address in hexadecimal":      {host, "0x7f.1", "", false},
+		"an address with a dot behind":   {host, "127.0.0.1.", "", false},
 		"a segment":                      {segment, "my realm", "my%20realm", true},
 		"a segment keeps its case":       {segment, "Master", "Master", true},
 		"a segment with a slash":         {segment, "a/b", "", false},
@@ -223,4 +237,29 @@ func TestTenants(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestNilOptionsMeanTheDefaults(t *testing.T) {
+	t.Parallel()
+	in := runtime.NewInputs("Example", runtime.WithLogger(nil), runtime.WithClock(nil), runtime.WithLookupEnv(nil),
+		runtime.WithHTTPClient(&http.Client{Transport: outOfReach{}}))
+	p, err := runtime.New(in, runtime.Definition{
+		Name: "example", Issuer: "https://idp.example.com", Endpoints: oauth.Endpoints{JWKS: "https://idp.example.com/jwks"},
+		Discovery: []metadata.Form{metadata.OAuthInserted},
+		Tokens:    verify.Rules{Algorithms: []string{"ES256"}, Audience: verify.Audience{OrResource: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newGuard(t, p, nil)
+	if response := send(g.Handler(), http.MethodGet, "/.well-known/oauth-authorization-server", nil); response.StatusCode != 503 {
+		t.Errorf("metadata of a provider that is down: %s", response.Status)
+	}
+}
+
+// outOfReach is a network without hosts.
+type outOfReach struct{}
+
+func (outOfReach) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("no route to host")
 }

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"os"
@@ -29,9 +30,16 @@ type options struct {
 }
 
 func newOptions(opts []Option) options {
-	o := options{logger: slog.Default(), now: time.Now, lookupEnv: os.LookupEnv, leeway: DefaultLeeway}
+	o := options{leeway: DefaultLeeway}
 	for _, opt := range opts {
 		opt(&o)
+	}
+	o.logger = cmp.Or(o.logger, slog.Default())
+	if o.now == nil {
+		o.now = time.Now
+	}
+	if o.lookupEnv == nil {
+		o.lookupEnv = os.LookupEnv
 	}
 	return o
 }

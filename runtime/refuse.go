@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -117,7 +118,7 @@ func (g *Guard) logRefusal(r *http.Request, e *oauth.Error) {
 		attrs = append(attrs, slog.String("error", e.Cause.Error()))
 	}
 	if e.Caller != nil {
-		attrs = append(attrs, slog.String("subject", e.Caller.Subject), slog.Any("required", append(e.Required, e.RequiredAny...)))
+		attrs = append(attrs, slog.String("subject", e.Caller.Subject), slog.Any("required", slices.Concat(e.Required, e.RequiredAny)))
 	}
 	g.logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request refused", attrs...)
 }
