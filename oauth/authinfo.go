@@ -79,9 +79,13 @@ type AuthInfo struct {
 	Hierarchy ScopeHierarchy
 }
 
+// usualScopes is up to how many scopes are expanded without an allocation, on every request.
+const usualScopes = 32
+
 // HasAll tells whether the caller has every one of the given scopes or permissions.
 func (a *AuthInfo) HasAll(needed ...string) bool {
-	granted := a.Hierarchy.Expand(a.Scopes)
+	var few [usualScopes]string
+	granted := a.Hierarchy.expand(few[:0], a.Scopes)
 	for _, n := range needed {
 		if !slices.Contains(granted, n) && !slices.Contains(a.Permissions, n) {
 			return false
@@ -92,7 +96,8 @@ func (a *AuthInfo) HasAll(needed ...string) bool {
 
 // HasAny tells whether the caller has at least one of the given scopes or permissions. It is false for an empty list.
 func (a *AuthInfo) HasAny(needed ...string) bool {
-	granted := a.Hierarchy.Expand(a.Scopes)
+	var few [usualScopes]string
+	granted := a.Hierarchy.expand(few[:0], a.Scopes)
 	for _, n := range needed {
 		if slices.Contains(granted, n) || slices.Contains(a.Permissions, n) {
 			return true

@@ -32,11 +32,14 @@ func ValidScope(s string) bool {
 type ScopeHierarchy map[string][]string
 
 // Expand returns the granted scopes and everything that they include.
-func (h ScopeHierarchy) Expand(granted []string) []string {
+func (h ScopeHierarchy) Expand(granted []string) []string { return h.expand(nil, granted) }
+
+// expand is Expand with room for the result.
+func (h ScopeHierarchy) expand(room, granted []string) []string {
 	if len(h) == 0 {
 		return granted
 	}
-	expanded := slices.Clone(granted)
+	expanded := append(room, granted...)
 	for i := 0; i < len(expanded); i++ { // grows while it is walked
 		for _, narrower := range h[expanded[i]] {
 			if !slices.Contains(expanded, narrower) {

@@ -59,9 +59,12 @@ type Guard struct {
 	origins   originList
 	// verify checks access tokens: the provider's, or those that the server issues in proxy mode.
 	verify func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
+	// recall, where there is one, returns the caller of a token that verify accepted and remembers, or nil.
+	recall func(token, resource string) *oauth.AuthInfo
 	// issuer is the authorization server that clients are sent to.
 	issuer string
 	broker *broker.Broker // nil in direct mode
+	views  *views         // nil without a hierarchy
 }
 
 // endpoint is a protected path with what its challenges say.
@@ -94,10 +97,15 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	}
 	g := &Guard{
 		provider: provider, config: config, logger: config.Logger,
-		verify: provider.Verify, issuer: provider.Describe().Issuer,
+		verify: provider.Verify, issuer: provider.Describe().Issuer, views: newViews(config.Hierarchy),
 	}
 	if g.logger == nil {
 		g.logger = loggerOf(provider)
+	}
+	if p, ok := provider.(*Provider); ok {
+		if tokens, ok := p.tokens.(rememberer); ok {
+			g.recall = tokens.Recall
+		}
 	}
 	if g.origins, err = newOriginList(config.AllowedOrigins); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
@@ -112,6 +120,12 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return g, nil
+}
+
+// rememberer is a verification strategy that remembers the callers of accepted tokens.
+type rememberer interface {
+	// Recall returns the caller of a token for which Verify would give the same without looking at it anew, else nil.
+	Recall(token, resource string) *oauth.AuthInfo
 }
 
 func loggerOf(provider oauth.Provider) *slog.Logger {
@@ -243,18 +257,12 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := g.endpointOf(r)
-	info, err := g.verify(r.Context(), token, e.resource)
+	info, err := g.callerOf(r.Context(), token, g.endpointOf(r).resource)
 	if err != nil {
 		return nil, err
 	}
-	if info == nil {
-		return nil, errors.New("the provider accepted a token without naming its caller")
-	}
-	if len(g.config.Hierarchy) > 0 {
-		own := *info
-		own.Hierarchy = g.config.Hierarchy
-		info = &own
+	if g.views != nil {
+		info = g.views.of(info)
 	}
 	if !info.HasAll(g.config.Scopes...) {
 		return nil, oauth.MissingScopes(g.config.Scopes...).For(info)
@@ -262,10 +270,27 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	return info, nil
 }
 
+// callerOf verifies a token. What equals a token that was accepted before needs no further look at its characters.
+func (g *Guard) callerOf(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	if g.recall != nil {
+		if info := g.recall(token, resource); info != nil {
+			return info, nil
+		}
+	}
+	if !isToken68(token) {
+		return nil, malformed(oauth.ReasonMalformedHeader)
+	}
+	info, err := g.verify(ctx, token, resource)
+	if err == nil && info == nil {
+		return nil, errors.New("the provider accepted a token without naming its caller")
+	}
+	return info, err
+}
+
 // endpointOf returns the endpoint that a request is for. Protected handlers elsewhere belong to the resource itself.
 func (g *Guard) endpointOf(r *http.Request) endpoint {
 	for _, e := range g.endpoints {
-		if r.URL.Path == e.path || strings.HasPrefix(r.URL.Path, e.path+"/") {
+		if below, ok := strings.CutPrefix(r.URL.Path, e.path); ok && (below == "" || below[0] == '/') {
 			return e
 		}
 	}

@@ -26,6 +26,7 @@ type options struct {
 	scopes    []string
 	scopesSet bool
 	insecure  verify.Insecure
+	cache     TokenCache
 	endpoints map[string]string
 }
 
@@ -62,6 +63,18 @@ func WithLookupEnv(lookup func(name string) (string, bool)) Option {
 // WithLeeway sets how far the clocks of provider and server may be apart when exp, nbf and iat are checked. The default
 // is [DefaultLeeway].
 func WithLeeway(leeway time.Duration) Option { return func(o *options) { o.leeway = leeway } }
+
+// TokenCache bounds the cache of verified tokens.
+type TokenCache = verify.TokenCache
+
+// WithTokenCache bounds the cache of verified tokens, which is on by default. For a provider that is asked about its tokens
+// (introspection, token information, user information) MaxEntries and MaxAge bound what its spec says about relying on
+// answers; a smaller MaxAge means that a revocation is noticed earlier and that the provider is asked more often.
+func WithTokenCache(limits TokenCache) Option { return func(o *options) { o.cache = limits } }
+
+// WithoutTokenCache verifies every token on every request. A provider that is asked about its tokens is then asked every
+// time: mind its limits.
+func WithoutTokenCache() Option { return WithTokenCache(TokenCache{Off: true}) }
 
 // WithScopesSupported replaces the provider's list of scopes that metadata announces. Clients ask for all of them, and
 // most providers refuse a login that asks for an unknown one: name only what the provider knows. No arguments announce

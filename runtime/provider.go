@@ -4,6 +4,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,8 +97,21 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	return verify.NewJWT(verify.Config{
 		Provider: d.Name, Title: d.Title, Rules: d.Tokens, Mapper: mapper, UserMapper: d.UserMapper,
 		Keys:     keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Logger: o.logger}),
-		Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Logger: o.logger, OpaqueHint: d.OpaqueHint,
+		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Logger: o.logger, OpaqueHint: d.OpaqueHint,
 	})
+}
+
+// answerCache bounds what a spec says about relying on a provider's answers by what the operator says about verified tokens.
+func answerCache(answers verify.AnswerCache, limits TokenCache) verify.AnswerCache {
+	answers.Off = answers.Off || limits.Off
+	if limits.MaxEntries != 0 {
+		answers.MaxEntries = limits.MaxEntries
+	}
+	if limits.MaxAge != 0 {
+		answers.TTL = min(cmp.Or(answers.TTL, verify.DefaultAnswerTTL), limits.MaxAge)
+		answers.RefusalTTL = min(cmp.Or(answers.RefusalTTL, verify.DefaultRefusalTTL), limits.MaxAge)
+	}
+	return answers
 }
 
 // newOpaque returns the check of opaque tokens at the provider.
@@ -116,6 +130,7 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 		config.Mapper, config.UserMapper, config.Profile = mapper, d.UserMapper, profile
 		config.Insecure = verify.Insecure{SkipAudience: o.insecure.SkipAudience}
 		config.Leeway, config.Now, config.Logger, config.Client = o.leeway, o.now, o.logger, o.client
+		config.Cache = answerCache(config.Cache, o.cache)
 		if d.Upstream != nil {
 			config.ScopeAliases = d.Upstream.ScopeAliases
 		}
@@ -239,7 +254,7 @@ func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error
 			Audience: verify.Audience{AnyOf: []string{config.Audience}, OrResource: true},
 		},
 		Keys:     keys.NewRemote(keys.Config{URL: url, Client: o.client, Now: o.now, Logger: o.logger}),
-		Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Logger: o.logger,
+		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Logger: o.logger,
 	})
 }
 

@@ -170,7 +170,7 @@ func (g *Guard) addBroker() error {
 	}
 	g.broker, g.issuer = b, b.Issuer()
 	if p.proxy.mode(g.config) == broker.Sealed {
-		g.verify = b.VerifyAccessToken
+		g.verify, g.recall = b.VerifyAccessToken, nil
 	}
 	return nil
 }
