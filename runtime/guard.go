@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -85,7 +86,7 @@ type Route struct {
 
 // NewGuard returns the guard of a resource.
 func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
-	if provider == nil {
+	if own, ok := provider.(*Provider); provider == nil || ok && own == nil {
 		return nil, errNoProvider
 	}
 	resource, err := oauth.CanonicalResource(config.Resource)
@@ -107,6 +108,9 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 			g.recall = tokens.Recall
 		}
 	}
+	if err := g.announceable(); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
 	if g.origins, err = newOriginList(config.AllowedOrigins); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
@@ -126,6 +130,19 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 type rememberer interface {
 	// Recall returns the caller of a token for which Verify would give the same without looking at it anew, else nil.
 	Recall(token, resource string) *oauth.AuthInfo
+}
+
+// announceable checks what metadata and challenges will say.
+func (g *Guard) announceable() error {
+	if g.issuer == "" {
+		return errors.New("the provider names no issuer, so clients could not find it (RFC 9728 section 2)")
+	}
+	for _, scope := range slices.Concat(g.config.Scopes, g.config.ScopesSupported) {
+		if !oauth.ValidScope(scope) {
+			return fmt.Errorf("%q is not one scope (RFC 6749 section 3.3); list several as several", scope)
+		}
+	}
+	return nil
 }
 
 func loggerOf(provider oauth.Provider) *slog.Logger {
@@ -161,10 +178,10 @@ func (g *Guard) addRoutes(resource string) error {
 		if err != nil {
 			return err
 		}
+		g.route(e.metadataURL, handler, false)
 		if e.resource == resource {
 			g.route(oauth.RootWellKnown(resource, oauth.WellKnownProtectedResource), handler, true)
 		}
-		g.route(e.metadataURL, handler, false)
 	}
 	authorizationServer := metadataSource(g.provider).Handler
 	if g.broker != nil {
@@ -172,8 +189,8 @@ func (g *Guard) addRoutes(resource string) error {
 	}
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
 		handler := authorizationServer(suffix)
-		g.route(oauth.RootWellKnown(resource, suffix), handler, true)
 		g.route(oauth.InsertWellKnown(resource, suffix), handler, false)
+		g.route(oauth.RootWellKnown(resource, suffix), handler, true)
 		g.route(oauth.InsertWellKnown(g.issuer, suffix), handler, true)
 		if g.broker != nil {
 			g.route(oauth.AppendWellKnown(resource, suffix), handler, false)
@@ -187,7 +204,8 @@ func (g *Guard) addRoutes(resource string) error {
 	return nil
 }
 
-// route adds the path of a URL unless it is there already.
+// route adds the path of a URL unless it is there already. The resource's own forms come first: without a path they are the
+// root's, and not shared.
 func (g *Guard) route(address string, handler http.Handler, shared bool) {
 	u, err := url.Parse(address)
 	if err != nil || u.Path == "" || slices.ContainsFunc(g.routes, func(r Route) bool { return r.Path == u.Path }) {
@@ -231,11 +249,22 @@ func (g *Guard) Routes() []Route { return slices.Clone(g.routes) }
 
 // Handler serves the guard's public paths and answers 404 to all others. Mount it at "/.well-known/".
 func (g *Guard) Handler() http.Handler {
-	mux := http.NewServeMux()
+	handlers := make(map[string]http.Handler, len(g.routes)) // no ServeMux: it would read a path as a pattern
 	for _, r := range g.routes {
-		mux.Handle(r.Path, r.Handler)
+		handlers[r.Path] = r.Handler
 	}
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if handler, ok := handlers[r.URL.Path]; ok {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+}
+
+// Format prints the guard's resource, whatever the verb: its inside holds secrets.
+func (g *Guard) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "guard of %s", g.Resource())
 }
 
 // Resource returns the canonical URL of the protected resource.
@@ -281,7 +310,7 @@ func (g *Guard) callerOf(ctx context.Context, token, resource string) (*oauth.Au
 		return nil, malformed(oauth.ReasonMalformedHeader)
 	}
 	info, err := g.verify(ctx, token, resource)
-	if err == nil && info == nil {
+	if err == nil && (info == nil || info.Subject == "") { // all callers without a subject would be one user to sessions
 		return nil, errors.New("the provider accepted a token without naming its caller")
 	}
 	return info, err
@@ -289,12 +318,22 @@ func (g *Guard) callerOf(ctx context.Context, token, resource string) (*oauth.Au
 
 // endpointOf returns the endpoint that a request is for. Protected handlers elsewhere belong to the resource itself.
 func (g *Guard) endpointOf(r *http.Request) endpoint {
+	asked := routedPath(r.URL)
 	for _, e := range g.endpoints {
-		if below, ok := strings.CutPrefix(r.URL.Path, e.path); ok && (below == "" || below[0] == '/') {
+		if below, ok := strings.CutPrefix(asked, e.path); ok && (below == "" || below[0] == '/') {
 			return e
 		}
 	}
 	return g.endpoints[len(g.endpoints)-1]
+}
+
+// routedPath is the path as routers and handlers divide it: a caller must not choose another audience by writing it
+// differently. An encoded slash divides nothing, so /mcp%2Fsse is below no endpoint; dot segments lead where they lead.
+func routedPath(u *url.URL) string {
+	if u.RawPath != "" && strings.Count(u.RawPath, "/") != strings.Count(u.Path, "/") {
+		return ""
+	}
+	return path.Clean(u.Path)
 }
 
 // Protect lets only verified callers reach next, where [oauth.FromContext] finds them. It answers CORS preflight requests
@@ -318,6 +357,7 @@ func (g *Guard) Landing(w http.ResponseWriter, r *http.Request) bool {
 	if g.config.LandingPage == nil || !opensPage(r) {
 		return false
 	}
+	w.Header().Add("Vary", "Accept, Authorization") // a cache must not show the page to clients
 	g.config.LandingPage.ServeHTTP(w, r)
 	return true
 }

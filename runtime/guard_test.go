@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -209,6 +210,68 @@ func TestGuardVerifiesForTheEndpointsOwnResource(t *testing.T) {
 	}
 	if want := map[string]bool{resource: true, resource + "/sse": true}; !reflect.DeepEqual(asked, want) {
 		t.Errorf("asked about %v", asked)
+	}
+}
+
+// RS-5: a request cannot choose another of the resource's audiences by writing its path differently than the router reads it.
+func TestEndpointIsTheOneThatRoutersFind(t *testing.T) {
+	t.Parallel()
+	p := alice()
+	var asked string
+	p.asked = func(_, resource string) { asked = resource }
+	handler := newGuard(t, p, func(c *runtime.GuardConfig) { c.Subpaths = []string{"/sse"} }).Protect(whoever)
+	for target, want := range map[string]string{
+		"/mcp/sse":              resource + "/sse",
+		"/mcp/sse/":             resource + "/sse",
+		"/mcp/sse/x":            resource + "/sse",
+		"/mcp/%73se":            resource + "/sse", // routers that unescape come to /mcp/sse
+		"/mcp/./sse":            resource + "/sse",
+		"/mcp/x/../sse":         resource + "/sse",
+		"/mcp//sse":             resource + "/sse",
+		"/mcp%2Fsse":            resource, // one segment for routers
+		"/mcp/sse%2f..%2fadmin": resource,
+		"/mcp/sse/../admin":     resource,
+		"/mcp/sse/../../admin":  resource,
+		"/MCP/SSE":              resource,
+		"/mcp/ssesame":          resource,
+	} {
+		send(handler, http.MethodGet, target, http.Header{"Authorization": {"Bearer good"}})
+		if asked != want {
+			t.Errorf("%s: asked about %s, want %s", target, asked, want)
+		}
+	}
+}
+
+// RS-6: a hand-written provider may return the sentinels, as its interface says.
+func TestSentinelsOfAProviderBecomeAnswers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		err    error
+		status int
+		body   string
+	}{
+		"an invalid token":   {oauth.ErrInvalidToken, 401, "Invalid token"},
+		"a wrapped sentinel": {fmt.Errorf("revoked: %w", oauth.ErrInvalidToken), 401, "Invalid token"},
+		"an outage":          {oauth.ErrTemporarilyUnavailable, 503, "The identity provider cannot be reached, try again later"},
+		"missing scopes":     {oauth.ErrInsufficientScope, 403, "insufficient_scope"},
+	} {
+		p := alice()
+		p.err = c.err
+		response := send(newGuard(t, p, nil).Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer good"}})
+		if body := bodyOf(t, response); response.StatusCode != c.status || body["error"] != c.body {
+			t.Errorf("%s: got %s %v", name, response.Status, body)
+		}
+	}
+}
+
+func TestGuardsPrintNoSecret(t *testing.T) {
+	t.Parallel()
+	const hidden = "test-key-that-nobody-may-read"
+	g := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.Proxy.SealingKeys = []oauth.Secret{hidden} })
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if printed := fmt.Sprintf(verb, g); strings.Contains(printed, hidden) || !strings.Contains(printed, resource) {
+			t.Errorf("%s prints %s", verb, printed)
+		}
 	}
 }
 
@@ -434,6 +497,9 @@ func TestLandingPageIsForBrowsersWithoutToken(t *testing.T) {
 		if response.StatusCode != c.status {
 			t.Errorf("%s: got %s", name, response.Status)
 		}
+		if vary := response.Header.Get("Vary"); c.status == 200 && vary != "Accept, Authorization" {
+			t.Errorf("%s: a cache may show the page to clients, Vary is %q", name, vary)
+		}
 	}
 }
 
@@ -447,21 +513,79 @@ func TestGuardConfigurationMistakes(t *testing.T) {
 		"a subpath with a dot":  {Resource: resource, Subpaths: []string{"/../x"}},
 		"an origin with a path": {Resource: resource, AllowedOrigins: []string{"https://app.example.com/"}},
 		"an origin without //":  {Resource: resource, AllowedOrigins: []string{"app.example.com"}},
+		"two scopes in one":     {Resource: resource, Scopes: []string{"read write"}},
+		"an empty scope":        {Resource: resource, ScopesSupported: []string{""}},
 	} {
 		if _, err := runtime.NewGuard(alice(), config); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+	var forgotten *runtime.Provider // of a New whose error nobody looked at
+	if _, err := runtime.NewGuard(forgotten, runtime.GuardConfig{Resource: resource}); err == nil {
+		t.Error("a nil *Provider: accepted")
+	}
+	if _, err := runtime.NewGuard(anonymous{alice()}, runtime.GuardConfig{Resource: resource}); err == nil { // RS-1
+		t.Error("a provider without issuer: accepted")
 	}
 	if _, err := runtime.NewGuard(nil, runtime.GuardConfig{Resource: resource}); err == nil {
 		t.Error("a nil provider: accepted")
 	}
 }
 
+// RS-12: sessions are bound to issuer and subject. Callers without a subject would all be one user.
 func TestProviderWithoutCallerIsAnError(t *testing.T) {
 	t.Parallel()
-	p := &fakeProvider{callers: map[string]*oauth.AuthInfo{"good": nil}}
-	response := send(newGuard(t, p, nil).Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer good"}})
-	if response.StatusCode != 500 {
-		t.Errorf("got %s", response.Status)
+	for name, info := range map[string]*oauth.AuthInfo{"nobody": nil, "somebody without subject": {User: oauth.UserInfo{ID: "alice"}}} {
+		p := &fakeProvider{callers: map[string]*oauth.AuthInfo{"good": info}}
+		response := send(newGuard(t, p, nil).Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer good"}})
+		if response.StatusCode != 500 {
+			t.Errorf("%s: got %s", name, response.Status)
+		}
+	}
+}
+
+// anonymous is a provider that names no issuer.
+type anonymous struct{ oauth.Provider }
+
+func (anonymous) Describe() oauth.Description { return oauth.Description{Name: "anonymous"} }
+
+// A path of a resource or an issuer is text: no router may read it as a pattern.
+func TestHandlerServesPathsOfAllCharacters(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"https://mcp.example.com/{id}", "https://mcp.example.com/a{b", "https://mcp.example.com/my%20server", "https://mcp.example.com/a:b/*"} {
+		p := issuedAt{alice(), address}
+		h := newGuard(t, p, func(c *runtime.GuardConfig) { c.Resource = address }).Handler()
+		for _, suffix := range []string{oauth.WellKnownProtectedResource, oauth.WellKnownAuthorizationServer} {
+			own := strings.TrimPrefix(oauth.InsertWellKnown(address, suffix), "https://mcp.example.com")
+			if response := send(h, http.MethodGet, own, nil); response.StatusCode != 200 {
+				t.Errorf("%s: got %s", own, response.Status)
+			}
+		}
+		if response := send(h, http.MethodGet, "/.well-known/oauth-protected-resource/other", nil); response.StatusCode != 404 {
+			t.Errorf("%s: another path got %s", address, response.Status)
+		}
+	}
+}
+
+// issuedAt is a provider with another issuer.
+type issuedAt struct {
+	oauth.Provider
+
+	issuer string
+}
+
+func (p issuedAt) Describe() oauth.Description {
+	return oauth.Description{Name: "elsewhere", Issuer: p.issuer}
+}
+
+func TestRootFormBelongsToAResourceWithoutPath(t *testing.T) {
+	t.Parallel()
+	for address, shared := range map[string]bool{"https://mcp.example.com": false, resource: true} {
+		g := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.Resource = address })
+		for _, r := range g.Routes() {
+			if r.Path == "/.well-known/oauth-protected-resource" && r.Shared != shared {
+				t.Errorf("%s: the root document is shared: %v", address, r.Shared)
+			}
+		}
 	}
 }
