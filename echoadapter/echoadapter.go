@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
@@ -35,22 +36,34 @@ func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error)
 	for _, r := range e.Routes() {
 		taken[r.Path] = true
 	}
+	var free []runtime.Route
 	for _, route := range g.Routes() {
-		if taken[route.Path] {
-			if !route.Shared {
-				return nil, fmt.Errorf("echoadapter: %s is mounted already: two resources cannot share a path", route.Path)
-			}
-			continue
+		switch {
+		case strings.Contains(route.Path, "*"):
+			return nil, fmt.Errorf("echoadapter: %s cannot be mounted: Echo reads a star as a pattern", route.Path)
+		case !taken[literal(route.Path)]:
+			free = append(free, route)
+		case !route.Shared:
+			return nil, fmt.Errorf("echoadapter: %s is mounted already: two resources cannot share a path, and one without "+
+				"a path has to be mounted first", route.Path)
 		}
-		e.Any(route.Path, echo.WrapHandler(route.Handler))
+	}
+	for _, route := range free {
+		e.Any(literal(route.Path), echo.WrapHandler(route.Handler))
 	}
 	if len(config.AllowedOrigins) > 0 {
 		for _, path := range g.EndpointPaths() {
-			e.OPTIONS(path, preflight(g)) // for routes that are registered for some methods only
+			e.OPTIONS(literal(path), preflight(g)) // for routes that are registered for some methods only
 		}
 	}
 	return &Guard{guard: g}, nil
 }
+
+// literal keeps Echo from reading a colon in a path as the start of a parameter.
+func literal(path string) string { return strings.ReplaceAll(path, ":", `\:`) }
+
+// Format prints the guard's resource, whatever the verb: its inside holds secrets.
+func (g *Guard) Format(state fmt.State, verb rune) { g.guard.Format(state, verb) }
 
 func preflight(g *runtime.Guard) echo.HandlerFunc {
 	return func(c echo.Context) error {
@@ -95,20 +108,26 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 }
 
 // answer turns an [*oauth.Error] that a handler below returned into a refusal with this resource's challenge. Handlers may
-// return one at any time before they write.
+// return one at any time before they write. An [*echo.HTTPError] with another status stands: it tells of somebody else's
+// refusal, such as that of a service that the handler asked.
 func (g *Guard) answer(c echo.Context, err error) error {
-	if e, ok := errors.AsType[*oauth.Error](err); ok && !c.Response().Committed {
-		return refusal(c, g.guard, e)
+	if _, ok := errors.AsType[*oauth.Error](err); !ok || c.Response().Committed {
+		return err
 	}
-	return err
+	refused := oauth.AsError(err)
+	if chosen, ok := errors.AsType[*echo.HTTPError](err); ok && chosen.Code != refused.Status {
+		return err
+	}
+	return refusal(c, g.guard, refused)
 }
 
 // refusal answers through Echo's error handling, so that logging middleware and custom error handlers see it: the
 // challenge is set already, the error is an [*echo.HTTPError] whose cause is the [*oauth.Error].
 func refusal(c echo.Context, g *runtime.Guard, err error) error {
-	refused := g.Refusal(c.Request(), err)
+	cause := oauth.AsError(err)
+	refused := g.Refusal(c.Request(), cause)
 	maps.Copy(c.Response().Header(), refused.Header)
-	return echo.NewHTTPError(refused.Status, refused.Body).SetInternal(err)
+	return echo.NewHTTPError(refused.Status, refused.Body).SetInternal(cause)
 }
 
 // AuthInfo returns the verified caller of a request below [Guard.Require].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
 )
 
 // fake accepts the token "good" as alice.
@@ -26,7 +28,13 @@ func (f fake) Describe() oauth.Description {
 }
 
 func (f fake) Verify(_ context.Context, token, resource string) (*oauth.AuthInfo, error) {
-	if token != "good" {
+	switch token {
+	case "good":
+	case "unfinished":
+		return nil, oauth.ErrInvalidToken
+	case "broken":
+		return nil, echo.ErrTeapot
+	default:
 		return nil, oauth.InvalidToken(oauth.ReasonBadSignature, nil)
 	}
 	return &oauth.AuthInfo{Subject: "alice", Scopes: []string{"read"}, Resource: resource}, nil
@@ -152,6 +160,36 @@ func TestHandlersMayReturnOAuthErrors(t *testing.T) {
 	}
 }
 
+// RS-6: the sentinels of package oauth carry a code alone.
+func TestSentinelsBecomeAnswers(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	guard := mount(t, e, echoadapter.Config{})
+	e.GET("/mcp", func(echo.Context) error { return oauth.ErrInsufficientScope }, guard.Require())
+	response := call(e, http.MethodGet, "/mcp", bearer("good"))
+	if response.StatusCode != 403 || !strings.Contains(response.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`) {
+		t.Errorf("a handler's: got %s %v", response.Status, response.Header)
+	}
+	response = call(e, http.MethodGet, "/mcp", bearer("unfinished"))
+	if response.StatusCode != 401 || !strings.Contains(response.Header.Get("WWW-Authenticate"), `error="invalid_token"`) {
+		t.Errorf("the provider's: got %s %v", response.Status, response.Header)
+	}
+}
+
+func TestHandlersOwnStatusStands(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	guard := mount(t, e, echoadapter.Config{})
+	upstream := oauth.InvalidToken(oauth.ReasonExpired, nil) // of another service's token
+	e.GET("/mcp", func(echo.Context) error {
+		return echo.NewHTTPError(http.StatusBadGateway, "upstream").SetInternal(upstream)
+	}, guard.Require())
+	response := call(e, http.MethodGet, "/mcp", bearer("good"))
+	if response.StatusCode != http.StatusBadGateway || response.Header.Get("WWW-Authenticate") != "" {
+		t.Errorf("got %s %v", response.Status, response.Header)
+	}
+}
+
 func TestErrorHandlersSeeTheReason(t *testing.T) {
 	t.Parallel()
 	e := echo.New()
@@ -162,10 +200,12 @@ func TestErrorHandlersSeeTheReason(t *testing.T) {
 	}
 	guard := mount(t, e, echoadapter.Config{})
 	e.GET("/mcp", whoever, guard.Require())
-	call(e, http.MethodGet, "/mcp", bearer("bad"))
-	var refused *oauth.Error
-	if !errors.As(seen, &refused) || refused.Reason != oauth.ReasonBadSignature {
-		t.Errorf("the error handler saw %v", seen)
+	for token, reason := range map[string]oauth.Reason{"bad": oauth.ReasonBadSignature, "broken": oauth.ReasonVerifierFailed} {
+		call(e, http.MethodGet, "/mcp", bearer(token))
+		var refused *oauth.Error
+		if !errors.As(seen, &refused) || refused.Reason != reason {
+			t.Errorf("%s: the error handler saw %v", token, seen)
+		}
 	}
 }
 
@@ -220,6 +260,33 @@ func TestSeveralResourcesOnOneServer(t *testing.T) {
 	}
 	if _, err := echoadapter.Mount(e, fake{}, echoadapter.Config{}); err == nil {
 		t.Error("a missing resource was accepted")
+	}
+	if _, err := echoadapter.Mount(e, fake{"https://idp.example.com/tenant"}, echoadapter.Config{Resource: "https://mcp.example.com"}); err == nil {
+		t.Error("a resource without path was mounted where the root document is another one's")
+	}
+}
+
+// A colon and a star in a path are text, not Echo's parameters.
+func TestPathsAreNoPatterns(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	mount(t, e, echoadapter.Config{Resource: "https://mcp.example.com/servers:one"})
+	for path, status := range map[string]int{"/servers:one": 200, "/servers:two": 404, "/serversX": 404} {
+		if got := call(e, http.MethodGet, "/.well-known/oauth-protected-resource"+path, nil); got.StatusCode != status {
+			t.Errorf("%s: got %s", path, got.Status)
+		}
+	}
+	if _, err := echoadapter.Mount(echo.New(), fake{"https://idp.example.com"}, echoadapter.Config{Resource: "https://mcp.example.com/*"}); err == nil {
+		t.Error("a path with a star was mounted, which Echo reads as everything")
+	}
+}
+
+func TestGuardsPrintNoSecret(t *testing.T) {
+	t.Parallel()
+	const hidden = "test-key-that-nobody-may-read"
+	config := echoadapter.Config{Proxy: runtime.ProxyConfig{SealingKeys: []oauth.Secret{hidden}}}
+	if printed := fmt.Sprintf("%[1]v %+[1]v %#[1]v %[1]s", mount(t, echo.New(), config)); strings.Contains(printed, hidden) {
+		t.Errorf("the guard prints %s", printed)
 	}
 }
 
