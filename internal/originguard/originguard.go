@@ -36,15 +36,29 @@ func New(publicURL, listenAddr string, origins []string) (*Guard, error) {
 	}
 	for _, origin := range origins {
 		g.any = g.any || origin == "*"
-		g.origins = append(g.origins, strings.ToLower(origin))
+		scheme, host, _ := strings.Cut(strings.ToLower(origin), "://")
+		g.origins = append(g.origins, scheme+"://"+strings.TrimSuffix(host, defaultPort(scheme)))
 	}
 	return g, nil
 }
 
+// own adds a host of the server's and its origin. A host with its scheme's default port and one without are the same (RFC
+// 9110 section 4.2): reverse proxies write either, browsers leave it out of an origin.
 func (g *Guard) own(scheme, host string) {
-	host = strings.ToLower(host)
+	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
+	host = strings.TrimSuffix(host, defaultPort(scheme))
 	g.hosts = append(g.hosts, host)
-	g.origins = append(g.origins, strings.ToLower(scheme)+"://"+host)
+	if _, _, err := net.SplitHostPort(host); err != nil { // it has no port
+		g.hosts = append(g.hosts, host+defaultPort(scheme))
+	}
+	g.origins = append(g.origins, scheme+"://"+host)
+}
+
+func defaultPort(scheme string) string {
+	if scheme == "https" {
+		return ":443"
+	}
+	return ":80"
 }
 
 // AllowsHost tells whether a request names a host of this server.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -89,13 +90,14 @@ const healthPath = "/healthz"
 // resourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint.
 func resourceURL(publicURL, path string) (string, error) {
 	u, err := url.Parse(publicURL)
-	if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" {
-		return "", fmt.Errorf("public URL %q must be a scheme and host without a path, such as https://mcp.example.com", publicURL)
+	if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", errors.New("the public URL must be a scheme and host without anything else, such as https://mcp.example.com")
 	}
-	if p, err := url.Parse(path); err != nil || len(path) < 2 || path[0] != '/' || p.Path != path || p.Host != "" {
+	if p, err := url.Parse(path); err != nil || len(path) < 2 || path[0] != '/' || p.Path != path || p.Host != "" ||
+		strings.HasSuffix(path, "/") || strings.ContainsAny(path, ":*") { // the latter are Echo's patterns
 		return "", fmt.Errorf("path %q must start with a slash and name the MCP endpoint, such as /mcp", path)
 	}
-	if path == healthPath || path == "/whoami" {
+	if path == healthPath || path == "/whoami" || strings.HasPrefix(path, "/.well-known/") {
 		return "", fmt.Errorf("path %q is taken by the server itself, choose another such as /mcp", path)
 	}
 	return oauth.CanonicalResource(u.Scheme + "://" + u.Host + path)

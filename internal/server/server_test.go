@@ -122,6 +122,13 @@ func TestConfigurationMistakes(t *testing.T) {
 		"the root as path":            {PublicURL: "https://mcp.example.com", Path: "/"},
 		"a path with a query":         {PublicURL: "https://mcp.example.com", Path: "/mcp?x"},
 		"a taken path":                {PublicURL: "https://mcp.example.com", Path: "/healthz"},
+		"a taken folder":              {PublicURL: "https://mcp.example.com", Path: "/.well-known/mcp"},
+		"a path with a slash behind":  {PublicURL: "https://mcp.example.com", Path: "/mcp/"},
+		"a path with a star":          {PublicURL: "https://mcp.example.com", Path: "/mcp/*"},
+		"a path with a parameter":     {PublicURL: "https://mcp.example.com", Path: "/:any"},
+		"a public URL with a query":   {PublicURL: "https://mcp.example.com?x", Path: "/mcp"},
+		"a public URL with a user":    {PublicURL: "https://me@mcp.example.com", Path: "/mcp"},
+		"a scope of two words":        {PublicURL: "https://mcp.example.com", Path: "/mcp", Scopes: []string{"a b"}},
 	} {
 		c.Provider, c.ListenAddr = fake{}, "127.0.0.1:8080"
 		if _, err := server.New(c); err == nil {
