@@ -1,5 +1,7 @@
 package verify
 
+import "time"
+
 // CachedAnswers says how many accepted and refused tokens a verifier remembers.
 func CachedAnswers(o *Opaque) (accepted, refused int) {
 	o.cache.mu.Lock()
@@ -12,4 +14,14 @@ func UnderWay(o *Opaque) int {
 	o.inquiries.mu.Lock()
 	defer o.inquiries.mu.Unlock()
 	return len(o.inquiries.flights)
+}
+
+// KeptBytes puts values of the given sizes, one after the other, into a memory of limited size and says how many remain and
+// how many bytes they count.
+func KeptBytes(maxBytes int, sizes ...int) (entries, bytes int) {
+	r := newRecent[int](len(sizes), maxBytes)
+	for i, size := range sizes {
+		r.put(tokenKey{byte(i)}, i, size, time.Unix(0, 0), time.Unix(1, 0))
+	}
+	return len(r.entries), r.bytes
 }

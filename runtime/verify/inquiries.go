@@ -85,9 +85,6 @@ func (q *inquiries) join(key tokenKey, token string) (*flight, error) {
 		f.waiters++
 		return f, nil
 	}
-	if err := q.paused(); err != nil {
-		return nil, err
-	}
 	if len(q.flights) >= queueFactor*cap(q.slots) {
 		return nil, oauth.Unavailable(defaultRetry, fmt.Errorf(
 			"%d questions about tokens are under way or waiting, no more are taken", len(q.flights)))
@@ -142,10 +139,7 @@ func (q *inquiries) askNow(ctx context.Context, token string) (_ *answer, err er
 		return nil, oauth.Unavailable(defaultRetry, fmt.Errorf(
 			"%d questions about tokens are under way, none ended in time: %w", cap(q.slots), context.Cause(ctx)))
 	}
-	q.mu.Lock()
-	err = q.paused()
-	q.mu.Unlock()
-	if err != nil {
+	if err := q.paused(); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -173,8 +167,10 @@ func (q *inquiries) pauseAfter(err error) {
 	}
 }
 
-// paused is the answer while the provider is left alone. The caller holds the lock.
+// paused is the answer while the provider is left alone.
 func (q *inquiries) paused() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	left := q.pausedUntil.Sub(q.now())
 	if left <= 0 || left > maxPause { // more than maxPause: the clock was set back
 		return nil

@@ -192,6 +192,13 @@ func TestIntrospectionByClientAndAudience(t *testing.T) {
 		t.Parallel()
 		wantRefused(t, introspection(t, says(200, active(t, nil)), both), oauth.ReasonAudience)
 	})
+	t.Run("checks the audience although the provider's JWTs are bound by their issuer", func(t *testing.T) {
+		t.Parallel()
+		o := introspection(t, says(200, active(t, map[string]any{"aud": "https://other.example.com"})), func(c *verify.IntrospectionConfig) {
+			c.Binding.Audience = verify.Audience{OrResource: true, IssuerBound: "the tokens of this provider name no audience"}
+		})
+		wantRefused(t, o, oauth.ReasonAudience)
+	})
 	t.Run("refuses our audience for another client", func(t *testing.T) {
 		t.Parallel()
 		p := says(200, active(t, map[string]any{"aud": "api://ours", "client_id": "other"}))
@@ -224,6 +231,20 @@ func TestIntrospectionJudgesEachResourceByItself(t *testing.T) {
 	}
 	if p.calls() != 2 {
 		t.Errorf("the provider was asked %d times, want once per resource", p.calls())
+	}
+}
+
+func TestACallerIsNamedForTheResourceThatItCallsAt(t *testing.T) {
+	t.Parallel()
+	p := says(200, active(t, nil))
+	o := introspection(t, p)
+	for _, resource := range []string{opaqueResource, opaqueResource + "/sse", opaqueResource} {
+		if info, err := o.Verify(t.Context(), opaqueToken, resource); err != nil || info.Resource != resource {
+			t.Errorf("at %s: %+v, %v", resource, info, err)
+		}
+	}
+	if p.calls() != 1 {
+		t.Errorf("the provider was asked %d times, want once", p.calls())
 	}
 }
 

@@ -146,6 +146,23 @@ func TestAFullCacheDropsWhatWasUsedLongestAgo(t *testing.T) {
 	}
 }
 
+func TestTheMemoryOfACacheIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		sizes          []int
+		entries, bytes int
+	}{
+		"as many as fit":                   {[]int{40, 40, 20}, 3, 100},
+		"the oldest go for a new one":      {[]int{40, 40, 30}, 2, 70},
+		"one that never fits is not kept":  {[]int{40, 101}, 1, 40},
+		"one that takes all leaves itself": {[]int{40, 40, 100}, 1, 100},
+	} {
+		if entries, bytes := verify.KeptBytes(100, c.sizes...); entries != c.entries || bytes != c.bytes {
+			t.Errorf("%s: %d entries of %d bytes, want %d of %d", name, entries, bytes, c.entries, c.bytes)
+		}
+	}
+}
+
 func TestAForgottenTokenIsAskedAboutAgain(t *testing.T) {
 	t.Parallel()
 	p := says(200, active(t, nil))
@@ -219,9 +236,14 @@ func TestAFreshCheckAsksWhateverIsCached(t *testing.T) {
 	p.answer = func(asked) *http.Response { return reply(200, `{"active":false}`) }
 	info, err = o.VerifyExchanged(t.Context(), opaqueToken, opaqueResource)
 	wantError(t, info, err, http.StatusUnauthorized, oauth.ReasonInactive)
-	wantRefused(t, o, oauth.ReasonInactive)
-	if p.calls() != 4 {
-		t.Errorf("%d calls, want 4", p.calls())
+	wantRefused(t, o, oauth.ReasonInactive) // it ends what was cached
+	p.answer = func(asked) *http.Response { return reply(200, active(t, nil)) }
+	if _, err := o.VerifyExchanged(t.Context(), opaqueToken, opaqueResource); err != nil {
+		t.Fatal(err)
+	}
+	wantAccepted(t, o) // and what it finds is cached
+	if p.calls() != 5 {
+		t.Errorf("%d calls, want 5", p.calls())
 	}
 }
 

@@ -156,6 +156,29 @@ func TestAQuestionEndsWithItsLastWaiter(t *testing.T) {
 	})
 }
 
+// TestNobodyJoinsAnAbandonedQuestion: it was told to stop, but a slow client may take its time.
+func TestNobodyJoinsAnAbandonedQuestion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := says(200, good(t))
+		stubborn := make(chan struct{})
+		p.before = func(ctx context.Context, _ asked) error {
+			if p.calls() > 1 {
+				return nil
+			}
+			<-stubborn
+			return ctx.Err()
+		}
+		o := introspection(t, p, bubbleClock)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		info, err := o.Verify(ctx, opaqueToken, opaqueResource)
+		wantError(t, info, err, http.StatusServiceUnavailable, oauth.ReasonProviderUnavailable)
+		wantAccepted(t, o)
+		close(stubborn)
+	})
+}
+
 func TestAProviderThatHangsIsAnOutageInTime(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(*verify.Opaque, context.Context) (*oauth.AuthInfo, error){
@@ -380,6 +403,15 @@ func TestAnErrorOfTheProviderIsNotRepeatedInLogs(t *testing.T) {
 	p.before = func(context.Context, asked) error { return errors.New("dial: " + opaqueToken) }
 	o := googleShaped(t, p, func(c *verify.TokenInfoConfig) { c.Place = verify.TokenInQuery })
 	wantOutage(t, o)
+}
+
+func TestATokenThatLooksLikeAnErrorCodeIsNotRepeatedEither(t *testing.T) {
+	t.Parallel()
+	const token = "lettersthatcouldbeanerrorcode"
+	_, err := introspection(t, says(400, `{"error":"`+token+`"}`)).Verify(t.Context(), token, opaqueResource)
+	if err == nil || strings.Contains(err.Error(), token) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestManyGoroutinesMayUseOneVerifier(t *testing.T) {

@@ -150,6 +150,8 @@ func TestTokenInfoRefusesTokens(t *testing.T) {
 		"a negative rest":                           {map[string]any{"expires_in": "-1"}, oauth.ReasonInvalidTime},
 		"an end in words":                           {map[string]any{"exp": "tomorrow"}, oauth.ReasonInvalidTime},
 		"an end in hexadecimal":                     {map[string]any{"exp": "0x7fffffff"}, oauth.ReasonInvalidTime},
+		"an end with an exponent":                   {map[string]any{"exp": "2e9"}, oauth.ReasonInvalidTime},
+		"an end with a sign":                        {map[string]any{"exp": "+1772370000"}, oauth.ReasonInvalidTime},
 		"an end that is infinite":                   {map[string]any{"exp": "Inf"}, oauth.ReasonInvalidTime},
 		"an end that is true":                       {map[string]any{"exp": true}, oauth.ReasonInvalidTime},
 		"an end beyond 2^53":                        {map[string]any{"exp": "9007199254740993000"}, oauth.ReasonInvalidTime},

@@ -55,6 +55,9 @@ func TestAUserInfoCallBindsNothing(t *testing.T) {
 		t.Errorf("the request is %+v", r)
 	}
 	wantRefused(t, o, oauth.ReasonRefusedByVerifier) // even after that
+	if accepted, _ := verify.CachedAnswers(o); accepted != 0 {
+		t.Errorf("%d answers are kept that nobody may use", accepted)
+	}
 }
 
 func TestAnInsecureSettingAcceptsUnboundTokens(t *testing.T) {
