@@ -27,7 +27,7 @@ func (r remembers) Verify(context.Context, string, string) (*oauth.AuthInfo, err
 // middleware costs that last one alone. The race detector adds allocations of its own.
 func TestTheMiddlewareAllocatesLittle(t *testing.T) {
 	e := echo.New()
-	guard, err := echoadapter.Mount(e, remembers{caller: &oauth.AuthInfo{Subject: "alice", Scopes: []string{"write"}}}, echoadapter.Config{
+	guard, err := echoadapter.Mount(e, remembers{fake{"https://idp.example.com"}, &oauth.AuthInfo{Subject: "alice", Scopes: []string{"write"}}}, echoadapter.Config{
 		Resource: resource, Scopes: []string{"read"}, Hierarchy: oauth.ScopeHierarchy{"write": {"read"}},
 	})
 	if err != nil {
