@@ -21,7 +21,14 @@ const extraKey = "github.com/latchkey-auth/latchkey/oauth.AuthInfo"
 // Handler puts the caller that a guard verified into the SDK's own [auth.TokenInfo]. The token is not verified again, and
 // refusals stay the guard's. Mount it below the guard; without one every request is answered with a 500, since nobody was
 // verified.
+//
+// Sessions are bound to one issuer and subject: by the SDK for its streamable transport, here for an [mcp.SSEHandler]. Give
+// Handler the SDK's handler itself. Tools behind an SSEHandler find their caller with [oauth.FromContext], since that
+// transport does not pass the SDK's TokenInfo on.
 func Handler(next http.Handler) http.Handler {
+	if sse, ok := next.(*mcp.SSEHandler); ok {
+		next = &sseSessions{next: sse, users: map[string]string{}}
+	}
 	// The SDK keeps its context key to itself, so its own middleware has to write the value. Expiry was checked already,
 	// with a leeway that the SDK does not know.
 	below := auth.RequireBearerToken(tokenInfo, &auth.RequireBearerTokenOptions{
