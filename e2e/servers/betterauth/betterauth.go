@@ -101,6 +101,9 @@ func (s *Server) Issuer() string { return s.origin + "/api/auth" }
 // UserID is the id that Better Auth gave to its user.
 func (s *Server) UserID() string { return s.userID }
 
+// Credentials are what its user types at the sign-in page.
+func (s *Server) Credentials() (user, secret string) { return email, password }
+
 // Command serves with latchkey's provider.
 func (s *Server) Command(addr string) []string { return harness.Serve("betterauth", addr) }
 
@@ -115,8 +118,9 @@ func (s *Server) Log() string { return s.process.Log() }
 // Stop ends the server.
 func (s *Server) Stop() { s.process.Stop() }
 
-// Login signs in as the user and consents. Better Auth leaves both pages to the application; what their scripts would
-// post is posted here. Both get the signed query of the page back, which is how the server finds the request again.
+// Login signs in as the user and consents. Better Auth leaves both pages to the application; what the scripts of login.html
+// and consent.html post is posted here. Both get the signed query of the page back, which is how the server finds the
+// request again.
 func (s *Server) Login(ctx context.Context, authorizeURL string) (string, error) {
 	browser := harness.NewBrowser()
 	page, err := browser.Visit(ctx, authorizeURL, s.needsScript)

@@ -1,5 +1,6 @@
 // A Better Auth server as an application would set it up for MCP clients: OAuth provider plugin, JWT plugin, dynamic
 // registration, one user. It speaks to the test driver through its environment (in) and one JSON line (out).
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { betterAuth } from 'better-auth';
 import { memoryAdapter } from 'better-auth/adapters/memory';
@@ -56,6 +57,10 @@ const { user } = await auth.api.signUpEmail({
   body: { name: 'Ada Lovelace', email: required('E2E_EMAIL'), password: required('E2E_PASSWORD') },
 });
 
+// Better Auth leaves the pages to the application.
+const page = (name) => readFile(new URL(name, import.meta.url));
+const pages = new Map([['/login', await page('login.html')], ['/consent', await page('consent.html')]]);
+
 // RFC 8414 puts the well-known segment before the issuer's path, outside the plugin's base path, so an application
 // routes it by hand.
 const metadata = oauthProviderAuthServerMetadata(auth);
@@ -70,6 +75,10 @@ const server = createServer(async (request, response) => {
     return;
   }
   if (pathname.startsWith('/api/auth/')) return handler(request, response);
+  if (pages.has(pathname)) {
+    response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(pages.get(pathname));
+    return;
+  }
   response.writeHead(404).end();
 });
 server.listen(port, '127.0.0.1', () => console.log(JSON.stringify({ ready: true, userId: user.id })));
