@@ -13,7 +13,7 @@ func CachedAnswers(o *Opaque) (accepted, refused int) {
 func UnderWay(o *Opaque) int {
 	o.inquiries.mu.Lock()
 	defer o.inquiries.mu.Unlock()
-	return len(o.inquiries.flights)
+	return o.inquiries.open
 }
 
 // KeptBytes puts values of the given sizes, one after the other, into a memory of limited size and says how many remain and

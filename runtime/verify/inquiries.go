@@ -29,6 +29,7 @@ type inquiries struct {
 	now      func() time.Time
 
 	mu          sync.Mutex
+	open        int // questions under way or waiting
 	flights     map[tokenKey]*flight
 	pausedUntil time.Time
 	pausedBy    *oauth.Error
@@ -85,15 +86,24 @@ func (q *inquiries) join(key tokenKey, token string) (*flight, error) {
 		f.waiters++
 		return f, nil
 	}
-	if len(q.flights) >= queueFactor*cap(q.slots) {
-		return nil, oauth.Unavailable(defaultRetry, fmt.Errorf(
-			"%d questions about tokens are under way or waiting, no more are taken", len(q.flights)))
+	if err := q.enter(); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), q.timeout)
 	f := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
 	q.flights[key] = f
 	go q.run(ctx, f, key, token)
 	return f, nil
+}
+
+// enter counts a question in. The caller holds the lock.
+func (q *inquiries) enter() error {
+	if q.open >= queueFactor*cap(q.slots) {
+		return oauth.Unavailable(defaultRetry, fmt.Errorf(
+			"%d questions about tokens are under way or waiting, no more are taken", q.open))
+	}
+	q.open++
+	return nil
 }
 
 // leave ends a question when the last one who waited for it has gone.
@@ -119,12 +129,24 @@ func (q *inquiries) run(ctx context.Context, f *flight, key tokenKey, token stri
 	f.answer, f.err = q.askNow(ctx, token)
 	q.mu.Lock()
 	q.drop(key, f)
+	q.open--
 	q.mu.Unlock()
 	close(f.done)
 }
 
 // askAnew asks even if the same question is under way: its answer is from now.
 func (q *inquiries) askAnew(ctx context.Context, token string) (*answer, error) {
+	q.mu.Lock()
+	err := q.enter()
+	q.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		q.mu.Lock()
+		q.open--
+		q.mu.Unlock()
+	}()
 	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
 	return q.askNow(ctx, token)

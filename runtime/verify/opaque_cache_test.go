@@ -69,6 +69,38 @@ func TestAcceptedAnswersAreReliedOnForTheirTime(t *testing.T) {
 	}
 }
 
+func TestOnlyWhatWouldBeAcceptedIsRecalled(t *testing.T) {
+	t.Parallel()
+	clock := &ticking{}
+	p := says(200, active(t, nil))
+	o := introspection(t, p, byAudience, func(c *verify.IntrospectionConfig) { clock.use(&c.OpaqueConfig) })
+	recalled := func(resource string) bool { return o.Recall(opaqueToken, resource) != nil }
+	if recalled(opaqueResource) || p.calls() != 0 {
+		t.Error("a token was recalled that nobody verified")
+	}
+	info := wantAccepted(t, o)
+	if o.Recall(opaqueToken, opaqueResource) != info || p.calls() != 1 {
+		t.Error("the caller is not recalled")
+	}
+	const other = "https://mcp.example.com/other"
+	if _, err := o.Verify(t.Context(), opaqueToken, other); err == nil || recalled(other) {
+		t.Errorf("a token is recalled at a resource that it is not for: %v", err)
+	}
+	if clock.set(time.Minute); recalled(opaqueResource) {
+		t.Error("a token is recalled after its time")
+	}
+	refused := introspection(t, says(200, `{"active":false}`))
+	wantRefused(t, refused, oauth.ReasonInactive)
+	if refused.Recall(opaqueToken, opaqueResource) != nil {
+		t.Error("a refused token is recalled")
+	}
+	exchanged := userInfo(t, says(200, `{"sub":"alice"}`))
+	if _, err := exchanged.VerifyExchanged(t.Context(), opaqueToken, opaqueResource); err != nil ||
+		exchanged.Recall(opaqueToken, opaqueResource) != nil {
+		t.Errorf("a token is recalled that is not accepted from outside: %v", err)
+	}
+}
+
 func TestRefusalsAreReliedOnShortly(t *testing.T) {
 	t.Parallel()
 	clock := &ticking{}

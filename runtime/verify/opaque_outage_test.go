@@ -219,8 +219,12 @@ func TestAFloodOfTokensCannotHammerTheProvider(t *testing.T) {
 		var mu sync.Mutex
 		statuses := map[int]int{}
 		for i := range 100 {
+			ask := o.Verify
+			if i%2 == 0 {
+				ask = o.VerifyExchanged
+			}
 			group.Go(func() {
-				_, err := o.Verify(t.Context(), fmt.Sprintf("garbage-%d", i), opaqueResource)
+				_, err := ask(t.Context(), fmt.Sprintf("garbage-%d", i), opaqueResource)
 				mu.Lock()
 				statuses[oauth.AsError(err).Status]++
 				mu.Unlock()
@@ -258,6 +262,18 @@ func TestQuestionsThatWaitTooLongAreOutages(t *testing.T) {
 		}
 		group.Wait()
 	})
+}
+
+func TestAnInsecureSettingWarns(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	o := introspection(t, says(200, active(t, map[string]any{"client_id": "other"})), func(c *verify.IntrospectionConfig) {
+		c.Insecure.SkipAudience, c.Logger = true, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	if !strings.Contains(log.String(), "INSECURE") || !strings.Contains(log.String(), "InsecureSkipAudience") {
+		t.Errorf("the log says at start: %q", log.String())
+	}
+	wantAccepted(t, o)
 }
 
 func TestKnownTokensAreServedWhileTheProviderIsDown(t *testing.T) {
