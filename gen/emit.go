@@ -14,6 +14,7 @@ const (
 	runtimePath      = modulePath + "/runtime"
 	verifyPath       = runtimePath + "/verify"
 	metadataPath     = runtimePath + "/metadata"
+	brokerPath       = runtimePath + "/broker"
 	providertestPath = runtimePath + "/providertest"
 )
 
@@ -46,7 +47,7 @@ func newFile(importPath, packageName, specs string) *jen.File {
 	f := jen.NewFilePathName(importPath, packageName)
 	f.NoFormat = true // Format does it, where its problems can be reported
 	f.HeaderComment("// " + header(specs))
-	for _, imported := range []string{oauthPath, runtimePath, verifyPath, metadataPath, providertestPath} {
+	for _, imported := range []string{oauthPath, runtimePath, verifyPath, metadataPath, brokerPath, providertestPath} {
 		f.ImportName(imported, path.Base(imported))
 	}
 	return f

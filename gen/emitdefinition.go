@@ -12,7 +12,7 @@ var forms = map[string]string{
 }
 
 // modes are the names in Go of the modes.
-var modes = map[string]string{"direct": "Direct"}
+var modes = map[string]string{"direct": "Direct", "proxy": "Proxy"}
 
 // emitDefinition is the runtime.Definition literal, in the order of its type.
 func emitDefinition(m *Model) *jen.Statement {
@@ -26,6 +26,14 @@ func emitDefinition(m *Model) *jen.Statement {
 		member{"Discovery", emitDiscovery(m.Discovery)},
 		member{"Tokens", emitTokens(&m.Tokens)},
 		member{"Claims", emitClaimMap(&m.Claims)},
+		member{"Introspection", emitCheck(m, "introspection")},
+		member{"TokenInfo", emitCheck(m, "tokeninfo")},
+		member{"UserInfo", emitCheck(m, "userinfo")},
+		member{"Profile", emitProfile(m.Tokens.Check)},
+		member{"Upstream", emitUpstream(m.Upstream)},
+		member{"TokenMode", constant(brokerPath, tokenModes, m.TokenMode)},
+		member{"ScopePrefix", emitScopePrefix(m.Upstream)},
+		member{"ScopeWords", expressionMap(jen.String(), words(m.ScopeWords))},
 		member{"Scopes", choice(m.Scopes)},
 		member{"GrantTypes", choice(m.Grants)},
 		member{"OpaqueHint", text(m.Tokens.OpaqueHint)},
@@ -57,6 +65,7 @@ func emitDiscovery(discovery []string) jen.Code {
 func emitTokens(t *Tokens) jen.Code {
 	members := []member{
 		{"Issuers", expressions(t.Issuers)},
+		{"Tenants", emitTenants(t.Tenants)},
 		{"Algorithms", texts(t.Algorithms)},
 		{"Types", texts(t.Types)},
 		{"Audience", emitAudience(&t.Audience)},
@@ -88,11 +97,15 @@ func emitAudience(a *Audience) jen.Code {
 	return nil
 }
 
-func emitRequirements(requirements []spec.Requirement) jen.Code {
+func emitRequirements(requirements []Requirement) jen.Code {
 	elements := make([]jen.Code, len(requirements))
 	for i, r := range requirements {
+		accepted := texts(r.AnyOf)
+		if len(r.Values) > 0 {
+			accepted = expressions(r.Values)
+		}
 		elements[i] = literal(
-			nil, member{"Claim", text(r.Claim)}, member{"AnyOf", texts(r.AnyOf)}, member{"Hint", text(r.Hint)},
+			nil, member{"Claim", text(r.Claim)}, member{"AnyOf", accepted}, member{"WhenSet", yes(r.WhenSet)}, member{"Hint", text(r.Hint)},
 		)
 	}
 	return list(jen.Qual(verifyPath, "Requirement"), elements)

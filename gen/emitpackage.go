@@ -151,6 +151,8 @@ func fieldType(f *Field) *jen.Statement {
 		return jen.Qual(oauthPath, "TokenVerifier")
 	case spec.TypeUserMapper:
 		return jen.Qual(oauthPath, "UserMapper")
+	case spec.TypeParameters:
+		return jen.Map(jen.String()).String()
 	default:
 		return jen.String()
 	}
@@ -172,6 +174,9 @@ func emitNew(m *Model) *jen.Statement {
 		}
 		for _, group := range m.Groups {
 			g.Add(emitGroup(group))
+		}
+		if tenants := emitResolveTenants(m.Tokens.Tenants); tenants != nil {
+			g.Add(tenants)
 		}
 		// if err := in.Err(); err != nil {
 		// 	return nil, err
@@ -223,6 +228,8 @@ func emitResolve(f *Field) *jen.Statement {
 			member{"Example", text(f.Example)},
 			member{"KeepSlash", yes(f.Normalize == "keep_slash")},
 			member{"MinLength", number(f.MinLength)},
+			member{"Pattern", text(f.Pattern)},
+			member{"Must", text(f.Must)},
 		),
 	)
 }

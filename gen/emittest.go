@@ -25,6 +25,8 @@ func emitTest(m *Model, importPath string) *jen.File {
 		member{"IDTokenShaped", yes(m.Tokens.IDTokenShaped != "")},
 		member{"IssuerBound", yes(m.Tokens.Audience.IssuerBound)},
 		member{"OwnVerifier", yes(m.Tokens.Verifier != nil)},
+		member{"Opaque", emitTestOpaque(m)},
+		member{"Proxy", emitTestProxy(m)},
 		member{"Accept", emitTokenList(m.Test.Accept)},
 		member{"Reject", emitTokenList(m.Test.Reject)},
 	)
@@ -63,7 +65,7 @@ func emitTestValue(v TestValue) jen.Code {
 	switch v.Field.Type {
 	case spec.TypeVerifier:
 		return jen.Qual(providertestPath, "Verifier").Call(jen.Id("t"))
-	case spec.TypeUserMapper:
+	case spec.TypeUserMapper, spec.TypeParameters:
 		return nil
 	case spec.TypeList:
 		return texts(v.List)
@@ -84,6 +86,7 @@ func emitTokenList(tokens []spec.Token) jen.Code {
 			member{"Name", text(t.Name)},
 			member{"Header", emitObject(t.Header)},
 			member{"Claims", emitObject(t.Claims)},
+			member{"Profile", emitObject(t.Profile)},
 			member{"WantUser", emitObject(t.User)},
 			member{"Reason", reason},
 		)

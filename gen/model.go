@@ -32,11 +32,16 @@ type Model struct {
 	Issuer    Expression
 	Endpoints []Endpoint
 	Discovery []string
-	Tokens    Tokens
-	Claims    Claims
-	Scopes    Choice
-	Grants    Choice
-	Test      Test
+	// Upstream is the application at the provider; nil in mode direct.
+	Upstream *Upstream
+	// TokenMode says whose tokens clients get, in mode proxy.
+	TokenMode  string
+	ScopeWords []spec.ScopeWord
+	Tokens     Tokens
+	Claims     Claims
+	Scopes     Choice
+	Grants     Choice
+	Test       Test
 }
 
 // Field is one field of the generated Config.
@@ -50,7 +55,7 @@ type Field struct {
 
 // IsFunction tells whether the field is set by Go code only.
 func (f *Field) IsFunction() bool {
-	return f.Type == spec.TypeVerifier || f.Type == spec.TypeUserMapper
+	return f.Type == spec.TypeVerifier || f.Type == spec.TypeUserMapper || f.Type == spec.TypeParameters
 }
 
 // DefaultText is the default as a variable would hold it.
@@ -96,12 +101,15 @@ type Endpoint struct {
 // Tokens are the rules for tokens.
 type Tokens struct {
 	// Verifier is the field that checks tokens in place of the rules; nil where the rules do.
-	Verifier      *Field
+	Verifier *Field
+	// Check is how opaque tokens are checked at the provider; nil where tokens are no opaque ones.
+	Check         *OpaqueCheck
 	Issuers       []Expression
+	Tenants       *Tenants // nil where the issuer is the same for everybody
 	Algorithms    []string
 	Types         []string
 	Audience      Audience
-	Require       []spec.Requirement
+	Require       []Requirement
 	SharedSecrets []SharedSecret
 	IDTokenShaped string
 	OpaqueHint    string
@@ -180,7 +188,11 @@ func NewModel(s *spec.Spec) *Model {
 	m.values(s, scope)
 	m.Issuer = scope.expression(s.Issuer)
 	m.endpoints(s, scope)
+	m.upstream(s, scope)
 	m.tokens(s, scope)
+	m.check(s, scope)
+	m.tenants(s, scope)
+	m.requirements(s, scope)
 	m.claims(s)
 	m.Scopes = Choice{List: s.Scopes.Default, Field: m.field(s.Scopes.Field)}
 	m.Grants = Choice{List: s.Grants.Types, Field: m.field(s.Grants.Field)}
@@ -244,7 +256,7 @@ func (m *Model) endpoints(s *spec.Spec, scope *scope) {
 func (m *Model) tokens(s *spec.Spec, scope *scope) {
 	t := s.Tokens
 	m.Tokens = Tokens{
-		Verifier: m.field(t.Verifier), Algorithms: t.Algorithms, Types: t.Types, Require: t.Require,
+		Verifier: m.field(t.Verifier), Algorithms: t.Algorithms, Types: t.Types,
 		Audience: Audience{Audience: t.Audience}, IDTokenShaped: t.IDTokenShaped, OpaqueHint: t.OpaqueHint,
 	}
 	for _, issuer := range t.Issuers {
@@ -329,7 +341,9 @@ func newScope(s *spec.Spec) *scope {
 }
 
 // ownNames are the names that the generated functions use themselves.
-var ownNames = []string{"cfg", "err", "in", "info", "metadata", "oauth", "opts", "runtime", "time", "json", "verify"}
+var ownNames = []string{
+	"broker", "cfg", "err", "in", "info", "metadata", "oauth", "opts", "runtime", "tenants", "time", "json", "verify",
+}
 
 // localName is the local variable for something with a name in the spec and, where that is not right, one in Go.
 func localName(goName, name string) string { return names.Local(cmp.Or(goName, name)) }
@@ -345,6 +359,13 @@ func safeLocal(name string) string {
 func (sc *scope) expression(template string) Expression {
 	e := Expression{Template: sc.readable(template)}
 	for _, part := range parse(template) {
+		if sc.placeholder(part.Ref) {
+			part = spec.Part{Text: "{" + part.Ref + "}"}
+		}
+		if n := len(e.Parts); part.Ref == "" && n > 0 && e.Parts[n-1].Local == "" {
+			e.Parts[n-1].Text += part.Text
+			continue
+		}
 		e.Parts = append(e.Parts, Part{Text: part.Text, Local: sc.local[part.Ref]})
 	}
 	return e

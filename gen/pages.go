@@ -117,6 +117,7 @@ func providerPage(m *Model, importPath string) File {
 	p.configuration(m)
 	p.heading(2, "In Go")
 	p.example(m, importPath)
+	p.upstreamFacts(m)
 	p.heading(2, "Endpoints")
 	p.row("endpoint", "URL")
 	p.row("---", "---")
@@ -141,15 +142,7 @@ func (p *page) facts(m *Model, importPath string) {
 	p.row("package", code(path.Join(importPath, m.Name)))
 	p.row("mode", markdown(m.Mode))
 	p.row("issuer", code(m.Issuer.Template))
-	if m.Tokens.Verifier != nil {
-		p.row("tokens", "checked by the function "+code(m.Tokens.Verifier.Go))
-	} else {
-		p.row("tokens", "signed JWTs: "+codes(m.Tokens.Algorithms))
-		p.row("audience", audienceText(&m.Tokens.Audience))
-	}
-	for _, r := range m.Tokens.Require {
-		p.row("also required", requirementText(r))
-	}
+	p.tokenFacts(m)
 	if len(m.Scopes.List) > 0 {
 		p.row("scopes", codes(m.Scopes.List))
 	}
@@ -190,11 +183,19 @@ func audienceText(a *Audience) string {
 	return text
 }
 
-func requirementText(r spec.Requirement) string {
-	if len(r.AnyOf) == 0 {
-		return "the claim " + code(r.Claim)
+func requirementText(r Requirement) string {
+	values := slices.Clone(r.AnyOf)
+	for _, e := range r.Values {
+		values = append(values, e.Template)
 	}
-	return "the claim " + code(r.Claim) + " with " + codes(r.AnyOf)
+	text := "the claim " + code(r.Claim)
+	if len(values) > 0 {
+		text += " with " + codes(values)
+	}
+	if r.WhenSet {
+		text += ", where that is set"
+	}
+	return text
 }
 
 func (p *page) configuration(m *Model) {
@@ -231,6 +232,11 @@ func (p *page) example(m *Model, importPath string) {
 			value = f.Local
 		}
 		p.line("\t", f.Go, ":", strings.Repeat(" ", 1+width-len(f.Go)), value, ",")
+	}
+	for i := range m.Fields {
+		if f := &m.Fields[i]; f.Type == spec.TypeSecret && f.Required && f.Env != "" {
+			p.line("\t// ", f.Go, " comes from ", f.Env, ": a secret does not belong into code")
+		}
 	}
 	p.line("})")
 	p.line("```")

@@ -62,6 +62,26 @@ var words = compileWords(map[string]word{
 		rule: "type-header", pattern: `^[!-~]+$`,
 		must: "a typ header, such as at+jwt",
 	},
+	"pattern": {
+		rule: "pattern", pattern: `^[ -~]+$`, valid: validPattern,
+		must: "a regular expression (RE2)",
+	},
+	"parameter": {
+		rule: "parameter", pattern: `^[A-Za-z0-9._~-]{1,64}$`,
+		must: "a parameter's name: letters, digits and ._~-",
+	},
+	"header_name": {
+		rule: "header-name", pattern: `^[A-Za-z0-9-]{1,64}$`, valid: validHeaderName,
+		must: "the name of a header that is free to be set: not Authorization, Cookie, Host, Content-Type or Content-Length",
+	},
+	"header_value": {
+		rule: "header-value", pattern: `^[ -~]+$`,
+		must: "printable ASCII",
+	},
+	"error_code": {
+		rule: "error-code", pattern: `^[a-z_]{1,64}$`,
+		must: "an error code: small letters and underscores",
+	},
 })
 
 // compileWords gives the words without a check of their own that of their pattern.
@@ -77,6 +97,21 @@ func compileWords(words map[string]word) map[string]word {
 func validDocsURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil
+}
+
+func validPattern(s string) bool {
+	_, err := regexp.Compile("^(?:" + s + ")$")
+	return err == nil
+}
+
+// validHeaderName keeps out the headers that requests need for themselves.
+func validHeaderName(s string) bool {
+	switch strings.ToLower(s) {
+	case "authorization", "cookie", "host", "content-type", "content-length":
+		return false
+	default:
+		return true
+	}
 }
 
 func validDate(s string) bool {
@@ -119,10 +154,16 @@ func (d *Document) checkTags() {
 	for _, failure := range failures {
 		_, path, _ := strings.Cut(failure.Namespace(), ".")
 		path = strings.ReplaceAll(path, ".-", "")
-		if d.known(path) {
+		if d.known(path) && d.present(path) {
 			d.tagFailure(path, failure)
 		}
 	}
+}
+
+// present tells whether the mapping that holds a path is in the file. What an absent one lacks is nobody's mistake.
+func (d *Document) present(path string) bool {
+	cut := strings.LastIndexByte(path, '.')
+	return cut < 0 || d.has(path[:cut])
 }
 
 func asFailures(err error, into *validator.ValidationErrors) bool {
@@ -147,8 +188,11 @@ func (d *Document) tagFailure(path string, failure validator.FieldError) {
 	case "min":
 		d.tooFew(path, failure)
 	default:
-		w := words[tag]
-		d.reportf(w.rule, path, "%s must be %s, not %q", name, w.must, failure.Value())
+		report, w := d.reportf, words[tag]
+		if failure.StructField() == "Name" && failure.Field() == "-" {
+			report = d.reportKeyf // the name is the key
+		}
+		report(w.rule, path, "%s must be %s, not %q", name, w.must, failure.Value())
 	}
 }
 

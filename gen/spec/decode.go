@@ -135,6 +135,10 @@ func (d *Document) structure(node *yaml.Node, into reflect.Value, path string) {
 		d.value(node, into.FieldByIndex(short.field.Index), fieldPath, short.field.Tag)
 		return
 	}
+	if len(fields) == 0 { // nothing but a bare value can stand here
+		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", naming(path), kindName(node))
+		return
+	}
 	d.mapping(node, path, func(key, value *yaml.Node) {
 		field, ok := fields[key.Value]
 		if !ok {

@@ -7,7 +7,9 @@ import (
 )
 
 // isFunction tells whether the field is set by Go code only.
-func (f *Field) isFunction() bool { return f.Type == TypeVerifier || f.Type == TypeUserMapper }
+func (f *Field) isFunction() bool {
+	return f.Type == TypeVerifier || f.Type == TypeUserMapper || f.Type == TypeParameters
+}
 
 // isText tells whether the field resolves to one text that may be shown.
 func (f *Field) isText() bool {
@@ -30,6 +32,9 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 	if value == "" {
 		return "", true
 	}
+	if f.Pattern != "" && !f.matches(value) {
+		return f.Must, false
+	}
 	switch f.Type {
 	case TypeURL:
 		u, err := url.Parse(value)
@@ -47,6 +52,12 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 	default:
 		return "", true
 	}
+}
+
+// matches tells whether the field's pattern, if it is one, describes a value.
+func (f *Field) matches(value string) bool {
+	pattern, err := regexp.Compile("^(?:" + f.Pattern + ")$")
+	return err != nil || pattern.MatchString(value)
 }
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*(:[0-9]{1,5})?$`)

@@ -47,7 +47,7 @@ func Reference() []Section {
 			})
 		}
 		for _, f := range fieldsOf(t) {
-			if inner, suffix, ok := structOf(f.field); ok {
+			if inner, suffix, ok := structOf(f.field); ok && len(fieldsOf(inner)) > 0 {
 				visit(inner, join(path, f.key)+suffix)
 			}
 		}
@@ -60,8 +60,12 @@ func kindOf(f reflect.StructField) string {
 	switch {
 	case f.Type == reflect.TypeFor[Many]():
 		return "text, or list of texts"
+	case f.Tag.Get("keyed") != "" && len(fieldsOf(f.Type.Elem())) == 0:
+		return "texts by name"
 	case f.Tag.Get("keyed") != "":
 		return "mapping by name"
+	case f.Type == reflect.TypeFor[[]int]():
+		return "list of numbers"
 	}
 	switch f.Type.Kind() {
 	case reflect.String:

@@ -40,11 +40,20 @@ func (c *checker) tokens() {
 		c.reportKeyf("format-verifier", "tokens.verifier", "tokens have a format or a verifier, not both")
 	case t.Verifier != "":
 		c.verifier(t)
+	case t.Format == "opaque":
+		c.opaque(t)
 	default:
 		c.signatures(t)
 	}
+	c.notOpaque(t)
+	c.tokenMode(t)
+	c.tenants(&t.Tenants)
+	c.requirements(t.Require)
 	for i, issuer := range t.Issuers {
 		path := fmt.Sprintf("tokens.issuers[%d]", i)
+		if ValidHost(issuer) { // compared, never fetched: Google's older tokens have no scheme there
+			continue
+		}
 		if open, _ := c.template(issuer, path, anIssuer); open {
 			c.reportf("issuer-optional", path, "an issuer may be empty: then tokens of every issuer would have to do")
 		}
@@ -60,7 +69,9 @@ func (c *checker) verifier(t *Tokens) {
 	if f := c.typed("verifier-type", t.Verifier, "tokens.verifier", TypeVerifier); f != nil && !f.Required {
 		c.reportf("verifier-optional", "tokens.verifier", "%s must be required: without it nothing would check tokens", f.Name)
 	}
-	for _, key := range []string{"algorithms", "types", "issuers", "require", "shared_secrets", "id_token_shaped", "opaque_hint"} {
+	for _, key := range []string{
+		"algorithms", "types", "issuers", "tenants", "require", "shared_secrets", "id_token_shaped", "opaque_hint",
+	} {
 		if c.has("tokens." + key) {
 			c.reportKeyf("verifier-rules", "tokens."+key, "%q does nothing here: the verifier makes its own rules", key)
 		}
@@ -126,6 +137,10 @@ func (c *checker) audience(a *Audience) {
 	}
 	t := &c.Spec.Tokens
 	if t.Verifier != "" || !c.known("tokens") || !c.known(path) || !c.has("tokens") {
+		return
+	}
+	if t.Format == "opaque" {
+		c.binding(&t.Binding, a.Otherwise != "" || len(a.Is) > 0 && !open || !good)
 		return
 	}
 	switch {
@@ -227,6 +242,9 @@ func (c *checker) scopes() {
 		if len(s.Default) > 0 {
 			c.reportKeyf("scopes-both", "scopes.default", "scopes have a default or a field: give the default to the config field %s", s.Field)
 		}
+	}
+	if c.Spec.Mode == "direct" && c.has("scopes.words") {
+		c.reportKeyf("proxy-only", "scopes.words", "words are for mode proxy: clients of this provider are asked by the provider itself")
 	}
 	if c.Spec.Grants.Field != "" {
 		c.typed("list-field-type", c.Spec.Grants.Field, "grants.field", TypeList)

@@ -1,7 +1,7 @@
 package spec
 
 import (
-	_ "embed" // the comments of the types are the schema's descriptions
+	"embed"
 	"encoding/json"
 	"go/ast"
 	"go/parser"
@@ -12,8 +12,10 @@ import (
 	"strings"
 )
 
-//go:embed types.go
-var typesSource string
+// sources are the files with the types: their comments are the schema's descriptions.
+//
+//go:embed types.go typesproxy.go
+var sources embed.FS
 
 // object is a JSON object with its members in order.
 type object []entry
@@ -195,12 +197,15 @@ func number(rules []string) object {
 
 // reference points to a type's definition, with the bare value that may stand in its place.
 func (s *schema) reference(t reflect.Type) object {
+	short, _, ok := shorthandOf(t)
+	if ok && len(fieldsOf(t)) == 0 { // nothing but the bare value can stand there
+		return s.field(t, short.field)
+	}
 	if !s.definitions[t.Name()] {
 		s.definitions[t.Name()] = true
 		s.pending = append(s.pending, t)
 	}
 	target := object{{"$ref", "#/$defs/" + t.Name()}}
-	short, _, ok := shorthandOf(t)
 	if !ok {
 		return target
 	}
@@ -210,10 +215,10 @@ func (s *schema) reference(t reflect.Type) object {
 func (s *schema) list(t reflect.Type, tag reflect.StructTag, rules []string) object {
 	own, entries := dive(rules)
 	items := s.value(t.Elem(), tag, entries)
-	if tag.Get("keyed") != "" {
+	if key := tag.Get("keyed"); key != "" {
 		return object{
 			{"type", "object"},
-			{"propertyNames", object{{"pattern", words["field_name"].pattern}}},
+			{"propertyNames", object{{"pattern", keyPattern(t.Elem(), key)}}},
 			{"additionalProperties", items},
 		}
 	}
@@ -237,13 +242,35 @@ func (s *schema) list(t reflect.Type, tag reflect.StructTag, rules []string) obj
 	return o
 }
 
+// keyPattern is what the keys of a mapping by name match.
+func keyPattern(t reflect.Type, key string) string {
+	field, _ := t.FieldByName(key)
+	for _, rule := range validations(field) {
+		if pattern := words[rule].pattern; pattern != "" {
+			return pattern
+		}
+	}
+	return ""
+}
+
 // typeDocs reads the comments of the types and their fields: "Spec" and "Spec.Name" to text.
 func typeDocs() map[string]string {
 	docs := map[string]string{}
-	file, err := parser.ParseFile(token.NewFileSet(), "types.go", typesSource, parser.ParseComments)
-	if err != nil {
-		panic(err) // it has been compiled
+	for _, name := range []string{"types.go", "typesproxy.go"} {
+		source, err := sources.ReadFile(name)
+		if err != nil {
+			panic(err) // it has been embedded
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
+		if err != nil {
+			panic(err) // it has been compiled
+		}
+		addDocs(docs, file)
 	}
+	return docs
+}
+
+func addDocs(docs map[string]string, file *ast.File) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		declaration, ok := n.(*ast.GenDecl)
 		if !ok || len(declaration.Specs) != 1 {
@@ -262,7 +289,6 @@ func typeDocs() map[string]string {
 		}
 		return true
 	})
-	return docs
 }
 
 // predicate is a type's comment without its subject: "One provider." for "Spec is one provider."

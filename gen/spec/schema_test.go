@@ -16,8 +16,9 @@ import (
 
 // form are the rules that the schema knows too: an editor reports them while a spec is typed.
 var form = []string{
-	"claim-path", "date", "docs-url", "duplicate-key", "empty", "empty-file", "empty-value", "env-name", "field-name", "go-name",
-	"missing-key", "negative-number", "not-a-mapping", "one-line", "package-name", "refused-value", "repeated-entry", "scope",
+	"claim-path", "date", "docs-url", "duplicate-key", "empty", "empty-file", "empty-value", "env-name", "error-code",
+	"field-name", "go-name", "header-value", "missing-key", "negative-number", "not-a-mapping", "one-line", "package-name",
+	"parameter", "refused-value", "repeated-entry", "scope",
 	"too-few", "type-header", "unknown-key", "unknown-value", "unquoted", "version", "wrong-kind",
 }
 

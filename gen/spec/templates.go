@@ -221,7 +221,7 @@ func (c *checker) reference(name, path string) bool {
 	case TypeSecret:
 		c.reportf("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
 		return false
-	case TypeList, TypeVerifier, TypeUserMapper:
+	case TypeList, TypeVerifier, TypeUserMapper, TypeParameters:
 		c.reportf("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
 		return false
 	}

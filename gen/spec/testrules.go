@@ -42,6 +42,12 @@ func (c *checker) test() {
 }
 
 func (c *checker) testToken(t *Token, path string, seen map[string]bool) {
+	if len(t.Header) > 0 && c.Spec.Tokens.Format == "opaque" {
+		c.reportKeyf("test-header", path+".header", "an opaque token has no header")
+	}
+	if len(t.Profile) > 0 && !c.has("tokens.profile") && c.known("tokens") {
+		c.reportKeyf("test-profile", path+".profile", "the provider is not asked for a profile: tokens have no `profile`")
+	}
 	if seen[t.Name] && t.Name != "" {
 		c.reportf("test-name", path+".name", "there is a token %q already", t.Name)
 	}

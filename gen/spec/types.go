@@ -15,7 +15,8 @@ type Spec struct {
 	Name string `yaml:"name" validate:"required,package_name"`
 	// Name for people. It starts every message about the configuration.
 	Title string `yaml:"title" validate:"required"`
-	// direct: clients register at the provider and get their tokens there; this server verifies them.
+	// direct: clients register at the provider and get their tokens there; this server verifies them. proxy: the provider
+	// knows one application that somebody registered; clients register at this server, which stands between.
 	Mode string `yaml:"mode" validate:"required,enum=mode"`
 	// What people read about the provider.
 	Docs Docs `yaml:"docs" validate:"required"`
@@ -30,6 +31,8 @@ type Spec struct {
 	Issuer string `yaml:"issuer" validate:"required"`
 	// Templates of the provider's URLs.
 	Endpoints Endpoints `yaml:"endpoints" validate:"required"`
+	// The application that is registered at the provider, in mode proxy.
+	Upstream Upstream `yaml:"upstream"`
 	// The well-known documents that the provider really serves, best first. oauth: RFC 8414, between host and path
 	// of the issuer; oauth_appended: the same document behind the path; oidc: OpenID Connect Discovery, behind the
 	// path; oidc_inserted: that document between host and path. Without any, metadata is put together from
@@ -76,7 +79,7 @@ type Field struct {
 	// string: any text. url: an https URL (http for loopback hosts). host: a host name, with a port where needed.
 	// segment: one path segment, escaped. label: one DNS label. secret: a text that is never printed. list: texts,
 	// in a variable separated by commas or spaces. verifier: a Go function that checks tokens. user_mapper: a Go
-	// function that maps claims to the user.
+	// function that maps claims to the user. parameters: a Go map of request parameters.
 	Type string `yaml:"type" validate:"required,enum=field_type"`
 	// Whether the provider cannot work without it.
 	Required bool `yaml:"required"`
@@ -88,6 +91,10 @@ type Field struct {
 	Normalize string `yaml:"normalize" validate:"omitempty,enum=normalize"`
 	// For secret: the least number of bytes.
 	MinLength int `yaml:"min_length" validate:"min=0"`
+	// For text: a regular expression (RE2) that the whole value must match. Needs must.
+	Pattern string `yaml:"pattern" validate:"omitempty,pattern"`
+	// What pattern asks for, in words that follow "must be": a GUID.
+	Must string `yaml:"must"`
 	// A value as people would write it. It is shown where a value cannot be read, and the generated test uses it.
 	Example string `yaml:"example"`
 	// Message in place of the usual one when a required field is missing.
@@ -140,7 +147,8 @@ type Endpoints struct {
 
 // Tokens says how an access token for this server is told from everything else.
 type Tokens struct {
-	// jwt: tokens are signed JWTs, verified with the key set.
+	// jwt: tokens are signed JWTs, verified with the key set. opaque: only the provider can read them; it is asked as check
+	// says.
 	Format string `yaml:"format" validate:"omitempty,enum=format"`
 	// In place of format: the config field of type verifier that checks tokens. All other rules are then its own.
 	Verifier string `yaml:"verifier"`
@@ -148,8 +156,26 @@ type Tokens struct {
 	Algorithms []string `yaml:"algorithms" validate:"unique,dive,enum=algorithm"`
 	// The accepted typ headers. Without any: JWT, at+jwt and none at all.
 	Types []string `yaml:"types" validate:"unique,dive,required,printable"`
+	// For opaque: where the provider is asked. introspection: at the introspection endpoint (RFC 7662). tokeninfo: at the
+	// tokeninfo endpoint. userinfo: at the userinfo endpoint.
+	Check string `yaml:"check" validate:"omitempty,enum=check"`
+	// How the introspection endpoint is asked.
+	Introspection Introspection `yaml:"introspection"`
+	// How the tokeninfo endpoint is asked.
+	TokenInfo TokenInfo `yaml:"tokeninfo"`
+	// How the userinfo endpoint is asked about tokens.
+	UserInfo UserInfo `yaml:"userinfo"`
+	// For opaque: the user's profile, where what the provider says of a token lacks it.
+	Profile Profile `yaml:"profile"`
+	// For opaque: what ties a token to this server.
+	Binding Binding `yaml:"binding"`
+	// In mode proxy: whose access tokens clients get. sealed, the default: this server's own, with the provider's inside.
+	// passthrough: the provider's, which must be JWTs for this server.
+	Mode string `yaml:"mode" validate:"omitempty,enum=token_mode"`
 	// Templates of all accepted iss values, where there are several. issuer is one of them.
 	Issuers []string `yaml:"issuers" validate:"omitempty,min=2,unique,dive,required"`
+	// Issuers that differ by tenant.
+	Tenants Tenants `yaml:"tenants"`
 	// What the token's aud must hold.
 	Audience Audience `yaml:"audience"`
 	// Claims that tell an access token for this server from the provider's other tokens.
@@ -186,6 +212,9 @@ type Requirement struct {
 	Claim string `yaml:"claim" validate:"required,claim_path"`
 	// The accepted values. Without any, every value but null, false and the empty text.
 	AnyOf []string `yaml:"any_of" validate:"omitempty,min=1,unique,dive,required"`
+	// In place of any_of: template or templates of the accepted values. While the configuration leaves them all empty,
+	// nothing is required.
+	Is Many `yaml:"is" validate:"dive,required"`
 	// Explains a refusal in the log.
 	Hint string `yaml:"hint"`
 }
@@ -263,6 +292,8 @@ type Scopes struct {
 	Claim Many `yaml:"claim" validate:"omitempty,unique,dive,claim_path"`
 	// What separates scopes in a text.
 	Separator string `yaml:"separator" validate:"omitempty,enum=separator"`
+	// In mode proxy: what scopes allow, in words for the page on which users are asked.
+	Words []ScopeWord `yaml:"words" validate:"dive" keyed:"Name"`
 }
 
 // Grants are the grants that a provider offers.
@@ -290,8 +321,11 @@ type Token struct {
 	Name string `yaml:"name" validate:"required"`
 	// Members of the JOSE header that differ from the usual.
 	Header Object `yaml:"header"`
-	// Claims. {issuer}, {resource} and {audience} stand for the test's own; null leaves a claim out.
+	// Claims; of an opaque token those of the provider's answer about it. {issuer}, {resource} and {audience} stand for
+	// the test's own; null leaves a claim out.
 	Claims Object `yaml:"claims"`
+	// The user's profile, where the provider is asked for one.
+	Profile Object `yaml:"profile"`
 	// In accept: the user that must come out, as JSON.
 	User Object `yaml:"user"`
 	// In reject: why.

@@ -25,6 +25,7 @@ func Validate(d *Document) problem.List {
 	c.groups()
 	c.derived()
 	c.endpoints()
+	c.upstream()
 	c.tokens()
 	c.claims()
 	c.scopes()
@@ -49,7 +50,7 @@ type checker struct {
 // reserved are package names that generated code could not use, or that would be confused with its imports.
 var reserved = []string{
 	"all", "internal", "main", "testdata", "vendor",
-	"http", "json", "metadata", "oauth", "providertest", "runtime", "testing", "time", "verify",
+	"broker", "http", "json", "metadata", "oauth", "providertest", "runtime", "testing", "time", "verify",
 }
 
 // CheckName tells why a name cannot be a provider's.
@@ -123,6 +124,12 @@ func (c *checker) fieldKeys(f *Field, path string) {
 	if f.MinLength != 0 && f.Type != TypeSecret {
 		c.reportKeyf("min-length-type", path+".min_length", "min_length is for fields of type secret; %s is a %s", f.Name, f.Type)
 	}
+	switch {
+	case f.Pattern != "" && !f.isText():
+		c.reportKeyf("pattern-type", path+".pattern", "pattern is for fields that are text; %s is a %s", f.Name, f.Type)
+	case (f.Pattern == "") != (f.Must == "") && c.known(path+".pattern") && c.known(path+".must"):
+		c.reportf("pattern-must", path, "pattern and must go together: what the value has to be, for the program and for people")
+	}
 	if f.Missing != "" && !f.Required {
 		c.reportKeyf("missing-optional", path+".missing", "missing is for required fields; %s is optional", f.Name)
 	}
@@ -138,7 +145,7 @@ func (c *checker) fieldKeys(f *Field, path string) {
 	if f.isFunction() {
 		for _, key := range []string{"env", "default", "example"} {
 			if c.has(path + "." + key) {
-				c.reportKeyf("function-field", path+"."+key, "%s is a Go function: it cannot have %s", f.Name, key)
+				c.reportKeyf("function-field", path+"."+key, "%s is set by Go code only: it cannot have %s", f.Name, key)
 			}
 		}
 	}

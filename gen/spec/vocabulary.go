@@ -10,19 +10,15 @@ type vocabulary struct {
 // vocabularies are the sets that the enum rule of a validate tag names.
 var vocabularies = map[string]vocabulary{
 	"mode": {
-		words: []string{"direct"},
-		refused: map[string]string{
-			"proxy": "this version describes providers at which clients register themselves",
-		},
+		words: []string{"direct", "proxy"},
 	},
 	"discovery":  {words: []string{"oauth", "oauth_appended", "oidc", "oidc_inserted"}},
 	"field_type": {words: fieldTypes},
 	"normalize":  {words: []string{"trim_slash", "keep_slash"}},
 	"format": {
-		words: []string{"jwt"},
+		words: []string{"jwt", "opaque"},
 		refused: map[string]string{
-			"opaque": "this version verifies signed JWTs, or calls a verifier; an opaque token can only be checked at the provider",
-			"either": "this version verifies signed JWTs, or calls a verifier; an opaque token can only be checked at the provider",
+			"either": "whoever sends the token would choose how it is checked: say which kind the provider issues for this server",
 		},
 	},
 	"algorithm": {
@@ -54,7 +50,31 @@ var vocabularies = map[string]vocabulary{
 	"reason": {words: []string{
 		"not_a_jwt", "malformed_token", "algorithm_not_allowed", "critical_header", "token_type", "unknown_key",
 		"bad_signature", "issuer", "audience", "expired", "not_yet_valid", "invalid_time", "claim",
-		"sender_constrained", "refused_by_verifier", "configuration_missing",
+		"sender_constrained", "refused_by_verifier", "configuration_missing", "inactive",
+	}},
+	"check":      {words: []string{"introspection", "tokeninfo", "userinfo"}},
+	"token_mode": {words: []string{"sealed", "passthrough"}},
+	"token_in": {
+		words: []string{"form", "json", "header"},
+		refused: map[string]string{
+			"query": "a token in a URL stands in the access logs of everything on its way (RFC 9700 section 4.3.2)",
+		},
+	},
+	"expiry_format": {words: []string{"seconds", "seconds_from_now", "rfc3339"}},
+	"endpoint_auth": {words: []string{"client_secret_basic", "client_secret_post", "bearer", "none"}},
+	"client_auth": {
+		words: []string{"client_secret_basic", "client_secret_post"},
+		refused: map[string]string{
+			"none":            "leave client_secret out: then the client id alone is sent",
+			"private_key_jwt": "this version authenticates with a client secret",
+		},
+	},
+	"code_protection": {words: []string{"pkce", "nonce", "none"}},
+	"resource":        {words: []string{"strip", "forward", "scope"}},
+	"revocation":      {words: []string{"rfc7009", "github"}},
+	"token_error": {words: []string{
+		"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
+		"access_denied", "server_error", "temporarily_unavailable", "invalid_target",
 	}},
 }
 
@@ -69,8 +89,10 @@ const (
 	TypeList       = "list"
 	TypeVerifier   = "verifier"
 	TypeUserMapper = "user_mapper"
+	TypeParameters = "parameters"
 )
 
 var fieldTypes = []string{
 	TypeString, TypeURL, TypeHost, TypeSegment, TypeLabel, TypeSecret, TypeList, TypeVerifier, TypeUserMapper,
+	TypeParameters,
 }

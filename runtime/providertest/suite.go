@@ -31,6 +31,10 @@ type Suite struct {
 	// OwnVerifier says that tokens are checked by [Verifier] in place of the operator's function: then only what the runtime
 	// checks itself is tested.
 	OwnVerifier bool
+	// Opaque says how opaque tokens are checked at the provider. Algorithms, headers and signatures mean nothing then.
+	Opaque *Opaque
+	// Proxy says what a provider in mode proxy gets to see of a server in front of it.
+	Proxy *Proxy
 	// Accept are tokens that must pass. At least one is required; the added tests are variations of the first.
 	Accept []Token
 	// Reject are tokens that must not pass.
@@ -48,8 +52,10 @@ type Token struct {
 	// Header are members of the JOSE header; nil leaves a member out. Without an alg the token is signed with the first of
 	// the suite's algorithms.
 	Header map[string]any
-	// Claims are claims; nil leaves a claim out.
+	// Claims are claims; nil leaves a claim out. Of an opaque token they are the provider's answer about it.
 	Claims map[string]any
+	// Profile is what stands in the user's profile beside the user's identifier.
+	Profile map[string]any
 	// WantUser is the user that an accepted token must give, in the form of [oauth.UserInfo]'s JSON.
 	WantUser map[string]any
 	// Reason is why a token must be refused; empty accepts any reason.
@@ -73,10 +79,18 @@ func Run(t *testing.T, suite Suite) {
 	}
 	w := newWorld(t, suite)
 	for _, token := range suite.Accept {
-		t.Run("accepts "+token.Name, func(t *testing.T) {
-			t.Parallel()
-			w.accepts(t, token)
-		})
+		if suite.Opaque == nil || !suite.Opaque.Exchange {
+			t.Run("accepts "+token.Name, func(t *testing.T) {
+				t.Parallel()
+				w.accepts(t, token)
+			})
+		}
+		if suite.Proxy != nil {
+			t.Run("logs in with "+token.Name, func(t *testing.T) {
+				t.Parallel()
+				w.logsIn(t, token)
+			})
+		}
 	}
 	for _, token := range suite.Reject {
 		t.Run("rejects "+token.Name, func(t *testing.T) {
@@ -84,13 +98,17 @@ func Run(t *testing.T, suite Suite) {
 			w.rejects(t, w.sign(t, token), token.Reason)
 		})
 	}
+	w.checkMetadata(t)
+	if suite.Opaque != nil {
+		w.checkOpaque(t)
+		return
+	}
 	w.checkClaims(t)
 	if !suite.OwnVerifier {
 		w.checkAlgorithms(t)
 		w.checkForgeries(t)
 		w.checkOutage(t)
 	}
-	w.checkMetadata(t)
 }
 
 func (w *world) accepts(t *testing.T, token Token) {

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,9 +32,13 @@ type world struct {
 
 func newWorld(t *testing.T, suite Suite) *world {
 	t.Helper()
-	w := &world{suite: suite, keys: map[string]*jose.SigningKey{}, fake: &fake{documents: map[string][]byte{}}}
+	w := &world{suite: suite, keys: map[string]*jose.SigningKey{}, fake: newFake()}
 	w.provider = w.newProvider(t, w.fake)
 	w.description = w.provider.Describe()
+	if suite.Opaque != nil {
+		w.serveOpaque()
+		return w
+	}
 	for _, algorithm := range w.oneOfEachKind() {
 		w.keys[algorithm] = w.newKey(t, algorithm, "key-"+algorithm)
 	}
@@ -124,20 +130,69 @@ func (w *world) publish(t *testing.T) {
 }
 
 // fake answers the provider's requests from memory.
-type fake struct{ documents map[string][]byte }
+type fake struct {
+	documents map[string][]byte
+
+	mu       sync.Mutex
+	handlers map[string]http.HandlerFunc // by address without query
+	tokens   map[string]issued
+}
+
+func newFake() *fake {
+	return &fake{documents: map[string][]byte{}, handlers: map[string]http.HandlerFunc{}, tokens: map[string]issued{}}
+}
+
+// serve answers requests for an address.
+func (f *fake) serve(address string, handler http.HandlerFunc) {
+	address, _, _ = strings.Cut(address, "?")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.handlers[address] = handler
+}
+
+// keep remembers an opaque token and returns it.
+func (f *fake) keep(token issued) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name := fmt.Sprintf("opaque-token-of-the-fake-%06d", len(f.tokens))
+	f.tokens[name] = token
+	return name
+}
+
+func (f *fake) known(name string) (issued, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	token, ok := f.tokens[name]
+	return token, ok
+}
 
 // RoundTrip implements [http.RoundTripper].
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, ok := f.documents[r.URL.String()]
-	status := http.StatusOK
-	if !ok || r.Method != http.MethodGet {
-		status, body = http.StatusNotFound, []byte(`{}`)
+	address, _, _ := strings.Cut(r.URL.String(), "?")
+	f.mu.Lock()
+	handler := f.handlers[address]
+	f.mu.Unlock()
+	if handler != nil {
+		recorder := httptest.NewRecorder()
+		if r.Body == nil {
+			r.Body = http.NoBody
+		}
+		handler(recorder, r)
+		return respond(r, recorder.Code, recorder.Header().Get("Content-Type"), recorder.Body.Bytes()), nil
 	}
+	body, ok := f.documents[r.URL.String()]
+	if !ok || r.Method != http.MethodGet {
+		return respond(r, http.StatusNotFound, "application/json", []byte(`{}`)), nil
+	}
+	return respond(r, http.StatusOK, "application/json", body), nil
+}
+
+func respond(r *http.Request, status int, contentType string, body []byte) *http.Response {
 	return &http.Response{
 		Status: fmt.Sprint(status, " ", http.StatusText(status)), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{"Content-Type": {"application/json"}}, ContentLength: int64(len(body)),
+		Header: http.Header{"Content-Type": {contentType}}, ContentLength: int64(len(body)),
 		Body: io.NopCloser(bytes.NewReader(body)), Request: r,
-	}, nil
+	}
 }
 
 // audience is what a correct token names: the configured audience, else the server. Where tokens need none they have none.
@@ -191,13 +246,18 @@ func (w *world) claims(token Token) map[string]any {
 	return claims
 }
 
-// audiencePath is the way down to the claim with the audience. A backslash keeps a dot in a name.
+// audiencePath is the way down to the claim with the audience.
 func (w *world) audiencePath() []string {
 	if w.suite.AudienceClaim == "" {
 		return []string{"aud"}
 	}
+	return split(w.suite.AudienceClaim)
+}
+
+// split is the way down to a claim. A backslash keeps a dot in a name.
+func split(claim string) []string {
 	const dot = "\x00"
-	names := strings.Split(strings.ReplaceAll(w.suite.AudienceClaim, `\.`, dot), ".")
+	names := strings.Split(strings.ReplaceAll(claim, `\.`, dot), ".")
 	for i := range names {
 		names[i] = strings.ReplaceAll(names[i], dot, ".")
 	}
@@ -235,9 +295,12 @@ func (w *world) key(t *testing.T, token Token) *jose.SigningKey {
 	return key
 }
 
-// sign returns a token, signed.
+// sign returns a token: signed, or one that the fake knows.
 func (w *world) sign(t *testing.T, token Token) string {
 	t.Helper()
+	if w.suite.Opaque != nil {
+		return w.issue(t, token)
+	}
 	return w.signWith(t, w.key(t, token), token)
 }
 

@@ -5,6 +5,9 @@
 package all
 
 import (
+	"github.com/latchkey-auth/latchkey/gen/internal/golden/providers/larder"
+	"github.com/latchkey-auth/latchkey/gen/internal/golden/providers/pantry"
+	"github.com/latchkey-auth/latchkey/gen/internal/golden/providers/scullery"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 )
@@ -53,6 +56,9 @@ func Providers() []Provider {
 	return []Provider{
 		hostileProvider(),
 		kitchenProvider(),
+		larderProvider(),
+		pantryProvider(),
+		sculleryProvider(),
 	}
 }
 
@@ -203,6 +209,167 @@ func kitchenProvider() Provider {
 				Type:   "user_mapper",
 				Doc:    "Maps users.",
 			},
+		},
+	}
+}
+
+func larderProvider() Provider {
+	return Provider{
+		Name:    "larder",
+		Title:   "Larder",
+		Mode:    oauth.Proxy,
+		Summary: "A provider that does not exist, with opaque tokens that only its users can tell apart.",
+		Issuer:  "https://{tenant}.larder.example.com",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://{tenant}.larder.example.com/authorize",
+			Token:         "https://{tenant}.larder.example.com/token",
+			UserInfo:      "https://{tenant}.larder.example.com/me",
+			Revocation:    "https://{tenant}.larder.example.com/revoke",
+		},
+		Fields: []Field{
+			{
+				Name:    "tenant",
+				GoName:  "Tenant",
+				Type:    "label",
+				Env:     "LARDER_TENANT",
+				Default: "acme",
+				Doc:     "The tenant.",
+			},
+			{
+				Name:     "appId",
+				GoName:   "AppID",
+				Type:     "string",
+				Env:      "LARDER_APP_ID",
+				Example:  "larder-app",
+				Doc:      "The application.",
+				Required: true,
+			},
+			{
+				Name:     "appKey",
+				GoName:   "AppKey",
+				Type:     "secret",
+				Env:      "LARDER_APP_KEY",
+				Doc:      "Its secret.",
+				Required: true,
+				Secret:   true,
+			},
+			{
+				Name:    "house",
+				GoName:  "House",
+				Type:    "string",
+				Example: "north",
+				Doc:     "Asked for at the login.",
+			},
+			{
+				Name:    "method",
+				GoName:  "Method",
+				Type:    "string",
+				Default: "client_secret_post",
+				Doc:     "How the secret is sent.",
+			},
+			{
+				Name:    "more",
+				GoName:  "More",
+				Type:    "list",
+				Default: "shelf",
+				Doc:     "Scopes that are always asked for.",
+			},
+			{
+				Name:    "broker",
+				GoName:  "Broker",
+				Type:    "string",
+				Default: "east",
+				Doc:     "A name that the generated code uses.",
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return larder.New(larder.Config{}, opts...)
+		},
+	}
+}
+
+func pantryProvider() Provider {
+	return Provider{
+		Name:    "pantry",
+		Title:   "Pantry",
+		Mode:    oauth.Direct,
+		Summary: "A provider that does not exist, with opaque tokens and introspection.",
+		Issuer:  "{url}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "{url}/authorize",
+			Token:         "{url}/token",
+			Registration:  "{url}/register",
+			UserInfo:      "{url}/userinfo",
+			Introspection: "{url}/introspect",
+		},
+		Fields: []Field{
+			{
+				Name:     "url",
+				GoName:   "URL",
+				Type:     "url",
+				Env:      "PANTRY_URL",
+				Example:  "https://pantry.example.com",
+				Doc:      "The pantry.",
+				Required: true,
+			},
+			{
+				Name:    "askerId",
+				GoName:  "AskerID",
+				Type:    "string",
+				Env:     "PANTRY_ASKER_ID",
+				Default: "asker",
+				Doc:     "Who asks about tokens.",
+			},
+			{
+				Name:     "askerKey",
+				GoName:   "AskerKey",
+				Type:     "secret",
+				Env:      "PANTRY_ASKER_KEY",
+				Doc:      "The secret of who asks.",
+				Required: true,
+				Secret:   true,
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return pantry.New(pantry.Config{}, opts...)
+		},
+	}
+}
+
+func sculleryProvider() Provider {
+	return Provider{
+		Name:    "scullery",
+		Title:   "Scullery",
+		Mode:    oauth.Proxy,
+		Summary: "A provider that does not exist, with tenants and a public application.",
+		Issuer:  "https://scullery.example.com/{tenantName}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://scullery.example.com/{tenantName}/authorize?version=2",
+			Token:         "https://scullery.example.com/{tenantName}/token",
+			JWKS:          "https://scullery.example.com/{tenantName}/keys",
+		},
+		Fields: []Field{
+			{
+				Name:     "tenantName",
+				GoName:   "TenantName",
+				Type:     "segment",
+				Env:      "SCULLERY_TENANT",
+				Example:  "acme",
+				Doc:      "The tenant.",
+				Required: true,
+			},
+			{
+				Name:     "appId",
+				GoName:   "AppID",
+				Type:     "segment",
+				Env:      "SCULLERY_APP_ID",
+				Example:  "scullery-app",
+				Doc:      "The application.",
+				Required: true,
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return scullery.New(scullery.Config{}, opts...)
 		},
 	}
 }

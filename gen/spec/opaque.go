@@ -1,0 +1,142 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+)
+
+// opaque checks how tokens are checked at the provider.
+func (c *checker) opaque(t *Tokens) {
+	for _, key := range []string{"algorithms", "types", "tenants", "shared_secrets", "id_token_shaped", "opaque_hint"} {
+		if c.has("tokens." + key) {
+			c.reportKeyf("opaque-rules", "tokens."+key, "%q does nothing here: opaque tokens are not signed", key)
+		}
+	}
+	for _, key := range []string{"issuer_bound", "reason"} {
+		if c.has("tokens.audience." + key) {
+			c.reportKeyf("opaque-rules", "tokens.audience."+key, "%q does nothing here: what ties opaque tokens to this server is in binding", key)
+		}
+	}
+	if t.Check == "" && c.known("tokens.check") {
+		c.reportf("check-missing", "tokens", "opaque tokens need check: where the provider is asked about them")
+	}
+	c.checkEndpoint("tokens are checked", t.Check)
+	if c.has("tokens.profile") {
+		c.checkEndpoint("the profile is", "userinfo")
+		if t.Check == "userinfo" {
+			c.reportKeyf("profile-userinfo", "tokens.profile", "profile does nothing here: the check at the userinfo endpoint gives the profile")
+		}
+		c.template(t.Profile.Emails, "tokens.profile.emails", anURL)
+	}
+	for _, section := range []string{"introspection", "tokeninfo", "userinfo"} {
+		if t.Check != section && c.has("tokens."+section) && c.known("tokens.check") {
+			c.reportKeyf("check-section", "tokens."+section, "%s does nothing here: tokens are not checked there", section)
+		}
+	}
+	i, info := &t.Introspection, &t.TokenInfo
+	c.endpointAuth("tokens.introspection", orBasic(i.AuthMethod), i.ClientID, i.ClientSecret, t.Check == "introspection")
+	c.endpointAuth("tokens.tokeninfo", info.AuthMethod, info.ClientID, info.ClientSecret, t.Check == "tokeninfo")
+	if info.TokenIn == "header" && info.AuthMethod != "" && info.AuthMethod != "none" {
+		c.reportKeyf("token-in-header", "tokens.tokeninfo.auth_method", "the Authorization header cannot carry the token and the credentials of %s both",
+			info.AuthMethod)
+	}
+	if t.Check == "tokeninfo" && len(info.Expiry) == 0 && info.NoExpiry == "" && c.known("tokens.tokeninfo.expiry") {
+		c.reportf("expiry-missing", "tokens.tokeninfo", "tokeninfo needs expiry, the claims that say when a token ends, or the reason for no_expiry")
+	}
+	c.statuses("tokens.tokeninfo.invalid_status", info.InvalidStatus)
+	c.statuses("tokens.userinfo.invalid_status", t.UserInfo.InvalidStatus)
+}
+
+func orBasic(method string) string {
+	if method == "" {
+		return "client_secret_basic"
+	}
+	return method
+}
+
+// notOpaque refuses what only says something about opaque tokens.
+func (c *checker) notOpaque(t *Tokens) {
+	if t.Format == "opaque" || !c.known("tokens.format") {
+		return
+	}
+	for _, key := range []string{"check", "introspection", "tokeninfo", "userinfo", "profile", "binding"} {
+		if c.has("tokens." + key) {
+			c.reportKeyf("opaque-only", "tokens."+key, "%s is for opaque tokens: signed ones are not checked at the provider", key)
+		}
+	}
+	c.uses(t.Introspection.ClientID, t.Introspection.ClientSecret, t.TokenInfo.ClientID, t.TokenInfo.ClientSecret)
+}
+
+// checkEndpoint checks that there is an endpoint for what happens there.
+func (c *checker) checkEndpoint(what, key string) {
+	if key == "" || !c.known("endpoints."+key) {
+		return
+	}
+	template := map[string]string{
+		"introspection": c.Spec.Endpoints.Introspection, "tokeninfo": c.Spec.Endpoints.TokenInfo, "userinfo": c.Spec.Endpoints.UserInfo,
+	}[key]
+	parsed, err := ParseTemplate(template)
+	switch {
+	case template == "":
+		c.reportf("check-endpoint", "endpoints", "endpoints need %s: %s there", key, what)
+	case err == nil && parsed.Bare() && len(c.open(parsed)) > 0:
+		c.reportf("endpoint-optional", "endpoints."+key, "%s may be empty, but the provider cannot work without it", key)
+	}
+}
+
+// endpointAuth checks the credentials for an endpoint that is asked about tokens.
+func (c *checker) endpointAuth(path, method, id, secret string, asked bool) {
+	c.field(id, path+".client_id")
+	c.typed("secret-type", secret, path+".client_secret", TypeSecret)
+	if !asked || !c.known(path) || !c.known("upstream") {
+		return
+	}
+	u := &c.Spec.Upstream
+	switch none := method == "" || method == "none"; {
+	case none && (id != "" || secret != ""):
+		c.reportf("credentials-unused", path, "client_id and client_secret do nothing: with auth_method none nothing is sent")
+	case none:
+	case secret == "" && u.ClientSecret == "":
+		c.reportf("credentials-missing", path, "%s needs client_secret, here or in upstream", method)
+	case id == "" && u.ClientID == "" && method != "bearer":
+		c.reportf("credentials-missing", path, "%s needs client_id, here or in upstream", method)
+	}
+}
+
+func (c *checker) statuses(path string, list []int) {
+	for i, status := range list {
+		switch entry := fmt.Sprintf("%s[%d]", path, i); {
+		case status < 400 || status > 499:
+			c.reportf("invalid-status", entry, "only a status from 400 to 499 can say that a token is no good, not %d", status)
+		case slices.Contains(list[:i], status):
+			c.reportf("invalid-status", entry, "%d stands there twice", status)
+		}
+	}
+}
+
+// binding checks that something ties opaque tokens to this server.
+func (c *checker) binding(b *Binding, byAudience bool) {
+	const path = "tokens.binding"
+	if !c.known(path) {
+		return
+	}
+	if c.Spec.Mode == "direct" {
+		for _, key := range []string{"client_claims", "exchange"} {
+			if c.has(path + "." + key) {
+				c.reportKeyf("proxy-only", path+"."+key, "%s is for mode proxy, where all tokens are issued to one application", key)
+			}
+		}
+	}
+	switch {
+	case b.Exchange && (byAudience || len(b.ClientClaims) > 0):
+		c.reportKeyf("binding-conflict", path+".exchange", "exchange is for answers that name neither application nor audience: drop the one or the other")
+	case b.Exchange && b.Reason == "" && c.known(path+".reason"):
+		c.reportKeyf("binding-reason", path+".exchange", "exchange needs a reason: the provider's answers do not tell our tokens from those "+
+			"of every other application")
+	case b.Reason != "" && !b.Exchange:
+		c.reportKeyf("reason-unused", path+".reason", "reason is for exchange")
+	case !b.Exchange && !byAudience && len(b.ClientClaims) == 0 && c.known(path+".client_claims") && c.known("tokens.audience"):
+		c.reportf("binding-missing", "tokens", "opaque tokens need a binding or an audience: the provider vouches for the tokens of every "+
+			"application, and those of another one must not be accepted here")
+	}
+}

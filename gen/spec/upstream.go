@@ -1,0 +1,203 @@
+package spec
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// upstream checks the application at the provider, in mode proxy.
+func (c *checker) upstream() {
+	u := &c.Spec.Upstream
+	switch {
+	case c.Spec.Mode == "direct" && c.has("upstream"):
+		c.reportKeyf("proxy-only", "upstream", "upstream is for mode proxy: in mode direct clients register at the provider themselves")
+		c.uses(u.ClientID, u.ClientSecret, u.AuthMethodField, u.AuthorizeParamsField, u.RequiredScopes.Field)
+		return
+	case c.Spec.Mode != "proxy" || !c.known("upstream"):
+		return
+	case !c.has("upstream"):
+		c.reportf("upstream-missing", "mode", "mode proxy needs upstream: the application that is registered at the provider")
+		return
+	}
+	for _, path := range []string{"discovery", "endpoints.registration"} {
+		if c.has(path) {
+			c.reportKeyf("direct-only", path, "%s does nothing in mode proxy: clients only see this server's own metadata and registration",
+				naming(path))
+		}
+	}
+	c.credentials(u)
+	c.protection(u)
+	c.upstreamScopes(u)
+	c.parameters(u)
+	for i, issuer := range u.ResponseIssuers {
+		path := fmt.Sprintf("upstream.response_issuers[%d]", i)
+		if open, _ := c.template(issuer, path, anIssuer); open {
+			c.reportf("issuer-optional", path, "an issuer may be empty: then it would say nothing")
+		}
+	}
+}
+
+// uses marks config fields as used by something that is reported already.
+func (c *checker) uses(names ...string) {
+	for _, name := range names {
+		c.used[name] = true
+	}
+}
+
+func (c *checker) credentials(u *Upstream) {
+	if f := c.field(u.ClientID, "upstream.client_id"); f != nil {
+		switch {
+		case !f.isText():
+			c.reportf("client-id-type", "upstream.client_id", "%s is a %s: a client id is a field that is text", f.Name, f.Type)
+		case f.mayBeEmpty():
+			c.reportf("client-id-optional", "upstream.client_id", "%s must be required: the provider knows the application by it", f.Name)
+		}
+	}
+	c.typed("secret-type", u.ClientSecret, "upstream.client_secret", TypeSecret)
+	c.typed("auth-method-type", u.AuthMethodField, "upstream.auth_method_field", TypeString)
+	switch {
+	case u.AuthMethod != "" && u.AuthMethodField != "":
+		c.reportKeyf("auth-method-both", "upstream.auth_method_field", "there is an auth_method or a field that holds it, not both")
+	case u.ClientSecret != "" || !c.known("upstream.client_secret"):
+	case u.AuthMethod != "":
+		c.reportKeyf("auth-without-secret", "upstream.auth_method", "auth_method says how client_secret is sent, and there is none")
+	case u.RevocationStyle == "github":
+		c.reportKeyf("auth-without-secret", "upstream.revocation_style", "revocation in the style of GitHub needs client_secret")
+	}
+	if u.RevocationStyle != "" && c.Spec.Endpoints.Revocation == "" && c.known("endpoints.revocation") {
+		c.reportKeyf("revocation-unused", "upstream.revocation_style", "revocation_style does nothing: endpoints have no revocation")
+	}
+}
+
+func (c *checker) protection(u *Upstream) {
+	switch {
+	case u.CodeProtection == "none" && u.UnprotectedReason == "" && c.known("upstream.unprotected_reason"):
+		c.reportKeyf("code-protection-reason", "upstream.code_protection", "code_protection none needs unprotected_reason: "+
+			"a stolen authorization code can be used by anybody (RFC 9700 section 2.1.1)")
+	case u.CodeProtection != "none" && u.UnprotectedReason != "":
+		c.reportKeyf("reason-unused", "upstream.unprotected_reason", "unprotected_reason is for code_protection none")
+	case u.CodeProtection == "nonce" && !slices.Contains(u.RequiredScopes.Scopes, "openid") && c.known("upstream.required_scopes"):
+		c.reportKeyf("nonce-scope", "upstream.code_protection", "code_protection nonce needs openid among required_scopes: "+
+			"without it there is no ID token with a nonce")
+	}
+	switch {
+	case u.Resource == "scope" && u.ResourceScope == "" && c.known("upstream.resource_scope"):
+		c.reportKeyf("resource-scope", "upstream.resource", "resource: scope needs resource_scope: the scope to ask for")
+	case u.Resource != "scope" && u.ResourceScope != "":
+		c.reportKeyf("resource-scope", "upstream.resource_scope", "resource_scope is for `resource: scope`")
+	}
+}
+
+func (c *checker) upstreamScopes(u *Upstream) {
+	if u.RequiredScopes.Field != "" {
+		c.typed("list-field-type", u.RequiredScopes.Field, "upstream.required_scopes.field", TypeList)
+	}
+	c.with("resource", func() { c.template(u.ResourceScope, "upstream.resource_scope", anyText) })
+	for i, name := range u.ScopeNames {
+		path := fmt.Sprintf("upstream.scope_names[%d]", i)
+		if open, _ := c.template(name.Is, path, anyText); open {
+			c.reportf("scope-name-optional", path, "the provider's name of the scope %s may be empty", name.Name)
+		}
+	}
+	c.template(u.ScopePrefix.Prefix, "upstream.scope_prefix.prefix", anyText)
+}
+
+// with checks a template in which one name more means something.
+func (c *checker) with(name string, check func()) {
+	if _, taken := c.subject(name); taken {
+		check() // a config field of that name: its owner decides what it means
+		return
+	}
+	c.values[name] = subject{kind: TypeSegment, length: 100}
+	check()
+	delete(c.values, name)
+	delete(c.used, name)
+}
+
+// reservedParameters are the parameters that only the broker may set, with the reason where it is not obvious.
+var reservedParameters = map[string][]string{
+	"authorize_params": {
+		"response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "scope", "state", "nonce",
+		"code_challenge", "code_challenge_method", "resource", "request", "request_uri", "iss",
+	},
+	"token_params": {
+		"grant_type", "code", "redirect_uri", "client_id", "client_secret", "client_assertion", "client_assertion_type",
+		"code_verifier", "refresh_token", "scope", "resource", "username", "password", "assertion",
+	},
+}
+
+func (c *checker) parameters(u *Upstream) {
+	for key, list := range map[string][]Parameter{"authorize_params": u.AuthorizeParams, "token_params": u.TokenParams} {
+		for i, p := range list {
+			path := fmt.Sprintf("upstream.%s[%d]", key, i)
+			c.template(p.Is, path, anyText)
+			switch {
+			case !slices.Contains(reservedParameters[key], p.Name):
+			case p.Name == "response_mode":
+				c.reportKeyf("reserved-parameter", path, "response_mode must stay: a response by form post arrives without the cookie "+
+					"that binds it to the browser")
+			default:
+				c.reportKeyf("reserved-parameter", path, "%s is for this server alone to set: it is part of what protects a login", p.Name)
+			}
+		}
+	}
+	if u.AuthorizeParamsField == "" {
+		return
+	}
+	c.typed("parameters-type", u.AuthorizeParamsField, "upstream.authorize_params_field", TypeParameters)
+	if len(u.AuthorizeParams) > 0 {
+		c.reportKeyf("params-both", "upstream.authorize_params_field", "there are authorize_params or a field that holds them, not both")
+	}
+}
+
+// tokenMode checks whose tokens clients get.
+func (c *checker) tokenMode(t *Tokens) {
+	switch {
+	case t.Mode != "" && c.Spec.Mode == "direct":
+		c.reportKeyf("proxy-only", "tokens.mode", "mode of tokens is for mode proxy: here clients get the provider's tokens from the provider")
+	case t.Mode == "passthrough" && t.Format == "opaque":
+		c.reportKeyf("opaque-passthrough", "tokens.mode", "opaque tokens cannot be passed through: nothing in them says for whom they are")
+	}
+}
+
+// tenantReference is what stands for the tenant in a tenant's issuer.
+const tenantReference = "tenantid"
+
+func (c *checker) tenants(t *Tenants) {
+	const path = "tokens.tenants"
+	if !c.has(path) || !c.known(path) {
+		return
+	}
+	if _, taken := c.subject(tenantReference); taken {
+		c.reportf("tenants-placeholder", path+".issuer", "{%s} stands for the tenant here: give the config field or value of that name another",
+			tenantReference)
+	} else if strings.Count(t.Issuer, "{"+tenantReference+"}") != 1 && t.Issuer != "" {
+		c.reportf("tenants-placeholder", path+".issuer", "issuer needs {%s} once, where the tenant stands", tenantReference)
+	} else {
+		c.with(tenantReference, func() { c.template(t.Issuer, path+".issuer", anIssuer) })
+	}
+	if f := c.field(t.Field, path+".field"); f != nil && (!f.isText() || f.mayBeEmpty()) {
+		c.reportf("tenants-field", path+".field", "%s must be a field that is text and required: users log in at its tenant", f.Name)
+	}
+	if t.Allowed != "" {
+		c.typed("list-field-type", t.Allowed, path+".allowed", TypeList)
+	}
+	if (len(t.Several) == 0) != (t.Allowed == "") && c.known(path+".several") && c.known(path+".allowed") {
+		c.reportf("tenants-several", path, "several and allowed go together: a tenant that stands for several lets in the users of all "+
+			"customers of the provider, unless something says which")
+	}
+}
+
+// requirements checks the claims that must be there.
+func (c *checker) requirements(list []Requirement) {
+	for i, r := range list {
+		path := fmt.Sprintf("tokens.require[%d]", i)
+		for j, text := range r.Is {
+			c.template(text, fmt.Sprintf("%s.is[%d]", path, j), anyText)
+		}
+		if len(r.Is) > 0 && len(r.AnyOf) > 0 {
+			c.reportKeyf("require-both", path+".is", "accepted values are in any_of or, from the configuration, in is: not in both")
+		}
+	}
+}

@@ -1,0 +1,356 @@
+package providertest
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"html"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/broker"
+)
+
+// Proxy says what a provider in mode proxy gets to see of the server in front of it.
+type Proxy struct {
+	// ClientID and ClientSecret are the configured application; AuthMethod says how the secret must arrive.
+	ClientID     string
+	ClientSecret string
+	AuthMethod   broker.AuthMethod
+	// CodeProtection is what must bind the provider's code to the login.
+	CodeProtection broker.CodeProtection
+	// Resource says what becomes of the server's URL.
+	Resource broker.ResourceHandling
+	// Scopes are among those that every login asks for, under the provider's names.
+	Scopes []string
+	// ScopeAtToken says that token requests repeat the scopes.
+	ScopeAtToken bool
+	// AuthorizeParams and TokenParams are among the parameters of every such request.
+	AuthorizeParams map[string]string
+	TokenParams     map[string]string
+	// ResponseIssuer is what the provider calls itself in authorization responses. The default is its issuer.
+	ResponseIssuer string
+	// Passthrough says that clients get the provider's own tokens.
+	Passthrough bool
+}
+
+// The client of the logins.
+const (
+	clientRedirect = "https://client.example.com/callback"
+	clientVerifier = "verifier-of-the-client-0123456789-0123456789-01"
+)
+
+// login is one login of a user with a client, through a guard in front of the fake.
+type login struct {
+	w       *world
+	guard   *runtime.Guard
+	handler http.Handler
+	// token is the provider's access token that the login must lead to.
+	token     string
+	cookies   map[string]string
+	asked     url.Values // of the provider's authorization endpoint
+	clientID  string
+	responses []string
+}
+
+// logsIn plays a whole login that leads to a token, and calls the server with what the client got.
+func (w *world) logsIn(t *testing.T, token Token) {
+	t.Helper()
+	own := &world{suite: w.suite, keys: w.keys, fake: newFake()}
+	own.fake.documents = w.fake.documents
+	own.provider = own.newProvider(t, own.fake)
+	own.description = own.provider.Describe()
+	if w.suite.Opaque != nil {
+		own.serveOpaque()
+	}
+	l := &login{w: own, cookies: map[string]string{}, token: own.sign(t, token)}
+	own.fake.serve(own.description.Endpoints.Token, l.serveToken(t))
+	l.start(t)
+	l.register(t)
+	l.consent(t)
+	tokens := l.redeem(t, l.callback(t))
+	if (tokens.AccessToken == l.token) != w.suite.Proxy.Passthrough {
+		t.Errorf("the client gets the provider's own token: %t", tokens.AccessToken == l.token)
+	}
+	l.checkCaller(t, token, tokens.AccessToken)
+	for _, response := range l.responses {
+		if secret := w.suite.Proxy.ClientSecret; secret != "" && strings.Contains(response, secret) {
+			t.Error("an answer holds the client secret")
+		}
+		if !w.suite.Proxy.Passthrough && strings.Contains(response, l.token) {
+			t.Error("an answer holds the provider's access token")
+		}
+	}
+}
+
+// start puts a guard in front of the provider.
+func (l *login) start(t *testing.T) {
+	t.Helper()
+	guard, err := runtime.NewGuard(l.w.provider, runtime.GuardConfig{
+		Resource: Resource, Logger: slog.New(slog.DiscardHandler),
+		Proxy: runtime.ProxyConfig{SealingKeys: sealingKeys()},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.guard, l.handler = guard, guard.Handler()
+}
+
+// sealingKeys are keys of one test.
+func sealingKeys() []oauth.Secret {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return []oauth.Secret{oauth.Secret(base64.StdEncoding.EncodeToString(key))}
+}
+
+// send sends a request as the user's browser, or as the client.
+func (l *login) send(t *testing.T, method, path, contentType, body string) *httptest.ResponseRecorder {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), method, Resource+path, strings.NewReader(body))
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	for name, value := range l.cookies {
+		request.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // what a browser sends has no attributes
+	}
+	if strings.HasPrefix(path, "/consent") {
+		request.Header.Set("Sec-Fetch-Site", "same-origin")
+		request.Header.Set("Origin", "https://mcp.example.com")
+	}
+	recorder := httptest.NewRecorder()
+	l.handler.ServeHTTP(recorder, request)
+	for _, cookie := range recorder.Result().Cookies() { //nolint:bodyclose // a recorder's body needs no closing
+		if delete(l.cookies, cookie.Name); cookie.MaxAge >= 0 {
+			l.cookies[cookie.Name] = cookie.Value
+		}
+	}
+	l.responses = append(l.responses, recorder.Body.String()+strings.Join(recorder.Header().Values("Location"), " "))
+	return recorder
+}
+
+func (l *login) register(t *testing.T) {
+	t.Helper()
+	answer := l.send(t, http.MethodPost, "/register", "application/json",
+		`{"client_name":"Test client","redirect_uris":["`+clientRedirect+`"],"token_endpoint_auth_method":"none"}`)
+	var registered oauth.ClientInformation
+	if err := json.Unmarshal(answer.Body.Bytes(), &registered); err != nil || answer.Code != http.StatusCreated {
+		t.Fatalf("registration: status %d, %v", answer.Code, err)
+	}
+	l.clientID = registered.ClientID
+}
+
+var (
+	formPattern    = regexp.MustCompile(`name="form" value="([^"]+)"`)
+	refreshPattern = regexp.MustCompile(`http-equiv="refresh" content="0;url=([^"]+)"`)
+)
+
+// consent allows the client what it asks for, which leads to the provider's login.
+func (l *login) consent(t *testing.T) {
+	t.Helper()
+	page := l.send(t, http.MethodGet, "/authorize?"+url.Values{
+		"response_type": {"code"}, "client_id": {l.clientID}, "redirect_uri": {clientRedirect}, "state": {"client-state"},
+		"code_challenge": {challengeOf(clientVerifier)}, "code_challenge_method": {"S256"}, "resource": {Resource},
+	}.Encode(), "", "")
+	form := formPattern.FindStringSubmatch(page.Body.String())
+	if page.Code != http.StatusOK || form == nil {
+		t.Fatalf("consent page: status %d", page.Code)
+	}
+	answer := l.send(t, http.MethodPost, "/consent", "application/x-www-form-urlencoded",
+		url.Values{"form": {html.UnescapeString(form[1])}, "decision": {"allow"}}.Encode())
+	target := refreshPattern.FindStringSubmatch(answer.Body.String())
+	if answer.Code != http.StatusOK || target == nil {
+		t.Fatalf("the answer to consent: status %d", answer.Code)
+	}
+	address, err := url.Parse(html.UnescapeString(target[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.asked = address.Query()
+	l.checkAuthorize(t, address)
+}
+
+// checkAuthorize checks what the provider is asked for.
+func (l *login) checkAuthorize(t *testing.T, address *url.URL) {
+	t.Helper()
+	p := l.w.suite.Proxy
+	bare, _, _ := strings.Cut(address.String(), "?")
+	if want, _, _ := strings.Cut(l.w.description.Endpoints.Authorization, "?"); bare != want {
+		t.Errorf("the login is at %s, want %s", bare, want)
+	}
+	want := map[string]string{"response_type": "code", "client_id": p.ClientID, "redirect_uri": Resource + "/oauth/callback"}
+	maps.Copy(want, p.AuthorizeParams)
+	if p.CodeProtection == broker.ProtectPKCE {
+		want["code_challenge_method"] = "S256"
+	}
+	want["resource"] = ""
+	if p.Resource == broker.ResourceForward {
+		want["resource"] = Resource
+	}
+	for name, value := range want {
+		if got := l.asked.Get(name); got != value {
+			t.Errorf("%s of the authorization request is %q, want %q", name, got, value)
+		}
+	}
+	if (l.asked.Get("nonce") == "") == (p.CodeProtection == broker.ProtectNonce) {
+		t.Error("the nonce is missing, or of no use")
+	}
+	scopes := strings.FieldsFunc(l.asked.Get("scope"), func(r rune) bool { return r == ' ' || r == ',' })
+	for _, scope := range p.Scopes {
+		if !slices.Contains(scopes, scope) {
+			t.Errorf("scope %q is not asked for, only %q", scope, scopes)
+		}
+	}
+	if state := l.asked.Get("state"); len(state) < 20 || state == "client-state" {
+		t.Error("the state is none of our own")
+	}
+}
+
+// callback returns from the provider and gives the code of the client.
+func (l *login) callback(t *testing.T) string {
+	t.Helper()
+	answer := l.send(t, http.MethodGet, "/oauth/callback?"+url.Values{
+		"code": {"code-of-the-provider"}, "state": {l.asked.Get("state")},
+		"iss": {cmp.Or(l.w.suite.Proxy.ResponseIssuer, l.w.description.Issuer)},
+	}.Encode(), "", "")
+	location, err := url.Parse(answer.Header().Get("Location"))
+	if err != nil || location.Query().Get("code") == "" {
+		t.Fatalf("callback: status %d, %v", answer.Code, err)
+	}
+	if !strings.HasPrefix(location.String(), clientRedirect+"?") || location.Query().Get("iss") != Resource {
+		t.Errorf("the client is sent to another place, or from another issuer")
+	}
+	return location.Query().Get("code")
+}
+
+func (l *login) redeem(t *testing.T, code string) oauth.TokenResponse {
+	t.Helper()
+	answer := l.send(t, http.MethodPost, "/token", "application/x-www-form-urlencoded", url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {clientRedirect}, "client_id": {l.clientID},
+		"code_verifier": {clientVerifier}, "resource": {Resource},
+	}.Encode())
+	var tokens oauth.TokenResponse
+	if err := json.Unmarshal(answer.Body.Bytes(), &tokens); err != nil || answer.Code != http.StatusOK {
+		t.Fatalf("token: status %d %s", answer.Code, answer.Body)
+	}
+	return tokens
+}
+
+// serveToken is the provider's token endpoint, which wants everything to be in order.
+func (l *login) serveToken(t *testing.T) http.HandlerFunc {
+	t.Helper()
+	return func(writer http.ResponseWriter, r *http.Request) {
+		problems := l.checkTokenRequest(r)
+		if len(problems) > 0 {
+			t.Errorf("token request: %s", strings.Join(problems, "; "))
+			writeJSON(writer, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
+			return
+		}
+		answer := map[string]any{
+			"access_token": l.token, "token_type": "bearer", "expires_in": 3600, "refresh_token": "refresh-token-of-the-provider",
+		}
+		if l.w.suite.Proxy.CodeProtection == broker.ProtectNonce {
+			answer["id_token"] = l.idToken()
+		}
+		writeJSON(writer, http.StatusOK, answer)
+	}
+}
+
+func (l *login) checkTokenRequest(r *http.Request) []string {
+	p := l.w.suite.Proxy
+	var problems []string
+	if err := r.ParseForm(); err != nil || r.Method != http.MethodPost {
+		return []string{"no form is posted"}
+	}
+	want := map[string]string{
+		"grant_type": "authorization_code", "code": "code-of-the-provider", "redirect_uri": Resource + "/oauth/callback", "resource": "",
+	}
+	if p.Resource == broker.ResourceForward {
+		want["resource"] = Resource
+	}
+	maps.Copy(want, p.TokenParams)
+	id, secret, basic := r.BasicAuth()
+	switch {
+	case p.AuthMethod == broker.AuthBasic && (!basic || id != url.QueryEscape(p.ClientID) || secret != url.QueryEscape(p.ClientSecret)):
+		problems = append(problems, "the credentials are not in the Authorization header")
+	case p.AuthMethod == broker.AuthPost:
+		want["client_id"], want["client_secret"] = p.ClientID, p.ClientSecret
+	case p.AuthMethod == broker.AuthNone:
+		want["client_id"], want["client_secret"] = p.ClientID, ""
+	}
+	for name, value := range want {
+		if got := r.PostForm.Get(name); got != value {
+			problems = append(problems, name+" is not as expected")
+		}
+	}
+	verifier := r.PostForm.Get("code_verifier")
+	switch {
+	case p.CodeProtection == broker.ProtectPKCE && challengeOf(verifier) != l.asked.Get("code_challenge"):
+		problems = append(problems, "the verifier does not fit the challenge")
+	case verifier == clientVerifier:
+		problems = append(problems, "the verifier is the client's")
+	}
+	if (r.PostForm.Get("scope") != "") != p.ScopeAtToken {
+		problems = append(problems, "the scopes are missing, or of no use")
+	}
+	return problems
+}
+
+// idToken is an ID token with the login's nonce. It comes over TLS from the token endpoint, so its signature is not needed.
+func (l *login) idToken() string {
+	claims, err := json.Marshal(map[string]any{
+		"iss": l.w.description.Issuer, "aud": l.w.suite.Proxy.ClientID, "sub": "user-1", "nonce": l.asked.Get("nonce"),
+		"exp": now.Add(time.Hour).Unix(),
+	})
+	if err != nil {
+		panic(err) // texts and a number
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"RS256"}`)) + "." + encode(claims) + "." + encode([]byte("signature"))
+}
+
+// checkCaller calls the server with the client's token.
+func (l *login) checkCaller(t *testing.T, token Token, accessToken string) {
+	t.Helper()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, Resource, nil)
+	request.Header.Set("Authorization", "Bearer "+accessToken)
+	info, err := l.guard.Authenticate(request)
+	if err != nil {
+		t.Fatalf("the client's token is refused: %v", err)
+	}
+	if info.Subject == "" || info.Resource != Resource {
+		t.Errorf("the caller is %q for resource %q", info.Subject, info.Resource)
+	}
+	if token.WantUser == nil {
+		return
+	}
+	got, want := withoutScopes(asJSON(t, info.User)), withoutScopes(asJSON(t, l.w.expand(token.WantUser)))
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("user is\n%s\nwant\n%s", pretty(got), pretty(want))
+	}
+}
+
+// withoutScopes leaves out what depends on the consent.
+func withoutScopes(user any) any {
+	if object, ok := user.(map[string]any); ok {
+		delete(object, "scopes")
+	}
+	return user
+}
+
+func challengeOf(verifier string) string {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
