@@ -9,7 +9,11 @@ import (
 	"github.com/latchkey-auth/latchkey/providers_gen/auth0"
 	"github.com/latchkey-auth/latchkey/providers_gen/betterauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/clerk"
+	"github.com/latchkey-auth/latchkey/providers_gen/entra"
+	"github.com/latchkey-auth/latchkey/providers_gen/github"
+	"github.com/latchkey-auth/latchkey/providers_gen/google"
 	"github.com/latchkey-auth/latchkey/providers_gen/keycloak"
+	"github.com/latchkey-auth/latchkey/providers_gen/okta"
 	"github.com/latchkey-auth/latchkey/providers_gen/supabase"
 	"github.com/latchkey-auth/latchkey/providers_gen/workos"
 	"github.com/latchkey-auth/latchkey/runtime"
@@ -61,7 +65,12 @@ func Providers() []Provider {
 		betterauthProvider(),
 		clerkProvider(),
 		customProvider(),
+		entraProvider(),
+		githubProvider(),
+		googleProvider(),
 		keycloakProvider(),
+		oktaProvider(),
+		proxyProvider(),
 		supabaseProvider(),
 		workosProvider(),
 	}
@@ -309,6 +318,227 @@ func customProvider() Provider {
 	}
 }
 
+func entraProvider() Provider {
+	return Provider{
+		Name:    "entra",
+		Title:   "Microsoft Entra ID",
+		Mode:    oauth.Proxy,
+		Summary: "Microsoft Entra ID (Azure AD), one tenant or several, with one app registration that is client and API at once.",
+		DocsURL: "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow",
+		Setup: []string{
+			"App registrations → New registration. Redirect URI, platform Web: the URL of your MCP endpoint with /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback.",
+			"Manifest: set requestedAccessTokenVersion (in api) to 2. The default issues tokens of version 1, which are refused.",
+			"Expose an API: set the Application ID URI (api:// and the client id is the usual one) and add a scope, access_as_user for example.",
+			"Certificates & secrets → New client secret. Copy its Value, not its Secret ID.",
+			"API permissions: add the scope of your own API, and grant admin consent if users may not consent themselves.",
+			"For several tenants, Authentication → Supported account types: accounts in any organizational directory. Set tenantId to organizations and allowedTenants to the tenants that may log in.",
+		},
+		Issuer: "https://{authority}/{tenantId}/v2.0",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://{authority}/{tenantId}/oauth2/v2.0/authorize",
+			Token:         "https://{authority}/{tenantId}/oauth2/v2.0/token",
+			JWKS:          "https://{authority}/{tenantId}/discovery/v2.0/keys",
+			EndSession:    "https://{authority}/{tenantId}/oauth2/v2.0/logout",
+		},
+		Fields: []Field{
+			{
+				Name:     "tenantId",
+				GoName:   "TenantID",
+				Type:     "segment",
+				Env:      "MCP_USE_OAUTH_ENTRA_TENANT_ID",
+				Example:  "72f988bf-86f1-41af-91ab-2d7cd011db47",
+				Doc:      "Directory (tenant) ID. With organizations, users of several tenants log in; with common, personal accounts too.",
+				Required: true,
+			},
+			{
+				Name:   "allowedTenants",
+				GoName: "AllowedTenants",
+				Type:   "list",
+				Env:    "MCP_USE_OAUTH_ENTRA_ALLOWED_TENANTS",
+				Doc:    "With the tenantId organizations or common, and needed there: ids of the tenants whose users may log in. The tenant of personal accounts is 9188040d-6c67-4c5b-b112-36a304b66dad. An asterisk lets in everybody who has an account anywhere.",
+			},
+			{
+				Name:     "clientId",
+				GoName:   "ClientID",
+				Type:     "segment",
+				Env:      "MCP_USE_OAUTH_ENTRA_CLIENT_ID",
+				Example:  "11111111-2222-3333-4444-555555555555",
+				Doc:      "Application (client) ID of the app registration. It is the audience of its tokens, too.",
+				Required: true,
+			},
+			{
+				Name:     "clientSecret",
+				GoName:   "ClientSecret",
+				Type:     "secret",
+				Env:      "MCP_USE_OAUTH_ENTRA_CLIENT_SECRET",
+				Doc:      "Value of its client secret.",
+				Required: true,
+				Secret:   true,
+			},
+			{
+				Name:    "identifierUri",
+				GoName:  "IdentifierURI",
+				Type:    "string",
+				Env:     "MCP_USE_OAUTH_ENTRA_IDENTIFIER_URI",
+				Example: "api://11111111-2222-3333-4444-555555555555",
+				Doc:     "Application ID URI of the API, without a slash behind. The default is api:// and the client id.",
+			},
+			{
+				Name:    "scopes",
+				GoName:  "Scopes",
+				Type:    "list",
+				Env:     "MCP_USE_OAUTH_ENTRA_SCOPES",
+				Default: "access_as_user",
+				Doc:     "Names of the scopes that the API exposes, without the Application ID URI. Every login asks for them.",
+			},
+			{
+				Name:    "authority",
+				GoName:  "Authority",
+				Type:    "host",
+				Env:     "MCP_USE_OAUTH_ENTRA_AUTHORITY",
+				Default: "login.microsoftonline.com",
+				Doc:     "Host of the cloud.",
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return entra.New(entra.Config{}, opts...)
+		},
+	}
+}
+
+func githubProvider() Provider {
+	return Provider{
+		Name:    "github",
+		Title:   "GitHub",
+		Mode:    oauth.Proxy,
+		Summary: "GitHub accounts on github.com, GitHub Enterprise Server or ghe.com, with an OAuth App or a GitHub App.",
+		DocsURL: "https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps",
+		Setup: []string{
+			"Settings → Developer settings → OAuth Apps (or GitHub Apps) → New. Authorization callback URL: the URL of your MCP endpoint with /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback.",
+			"Copy the client ID (not the numeric App ID) and generate a client secret.",
+			"With GitHub Enterprise set enterpriseUrl to its address, without /api/v3.",
+		},
+		Issuer: "https://github.com/login/oauth",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://github.com/login/oauth/authorize",
+			Token:         "https://github.com/login/oauth/access_token",
+			UserInfo:      "https://api.github.com/user",
+			TokenInfo:     "https://api.github.com/applications/{clientId}/token",
+			Revocation:    "https://api.github.com/applications/{clientId}/token",
+		},
+		Fields: []Field{
+			{
+				Name:     "clientId",
+				GoName:   "ClientID",
+				Type:     "segment",
+				Env:      "MCP_USE_OAUTH_GITHUB_CLIENT_ID",
+				Example:  "Ov23liAbCdEfGhIjKlMn",
+				Doc:      "Client ID of the OAuth App or GitHub App.",
+				Required: true,
+			},
+			{
+				Name:     "clientSecret",
+				GoName:   "ClientSecret",
+				Type:     "secret",
+				Env:      "MCP_USE_OAUTH_GITHUB_CLIENT_SECRET",
+				Doc:      "Its client secret.",
+				Required: true,
+				Secret:   true,
+			},
+			{
+				Name:    "enterpriseUrl",
+				GoName:  "EnterpriseURL",
+				Type:    "url",
+				Env:     "MCP_USE_OAUTH_GITHUB_ENTERPRISE_URL",
+				Example: "https://github.example.com",
+				Doc:     "Address of a GitHub Enterprise Server, or of an organization on ghe.com. Without one it is github.com.",
+			},
+			{
+				Name:    "apiUrl",
+				GoName:  "APIURL",
+				Type:    "url",
+				Env:     "MCP_USE_OAUTH_GITHUB_API_URL",
+				Example: "https://api.octocorp.ghe.com",
+				Doc:     "Address of the API, where it is neither api.github.com nor /api/v3 of the Enterprise Server.",
+			},
+			{
+				Name:    "scopes",
+				GoName:  "Scopes",
+				Type:    "list",
+				Env:     "MCP_USE_OAUTH_GITHUB_SCOPES",
+				Default: "read:user user:email",
+				Doc:     "The scopes that clients may ask for.",
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return github.New(github.Config{}, opts...)
+		},
+	}
+}
+
+func googleProvider() Provider {
+	return Provider{
+		Name:    "google",
+		Title:   "Google",
+		Mode:    oauth.Proxy,
+		Summary: "Google accounts, personal ones and those of Workspace, with an OAuth client of the Google Cloud console.",
+		DocsURL: "https://developers.google.com/identity/protocols/oauth2/web-server",
+		Setup: []string{
+			"Google Cloud console → Google Auth Platform → Branding and Audience: fill in the consent screen. While it is in Testing only the test users can log in, and refresh tokens end after seven days.",
+			"Clients → Create client → Web application. Authorized redirect URIs: the URL of your MCP endpoint with /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback, exactly so.",
+			"Copy client ID and client secret. Other types of client (Android, iOS, Desktop) do not work.",
+			"Data Access: add the scopes that you set beyond openid, email and profile. Sensitive ones need Google's review.",
+		},
+		Issuer: "https://accounts.google.com",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://accounts.google.com/o/oauth2/v2/auth",
+			Token:         "https://oauth2.googleapis.com/token",
+			UserInfo:      "https://openidconnect.googleapis.com/v1/userinfo",
+			TokenInfo:     "https://oauth2.googleapis.com/tokeninfo",
+			Revocation:    "https://oauth2.googleapis.com/revoke",
+		},
+		Fields: []Field{
+			{
+				Name:     "clientId",
+				GoName:   "ClientID",
+				Type:     "string",
+				Env:      "MCP_USE_OAUTH_GOOGLE_CLIENT_ID",
+				Example:  "123456789012-abc.apps.googleusercontent.com",
+				Doc:      "Client ID of the OAuth client.",
+				Required: true,
+			},
+			{
+				Name:     "clientSecret",
+				GoName:   "ClientSecret",
+				Type:     "secret",
+				Env:      "MCP_USE_OAUTH_GOOGLE_CLIENT_SECRET",
+				Doc:      "Its client secret.",
+				Required: true,
+				Secret:   true,
+			},
+			{
+				Name:    "hostedDomain",
+				GoName:  "HostedDomain",
+				Type:    "string",
+				Env:     "MCP_USE_OAUTH_GOOGLE_HOSTED_DOMAIN",
+				Example: "example.com",
+				Doc:     "The Workspace domain whose users may log in. Without one every Google account may.",
+			},
+			{
+				Name:    "scopes",
+				GoName:  "Scopes",
+				Type:    "list",
+				Env:     "MCP_USE_OAUTH_GOOGLE_SCOPES",
+				Default: "openid email profile",
+				Doc:     "The scopes that clients may ask for.",
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return google.New(google.Config{}, opts...)
+		},
+	}
+}
+
 func keycloakProvider() Provider {
 	return Provider{
 		Name:    "keycloak",
@@ -362,6 +592,189 @@ func keycloakProvider() Provider {
 		},
 		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
 			return keycloak.New(keycloak.Config{}, opts...)
+		},
+	}
+}
+
+func oktaProvider() Provider {
+	return Provider{
+		Name:    "okta",
+		Title:   "Okta",
+		Mode:    oauth.Proxy,
+		Summary: "A custom authorization server of an Okta organization (API Access Management), with one app integration.",
+		DocsURL: "https://developer.okta.com/docs/concepts/auth-servers/",
+		Setup: []string{
+			"Applications → Create App Integration → OIDC, Web Application. Grant types: Authorization Code and Refresh Token. Sign-in redirect URIs: the URL of your MCP endpoint with /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback.",
+			"Assignments: assign the people and groups that may log in.",
+			"Security → API → Authorization Servers: use default or add one, and set its Audience. api://default is that of the default server; one of your own tells tokens for this server from others.",
+			"Access Policies of that server: add a policy for the app integration with a rule that allows Authorization Code, and the scopes that you set.",
+			"Claims of that server, if you need them: email, name and groups in access tokens.",
+		},
+		Issuer: "https://{domain}/oauth2/{authorizationServerId}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "https://{domain}/oauth2/{authorizationServerId}/v1/authorize",
+			Token:         "https://{domain}/oauth2/{authorizationServerId}/v1/token",
+			JWKS:          "https://{domain}/oauth2/{authorizationServerId}/v1/keys",
+			UserInfo:      "https://{domain}/oauth2/{authorizationServerId}/v1/userinfo",
+			Introspection: "https://{domain}/oauth2/{authorizationServerId}/v1/introspect",
+			Revocation:    "https://{domain}/oauth2/{authorizationServerId}/v1/revoke",
+			EndSession:    "https://{domain}/oauth2/{authorizationServerId}/v1/logout",
+		},
+		Fields: []Field{
+			{
+				Name:     "domain",
+				GoName:   "Domain",
+				Type:     "host",
+				Env:      "MCP_USE_OAUTH_OKTA_DOMAIN",
+				Example:  "dev-123456.okta.com",
+				Doc:      "Domain of the organization, or the custom domain on which users log in. Not the address with -admin.",
+				Required: true,
+			},
+			{
+				Name:    "authorizationServerId",
+				GoName:  "AuthorizationServerID",
+				Type:    "segment",
+				Env:     "MCP_USE_OAUTH_OKTA_AUTHORIZATION_SERVER_ID",
+				Default: "default",
+				Doc:     "Id of the custom authorization server. Its name is another thing.",
+			},
+			{
+				Name:    "audience",
+				GoName:  "Audience",
+				Type:    "string",
+				Env:     "MCP_USE_OAUTH_OKTA_AUDIENCE",
+				Default: "api://default",
+				Doc:     "Audience of that authorization server, which the token's aud must contain.",
+			},
+			{
+				Name:     "clientId",
+				GoName:   "ClientID",
+				Type:     "string",
+				Env:      "MCP_USE_OAUTH_OKTA_CLIENT_ID",
+				Example:  "0oa1b2c3d4e5f6g7h8i9",
+				Doc:      "Client ID of the app integration.",
+				Required: true,
+			},
+			{
+				Name:     "clientSecret",
+				GoName:   "ClientSecret",
+				Type:     "secret",
+				Env:      "MCP_USE_OAUTH_OKTA_CLIENT_SECRET",
+				Doc:      "Its client secret.",
+				Required: true,
+				Secret:   true,
+			},
+			{
+				Name:    "scopes",
+				GoName:  "Scopes",
+				Type:    "list",
+				Env:     "MCP_USE_OAUTH_OKTA_SCOPES",
+				Default: "openid profile email offline_access",
+				Doc:     "The scopes that clients may ask for. Those of your own API must exist at the authorization server.",
+			},
+		},
+		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
+			return okta.New(okta.Config{}, opts...)
+		},
+	}
+}
+
+func proxyProvider() Provider {
+	return Provider{
+		Name:    "proxy",
+		Title:   "OAuth proxy",
+		Mode:    oauth.Proxy,
+		Summary: "Any provider that knows one pre-registered application and for which there is no provider of its own. You check the tokens with a function.",
+		Setup: []string{
+			"Register an application at the provider. Its redirect URI is the URL of your MCP endpoint with /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback, exactly so.",
+			"Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, or call your provider's introspection endpoint.",
+			"The function must refuse tokens that were issued to other applications or for other servers.",
+		},
+		Issuer: "{issuer}",
+		Endpoints: oauth.Endpoints{
+			Authorization: "{authEndpoint}",
+			Token:         "{tokenEndpoint}",
+		},
+		Fields: []Field{
+			{
+				Name:     "authEndpoint",
+				GoName:   "AuthEndpoint",
+				Type:     "url",
+				Example:  "https://auth.example.com/authorize",
+				Doc:      "Authorization endpoint.",
+				Required: true,
+			},
+			{
+				Name:     "tokenEndpoint",
+				GoName:   "TokenEndpoint",
+				Type:     "url",
+				Example:  "https://auth.example.com/token",
+				Doc:      "Token endpoint.",
+				Required: true,
+			},
+			{
+				Name:     "issuer",
+				GoName:   "Issuer",
+				Type:     "url",
+				Example:  "https://auth.example.com",
+				Doc:      "Issuer of the provider, exactly as its tokens spell it.",
+				Required: true,
+			},
+			{
+				Name:     "clientId",
+				GoName:   "ClientID",
+				Type:     "string",
+				Example:  "mcp-server",
+				Doc:      "Client id of the application that is registered at the provider.",
+				Required: true,
+			},
+			{
+				Name:     "verifyToken",
+				GoName:   "VerifyToken",
+				Type:     "verifier",
+				Doc:      "Checks a token of the provider for this server and returns its claims.",
+				Required: true,
+			},
+			{
+				Name:   "clientSecret",
+				GoName: "ClientSecret",
+				Type:   "secret",
+				Doc:    "Client secret of the application. Without one it is a public client.",
+				Secret: true,
+			},
+			{
+				Name:    "tokenEndpointAuthMethod",
+				GoName:  "TokenEndpointAuthMethod",
+				Type:    "string",
+				Default: "client_secret_post",
+				Doc:     "How the secret is sent: client_secret_post or client_secret_basic.",
+			},
+			{
+				Name:    "scopes",
+				GoName:  "Scopes",
+				Type:    "list",
+				Default: "openid email profile",
+				Doc:     "The scopes that clients may ask for.",
+			},
+			{
+				Name:    "grantTypes",
+				GoName:  "GrantTypes",
+				Type:    "list",
+				Default: "authorization_code refresh_token",
+				Doc:     "The grants that the provider offers.",
+			},
+			{
+				Name:   "extraAuthorizeParams",
+				GoName: "ExtraAuthorizeParams",
+				Type:   "parameters",
+				Doc:    "Parameters to add to authorization requests, such as an audience. Those of the protocol are refused.",
+			},
+			{
+				Name:   "getUserInfo",
+				GoName: "GetUserInfo",
+				Type:   "user_mapper",
+				Doc:    "Maps the claims of a token to the user in place of the usual mapping.",
+			},
 		},
 	}
 }
