@@ -189,3 +189,16 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestServersPrintNoSecret(t *testing.T) {
+	t.Parallel()
+	const hidden = "test-secret-that-nobody-may-read"
+	idp := devidp.Start(t, func(c *devidp.Config) {
+		c.Clients = []devidp.Client{{ID: "c", Secret: hidden, RedirectURIs: []string{"http://127.0.0.1/callback"}}}
+	})
+	for _, value := range []any{idp, idp.Server} {
+		if printed := fmt.Sprintf("%[1]v %+[1]v %#[1]v %[1]s", value); strings.Contains(printed, hidden) {
+			t.Errorf("%T prints %s", value, printed)
+		}
+	}
+}
