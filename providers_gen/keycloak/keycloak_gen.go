@@ -4,16 +4,25 @@
 // Client Registration. It also fits the Red Hat build of Keycloak.
 //
 // What to set up there:
-//   - Clients → Client registration → Anonymous access policies: edit Trusted Hosts (the default refuses
-//     every client) and Allowed Client Scopes.
-//   - Client scopes → create an optional scope, for example mcp:tools, with a mapper of type Audience whose
-//     Included Custom Audience is the exact URL of this server.
+//   - Clients → Client registration → Anonymous access policies → Trusted Hosts: the default refuses every
+//     client. List the hosts that clients come from, and switch off Client URIs Must Match for clients that send
+//     a client_uri of their own (mcp-remote and the MCP Inspector do).
+//   - In the same place → Allowed Client Scopes: add openid and the scope of the next step. The official
+//     TypeScript SDKs register with scope, and are refused otherwise.
+//   - Client scopes → create a scope, for example mcp:tools, with a mapper of type Audience whose Included
+//     Custom Audience is the exact URL of this server. Announce the scope to clients (Scopes in the guard's
+//     configuration, --scope for latchkey serve): a client that registers with scope gets only the scopes that
+//     it named.
+//   - For roles in the tokens of clients that register themselves: give the client scope its role mappings
+//     (Scope tab), since such clients have Full Scope Allowed off.
 //   - Realm settings → Client policies: demand PKCE with S256.
 //   - Use Keycloak 26.6 or later: older ones do not register all MCP clients, and before 26.4 they do not serve
 //     metadata where clients look first.
 //
 // What to know:
 //   - Without an audience mapper access tokens name the audience account, and are refused.
+//   - A scope that a client did not register for is invalid_scope: announce every scope from the start, a
+//     step-up to a further one is refused by Keycloak.
 //
 // Its own documentation: https://www.keycloak.org/securing-apps/mcp-authz-server
 package keycloak
