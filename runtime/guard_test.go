@@ -434,12 +434,14 @@ func TestPreflightIsNever401(t *testing.T) {
 	}
 	listed := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.AllowedOrigins = []string{"https://app.example.com"} })
 	anyone := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.AllowedOrigins = []string{"*"} })
+	withPort := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.AllowedOrigins = []string{"HTTPS://app.example.com:443"} })
 	for name, c := range map[string]struct {
 		guard  *runtime.Guard
 		origin string
 		allow  string
 	}{
 		"permits a listed origin":          {listed, "https://app.example.com", "https://app.example.com"},
+		"permits one listed with its port": {withPort, "https://app.example.com", "https://app.example.com"},
 		"gives a foreign origin nothing":   {listed, "https://evil.example.com", ""},
 		"gives a lookalike nothing":        {listed, "https://app.example.com.evil.com", ""},
 		"gives the null origin nothing":    {listed, "null", ""},
@@ -513,6 +515,7 @@ func TestGuardConfigurationMistakes(t *testing.T) {
 		"a subpath with a dot":  {Resource: resource, Subpaths: []string{"/../x"}},
 		"an origin with a path": {Resource: resource, AllowedOrigins: []string{"https://app.example.com/"}},
 		"an origin without //":  {Resource: resource, AllowedOrigins: []string{"app.example.com"}},
+		"an origin's pattern":   {Resource: resource, AllowedOrigins: []string{"https://*.example.com"}},
 		"two scopes in one":     {Resource: resource, Scopes: []string{"read write"}},
 		"an empty scope":        {Resource: resource, ScopesSupported: []string{""}},
 	} {
