@@ -81,7 +81,7 @@ func emitTestProxy(m *Model) jen.Code {
 		member{"AuthMethod", jen.Qual(brokerPath, auth)},
 		member{"CodeProtection", jen.Qual(brokerPath, cmp.Or(codeProtection[u.CodeProtection], "ProtectPKCE"))},
 		member{"Resource", jen.Qual(brokerPath, cmp.Or(resources[u.Resource], "ResourceStrip"))},
-		member{"Scopes", texts(u.unchanged())},
+		member{"Scopes", texts(m.asked())},
 		member{"ScopeAtToken", yes(u.ScopeAtToken)},
 		member{"AuthorizeParams", expressionMap(jen.String(), m.given(u.AuthorizeParams))},
 		member{"TokenParams", expressionMap(jen.String(), m.given(u.TokenParams))},
@@ -90,13 +90,27 @@ func emitTestProxy(m *Model) jen.Code {
 	))
 }
 
-// unchanged are the required scopes that have the same name at the provider.
-func (u *Upstream) unchanged() []string {
-	return slices.DeleteFunc(slices.Clone(u.RequiredScopes.Scopes), func(scope string) bool {
-		named := slices.ContainsFunc(u.ScopeNames, func(n Named) bool { return n.Name == scope })
-		prefixed := len(u.ScopePrefix.Parts) > 0 && !slices.Contains(u.Upstream.ScopePrefix.Except, scope)
-		return named || prefixed
-	})
+// asked are the scopes that every login of the test asks for, under the provider's names.
+func (m *Model) asked() []string {
+	u := m.Upstream
+	required := slices.Clone(u.RequiredScopes.Scopes)
+	if u.RequiredField != nil {
+		required = append(required, m.Test.list(u.RequiredField)...)
+	}
+	prefix := m.testValue(u.ScopePrefix)
+	for i, scope := range required {
+		at := slices.IndexFunc(u.ScopeNames, func(n Named) bool { return n.Name == scope })
+		switch {
+		case at >= 0:
+			required[i] = m.testValue(u.ScopeNames[at].Is)
+		case !slices.Contains(u.Upstream.ScopePrefix.Except, scope) && !strings.Contains(scope, "://"):
+			required[i] = prefix + scope
+		}
+	}
+	if u.Resource == "scope" {
+		required = append(required, m.testValue(u.ResourceScope))
+	}
+	return required
 }
 
 // given are parameters with the values that the test's configuration gives them.
@@ -160,4 +174,14 @@ func (t *Test) text(f *Field) string {
 		}
 	}
 	return f.DefaultText()
+}
+
+// list is the value of a list in the test.
+func (t *Test) list(f *Field) []string {
+	for _, v := range t.Config {
+		if v.Field == f && len(v.List) > 0 {
+			return v.List
+		}
+	}
+	return f.Default
 }

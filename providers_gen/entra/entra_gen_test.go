@@ -29,7 +29,7 @@ func TestProvider(t *testing.T) {
 			AuthMethod:     broker.AuthPost,
 			CodeProtection: broker.ProtectPKCE,
 			Resource:       broker.ResourceStrip,
-			Scopes:         []string{"openid", "profile", "offline_access"},
+			Scopes:         []string{"openid", "profile", "offline_access", "api://11111111-2222-3333-4444-555555555555/access_as_user"},
 			ScopeAtToken:   true,
 		},
 		Accept: []providertest.Token{

@@ -34,7 +34,7 @@ type Proxy struct {
 	CodeProtection broker.CodeProtection
 	// Resource says what becomes of the server's URL.
 	Resource broker.ResourceHandling
-	// Scopes are among those that every login asks for, under the provider's names.
+	// Scopes are among those that every login asks for, under the provider's names. {resource} stands for the server.
 	Scopes []string
 	// ScopeAtToken says that token requests repeat the scopes.
 	ScopeAtToken bool
@@ -209,6 +209,7 @@ func (l *login) checkAuthorize(t *testing.T, address *url.URL) {
 	}
 	scopes := strings.FieldsFunc(l.asked.Get("scope"), func(r rune) bool { return r == ' ' || r == ',' })
 	for _, scope := range p.Scopes {
+		scope = strings.ReplaceAll(scope, "{resource}", Resource)
 		if !slices.Contains(scopes, scope) {
 			t.Errorf("scope %q is not asked for, only %q", scope, scopes)
 		}

@@ -36,7 +36,7 @@ func TestProvider(t *testing.T) {
 			AuthMethod:     broker.AuthPost,
 			CodeProtection: broker.ProtectNonce,
 			Resource:       broker.ResourceForward,
-			Scopes:         []string{"openid"},
+			Scopes:         []string{"openid", "larder:shelf"},
 			ScopeAtToken:   true,
 			AuthorizeParams: map[string]string{
 				"house":  "south",

@@ -27,6 +27,7 @@ func TestProvider(t *testing.T) {
 			AuthMethod:     broker.AuthNone,
 			CodeProtection: broker.ProtectNothing,
 			Resource:       broker.ResourceAsScope,
+			Scopes:         []string{"scullery:scullery-app:{resource}"},
 			Passthrough:    true,
 		},
 		Accept: []providertest.Token{
