@@ -1,4 +1,4 @@
-// Package newprovider_test holds that a provider is one file: its spec.
+// Package newprovider_test holds that a provider is one file, its spec, and that what is generated from it fits its runtime.
 package newprovider_test
 
 import (
@@ -41,6 +41,21 @@ func TestNewProviderIsOneHandwrittenFile(t *testing.T) {
 		t.Errorf("only %q were generated", generated)
 	}
 	serve(t, dir)
+	refuseOtherRuntime(t, dir)
+}
+
+// refuseOtherRuntime puts generated code beside a runtime that does not know its version: it must not compile.
+func refuseOtherRuntime(t *testing.T, dir string) {
+	t.Helper()
+	file := filepath.Join(dir, "providers_gen", "acme", "acme_gen.go")
+	code := read(t, file)
+	write(t, file, strings.ReplaceAll(code, "runtime.SupportsGeneratedCodeV1", "runtime.SupportsGeneratedCodeV2"))
+	build := exec.CommandContext(t.Context(), "go", "build", "./providers_gen/acme")
+	build.Dir = dir
+	out, err := build.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "undefined: runtime.SupportsGeneratedCodeV2") {
+		t.Errorf("code for another runtime builds: %s (%v)", out, err)
+	}
 }
 
 // serve runs the new provider and asks whether it is up.

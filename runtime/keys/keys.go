@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
 // The defaults of [Config].
@@ -28,8 +29,8 @@ const (
 type Config struct {
 	// URL is the address of the JWK set.
 	URL string
-	// Client fetches the set. Redirects are never followed, whatever it says. The default is a copy of
-	// [http.DefaultClient].
+	// Client fetches the set. Redirects are never followed, whatever it says. The default reaches public hosts
+	// over HTTPS only.
 	Client *http.Client
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
@@ -100,10 +101,10 @@ func NewRemote(config Config) *Remote {
 			*d.value = d.fallback
 		}
 	}
-	r := &Remote{config: config}
-	if config.Client != nil {
-		r.client = *config.Client
+	if config.Client == nil {
+		config.Client = egress.NewClient(egress.Policy{})
 	}
+	r := &Remote{config: config, client: *config.Client}
 	r.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return r
 }
