@@ -61,7 +61,7 @@ type Config struct {
 	// such a token from the provider may then be able to use it here, and this server's clients can use it there.
 	InsecureOpaquePassthrough bool
 	// Verify checks the provider's access tokens: once when they arrive and, where the provider gives no refresh token, on
-	// each refresh.
+	// each refresh. It never gets a token that came from outside.
 	Verify VerifyFunc
 	// VerifyFresh is Verify without a cache, for refreshes without a refresh token of the provider: only the provider knows
 	// whether the user took the access back. The default is Verify.

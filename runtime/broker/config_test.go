@@ -27,6 +27,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		"a negative lifetime":            {func(c *Config) { c.RefreshLifetime = -1 }, "RefreshLifetime must not be negative"},
 		"a forbidden scheme":             {func(c *Config) { c.CustomSchemes = []string{"javascript"} }, `"javascript" cannot be allowed`},
 		"an origin with a path":          {func(c *Config) { c.AllowedOrigins = []string{"https://a.example/"} }, "allowed origin"},
+		"an origin with a star":          {func(c *Config) { c.AllowedOrigins = []string{"https://*.example"} }, "allowed origin"},
 		"a short secret without a key":   {func(c *Config) { c.Upstream.ClientSecret = "test-short" }, "openssl rand -base64 32"},
 		"a key that is none":             {func(c *Config) { c.SealingKeys = []oauth.Secret{"test"} }, "sealing key 1"},
 		"a logo that is no image":        {func(c *Config) { c.Logo = []byte("hello") }, "not a PNG"},

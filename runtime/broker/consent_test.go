@@ -319,6 +319,21 @@ func TestConsentIsNotRememberedUnasked(t *testing.T) {
 			}
 		})
 	}
+	t.Run("not even with a cookie that says so", func(t *testing.T) {
+		t.Parallel()
+		b, r := w.brokers[0], httptest.NewRequest(http.MethodGet, testResource, nil)
+		req, rec := request{redirect: loopRedirect, native: true}, httptest.NewRecorder()
+		b.remember(rec, r, req)
+		r.AddCookie(rec.Result().Cookies()[0])
+		r.Header.Set("Sec-Fetch-Site", "none")
+		if b.remembers(r, req) {
+			t.Error("remembered")
+		}
+		req.native = false
+		if !b.remembers(r, req) {
+			t.Error("the cookie does not say so")
+		}
+	})
 	t.Run("not with Deny", func(t *testing.T) {
 		t.Parallel()
 		user, clientID := w.newBrowser(), w.newClient(webRedirect)

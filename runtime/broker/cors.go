@@ -22,12 +22,24 @@ func newOriginList(origins []string) (originList, error) {
 			continue
 		}
 		u, err := url.Parse(o)
-		if err != nil || u.Scheme == "" || u.Host == "" || o != u.Scheme+"://"+u.Host {
+		if err != nil || u.Scheme == "" || u.Host == "" || !strings.EqualFold(o, u.Scheme+"://"+u.Host) || strings.Contains(o, "*") {
 			return list, fmt.Errorf("allowed origin %q must be a scheme and host such as https://app.example.com, or *", o)
 		}
-		list.exact = append(list.exact, strings.ToLower(o))
+		list.exact = append(list.exact, asBrowsersWriteIt(u))
 	}
 	return list, nil
+}
+
+// asBrowsersWriteIt returns a URL's origin in lower case and without its scheme's default port (RFC 6454 section 6.2).
+func asBrowsersWriteIt(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	switch u.Scheme { // which url.Parse has put in lower case
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	return u.Scheme + "://" + host
 }
 
 // preflight lets scripts of the allowed origins read the answer, and answers preflight requests; it reports whether the

@@ -32,7 +32,7 @@ func (b *Broker) checkNonce(idToken, want string) error {
 		return errors.New("the ID token's nonce is not this login's")
 	case !slices.Contains(claims.Strings("aud"), b.upstream.ClientID):
 		return errors.New("the ID token is not for our client id")
-	case b.upstream.Issuer != "" && claims.String("iss") != b.upstream.Issuer && !slices.Contains(b.upstream.ResponseIssuers, claims.String("iss")):
+	case claims.String("iss") != b.upstream.Issuer && !b.upstream.answersAs(claims.String("iss")):
 		return errors.New("the ID token is from another issuer")
 	case !ok || !b.now().Before(expires):
 		return errors.New("the ID token is expired")

@@ -46,7 +46,7 @@ func TestRedirectURIs(t *testing.T) {
 		"https://client.example.com/cb?%zz", "https://client.example.com/c b", "https://client.example.com/cb\r\nX: y",
 		"https://client.example.com/cb\x00", "https://client.example.com/\"onload=", "https://client.example.com/<b>",
 		" https://client.example.com/cb", "https://client.example.com/cb ", "https://[2001:db8:0::1]/cb", "https://[fe80::1%25eth0]/cb",
-		"javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "blob:https://x/y",
+		"cursor://user@x/cb", "cursor://x/../cb", "cursor:../cb", "cursor://x/cb#f", "javascript:alert(1)", "JavaScript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd", "blob:https://x/y",
 		"about:blank", "urn:ietf:wg:oauth:2.0:oob", "vscode://x/cb", "cursorx://x/cb", "Cursor://x/cb", "intent://x",
 		"https://client.example.com/" + strings.Repeat("x", 500),
 	} {

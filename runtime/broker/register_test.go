@@ -155,12 +155,13 @@ func TestScriptsOfAllowedOriginsOnly(t *testing.T) {
 		origin  string
 		want    string
 	}{
-		"none by default":     {nil, "https://app.example", ""},
-		"an allowed one":      {[]string{"https://app.example"}, "https://app.example", "https://app.example"},
-		"another one":         {[]string{"https://app.example"}, "https://evil.example", ""},
-		"another port":        {[]string{"https://app.example"}, "https://app.example:444", ""},
-		"all":                 {[]string{"*"}, "https://any.example", "https://any.example"},
-		"a prefix of allowed": {[]string{"https://app.example"}, "https://app.example.evil.example", ""},
+		"none by default":           {nil, "https://app.example", ""},
+		"an allowed one":            {[]string{"https://app.example"}, "https://app.example", "https://app.example"},
+		"another one":               {[]string{"https://app.example"}, "https://evil.example", ""},
+		"another port":              {[]string{"https://app.example"}, "https://app.example:444", ""},
+		"one with its default port": {[]string{"HTTPS://App.example:443"}, "https://app.example", "https://app.example"},
+		"all":                       {[]string{"*"}, "https://any.example", "https://any.example"},
+		"a prefix of allowed":       {[]string{"https://app.example"}, "https://app.example.evil.example", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

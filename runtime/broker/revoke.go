@@ -24,7 +24,7 @@ func (b *Broker) revoke(w http.ResponseWriter, r *http.Request) {
 		refused = b.identifyClient(r, p)
 	}
 	if refused == nil {
-		refused = b.revokeToken(context.WithoutCancel(r.Context()), p)
+		refused = b.revokeToken(context.WithoutCancel(r.Context()), p, b.address(r))
 	}
 	if refused != nil {
 		b.refuseJSON(w, r, refused)
@@ -34,7 +34,7 @@ func (b *Broker) revoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func (b *Broker) revokeToken(ctx context.Context, p params) *oauth.Error {
+func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oauth.Error {
 	token := p.get("token")
 	if token == "" {
 		return badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The token is missing")
@@ -56,7 +56,7 @@ func (b *Broker) revokeToken(ctx context.Context, p params) *oauth.Error {
 		return b.revokeLogin(ctx, t.family, t.upstream, hintAccessToken)
 	}
 	if b.config.Tokens == Passthrough && isJWT(token) {
-		return b.revokePassed(ctx, token)
+		return b.revokePassed(ctx, token, address)
 	}
 	return nil
 }
@@ -76,10 +76,11 @@ func (b *Broker) revokeLogin(ctx context.Context, family identifier, upstream, h
 	return nil
 }
 
-// revokePassed revokes a token of the provider's own that was passed through, if it is one for this server.
-func (b *Broker) revokePassed(ctx context.Context, token string) *oauth.Error {
-	if _, err := b.config.Verify(ctx, token, b.resource); err != nil {
-		return nil //nolint:nilerr // unknown or expired: nothing to revoke
+// revokePassed revokes a token of the provider's own that was passed through. Only the provider knows whether it gave that
+// token to our application; it has to check (RFC 7009 section 2.1).
+func (b *Broker) revokePassed(ctx context.Context, token, address string) *oauth.Error {
+	if !b.limits.authorize.allow(address, b.now()) {
+		return tooMany()
 	}
 	if err := b.revokeUpstream(ctx, token, hintAccessToken); err != nil {
 		return retryLater(reasonUpstreamUnavailable, 0, err)
