@@ -11,7 +11,7 @@ import (
 // look at. Tokens in the query or the body are never read: they end up in logs and histories (MCP authorization, "Access
 // Token Usage").
 func bearerToken(r *http.Request, maxBytes int) (string, error) {
-	headers := r.Header.Values("Authorization")
+	headers := r.Header["Authorization"]
 	switch {
 	case len(headers) == 0 || len(headers) == 1 && headers[0] == "":
 		return "", oauth.ErrMissingCredentials
@@ -20,7 +20,7 @@ func bearerToken(r *http.Request, maxBytes int) (string, error) {
 	}
 	scheme, token, found := strings.Cut(headers[0], " ")
 	switch {
-	case !found || !strings.EqualFold(scheme, "Bearer"): // the scheme ignores case: RFC 9110 section 11.1
+	case !found || scheme != "Bearer" && !strings.EqualFold(scheme, "Bearer"): // the scheme ignores case: RFC 9110 section 11.1
 		return "", malformed(oauth.ReasonMalformedHeader)
 	case len(token) > maxBytes:
 		return "", oauth.InvalidToken(oauth.ReasonTokenTooLarge, nil)
@@ -59,7 +59,8 @@ func isToken68(s string) bool {
 	}
 	for len(rest) >= 8 {
 		c := rest[:8]
-		if !(token68[c[0]] && token68[c[1]] && token68[c[2]] && token68[c[3]] &&
+		if !(token68[c[0]] && //nolint:staticcheck // "not all of them" reads better than De Morgan's "any not"
+			 token68[c[1]] && token68[c[2]] && token68[c[3]] &&
 			token68[c[4]] && token68[c[5]] && token68[c[6]] && token68[c[7]]) {
 			return false
 		}

@@ -317,14 +317,14 @@ func (g *Guard) callerOf(ctx context.Context, token, resource string) (*oauth.Au
 }
 
 // endpointOf returns the endpoint that a request is for. Protected handlers elsewhere belong to the resource itself.
-func (g *Guard) endpointOf(r *http.Request) endpoint {
+func (g *Guard) endpointOf(r *http.Request) *endpoint {
 	asked := routedPath(r.URL)
-	for _, e := range g.endpoints {
-		if below, ok := strings.CutPrefix(asked, e.path); ok && (below == "" || below[0] == '/') {
-			return e
+	for i := range g.endpoints {
+		if below, ok := strings.CutPrefix(asked, g.endpoints[i].path); ok && (below == "" || below[0] == '/') {
+			return &g.endpoints[i]
 		}
 	}
-	return g.endpoints[len(g.endpoints)-1]
+	return &g.endpoints[len(g.endpoints)-1]
 }
 
 // routedPath is the path as routers and handlers divide it: a caller must not choose another audience by writing it

@@ -37,6 +37,8 @@ type JWS struct {
 	// Payload is the decoded payload. Until Verify gave its consent it is just somebody's claim.
 	Payload string
 
+	compact      string // the whole, between ParseHeader and Decode
+	payload      string // the payload's segment
 	signed       string // header and payload as they were signed
 	signature    [maxSignature]byte
 	signatureLen int
@@ -48,6 +50,15 @@ type JWS struct {
 //
 // Errors wrap [ErrNotCompact], [ErrEncrypted], [ErrMalformed] or [ErrCritical] and hold nothing of the text.
 func (t *JWS) Parse(compact string) error {
+	if err := t.ParseHeader(compact); err != nil {
+		return err
+	}
+	return t.Decode()
+}
+
+// ParseHeader is the first half of Parse: it divides the text into its segments and reads the header, so that a token can be
+// refused for it before more work is done. The JWS is not complete before [JWS.Decode].
+func (t *JWS) ParseHeader(compact string) error {
 	header, rest, ok := strings.Cut(compact, ".")
 	payload, signature, ok2 := strings.Cut(rest, ".")
 	if !ok || !ok2 {
@@ -59,20 +70,23 @@ func (t *JWS) Parse(compact string) error {
 		}
 		return ErrNotCompact
 	}
-	if err := t.parseHeader(header); err != nil {
-		return err
-	}
+	t.compact, t.payload, t.signed = compact, payload, compact[:len(header)+1+len(payload)]
+	return t.parseHeader(header)
+}
+
+// Decode is the second half of Parse: it decodes payload and signature.
+func (t *JWS) Decode() error {
 	var err error
-	if t.Payload, err = decodeText(payload); err != nil {
+	if t.Payload, err = decodeText(t.payload); err != nil {
 		return fmt.Errorf("%w: payload: %w", ErrMalformed, err)
 	}
+	signature := t.compact[len(t.signed)+1:]
 	if signature == "" {
 		return fmt.Errorf("%w: no signature", ErrMalformed)
 	}
 	if t.signatureLen, err = decodeInto(t.signature[:], signature); err != nil {
 		return fmt.Errorf("%w: signature: %w", ErrMalformed, err)
 	}
-	t.signed = compact[:len(header)+1+len(payload)]
 	return nil
 }
 

@@ -66,6 +66,8 @@ type Remote struct {
 	client http.Client
 
 	current atomic.Pointer[snapshot]
+	// strangers counts the refusals of unknown keys since the last fetch.
+	strangers atomic.Int64
 
 	mu          sync.Mutex
 	running     *fetch    // nil while none is under way
@@ -171,9 +173,43 @@ func (r *Remote) settled(id string, algorithm jose.Algorithm) (*jose.Key, error)
 		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey,
 			fmt.Errorf("more than one of the provider's keys fits kid %q and %s", id, algorithm))
 	default:
-		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, fmt.Errorf(
-			"the provider publishes no key with kid %q for %s (%d usable keys in its set)", id, algorithm, s.set.Len()))
+		r.strangers.Add(1)
+		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, &unknownKeyError{id: id, algorithm: algorithm, usable: s.set.Len()})
 	}
+}
+
+// unknownKeyError is put into words only when somebody reads it: in a flood nobody reads them all.
+type unknownKeyError struct {
+	id        string
+	algorithm jose.Algorithm
+	usable    int
+}
+
+func (e *unknownKeyError) Error() string {
+	return fmt.Sprintf("the provider publishes no key with kid %q for %s (%d usable keys in its set)", e.id, e.algorithm, e.usable)
+}
+
+// flood is how many tokens with unknown keys since the last fetch are a flood.
+const flood = 16
+
+// Flooded returns the error that Key would give for an unknown key, at once, if many tokens with unknown keys were refused
+// since the last fetch and the next one is not allowed yet; nil otherwise. So much is known from a token's header alone,
+// while the better reason for a refusal, such as another issuer, takes the claims: see package verify.
+func (r *Remote) Flooded(id string, algorithm jose.Algorithm, now time.Time) error {
+	if r.strangers.Load() < flood {
+		return nil
+	}
+	s := r.current.Load()
+	if _, err := s.find(id, algorithm); !errors.Is(err, jose.ErrNoKey) || s.age(now) >= r.config.SoftExpiry {
+		return nil
+	}
+	r.mu.Lock()
+	settled := r.running == nil && r.lastErr == nil && elapsed(r.lastAttempt, now) < r.config.CoolDown
+	r.mu.Unlock()
+	if !settled {
+		return nil
+	}
+	return oauth.InvalidToken(oauth.ReasonUnknownKey, &unknownKeyError{id: id, algorithm: algorithm, usable: s.set.Len()})
 }
 
 var errUnavailable = errors.New("the provider's keys are not available")
@@ -211,6 +247,7 @@ func (r *Remote) run(f *fetch) {
 	}
 	r.mu.Lock()
 	r.running, r.lastAttempt, r.lastErr = nil, now, err
+	r.strangers.Store(0)
 	r.mu.Unlock()
 	close(f.done)
 }

@@ -562,3 +562,59 @@ func TestHoldsIsTrueForTheVeryKeyOnly(t *testing.T) {
 		}
 	}, stays, goes)
 }
+
+// "10,000 tokens with random kids": from some point on they are refused by their header alone, and nothing else is.
+func TestAFloodOfUnknownKeysIsRefusedAtOnce(t *testing.T) {
+	t.Parallel()
+	known, late := newKey(t, "known"), newKey(t, "late")
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		flooded := func(id string) error { return r.Flooded(id, jose.ES256, time.Now()) }
+		if flooded("known") != nil || flooded("random") != nil {
+			t.Error("a flood before anything was asked for")
+		}
+		mustFind(t, r, "known")
+		for i := range 100 {
+			_, err := r.Key(t.Context(), fmt.Sprint("random-", i), jose.ES256)
+			if !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonUnknownKey}) {
+				t.Fatalf("got %v", err)
+			}
+			switch err := flooded("random"); {
+			case i < 10 && err != nil:
+				t.Fatalf("a flood after %d tokens", i+1)
+			case i > 20 && !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonUnknownKey}):
+				t.Fatalf("got %v after %d tokens, want 401", err, i+1)
+			case i > 20 && !strings.Contains(err.Error(), `"random"`):
+				t.Errorf("the error does not name the key id: %v", err)
+			}
+		}
+		if flooded("known") != nil {
+			t.Error("a known key is taken for a part of the flood")
+		}
+		p.publish(t, known, late)
+		if flooded("late") == nil {
+			t.Error("a new key is looked for before the cool-down ended")
+		}
+		time.Sleep(keys.DefaultCoolDown)
+		if flooded("late") != nil {
+			t.Error("the flood keeps a new key out after the cool-down")
+		}
+		mustFind(t, r, "late")
+		if flooded("random") != nil {
+			t.Error("a flood right after a fetch")
+		}
+		for i := range 100 {
+			_, _ = r.Key(t.Context(), fmt.Sprint("random-", i), jose.ES256)
+		}
+		p.fail(errDown)
+		time.Sleep(keys.DefaultCoolDown)
+		_, _ = r.Key(t.Context(), "random", jose.ES256)
+		for i := range 100 {
+			if _, err := r.Key(t.Context(), fmt.Sprint("random-", i), jose.ES256); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+				t.Fatalf("got %v during an outage, want 503", err)
+			}
+		}
+		if err := flooded("random"); err != nil {
+			t.Errorf("got %v during an outage, when nobody knows", err)
+		}
+	}, known)
+}

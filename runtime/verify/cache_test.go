@@ -189,7 +189,7 @@ func TestNothingIsCachedWhereThatWouldBeWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v, _, _ := watched(t, c.change)
-			if wantCaller(t, v, c.token) == wantCaller(t, v, c.token) {
+			if first, second := wantCaller(t, v, c.token), wantCaller(t, v, c.token); first == second {
 				t.Error("the caller came from the cache")
 			}
 		})
@@ -209,7 +209,7 @@ func TestTokensOfASharedSecretAreCachedToo(t *testing.T) {
 		c.Rules.SharedSecrets = []verify.SharedSecret{{Algorithm: "HS256", Secret: secret}}
 	})
 	text := signedWith(t, key, nil, payload(t, nil))
-	if wantCaller(t, v, text) != wantCaller(t, v, text) {
+	if first, second := wantCaller(t, v, text), wantCaller(t, v, text); first != second {
 		t.Error("verified twice")
 	}
 }
@@ -494,4 +494,30 @@ func TestTheCacheIsConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// In a flood of unknown keys a token is refused by its header; before it, and for known keys always, by what is wrong with it.
+func TestAFloodDoesNotHideReasons(t *testing.T) {
+	t.Parallel()
+	withKeyServer(t, func(t *testing.T, v *verify.JWT, server *keyServer, issue func(jose.Algorithm) string) {
+		good := issue(jose.EdDSA)
+		wantCaller(t, v, good)
+		expires := time.Now().Add(time.Hour).Unix()
+		foreign := payload(t, map[string]any{"iss": "https://other.example.com", "iat": nil, "exp": expires})
+		stranger := signed(t, jose.ES256, map[string]any{"kid": "stranger"}, foreign)
+		wantRefusal(t, v, stranger, oauth.ReasonIssuer)
+		for i := range 200 {
+			_, _ = v.Verify(context.Background(), signed(t, jose.EdDSA, map[string]any{"kid": fmt.Sprint("random-", i)},
+				payload(t, map[string]any{"iat": nil, "exp": expires})), resource)
+		}
+		if server.fetches != 1 {
+			t.Errorf("%d fetches, want the first alone: the cool-down still runs", server.fetches)
+		}
+		wantRefusal(t, v, stranger, oauth.ReasonUnknownKey)
+		wantRefusal(t, v, signed(t, jose.EdDSA, nil, foreign), oauth.ReasonIssuer)
+		wantCaller(t, v, good)
+		wantCaller(t, v, issue(jose.RS256))
+		time.Sleep(keys.DefaultCoolDown)
+		wantRefusal(t, v, stranger, oauth.ReasonIssuer)
+	})
 }

@@ -81,6 +81,8 @@ func (p *published) Holds(id string, a jose.Algorithm, key *jose.Key, _ time.Tim
 	return p.err == nil && err == nil && found == key
 }
 
+func (p *published) Flooded(string, jose.Algorithm, time.Time) error { return nil }
+
 // asymmetric is the key set of the usual provider of these tests.
 func asymmetric(t testing.TB) *published {
 	k := signingKeys()

@@ -20,6 +20,9 @@ type KeySource interface {
 	Key(ctx context.Context, id string, algorithm jose.Algorithm) (*jose.Key, error)
 	// Holds tells whether Key would give this very key at once. now is the time.
 	Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool
+	// Flooded returns the error that Key would give for an unknown key, at once and cheaply, while so many tokens with unknown
+	// keys arrive that they are not worth a closer look; nil otherwise.
+	Flooded(id string, algorithm jose.Algorithm, now time.Time) error
 }
 
 // Config says how a provider's JWT access tokens are checked.
@@ -156,6 +159,12 @@ func (v *JWT) check(ctx context.Context, token, resource string, m moment) (veri
 	if err := v.rules.header(&jws); err != nil {
 		return verified{}, signer{}, err
 	}
+	if err := v.flooded(&jws, m.now); err != nil {
+		return verified{}, signer{}, err
+	}
+	if err := jws.Decode(); err != nil {
+		return verified{}, signer{}, oauth.InvalidToken(oauth.ReasonMalformedToken, err)
+	}
 	claims, err := oauth.ParseClaims(jws.Payload)
 	if err != nil {
 		return verified{}, signer{}, oauth.InvalidToken(oauth.ReasonMalformedToken, err)
@@ -183,12 +192,21 @@ func (v *JWT) check(ctx context.Context, token, resource string, m moment) (veri
 	return verified{claims: claims, issuer: issuer, audience: audience, expires: expires}, by, nil
 }
 
+// flooded refuses a token at its key id, before its issuer could give the better reason, while a flood of such tokens arrives.
+func (v *JWT) flooded(jws *jose.JWS, now time.Time) error {
+	if v.insecure.SkipSignature || jws.Algorithm.Symmetric() {
+		return nil
+	}
+	return v.keys.Flooded(jws.KeyID, jws.Algorithm, now)
+}
+
+// parse divides the token and reads its header.
 func (v *JWT) parse(jws *jose.JWS, token string) error {
 	if len(token) > MaxTokenSize {
 		return oauth.InvalidToken(oauth.ReasonTokenTooLarge, fmt.Errorf(
 			"the token has %d bytes, the limit is %d", len(token), MaxTokenSize))
 	}
-	switch err := jws.Parse(token); {
+	switch err := jws.ParseHeader(token); {
 	case err == nil:
 		return nil
 	case errors.Is(err, jose.ErrNotCompact):
