@@ -46,6 +46,7 @@ func emitUpstream(u *Upstream) jen.Code {
 	}
 	return jen.Op("&").Add(literal(
 		jen.Qual(brokerPath, "Upstream"),
+		member{"Title", optional(u.Title)},
 		member{"ResponseIssuers", expressions(u.ResponseIssuers)},
 		member{"RequireResponseIssuer", yes(u.RequireResponseIssuer)},
 		member{"RevocationStyle", constant(brokerPath, revocations, u.RevocationStyle)},
@@ -262,7 +263,7 @@ func emitResolveTenants(t *Tenants) jen.Code {
 	for _, value := range t.Several {
 		arguments = append(arguments, quoted(value))
 	}
-	// tenants := in.Tenants(tenantID, allowedTenants, runtime.Field{…}, runtime.Field{…}, "common")
+	// tenants := in.Tenants(tenantID, allowedTenants, runtime.Field{…}, …, "common")
 	return jen.Id(tenantsVariable).Op(":=").Id("in").Dot("Tenants").Custom(
 		jen.Options{Open: "(", Close: ")", Separator: ",", Multi: true}, arguments...,
 	)

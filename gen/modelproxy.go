@@ -17,6 +17,7 @@ type Upstream struct {
 	AuthMethodField *Field
 	RequiredField   *Field
 	ParamsField     *Field
+	Title           Expression
 	ResourceScope   Expression
 	ScopeNames      []Named
 	ScopePrefix     Expression
@@ -84,6 +85,7 @@ func (m *Model) upstream(s *spec.Spec, scope *scope) {
 		Upstream: u, ClientID: m.field(u.ClientID), ClientSecret: m.field(u.ClientSecret),
 		AuthMethodField: m.field(u.AuthMethodField), RequiredField: m.field(u.RequiredScopes.Field),
 		ParamsField:     m.field(u.AuthorizeParamsField),
+		Title:           scope.expression(u.Title),
 		ResourceScope:   scope.expression(u.ResourceScope),
 		ScopePrefix:     scope.expression(u.ScopePrefix.Prefix),
 		AuthorizeParams: scope.named(u.AuthorizeParams), TokenParams: scope.named(u.TokenParams),

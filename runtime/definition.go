@@ -34,7 +34,8 @@ type Definition struct {
 	TokenInfo     *verify.TokenInfoConfig
 	UserInfo      *verify.UserInfoConfig
 	Profile       *verify.ProfileConfig
-	// Upstream is our application at the provider, in mode proxy. Its names, issuer and endpoints are filled in here.
+	// Upstream is our application at the provider, in mode proxy. Its endpoints are filled in here, and so are title and
+	// issuer where it has none of its own.
 	// Parameters with an empty value are left out, and without a client secret the client id alone is sent.
 	Upstream *broker.Upstream
 	// TokenMode says whose access tokens clients get in mode proxy. Empty means sealed ones.

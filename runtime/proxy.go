@@ -81,7 +81,7 @@ func newProxy(d Definition, o options) (*proxy, error) {
 		return nil, errors.New("mode proxy needs an upstream application")
 	}
 	u := *d.Upstream
-	u.Name, u.Title, u.Issuer = d.Name, d.Title, cmp.Or(u.Issuer, d.Issuer)
+	u.Name, u.Title, u.Issuer = d.Name, cmp.Or(u.Title, d.Title), cmp.Or(u.Issuer, d.Issuer)
 	u.Authorization, u.Token, u.Revocation = d.Endpoints.Authorization, d.Endpoints.Token, d.Endpoints.Revocation
 	u.AuthorizeParams, u.TokenParams = withValue(u.AuthorizeParams), withValue(u.TokenParams)
 	if d.Tokens.Tenants != nil {

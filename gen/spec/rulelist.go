@@ -26,7 +26,7 @@ func Rules() []string {
 		"secret-in-template", "secret-length", "secret-repeated", "secret-type", "slash-kept", "syntax", "tag",
 		"template-length", "template-syntax", "tenants-field", "tenants-placeholder", "tenants-several",
 		"test-config-missing", "test-config-type", "test-header", "test-name", "test-number", "test-profile",
-		"test-user-key", "todo", "token-in-header", "too-few", "type-header", "unknown-field", "unknown-key",
+		"test-user-key", "title-optional", "todo", "token-in-header", "too-few", "type-header", "unknown-field", "unknown-key",
 		"unknown-reference", "unknown-value", "unquoted", "unused-field", "unused-value", "unverified",
 		"upstream-missing", "url-form", "url-start", "user-mapper-type", "value-name-taken", "value-order",
 		"verifier-optional", "verifier-rules", "verifier-type", "version", "wrong-kind",

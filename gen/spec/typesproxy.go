@@ -10,6 +10,8 @@ type Upstream struct {
 	ClientID string `yaml:"client_id" validate:"required"`
 	// The config field of type secret with the client secret. Without a secret the client id alone is sent.
 	ClientSecret string `yaml:"client_secret"`
+	// Template of the provider's name for users who are asked, where it is not the title.
+	Title string `yaml:"title"`
 	// How the provider gets the secret: client_secret_basic, in the Authorization header, is the default;
 	// client_secret_post puts it into the body.
 	AuthMethod string `yaml:"auth_method" validate:"omitempty,enum=client_auth"`

@@ -26,6 +26,9 @@ func (c *checker) upstream() {
 				naming(path))
 		}
 	}
+	if open, _ := c.template(u.Title, "upstream.title", anyText); open {
+		c.reportf("title-optional", "upstream.title", "the name for users may be empty")
+	}
 	c.credentials(u)
 	c.protection(u)
 	c.upstreamScopes(u)

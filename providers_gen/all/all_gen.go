@@ -772,6 +772,12 @@ func proxyProvider() Provider {
 				Doc:    "Parameters to add to authorization requests, such as an audience. Those of the protocol are refused.",
 			},
 			{
+				Name:   "providerName",
+				GoName: "ProviderName",
+				Type:   "string",
+				Doc:    "What users call the provider, for the page that asks them. The default is the issuer.",
+			},
+			{
 				Name:   "getUserInfo",
 				GoName: "GetUserInfo",
 				Type:   "user_mapper",

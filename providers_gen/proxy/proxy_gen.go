@@ -56,6 +56,8 @@ type Config struct {
 	// ExtraAuthorizeParams is optional. Parameters to add to authorization requests, such as an audience. Those of the
 	// protocol are refused.
 	ExtraAuthorizeParams map[string]string
+	// ProviderName is optional. What users call the provider, for the page that asks them. The default is the issuer.
+	ProviderName string
 	// GetUserInfo is optional. Maps the claims of a token to the user in place of the usual mapping.
 	GetUserInfo oauth.UserMapper
 }
@@ -109,10 +111,17 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "grantTypes",
 		Default: "authorization_code refresh_token",
 	})
+	providerName := in.String(cfg.ProviderName, runtime.Field{
+		Name: "providerName",
+	})
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
 
+	provider := issuer
+	if providerName != "" {
+		provider = providerName
+	}
 	return runtime.New(in, runtime.Definition{
 		Name:   "proxy",
 		Title:  "OAuth proxy",
@@ -130,6 +139,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Scopes:  []string{"scope"},
 		},
 		Upstream: &broker.Upstream{
+			Title:           provider,
 			ClientID:        clientID,
 			ClientSecret:    clientSecret,
 			AuthMethod:      broker.AuthMethod(tokenEndpointAuthMethod),

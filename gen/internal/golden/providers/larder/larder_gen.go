@@ -118,6 +118,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			InvalidErrors: []string{"invalid_token", "stale_token"},
 		},
 		Upstream: &broker.Upstream{
+			Title:                 "The larder of " + tenant,
 			ResponseIssuers:       []string{base, "https://larder.example.com"},
 			RequireResponseIssuer: true,
 			ClientID:              appID,

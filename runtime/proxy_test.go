@@ -1,0 +1,521 @@
+package runtime_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/devidp"
+	"github.com/latchkey-auth/latchkey/echoadapter"
+	"github.com/latchkey-auth/latchkey/internal/browser"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/proxy"
+	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// The application that is registered at the identity provider.
+const (
+	appID     = "mcp-server"
+	appSecret = "test-secret-of-the-application-0123456789"
+	// appAudience is what the identity provider writes into tokens for which nobody named a resource.
+	appAudience = "api://mcp"
+)
+
+// lines is a log that a test can look into.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// front is an MCP server on Echo, in mode proxy in front of an identity provider that registers nobody.
+type front struct {
+	resource string
+	idp      *devidp.TestServer
+	log      *lines
+	client   *http.Client
+	guard    *echoadapter.Guard
+
+	mu    sync.Mutex
+	token oauth.Secret
+	err   error
+	// secrets are what must stand in no log.
+	secrets []string
+}
+
+func (f *front) keepSecret(secrets ...string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.secrets = append(f.secrets, secrets...)
+}
+
+// newFront starts both. provider makes the provider for the identity provider.
+func newFront(t *testing.T, configure func(*devidp.Config), provider func(*testing.T, *devidp.TestServer, ...runtime.Option) *runtime.Provider) *front {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	f := &front{resource: "http://" + server.Listener.Addr().String() + "/mcp", log: &lines{}}
+	f.idp = devidp.Start(t, devidp.Preregistered(devidp.Client{
+		ID: appID, Secret: appSecret, Name: "MCP server", RedirectURIs: []string{f.resource + "/oauth/callback"},
+	}), func(c *devidp.Config) { c.DefaultAudience = appAudience }, configure)
+	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	e := echo.New()
+	guard, err := echoadapter.Mount(e, provider(t, f.idp, runtime.WithLogger(logger)), echoadapter.Config{
+		Resource: f.resource, Name: "Test server", Logger: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.guard = guard
+	e.GET("/mcp", f.whoami, guard.Require())
+	server.Config.Handler = e
+	server.Start()
+	f.client = server.Client()
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { f.checkLog(t) })
+	return f
+}
+
+// whoami answers with the caller, and keeps what a tool would get for a call of the provider's API.
+func (f *front) whoami(c echo.Context) error {
+	info, _ := echoadapter.AuthInfo(c)
+	f.mu.Lock()
+	f.token, f.err = f.guard.UpstreamToken(c.Request().Context())
+	f.mu.Unlock()
+	return c.JSON(http.StatusOK, info.User)
+}
+
+// checkLog makes sure that no secret was written down.
+func (f *front) checkLog(t *testing.T) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, secret := range append(f.secrets, appSecret, f.token.Reveal()) {
+		if secret != "" && strings.Contains(f.log.String(), secret) {
+			t.Errorf("the log holds a secret")
+		}
+	}
+}
+
+// session is an MCP client with its user's browser.
+type session struct {
+	*front
+	t        *testing.T
+	browser  *browser.Browser
+	metadata oauth.AuthorizationServerMetadata
+	id       string
+	tokens   oauth.TokenResponse
+}
+
+const (
+	sessionRedirect = "http://127.0.0.1:33418/callback"
+	sessionVerifier = "verifier-of-the-client-0123456789-0123456789-01"
+)
+
+// newSession discovers the server as clients do, and registers.
+func (f *front) newSession(t *testing.T) *session {
+	t.Helper()
+	own, err := browser.New(f.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{front: f, t: t, browser: own}
+	answer := s.get(f.resource, "")
+	challenges := oauth.ParseChallenges(answer.Header.Values("WWW-Authenticate"))
+	if answer.StatusCode != http.StatusUnauthorized || len(challenges) != 1 {
+		t.Fatalf("without a token: %s", answer.Status)
+	}
+	var resource oauth.ProtectedResourceMetadata
+	s.getJSON(challenges[0].ResourceMetadata, &resource)
+	if len(resource.AuthorizationServers) != 1 || resource.AuthorizationServers[0] != f.resource { // RS-1, AS-1
+		t.Fatalf("authorization servers %q, want the server itself", resource.AuthorizationServers)
+	}
+	s.getJSON(oauth.InsertWellKnown(f.resource, oauth.WellKnownAuthorizationServer), &s.metadata)
+	if s.metadata.Issuer != f.resource {
+		t.Fatalf("issuer %q", s.metadata.Issuer)
+	}
+	body, err := json.Marshal(oauth.ClientMetadata{ClientName: "Test client", RedirectURIs: []string{sessionRedirect}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, text := s.post(s.metadata.RegistrationEndpoint, "application/json", string(body))
+	var information oauth.ClientInformation
+	if err := json.Unmarshal(text, &information); err != nil || registered.StatusCode != http.StatusCreated {
+		t.Fatalf("registration: %s %s", registered.Status, text)
+	}
+	s.id = information.ClientID
+	return s
+}
+
+func (s *session) do(method, address, contentType, body, token string) (*http.Response, []byte) {
+	s.t.Helper()
+	request, err := http.NewRequestWithContext(s.t.Context(), method, address, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if strings.Contains(string(text), appSecret) {
+		s.t.Error("an answer holds the client secret")
+	}
+	return response, text
+}
+
+func (s *session) get(address, token string) *http.Response {
+	s.t.Helper()
+	response, _ := s.do(http.MethodGet, address, "", "", token)
+	return response
+}
+
+func (s *session) post(address, contentType, body string) (*http.Response, []byte) {
+	s.t.Helper()
+	return s.do(http.MethodPost, address, contentType, body, "")
+}
+
+func (s *session) getJSON(address string, into any) {
+	s.t.Helper()
+	response, text := s.do(http.MethodGet, address, "", "", "")
+	if err := json.Unmarshal(text, into); err != nil || response.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s: %s, %v", address, response.Status, err)
+	}
+}
+
+func (s *session) authorizeURL() *url.URL {
+	s.t.Helper()
+	u, err := url.Parse(s.metadata.AuthorizationEndpoint)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	challenge := sha256.Sum256([]byte(sessionVerifier))
+	u.RawQuery = url.Values{
+		"response_type": {"code"}, "client_id": {s.id}, "redirect_uri": {sessionRedirect}, "state": {"state-of-the-client"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
+		"resource": {s.resource},
+	}.Encode()
+	return u
+}
+
+// logIn goes through consent, login and callback, and redeems the code.
+func (s *session) logIn(user string) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	login, err := s.browser.Consent(ctx, s.authorizeURL())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !strings.HasPrefix(login.String(), s.idp.URL("/authorize?")) || login.Query().Get("resource") != "" {
+		s.t.Errorf("the user is sent to %s", login.Redacted())
+	}
+	callback, err := s.idp.Login(ctx, s.idp.Client(), login.String(), user)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	back, err := s.browser.Return(ctx, callback)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	query := back.Query()
+	s.keepSecret(callback.Query().Get("code"), callback.Query().Get("state"), query.Get("code"), sessionVerifier)
+	if !strings.HasPrefix(back.String(), sessionRedirect+"?") || query.Get("state") != "state-of-the-client" || query.Get("iss") != s.resource {
+		s.t.Fatalf("the client is sent to %s", back.Redacted())
+	}
+	s.redeem(http.StatusOK, url.Values{
+		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {sessionRedirect}, "client_id": {s.id},
+		"code_verifier": {sessionVerifier}, "resource": {s.resource},
+	})
+}
+
+// redeem asks the token endpoint and keeps the tokens.
+func (s *session) redeem(status int, form url.Values) oauth.Code {
+	s.t.Helper()
+	response, text := s.post(s.metadata.TokenEndpoint, "application/x-www-form-urlencoded", form.Encode())
+	if response.StatusCode != status {
+		s.t.Fatalf("token endpoint: %s %s", response.Status, text)
+	}
+	if status != http.StatusOK {
+		var refused oauth.ErrorResponse
+		if err := json.Unmarshal(text, &refused); err != nil {
+			s.t.Fatal(err)
+		}
+		return refused.Error
+	}
+	s.tokens = oauth.TokenResponse{}
+	if err := json.Unmarshal(text, &s.tokens); err != nil {
+		s.t.Fatal(err)
+	}
+	s.keepSecret(s.tokens.AccessToken, s.tokens.RefreshToken)
+	if s.tokens.RefreshToken == "" || s.tokens.AccessToken == "" || response.Header.Get("Cache-Control") != "no-store" {
+		s.t.Errorf("the answer lacks a token, or may be kept")
+	}
+	return ""
+}
+
+func (s *session) refresh(status int) oauth.Code {
+	s.t.Helper()
+	return s.redeem(status, url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {s.tokens.RefreshToken}, "client_id": {s.id}, "resource": {s.resource},
+	})
+}
+
+// whoIs calls the server and returns who it says is calling.
+func (s *session) whoIs() map[string]any {
+	s.t.Helper()
+	response, text := s.do(http.MethodGet, s.resource, "", "", s.tokens.AccessToken)
+	var user map[string]any
+	if err := json.Unmarshal(text, &user); err != nil || response.StatusCode != http.StatusOK {
+		s.t.Fatalf("whoami: %s, %v", response.Status, err)
+	}
+	return user
+}
+
+// generic is the generic provider, which passes JWTs through.
+func generic(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
+	t.Helper()
+	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{
+		JWKSURL: idp.URL("/jwks"), Issuer: idp.Issuer(), Audience: appAudience,
+	}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := proxy.New(proxy.Config{
+		AuthEndpoint: idp.URL("/authorize"), TokenEndpoint: idp.URL("/token"), Issuer: idp.Issuer(),
+		ClientID: appID, ClientSecret: appSecret, VerifyToken: verifier, Scopes: []string{"openid", "email", "profile", "offline_access"},
+	}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// introspected is a provider by hand, whose opaque tokens are checked by introspection.
+func introspected(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
+	t.Helper()
+	in := runtime.NewInputs("Example", opts...)
+	base := in.URL(idp.Issuer(), runtime.Field{Name: "issuer"})
+	p, err := runtime.New(in, runtime.Definition{
+		Name: "example", Title: "Example", Mode: oauth.Proxy, Issuer: base,
+		Endpoints: oauth.Endpoints{
+			Authorization: base + "/authorize", Token: base + "/token", Introspection: base + "/introspect",
+			Revocation: base + "/revoke", UserInfo: base + "/userinfo",
+		},
+		Claims: verify.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
+		Introspection: &verify.IntrospectionConfig{
+			OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{ClientIDs: []string{appID}}},
+			ClientID:     appID, ClientSecret: appSecret,
+		},
+		Profile: &verify.ProfileConfig{},
+		Upstream: &broker.Upstream{
+			ClientID: appID, ClientSecret: appSecret, RequiredScopes: []string{"openid", "offline_access"},
+		},
+		Scopes: []string{"openid", "email", "profile"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func opaqueTokens(c *devidp.Config) { c.AccessTokens = devidp.Opaque }
+
+func jwtTokens(c *devidp.Config) { c.AccessTokens = devidp.JWT }
+
+// TestProxyLogin plays whole logins through the server: AS-1, AS-2, AS-5, AS-8, AS-11, AS-13.
+func TestProxyLogin(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tokens   func(*devidp.Config)
+		provider func(*testing.T, *devidp.TestServer, ...runtime.Option) *runtime.Provider
+		sealed   bool
+	}{
+		"through the generic provider with a verifier of JWTs":      {jwtTokens, generic, false},
+		"through a provider by hand with introspection":             {opaqueTokens, introspected, true},
+		"through a provider by hand, whose tokens are JWTs as well": {jwtTokens, introspected, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFront(t, c.tokens, c.provider)
+			s := f.newSession(t)
+			s.logIn("alice")
+			if user := s.whoIs(); user["userId"] != "user-alice" || user["email"] != "alice@example.com" || user["name"] != "Alice Archer" {
+				t.Errorf("the caller is %v", user)
+			}
+			s.checkUpstream(c.sealed)
+			before := s.tokens
+			s.refresh(http.StatusOK)
+			if s.tokens.RefreshToken == before.RefreshToken || s.tokens.AccessToken == before.AccessToken {
+				t.Error("the tokens were not rotated")
+			}
+			if user := s.whoIs(); user["userId"] != "user-alice" {
+				t.Errorf("after the refresh the caller is %v", user)
+			}
+			s.revoke(c.sealed)
+			if code := s.refresh(http.StatusBadRequest); code != oauth.CodeInvalidGrant {
+				t.Errorf("a refresh after the revocation gets %s", code)
+			}
+		})
+	}
+}
+
+// checkUpstream looks at what a tool gets to call the provider's API with.
+func (s *session) checkUpstream(sealed bool) {
+	s.t.Helper()
+	s.front.mu.Lock()
+	token, err := s.front.token, s.front.err
+	s.front.mu.Unlock()
+	switch {
+	case !sealed:
+		if !errors.Is(err, broker.ErrNoUpstreamToken) || token != "" {
+			s.t.Errorf("a passed-through token may be passed on: %v", err)
+		}
+		return
+	case err != nil || token == "":
+		s.t.Fatalf("there is no token for the provider's API: %v", err)
+	case token.Reveal() == s.tokens.AccessToken:
+		s.t.Error("the client has the provider's own token")
+	}
+	answer := s.get(s.idp.URL("/userinfo"), token.Reveal())
+	if answer.StatusCode != http.StatusOK {
+		s.t.Errorf("the provider's API answers %s", answer.Status)
+	}
+	if answer := s.get(s.resource, token.Reveal()); answer.StatusCode != http.StatusUnauthorized {
+		s.t.Errorf("the provider's own token is answered %s here", answer.Status)
+	}
+}
+
+func (s *session) revoke(sealed bool) {
+	s.t.Helper()
+	s.front.mu.Lock()
+	upstream := s.front.token
+	s.front.mu.Unlock()
+	response, _ := s.post(s.metadata.RevocationEndpoint, "application/x-www-form-urlencoded", url.Values{
+		"token": {s.tokens.RefreshToken}, "client_id": {s.id},
+	}.Encode())
+	if response.StatusCode != http.StatusOK {
+		s.t.Errorf("revocation: %s", response.Status)
+	}
+	if !sealed {
+		return
+	}
+	if answer := s.get(s.idp.URL("/userinfo"), upstream.Reveal()); answer.StatusCode != http.StatusUnauthorized {
+		s.t.Errorf("the provider's own token still works after the revocation: %s", answer.Status)
+	}
+}
+
+// Whoever logs in at the provider with another application has a token of it, which is worth nothing here.
+func TestProxyRefusesTokensOfOtherApplications(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, opaqueTokens, introspected)
+	s := f.newSession(t)
+	foreign := f.idp.Token(devidp.TokenRequest{User: "bob", Audience: []string{appAudience}, ClientID: "another"})
+	if answer := s.get(f.resource, foreign); answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("answered %s", answer.Status)
+	}
+}
+
+// The other browser has no part in the login: login fixation, a stolen callback.
+func TestProxyCallbackInAnotherBrowser(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, jwtTokens, generic)
+	s := f.newSession(t)
+	login, err := s.browser.Consent(t.Context(), s.authorizeURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := f.idp.Login(t.Context(), f.idp.Client(), login.String(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := browser.New(f.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := other.Open(t.Context(), callback)
+	if err != nil || page.Response.StatusCode != http.StatusBadRequest || page.Next != nil {
+		t.Errorf("another browser gets %v, %v", page, err)
+	}
+	if back, err := s.browser.Return(t.Context(), callback); err != nil || back.Query().Get("code") == "" {
+		t.Errorf("the user's own browser then gets %v", err)
+	}
+}
+
+// A user who says no at the server, or at the provider, comes back to the client without a code.
+func TestProxyDenied(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, jwtTokens, generic)
+	s := f.newSession(t)
+	page, err := s.browser.Open(t.Context(), s.authorizeURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page, err = s.browser.Answer(t.Context(), page, browser.Deny); err != nil || page.Next == nil {
+		t.Fatal(page, err)
+	}
+	if q := page.Next.Query(); q.Get("error") != "access_denied" || q.Get("code") != "" || q.Get("iss") != f.resource { // AS-3
+		t.Errorf("the client gets %v", q)
+	}
+	login, err := s.browser.Consent(t.Context(), s.authorizeURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := devidp.Deny(t.Context(), f.idp.Client(), login.String(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := s.browser.Return(t.Context(), callback)
+	if err != nil || back.Query().Get("error") != "access_denied" || back.Query().Get("code") != "" {
+		t.Errorf("the client gets %v, %v", back, err)
+	}
+}
+
+func TestMistakesInProxyDefinitions(t *testing.T) {
+	t.Parallel()
+	direct := runtime.Definition{
+		Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: "https://idp.example.com",
+		Tokens:   verify.Rules{Algorithms: []string{"RS256"}, Audience: verify.Audience{OrResource: true}},
+		Upstream: &broker.Upstream{ClientID: appID},
+	}
+	if _, err := runtime.New(runtime.NewInputs("Example"), direct); err == nil || !strings.Contains(err.Error(), "mode proxy only") {
+		t.Errorf("an upstream application in mode direct gives %v", err)
+	}
+	without := direct
+	without.Mode, without.Upstream = oauth.Proxy, nil
+	if _, err := runtime.New(runtime.NewInputs("Example"), without); err == nil || !strings.Contains(err.Error(), "needs an upstream application") {
+		t.Errorf("mode proxy without application gives %v", err)
+	}
+}
