@@ -81,7 +81,9 @@ func New(config Config) (*Server, error) {
 func (s *Server) Issuer() string { return s.config.Issuer }
 
 // Format prints the issuer, whatever the verb: the server's inside holds keys and the secrets of clients.
-func (s *Server) Format(state fmt.State, _ rune) { _, _ = fmt.Fprintf(state, "devidp at %s", s.config.Issuer) }
+func (s *Server) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "devidp at %s", s.config.Issuer)
+}
 
 // URL returns the address of a path below the issuer: URL("/token"), or URL("/.well-known/openid-configuration").
 func (s *Server) URL(path string) string { return s.base + path }

@@ -20,7 +20,9 @@ type remembers struct {
 	caller *oauth.AuthInfo
 }
 
-func (r remembers) Verify(context.Context, string, string) (*oauth.AuthInfo, error) { return r.caller, nil }
+func (r remembers) Verify(context.Context, string, string) (*oauth.AuthInfo, error) {
+	return r.caller, nil
+}
 
 // TestTheMiddlewareAllocatesLittle holds what the middleware adds to a request of a known caller to three allocations: the
 // context, the request that carries it, and the handler that Echo makes of a route's middleware for every request; a further

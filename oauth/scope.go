@@ -39,7 +39,8 @@ func (h ScopeHierarchy) expand(room, granted []string) []string {
 	if len(h) == 0 {
 		return granted
 	}
-	expanded := append(room, granted...)
+	room = append(room, granted...)
+	expanded := room
 	for i := 0; i < len(expanded); i++ { // grows while it is walked
 		for _, narrower := range h[expanded[i]] {
 			if !slices.Contains(expanded, narrower) {

@@ -60,7 +60,7 @@ func isToken68(s string) bool {
 	for len(rest) >= 8 {
 		c := rest[:8]
 		if !(token68[c[0]] && //nolint:staticcheck // "not all of them" reads better than De Morgan's "any not"
-			 token68[c[1]] && token68[c[2]] && token68[c[3]] &&
+			token68[c[1]] && token68[c[2]] && token68[c[3]] &&
 			token68[c[4]] && token68[c[5]] && token68[c[6]] && token68[c[7]]) {
 			return false
 		}

@@ -132,7 +132,7 @@ func (l *login) send(t *testing.T, method, path, contentType, body string) *http
 	}
 	recorder := httptest.NewRecorder()
 	l.handler.ServeHTTP(recorder, request)
-	for _, cookie := range recorder.Result().Cookies() { //nolint:bodyclose // a recorder's body needs no closing
+	for _, cookie := range recorder.Result().Cookies() {
 		if delete(l.cookies, cookie.Name); cookie.MaxAge >= 0 {
 			l.cookies[cookie.Name] = cookie.Value
 		}

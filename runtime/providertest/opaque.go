@@ -117,7 +117,7 @@ func find(object map[string]any, path []string) any {
 func (w *world) checkOpaque(t *testing.T) {
 	t.Helper()
 	o := w.suite.Opaque
-	for name, token := range map[string]string{
+	for name, token := range map[string]string{ //nolint:gosec // none of them is a credential
 		"nothing": "", "a token that the provider does not know": "unknown-opaque-token-0123456789",
 		"a token with a space": "two words", "a token with a line break": "token\nAuthorization: x",
 		"a token of a megabyte": strings.Repeat("a", 1<<20),

@@ -275,7 +275,7 @@ func place(object map[string]any, path []string, value any) {
 		place(inner, path[1:], value)
 		value = inner
 	}
-	object[path[0]] = value
+	object[path[0]] = value //nolint:gosec // no path is empty
 }
 
 // key returns the fake's key for the algorithm that a token's header names.

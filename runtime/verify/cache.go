@@ -119,7 +119,7 @@ func newAcceptedTokens(limits TokenCache) (*acceptedTokens, error) {
 	}
 	most := min(limits.MaxEntries, limits.MaxBytes/minEntryBytes+1)
 	// Buckets are half full on average, so that few overflow while others have room.
-	count := 1 << bits.Len(uint(most*2/ways)) //nolint:gosec // the limits are positive
+	count := 1 << bits.Len(uint(most*2/ways))
 	return &acceptedTokens{limits: limits, seed: maphash.MakeSeed(), buckets: make([]bucket, count)}, nil
 }
 
@@ -129,7 +129,7 @@ const tailLength = 32
 // locate returns where a token is kept, and its tag, which is never zero.
 func (c *acceptedTokens) locate(token string) (*bucket, uint32) {
 	hash := maphash.String(c.seed, token[max(0, len(token)-tailLength):])
-	return &c.buckets[hash&uint64(len(c.buckets)-1)], uint32(hash>>32) | 1
+	return &c.buckets[hash&uint64(len(c.buckets)-1)], uint32(hash>>32) | 1 //nolint:gosec // a length is not negative
 }
 
 // find returns what is kept about a token for a resource, if its checks of time still hold.
