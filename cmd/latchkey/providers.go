@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/all"
 	"github.com/latchkey-auth/latchkey/runtime"
 )
@@ -93,13 +94,17 @@ func showProvider(w io.Writer, p all.Provider) error {
 	for _, e := range []struct{ name, url string }{
 		{"issuer", p.Issuer}, {"authorization", p.Endpoints.Authorization}, {"token", p.Endpoints.Token},
 		{"jwks", p.Endpoints.JWKS}, {"registration", p.Endpoints.Registration}, {"userinfo", p.Endpoints.UserInfo},
-		{"introspection", p.Endpoints.Introspection}, {"revocation", p.Endpoints.Revocation},
+		{"tokeninfo", p.Endpoints.TokenInfo}, {"introspection", p.Endpoints.Introspection},
+		{"revocation", p.Endpoints.Revocation}, {"end_session", p.Endpoints.EndSession},
 	} {
 		if e.url != "" {
 			_, _ = fmt.Fprintf(table, "  %s\t%s\n", e.name, e.url)
 		}
 	}
 	_ = table.Flush() // a strings.Builder never fails
+	if p.Mode == oauth.Proxy {
+		b.WriteString("\nRedirect URI to register\n  https://mcp.example.com/mcp/oauth/callback, where https://mcp.example.com/mcp is your MCP endpoint\n")
+	}
 	if len(p.Setup) > 0 {
 		b.WriteString("\nSet-up at the provider\n")
 		for i, step := range p.Setup {

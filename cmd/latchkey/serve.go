@@ -22,6 +22,7 @@ type serveCommand struct {
 	Path      string   `default:"/mcp" help:"Path of the MCP endpoint."`
 	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
 	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
+	Endpoint  []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection or revocation. Repeatable."`
 
 	Relay              string   `placeholder:"/oauth" help:"Mount the browser relay at this path: OAuth for browser clients that CORS would stop."`
 	RelayOrigin        []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the relay. Repeatable."`
@@ -31,7 +32,11 @@ type serveCommand struct {
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	log := logger(env.stderr)
-	provider, err := newProvider(c.Provider, runtime.WithLookupEnv(env.lookupEnv), runtime.WithLogger(log))
+	options, err := endpointOptions(c.Endpoint)
+	if err != nil {
+		return usageError{err}
+	}
+	provider, err := newProvider(c.Provider, append(options, runtime.WithLookupEnv(env.lookupEnv), runtime.WithLogger(log))...)
 	if err != nil {
 		return usageError{err}
 	}
@@ -54,9 +59,30 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
 	}
-	_, _ = fmt.Fprintf(env.stderr, "latchkey: serving %s with %s on %s\n",
-		strings.TrimSuffix(publicURL, "/")+c.Path, provider.Describe().Title, listener.Addr())
+	resource := strings.TrimSuffix(publicURL, "/") + c.Path
+	_, _ = fmt.Fprintf(env.stderr, "latchkey: serving %s with %s on %s\n", resource, provider.Describe().Title, listener.Addr())
+	if provider.Describe().Mode == oauth.Proxy {
+		_, _ = fmt.Fprintf(env.stderr, "latchkey: the redirect URI to register at the provider is %s/oauth/callback\n", resource)
+	}
 	return server.Run(ctx, listener, handler, log)
+}
+
+// endpointOptions are the options for --endpoint.
+func endpointOptions(list []string) ([]runtime.Option, error) {
+	var options []runtime.Option
+	seen := map[string]bool{}
+	for _, entry := range list {
+		name, address, ok := strings.Cut(entry, "=")
+		switch {
+		case !ok || name == "" || address == "":
+			return nil, fmt.Errorf("--endpoint %q must be NAME=URL, such as token=https://gateway.example.com/token", entry)
+		case seen[name]:
+			return nil, fmt.Errorf("--endpoint %s is given twice", name)
+		}
+		seen[name] = true
+		options = append(options, runtime.WithEndpoint(name, address))
+	}
+	return options, nil
 }
 
 // relay is the configuration of the browser relay, nil without one.
