@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/cors"
 	"github.com/latchkey-auth/latchkey/runtime/metadata"
 )
 
@@ -57,7 +58,7 @@ type Guard struct {
 	endpoints []endpoint // longest path first; the last is the resource itself
 	routes    []Route
 	logger    *slog.Logger
-	origins   originList
+	cors      cors.Policy
 	// verify checks access tokens: the provider's, or those that the server issues in proxy mode.
 	verify func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
 	// recall, where there is one, returns the caller of a token that verify accepted and remembers, or nil.
@@ -111,7 +112,7 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	if err := g.announceable(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	if g.origins, err = newOriginList(config.AllowedOrigins); err != nil {
+	if g.cors, err = corsPolicy(config.AllowedOrigins); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	if err := g.addEndpoints(resource); err != nil {

@@ -43,7 +43,7 @@ func (g *Guard) Refusal(r *http.Request, err error) Refusal {
 	if e.RetryAfter > 0 {
 		header.Set("Retry-After", strconv.Itoa(int(max(1, e.RetryAfter.Seconds()))))
 	}
-	g.origins.expose(header, r)
+	g.cors.Admit(header, r)
 	return Refusal{Status: e.Status, Header: header, Body: refusalBody(e)}
 }
 

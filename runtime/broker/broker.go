@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/cors"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/seal"
 	"github.com/latchkey-auth/latchkey/runtime/store"
@@ -31,7 +32,7 @@ type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	prefix   string // of keys in the store
 	pages    *pages
 	limits   limiters
-	origins  originList
+	cors     cors.Policy
 	// scopesMark changes whenever the list of scopes does: see scopeSet.
 	scopesMark uint32
 	documents  *documents
@@ -89,7 +90,7 @@ func (b *Broker) check() error {
 		c.RefreshLifetime = defaultRefreshLifetime
 	}
 	var err error
-	if b.origins, err = newOriginList(c.AllowedOrigins); err != nil {
+	if b.cors, err = corsPolicy(c.AllowedOrigins); err != nil {
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/cors"
 )
 
 // serverMetadata is the RFC 8414 document with the member that says how clients authenticate at the revocation endpoint;
@@ -38,7 +39,7 @@ func (b *Broker) Metadata() oauth.AuthorizationServerMetadata {
 // MetadataHandler serves the document of a well-known suffix, [oauth.WellKnownAuthorizationServer] or
 // [oauth.WellKnownOpenID], to clients on any origin.
 func (b *Broker) MetadataHandler(suffix string) http.Handler {
-	return public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.document(suffix)) })
+	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.document(suffix)) })
 }
 
 func (b *Broker) document(suffix string) serverMetadata {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/cors"
 )
 
 // The endpoints' paths below the resource.
@@ -36,7 +37,7 @@ func (b *Broker) Routes() []Route {
 		{pathCallback, b.forBrowsers(b.callback, http.MethodGet)},
 		{pathToken, b.forScripts(b.token)},
 		{pathRevoke, b.forScripts(b.revoke)},
-		{pathJWKS, public(b.keySet)},
+		{pathJWKS, cors.Public(b.keySet)},
 	}
 }
 
@@ -78,7 +79,7 @@ func (b *Broker) forBrowsers(next http.HandlerFunc, methods ...string) http.Hand
 // forScripts guards an endpoint that clients call: POST only, and readable for scripts of the allowed origins.
 func (b *Broker) forScripts(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if b.origins.preflight(w, r) {
+		if b.cors.Preflight(w, r) {
 			return
 		}
 		if r.Method != http.MethodPost {

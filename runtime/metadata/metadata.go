@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/cors"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
@@ -96,7 +97,7 @@ func (s *Source) Document(ctx context.Context, suffix string) ([]byte, error) {
 
 // Handler serves the document of a well-known suffix to clients on any origin.
 func (s *Source) Handler(suffix string) http.Handler {
-	return public(func(w http.ResponseWriter, r *http.Request) {
+	return cors.Public(func(w http.ResponseWriter, r *http.Request) {
 		body, err := s.Document(r.Context(), suffix)
 		if err != nil {
 			writeError(w, oauth.AsError(err))
@@ -112,27 +113,7 @@ func ResourceHandler(document oauth.ProtectedResourceMetadata) (http.Handler, er
 	if err != nil {
 		return nil, fmt.Errorf("protected resource metadata: %w", err)
 	}
-	return public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, body) }), nil
-}
-
-// public answers GET and HEAD, and lets scripts of every origin read: the documents are public and carry no credentials.
-func public(get http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		switch r.Method {
-		case http.MethodGet, http.MethodHead:
-			get(w, r)
-		case http.MethodOptions:
-			h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version")
-			h.Set("Access-Control-Max-Age", "86400")
-			w.WriteHeader(http.StatusNoContent)
-		default:
-			h.Set("Allow", "GET, HEAD, OPTIONS")
-			w.WriteHeader(http.StatusMethodNotAllowed)
-		}
-	})
+	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, body) }), nil
 }
 
 func writeDocument(w http.ResponseWriter, body []byte) {

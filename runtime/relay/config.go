@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -192,7 +193,7 @@ func (r *Relay) announce() {
 		log.Warn("relay: InsecureAnyTarget lets callers send requests to any public host from this server's address",
 			"validated", r.config.ValidateTarget != nil)
 	}
-	if r.origins.any {
+	if slices.Contains(r.config.AllowedOrigins, "*") {
 		log.Warn(`relay: AllowedOrigins contains "*": pages of every site may use the relay`)
 	}
 }

@@ -5,17 +5,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/cors"
 )
 
 // origins are the browser origins whose pages may call the relay.
 type origins struct {
 	own    string
-	listed []string
-	any    bool
+	listed cors.Origins
 }
 
 func newOrigins(publicURL string, allowed []string) (origins, error) {
@@ -26,35 +24,15 @@ func newOrigins(publicURL string, allowed []string) (origins, error) {
 	if u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())) {
 		return origins{}, errors.New("relay: PublicURL must use https; plain http is accepted for loopback hosts only")
 	}
-	o := origins{own: originOf(u)}
-	for _, entry := range allowed {
-		if entry == "*" {
-			o.any = true
-			continue
-		}
-		u, err := url.Parse(entry)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
-			return origins{}, fmt.Errorf("relay: AllowedOrigins: %q must be a scheme and host such as https://app.example.com, or *", entry)
-		}
-		o.listed = append(o.listed, originOf(u))
+	listed, err := cors.ParseOrigins(allowed)
+	if err != nil {
+		return origins{}, fmt.Errorf("relay: AllowedOrigins: %w", err)
 	}
-	return o, nil
-}
-
-// originOf writes an origin as browsers do: lower case, without a default port (RFC 6454 section 6.2).
-func originOf(u *url.URL) string {
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
-	switch scheme {
-	case "https":
-		host = strings.TrimSuffix(host, ":443")
-	case "http":
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return scheme + "://" + host
+	return origins{own: cors.OriginOf(u), listed: listed}, nil
 }
 
 func (o origins) allows(origin string) bool {
-	return origin == o.own || o.any || slices.Contains(o.listed, origin)
+	return origin == o.own || o.listed.Allows(origin)
 }
 
 // check refuses a request from a page of an origin that is not allowed. A request without Origin comes from no browser, or

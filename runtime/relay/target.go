@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/runtime/cors"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
@@ -45,7 +46,7 @@ func canonical(u *url.URL) string {
 	if path == "/" {
 		path = ""
 	}
-	text := originOf(u) + path
+	text := cors.OriginOf(u) + path
 	if u.RawQuery != "" || u.ForceQuery {
 		text += "?" + u.RawQuery
 	}
@@ -56,7 +57,7 @@ func canonical(u *url.URL) string {
 // it: many servers announce their origin for all their endpoints.
 func covers(resource string, server *url.URL) bool {
 	u, err := url.Parse(resource)
-	if err != nil || u.Host == "" || u.User != nil || strings.Contains(resource, "#") || originOf(u) != originOf(server) {
+	if err != nil || u.Host == "" || u.User != nil || strings.Contains(resource, "#") || cors.OriginOf(u) != cors.OriginOf(server) {
 		return false
 	}
 	parent, path := strings.TrimSuffix(u.EscapedPath(), "/"), strings.TrimSuffix(server.EscapedPath(), "/")
