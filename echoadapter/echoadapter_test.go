@@ -240,6 +240,25 @@ func TestPreflightAlsoForRoutesOfOneMethod(t *testing.T) {
 	}
 }
 
+func TestLandingPageIsForBrowsersWithoutToken(t *testing.T) {
+	t.Parallel()
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "welcome") })
+	e := echo.New()
+	guard := mount(t, e, echoadapter.Config{LandingPage: page})
+	e.Any("/mcp", whoever, guard.Require())
+	browser := http.Header{"Accept": {"text/html"}}
+	if got := call(e, http.MethodGet, "/mcp", browser); got.StatusCode != 200 || text(t, got) != "welcome" {
+		t.Errorf("a browser: %s", got.Status)
+	}
+	if got := call(e, http.MethodPost, "/mcp", browser); got.StatusCode != 401 {
+		t.Errorf("POST: %s", got.Status)
+	}
+	browser.Set("Authorization", "Bearer bad")
+	if got := call(e, http.MethodGet, "/mcp", browser); got.StatusCode != 401 {
+		t.Errorf("a bad token: %s", got.Status)
+	}
+}
+
 func TestSeveralResourcesOnOneServer(t *testing.T) {
 	t.Parallel()
 	e := echo.New()

@@ -98,6 +98,7 @@ func TestCanonicalResource(t *testing.T) {
 		"", "mcp", "/mcp", "mcp.example.com/mcp", "http://mcp.example.com/mcp", "ftp://mcp.example.com", "https://u:p@mcp.example.com/mcp",
 		"https://mcp.example.com/mcp#f", "https://mcp.example.com/mcp#", "https://mcp.example.com/mcp?q=1", "https://mcp.example.com/a/../mcp",
 		"http://127.0.0.1.example.com/mcp", "https://mcp.example.com/%zz", "https://mcp.example.com/a/%2e%2E/mcp",
+		"https://mcp.example.com/./mcp",
 		"https://m\u00fcller.example.com/mcp", "https://m%C3%BCller.example.com/mcp", // a challenge could not carry the name
 	} {
 		if got, err := oauth.CanonicalResource(in); err == nil {

@@ -137,6 +137,7 @@ func TestGuardAcceptsOneWellFormedCredential(t *testing.T) {
 		"refuses padding alone":                       {header: []string{"Bearer ="}, status: 401, body: wrongFormat},
 		"refuses padding inside":                      {header: []string{"Bearer go=od"}, status: 401, body: wrongFormat},
 		"refuses another scheme":                      {header: []string{"Basic good"}, status: 401, body: wrongFormat},
+		"refuses another scheme of six letters":       {header: []string{"Digest good"}, status: 401, body: wrongFormat},
 		"refuses the DPoP scheme":                     {header: []string{"DPoP good"}, status: 401, body: wrongFormat},
 		"refuses a token that is not ASCII":           {header: []string{"Bearer g\u00f6\u00f6d"}, status: 401, body: wrongFormat},
 		"refuses a token in the query":                {target: "/mcp?access_token=good", status: 401, body: "Missing Authorization header"},
@@ -163,7 +164,7 @@ func TestGuardAcceptsOneWellFormedCredential(t *testing.T) {
 				t.Errorf("the body is not %q", c.body)
 			}
 			challenge := challengeOf(t, response)
-			if sent := len(c.header) > 0 && c.header[0] != ""; sent == (challenge.Error == "") {
+			if sent := len(c.header) > 0 && c.header[0] != ""; sent == (challenge.Error == "") || sent == (challenge.ErrorDescription == "") {
 				t.Errorf("credentials sent: %v, but the challenge's error is %q (RFC 6750 section 3.1)", sent, challenge.Error)
 			}
 			if response.Header.Get("Cache-Control") != "no-store" {
@@ -461,6 +462,27 @@ func TestPreflightIsNever401(t *testing.T) {
 				t.Error("credentials mode is allowed")
 			}
 		})
+	}
+}
+
+// A preflight request with a token must have no effect, and what is none must not be answered like one.
+func TestPreflightReachesNoHandler(t *testing.T) {
+	t.Parallel()
+	var reached string
+	handler := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.AllowedOrigins = []string{"*"} }).Protect(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached = r.Method }))
+	header := http.Header{
+		"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"POST"}, "Authorization": {"Bearer good"},
+	}
+	for method, want := range map[string]string{http.MethodOptions: "", http.MethodPost: http.MethodPost, http.MethodGet: http.MethodGet} {
+		reached = ""
+		if send(handler, method, "/mcp", header); reached != want {
+			t.Errorf("%s: the handler saw %q", method, reached)
+		}
+	}
+	delete(header, "Authorization")
+	if response := send(handler, http.MethodPost, "/mcp", header); response.StatusCode != 401 {
+		t.Errorf("POST without a token: %s", response.Status)
 	}
 }
 

@@ -65,6 +65,7 @@ func TestParseObjectRefuses(t *testing.T) {
 		"an escaped duplicate":          {`{"a":1,"\u0061":2}`, strictjson.ErrDuplicate},
 		"a nested duplicate":            {`{"a":{"b":[{"c":1,"c":1}]}}`, strictjson.ErrDuplicate},
 		"a duplicate among many":        {strings.TrimSuffix(many(40), "}") + `,"kx":1}`, strictjson.ErrDuplicate},
+		"nesting one beyond the limit":  {`{"a":` + strings.Repeat("[", strictjson.MaxDepth) + strings.Repeat("]", strictjson.MaxDepth) + "}", strictjson.ErrLimit},
 		"nesting beyond the limit":      {`{"a":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + "}", strictjson.ErrLimit},
 		"open nesting beyond the limit": {`{"a":` + strings.Repeat(`{"a":`, 100_000), strictjson.ErrLimit},
 		"more members than the limit":   {many(strictjson.MaxMembers + 1), strictjson.ErrLimit},

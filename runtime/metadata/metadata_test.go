@@ -40,8 +40,10 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		select {
 		case <-gate:
 		case <-r.Context().Done():
-			return nil, r.Context().Err()
 		}
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
 	}
 	if body == "down" {
 		return nil, errors.New("connection refused")

@@ -1,0 +1,186 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// loopback is a server on this machine that counts the connections to it.
+func loopback(t *testing.T, start func(*httptest.Server)) (server *httptest.Server, connections *atomic.Int64) {
+	t.Helper()
+	server, connections = httptest.NewUnstartedServer(http.NotFoundHandler()), new(atomic.Int64)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	start(server)
+	t.Cleanup(server.Close)
+	return server, connections
+}
+
+// stray returns a token that is signed with a key that nobody publishes.
+func stray(t *testing.T) string {
+	t.Helper()
+	key, err := jose.GenerateKey(jose.ES256, "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := key.Sign(nil, []byte(`{"iss":"https://idp.example.com","sub":"alice","exp":4102444800}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// SECURITY.md: outbound requests go to hosts that the operator configured. What a spec alone names is never on this machine.
+func TestProvidersReachLoopbackOnlyWhereTheOperatorWroteIt(t *testing.T) {
+	t.Parallel()
+	quiet := runtime.WithLogger(slog.New(slog.DiscardHandler))
+	for name, c := range map[string]struct {
+		start   func(*httptest.Server)
+		address func(in *runtime.Inputs, server *httptest.Server) string
+		reached bool
+	}{
+		"a host of the spec": {
+			(*httptest.Server).Start, func(_ *runtime.Inputs, s *httptest.Server) string { return s.URL }, false,
+		},
+		"a URL of the operator": {
+			(*httptest.Server).Start,
+			func(in *runtime.Inputs, s *httptest.Server) string { return in.URL(s.URL, runtime.Field{}) }, true,
+		},
+		"a host of the operator": {
+			(*httptest.Server).StartTLS,
+			func(in *runtime.Inputs, s *httptest.Server) string {
+				return "https://" + in.Host(s.Listener.Addr().String(), runtime.Field{})
+			}, true,
+		},
+		"another host of the operator": {
+			(*httptest.Server).Start,
+			func(in *runtime.Inputs, s *httptest.Server) string {
+				in.Host("127.0.0.1:1", runtime.Field{})
+				return s.URL
+			}, false,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server, connections := loopback(t, c.start)
+			in := runtime.NewInputs("Example", quiet)
+			p, err := runtime.New(in, runtime.Definition{
+				Name: "example", Issuer: "https://idp.example.com", Endpoints: oauth.Endpoints{JWKS: c.address(in, server)},
+				Tokens: verify.Rules{Algorithms: []string{"ES256"}, Audience: verify.Audience{OrResource: true}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = p.Verify(t.Context(), stray(t), resource)
+			if !errors.Is(err, oauth.ErrTemporarilyUnavailable) || connections.Load() > 0 != c.reached {
+				t.Errorf("got %v after %d connections", err, connections.Load())
+			}
+		})
+	}
+}
+
+// RS-5: the function that most custom providers use checks the audience although nobody names one.
+func TestJWKSVerifierChecksTheAudience(t *testing.T) {
+	t.Parallel()
+	const issuer = "https://idp.example.com"
+	key, err := jose.GenerateKey(jose.ES256, "k")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := jose.PublicSet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: answering(set)}
+	token := func(audience string) string {
+		signed, err := key.Sign(nil, fmt.Appendf(nil, `{"iss":%q,"sub":"alice","exp":4102444800,"aud":%q}`, issuer, audience))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	for name, c := range map[string]struct {
+		configured, audience string
+		opts                 []runtime.Option
+		want                 error
+	}{
+		"accepts the resource":                       {"", resource, nil, nil},
+		"refuses another server":                     {"", "https://other.example.com", nil, oauth.ErrInvalidToken},
+		"refuses an empty audience":                  {"", "", nil, oauth.ErrInvalidToken},
+		"accepts the configured audience":            {"api://mcp", "api://mcp", nil, nil},
+		"refuses the resource beside the configured": {"api://mcp", resource, nil, oauth.ErrInvalidToken},
+		"accepts any only when told to": {
+			"", "https://other.example.com", []runtime.Option{runtime.InsecureSkipAudience()}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opts := append([]runtime.Option{runtime.WithHTTPClient(client), runtime.WithLogger(slog.New(slog.DiscardHandler))}, c.opts...)
+			v, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: issuer + "/jwks", Issuer: issuer, Audience: c.configured}, opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.VerifyToken(t.Context(), token(c.audience), resource); !errors.Is(err, c.want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// answering is a network whose every host answers with this document.
+type answering []byte
+
+func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write(a)
+	return w.Result(), err
+}
+
+func TestLeewayIs30SecondsByDefault(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	for name, c := range map[string]struct {
+		claims map[string]any
+		want   error
+	}{
+		"expired 29 seconds ago":   {map[string]any{"exp": now.Unix() - 29}, nil},
+		"expired 30 seconds ago":   {map[string]any{"exp": now.Unix() - 30}, oauth.ErrInvalidToken},
+		"valid in 30 seconds":      {map[string]any{"nbf": now.Unix() + 30}, nil},
+		"valid in 31 seconds":      {map[string]any{"nbf": now.Unix() + 31}, oauth.ErrInvalidToken},
+		"issued in 31 seconds":     {map[string]any{"iat": now.Unix() + 31}, oauth.ErrInvalidToken},
+		"valid from now on and on": {map[string]any{}, nil},
+	} {
+		c.claims["sub"] = "alice"
+		in := runtime.NewInputs("Example", runtime.WithClock(func() time.Time { return now }))
+		p, err := runtime.New(in, runtime.Definition{
+			Name: "example", Issuer: "https://idp.example.com",
+			Verifier: oauth.TokenVerifierFunc(func(context.Context, string, string) (oauth.Claims, error) { return oauth.NewClaims(c.claims) }),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Verify(t.Context(), "token", resource); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
