@@ -466,7 +466,7 @@ func TestProxyCallbackInAnotherBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	page, err := other.Open(t.Context(), callback)
-	if err != nil || page.Response.StatusCode != http.StatusBadRequest || page.Next != nil {
+	if err != nil || page.StatusCode != http.StatusBadRequest || page.Next != nil {
 		t.Errorf("another browser gets %v, %v", page, err)
 	}
 	if back, err := s.browser.Return(t.Context(), callback); err != nil || back.Query().Get("code") == "" {

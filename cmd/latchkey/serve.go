@@ -117,6 +117,7 @@ func (c *serveCommand) publicURL() (string, error) {
 }
 
 type devCommand struct {
+	Mode    string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
 	Addr    string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
 	IDPAddr string   `name:"idp-addr" default:"127.0.0.1:9400" help:"Loopback address of the embedded identity provider."`
 	Path    string   `default:"/mcp" help:"Path of the MCP endpoint."`
@@ -127,13 +128,13 @@ type devCommand struct {
 // Run serves until it is told to stop.
 func (c *devCommand) Run(ctx context.Context, env environment) error {
 	pair, err := dev.Listen(ctx, dev.Config{
-		Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope, Origins: c.Origin,
+		Mode: oauth.Mode(c.Mode), Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope, Origins: c.Origin,
 		Version: version(), Logger: logger(env.stderr),
 	})
 	if err != nil {
 		return usageError{err}
 	}
-	_, _ = fmt.Fprintf(env.stdout, `MCP server         %[1]s
+	_, _ = fmt.Fprintf(env.stdout, `MCP server         %[1]s (mode %[3]s)
 Identity provider  %[2]s (development only: everybody may log in)
 
 Paste into an MCP client:
@@ -143,7 +144,7 @@ Paste into an MCP client:
 or run: npx @modelcontextprotocol/inspector --transport http --server-url %[1]s
 
 Stop with Ctrl-C.
-`, pair.Resource, pair.Issuer)
+`, pair.Resource, pair.Issuer, c.Mode)
 	return pair.Run(ctx)
 }
 

@@ -18,13 +18,17 @@ import (
 // Browser is one user's browser. It follows no redirect by itself, so that each can be looked at.
 type Browser struct{ client *http.Client }
 
-// New returns a browser without cookies, which reaches the network through a copy of client.
+// New returns a browser without cookies. It reaches the network through a copy of client, or as any browser does where that
+// is nil.
 func New(client *http.Client) (*Browser, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
 	}
-	own := *client
+	own := http.Client{}
+	if client != nil {
+		own = *client
+	}
 	own.Jar = jar
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Browser{client: &own}, nil
@@ -32,8 +36,8 @@ func New(client *http.Client) (*Browser, error) {
 
 // Page is what a browser shows.
 type Page struct {
-	// Response is the answer; its body has been read.
-	Response *http.Response
+	Status     string
+	StatusCode int
 	// Body is the page itself.
 	Body string
 	// Next is where the page leads by itself, by a redirect or a meta refresh; nil if it stays.
@@ -69,7 +73,7 @@ var (
 func (b *Browser) Answer(ctx context.Context, page *Page, decision string) (*Page, error) {
 	action, form := actionPattern.FindStringSubmatch(page.Body), formPattern.FindStringSubmatch(page.Body)
 	if action == nil || form == nil {
-		return nil, fmt.Errorf("the page asks for nothing: %s", page.Response.Status)
+		return nil, fmt.Errorf("the page asks for nothing: %s", page.Status)
 	}
 	target, err := page.address.Parse(html.UnescapeString(action[1]))
 	if err != nil {
@@ -109,7 +113,7 @@ func (b *Browser) Return(ctx context.Context, callback *url.URL) (*url.URL, erro
 
 func (p *Page) leads() (*url.URL, error) {
 	if p.Next == nil {
-		return nil, fmt.Errorf("the page leads nowhere: %s", p.Response.Status)
+		return nil, fmt.Errorf("the page leads nowhere: %s", p.Status)
 	}
 	return p.Next, nil
 }
@@ -120,8 +124,7 @@ const maxPage = 1 << 20
 func (b *Browser) show(request *http.Request) (*Page, error) {
 	response, err := b.client.Do(request)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) { // its text has the whole address, state and code included
+		if wrapped, ok := errors.AsType[*url.Error](err); ok { // its text has the whole address, state and code included
 			err = wrapped.Err
 		}
 		return nil, fmt.Errorf("%s: %w", request.URL.Path, err)
@@ -131,7 +134,7 @@ func (b *Browser) show(request *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", request.URL.Path, err)
 	}
-	page := &Page{Response: response, Body: string(body), address: request.URL}
+	page := &Page{Status: response.Status, StatusCode: response.StatusCode, Body: string(body), address: request.URL}
 	switch refresh := refreshPattern.FindStringSubmatch(page.Body); {
 	case response.Header.Get("Location") != "":
 		page.Next, err = response.Location()

@@ -26,6 +26,8 @@ type client struct {
 	say   *transcript
 	mcp   *url.URL
 	login func(ctx context.Context, authorize *url.URL) (*url.URL, error)
+	// sealed says that the client_id is a sealed value, of which callers carry a short name.
+	sealed bool
 
 	challenge    oauth.Challenge
 	resource     oauth.ProtectedResourceMetadata
@@ -166,39 +168,69 @@ func (c *client) register(ctx context.Context) error {
 	return nil
 }
 
-// authorize lets the user log in and consent, and redeems the code for tokens of the given resource.
-func (c *client) authorize(ctx context.Context, resource string) (oauth.TokenResponse, error) {
+// attempt is one authorization request with what the client keeps to itself.
+type attempt struct {
+	url             *url.URL
+	verifier, state string
+	resource        string
+	redirect        string
+}
+
+// attempt makes an authorization request for a resource.
+func (c *client) attempt(resource, redirect string) (attempt, error) {
 	verifier, state := rand.Text()+rand.Text(), rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
 	u, err := url.Parse(c.server.AuthorizationEndpoint)
 	if err != nil {
-		return oauth.TokenResponse{}, err
+		return attempt{}, err
 	}
 	scopes := append(slices.Clone(c.resource.ScopesSupported), "offline_access")
 	u.RawQuery = url.Values{
-		"response_type": {"code"}, "client_id": {c.registration.ClientID}, "redirect_uri": {redirectURI},
+		"response_type": {"code"}, "client_id": {c.registration.ClientID}, "redirect_uri": {redirect},
 		"scope": {strings.Join(scopes, " ")}, "state": {state}, "resource": {resource},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 	}.Encode()
-	c.say.sent("browser opens", u)
-	redirect, err := c.login(ctx, u)
+	return attempt{url: u, verifier: verifier, state: state, resource: resource, redirect: redirect}, nil
+}
+
+// authorize lets the user log in and consent, and redeems the code for tokens of the given resource.
+func (c *client) authorize(ctx context.Context, resource string) (oauth.TokenResponse, error) {
+	a, err := c.attempt(resource, redirectURI)
 	if err != nil {
 		return oauth.TokenResponse{}, err
 	}
+	c.say.sent("browser opens", a.url)
+	redirect, err := c.login(ctx, a.url)
+	if err != nil {
+		return oauth.TokenResponse{}, err
+	}
+	code, err := c.codeOf(a, redirect)
+	if err != nil {
+		return oauth.TokenResponse{}, err
+	}
+	c.say.holdsf("logged in and consented; state and iss are ours and the server's")
+	return c.redeemCode(ctx, a, code)
+}
+
+// codeOf takes the code of an authorization response, if it is one to the attempt.
+func (c *client) codeOf(a attempt, redirect *url.URL) (string, error) {
 	c.say.sent("browser returns to", redirect)
 	query := redirect.Query()
 	switch {
-	case query.Get("state") != state:
-		return oauth.TokenResponse{}, errors.New("the redirect carries another state")
+	case query.Get("state") != a.state:
+		return "", errors.New("the redirect carries another state")
 	case query.Get("iss") != c.server.Issuer:
-		return oauth.TokenResponse{}, fmt.Errorf("the redirect's iss is %q (RFC 9207)", query.Get("iss"))
+		return "", fmt.Errorf("the redirect's iss is %q (RFC 9207)", query.Get("iss"))
 	case query.Get("code") == "":
-		return oauth.TokenResponse{}, fmt.Errorf("the login ended with %q", query.Get("error"))
+		return "", fmt.Errorf("the login ended with %q", query.Get("error"))
 	}
-	c.say.holdsf("logged in and consented; state and iss are ours and the server's")
+	return query.Get("code"), nil
+}
+
+func (c *client) redeemCode(ctx context.Context, a attempt, code string) (oauth.TokenResponse, error) {
 	return c.redeem(ctx, url.Values{
-		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {redirectURI},
-		"client_id": {c.registration.ClientID}, "code_verifier": {verifier}, "resource": {resource},
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {a.redirect},
+		"client_id": {c.registration.ClientID}, "code_verifier": {a.verifier}, "resource": {a.resource},
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/devidp"
 	"github.com/latchkey-auth/latchkey/internal/dev"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
@@ -26,10 +27,31 @@ type Options struct {
 // user is who logs in.
 const user = "alice"
 
-// Run starts both servers on free ports, plays the flow and stops them. It fails unless every step holds.
+// Run plays the flow in both modes, each with servers of its own on free ports, and stops them. It fails unless every step
+// holds.
 func Run(ctx context.Context, options Options) error {
+	say := &transcript{out: options.Out, colour: options.Colour}
+	for _, part := range []struct {
+		title string
+		mode  oauth.Mode
+		play  func(context.Context, *client, *dev.Pair) error
+	}{
+		{"latchkey demo", oauth.Direct, playDirect},
+		{"The same in front of a provider that registers nobody", oauth.Proxy, playProxy},
+	} {
+		if err := run(ctx, say, part.title, part.mode, part.play); err != nil {
+			say.fails(err)
+			return fmt.Errorf("step %d does not hold: %w", say.steps, err)
+		}
+	}
+	say.printf("\n%s\n", say.paint(green, fmt.Sprintf("All %d steps hold.", say.steps)))
+	return nil
+}
+
+// run plays one part.
+func run(ctx context.Context, say *transcript, title string, mode oauth.Mode, play func(context.Context, *client, *dev.Pair) error) error {
 	pair, err := dev.Listen(ctx, dev.Config{
-		Addr: "127.0.0.1:0", IDPAddr: "127.0.0.1:0", Path: "/mcp", Version: "demo", Logger: slog.New(slog.DiscardHandler),
+		Mode: mode, Addr: "127.0.0.1:0", IDPAddr: "127.0.0.1:0", Path: "/mcp", Version: "demo", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return err
@@ -39,22 +61,17 @@ func Run(ctx context.Context, options Options) error {
 	ended := make(chan error, 1)
 	go func() { ended <- pair.Run(ctx) }()
 
-	say := &transcript{out: options.Out, colour: options.Colour}
-	say.printf("%s\n  MCP server         %s\n  identity provider  %s\n", say.paint(bold, "latchkey demo"), pair.Resource, pair.Issuer)
-	err = play(ctx, say, pair)
+	say.part(title, pair)
+	err = meet(ctx, say, pair, play)
 	stop()
 	if stopped := <-ended; err == nil && stopped != nil {
 		err = fmt.Errorf("the servers did not stop cleanly: %w", stopped)
 	}
-	if err != nil {
-		say.fails(err)
-		return fmt.Errorf("step %d does not hold: %w", say.steps, err)
-	}
-	say.printf("\n%s\n", say.paint(green, fmt.Sprintf("All %d steps hold.", say.steps)))
-	return nil
+	return err
 }
 
-func play(ctx context.Context, say *transcript, pair *dev.Pair) error {
+// meet makes a client of the servers and lets it play.
+func meet(ctx context.Context, say *transcript, pair *dev.Pair, play func(context.Context, *client, *dev.Pair) error) error {
 	resource, err := url.Parse(pair.Resource)
 	if err != nil {
 		return err
@@ -65,30 +82,43 @@ func play(ctx context.Context, say *transcript, pair *dev.Pair) error {
 	}
 	plain := egress.NewClient(egress.Policy{OperatorHosts: []string{resource.Host, issuer.Host}})
 	defer plain.CloseIdleConnections()
-	c := &client{http: plain, say: say, mcp: resource, login: func(ctx context.Context, authorize *url.URL) (*url.URL, error) {
-		return devidp.Login(ctx, nil, authorize.String(), user) // a browser follows redirects, the client does not
-	}}
-	for _, step := range []struct {
-		title string
-		do    func(context.Context) error
-	}{
-		{"Call the MCP server without a token", c.meetChallenge},
-		{"Read the protected resource metadata (RFC 9728)", c.readResource},
-		{"Discover the authorization server (RFC 8414)", c.discover},
-		{"Register a client (RFC 7591)", c.register},
-		{"Log in as " + user + ", consent, and redeem the code (OAuth 2.1, PKCE, RFC 8707)", c.logIn},
-		{"List the tools", c.listTools},
-		{"Call whoami", c.whoami},
-		{"Refresh the token, and call again", c.refreshAndCall},
-		{"Present a forged token", c.presentForged},
-		{"Present a token that was made for another server", c.presentForeign},
-	} {
-		say.step(step.title)
-		if err := step.do(ctx); err != nil {
+	return play(ctx, &client{http: plain, say: say, mcp: resource}, pair)
+}
+
+// step is one step of a part.
+type step struct {
+	title string
+	do    func(context.Context) error
+}
+
+func (c *client) play(ctx context.Context, steps ...step) error {
+	for _, s := range steps {
+		c.say.step(s.title)
+		if err := s.do(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// playDirect has the client register and log in at the provider.
+func playDirect(ctx context.Context, c *client, _ *dev.Pair) error {
+	c.login = func(ctx context.Context, authorize *url.URL) (*url.URL, error) {
+		return devidp.Login(ctx, nil, authorize.String(), user) // a browser follows redirects, the client does not
+	}
+	return c.play(
+		ctx,
+		step{"Call the MCP server without a token", c.meetChallenge},
+		step{"Read the protected resource metadata (RFC 9728)", c.readResource},
+		step{"Discover the authorization server (RFC 8414)", c.discover},
+		step{"Register a client (RFC 7591)", c.register},
+		step{"Log in as " + user + ", consent, and redeem the code (OAuth 2.1, PKCE, RFC 8707)", c.logIn},
+		step{"List the tools", c.listTools},
+		step{"Call whoami", c.whoami},
+		step{"Refresh the token, and call again", c.refreshAndCall},
+		step{"Present a forged token", c.presentForged},
+		step{"Present a token that was made for another server", c.presentForeign},
+	)
 }
 
 func (c *client) logIn(ctx context.Context) error {
@@ -152,7 +182,7 @@ func (c *client) whoami(ctx context.Context) error {
 		return err
 	}
 	c.say.details([]string{string(shown.Caller)})
-	if answer.Caller.User.Username != user || answer.Caller.ClientID != c.registration.ClientID {
+	if answer.Caller.User.Username != user || answer.Caller.ClientID == "" || !c.sealed && answer.Caller.ClientID != c.registration.ClientID {
 		return fmt.Errorf("the tool sees %q with client %q", answer.Caller.User.Username, answer.Caller.ClientID)
 	}
 	c.say.holdsf("the tool knows that %s <%s> is calling", user, answer.Caller.User.Email)

@@ -18,7 +18,9 @@ func TestDemoPlaysTheWholeFlow(t *testing.T) {
 	for _, want := range []string{
 		"WWW-Authenticate: Bearer", "oauth-protected-resource/mcp", "S256", "registered as a public client", "whoami and echo",
 		"alice@example.com", "the refresh token was rotated", "the signature is not the provider's", "another audience",
-		"All 10 steps hold.",
+		"in front of a provider that registers nobody", "warns that any application on the device could be waiting",
+		"PKCE towards the provider are the MCP server's own", "the one redirect URI that it knows", "the browser is led nowhere",
+		"only the browser whose user consented", "All 22 steps hold.",
 	} {
 		if !strings.Contains(strings.ReplaceAll(out.String(), "echo and whoami", "whoami and echo"), want) {
 			t.Errorf("the transcript lacks %q", want)
@@ -27,7 +29,7 @@ func TestDemoPlaysTheWholeFlow(t *testing.T) {
 	if strings.Contains(out.String(), "\x1b") {
 		t.Error("a transcript that is no terminal has colours")
 	}
-	if secret := regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}|code=[A-Za-z0-9_-]{8,}`).FindString(out.String()); secret != "" {
+	if secret := regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}|code=[A-Za-z0-9_-]{8,}|\bA[Q-Za-f][A-Za-z0-9_-]{60,}`).FindString(out.String()); secret != "" {
 		t.Errorf("the transcript shows %q", secret[:8])
 	}
 	t.Log(out.String())

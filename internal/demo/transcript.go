@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/internal/dev"
 )
 
 // transcript prints the steps of a flow for people.
@@ -33,6 +35,14 @@ func (t *transcript) paint(colour, text string) string {
 }
 
 func (t *transcript) printf(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format, args...) }
+
+// part starts a part of the demo.
+func (t *transcript) part(title string, pair *dev.Pair) {
+	if t.steps > 0 {
+		t.printf("\n")
+	}
+	t.printf("%s\n  MCP server         %s\n  identity provider  %s\n", t.paint(bold, title), pair.Resource, pair.Issuer)
+}
 
 // step starts a numbered step.
 func (t *transcript) step(title string) {
@@ -90,13 +100,16 @@ func formForPeople(form url.Values) string {
 	parts := make([]string, len(names))
 	for i, name := range names {
 		value := form.Get(name)
-		if slices.Contains(secretParameters, name) {
+		if slices.Contains(secretParameters, name) || name == "client_id" && len(value) > longestID {
 			value = hidden(value)
 		}
 		parts[i] = name + "=" + value
 	}
 	return strings.Join(parts, "&")
 }
+
+// longestID is the length of a client_id that is worth reading. In proxy mode it carries the registration, sealed.
+const longestID = 60
 
 // hidden stands for a secret in a transcript.
 func hidden(secret string) string { return fmt.Sprintf("‹%d characters›", len(secret)) }

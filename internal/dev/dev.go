@@ -19,6 +19,9 @@ import (
 
 // Config says where the two listen. An address with port 0 takes a free port.
 type Config struct {
+	// Mode says whether clients register at the identity provider, the default, or at the MCP server: then the provider
+	// knows the server alone, as Google or GitHub would.
+	Mode    oauth.Mode
 	Addr    string
 	IDPAddr string
 	Path    string
@@ -80,11 +83,17 @@ func (p *Pair) build(config Config) error {
 	p.Issuer = "http://" + p.idpListener.Addr().String()
 	publicURL := "http://" + p.listener.Addr().String()
 	p.Resource = publicURL + config.Path
-	p.idp, err = devidp.New(devidp.Config{Issuer: p.Issuer, Logger: config.Logger})
-	if err != nil {
+	idp := devidp.Config{Issuer: p.Issuer, Logger: config.Logger}
+	newProvider := Provider
+	if config.Mode == oauth.Proxy {
+		app := newApplication(p.Resource)
+		app.describe(&idp)
+		newProvider = app.provider
+	}
+	if p.idp, err = devidp.New(idp); err != nil {
 		return err
 	}
-	provider, err := Provider(p.Issuer, runtime.WithLogger(config.Logger))
+	provider, err := newProvider(p.Issuer, runtime.WithLogger(config.Logger))
 	if err != nil {
 		return err
 	}
@@ -113,12 +122,17 @@ func (p *Pair) Run(ctx context.Context) error {
 
 // Provider returns the embedded identity provider with the given issuer as a provider.
 func Provider(issuer string, opts ...runtime.Option) (*runtime.Provider, error) {
+	return newProvider(issuer, opts, func(*runtime.Definition) {})
+}
+
+// newProvider returns the embedded identity provider, after a change to what is known of it.
+func newProvider(issuer string, opts []runtime.Option, change func(*runtime.Definition)) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Embedded identity provider", opts...)
 	base := in.URL(issuer, runtime.Field{Name: "issuer", Required: true})
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
-	return runtime.New(in, runtime.Definition{
+	definition := runtime.Definition{
 		Name: "devidp", Title: "Embedded identity provider", Mode: oauth.Direct, Issuer: base,
 		Endpoints: oauth.Endpoints{
 			Authorization: base + "/authorize", Token: base + "/token", JWKS: base + "/jwks", Registration: base + "/register",
@@ -136,5 +150,7 @@ func Provider(issuer string, opts ...runtime.Option) (*runtime.Provider, error) 
 		},
 		Scopes:     []string{"openid", "profile", "email", "offline_access"},
 		GrantTypes: []string{"authorization_code", "refresh_token"},
-	})
+	}
+	change(&definition)
+	return runtime.New(in, definition)
 }
