@@ -65,7 +65,7 @@ func (p *proxied) readOwn(ctx context.Context) error {
 // consent looks at the page that asks the user, and allows.
 func (p *proxied) consent(ctx context.Context) error {
 	var err error
-	if p.request, err = p.client.attempt(p.resource.Resource, redirectURI); err != nil {
+	if p.request, err = p.attempt(p.resource.Resource, redirectURI); err != nil {
 		return err
 	}
 	page, err := p.open(ctx, p.request.url)
@@ -149,7 +149,7 @@ func (p *proxied) redeemIt(ctx context.Context) error {
 
 // askElsewhere sends a request whose redirect is another than the registered one.
 func (p *proxied) askElsewhere(ctx context.Context) error {
-	a, err := p.client.attempt(p.resource.Resource, "https://attacker.example/callback")
+	a, err := p.attempt(p.resource.Resource, "https://attacker.example/callback")
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,7 @@ func (p *proxied) askElsewhere(ctx context.Context) error {
 
 // fixateLogin plays an attacker who gets the user to open the end of the attacker's own login.
 func (p *proxied) fixateLogin(ctx context.Context) error {
-	a, err := p.client.attempt(p.resource.Resource, redirectURI)
+	a, err := p.attempt(p.resource.Resource, redirectURI)
 	if err != nil {
 		return err
 	}
