@@ -77,7 +77,9 @@ func preflight(g *runtime.Guard) echo.HandlerFunc {
 
 // UpstreamToken returns the provider's own access token of the caller that ctx carries, as [runtime.Guard.UpstreamToken]
 // does: for tools that call the provider's API in the user's name, in mode proxy.
-func (g *Guard) UpstreamToken(ctx context.Context) (oauth.Secret, error) { return g.guard.UpstreamToken(ctx) }
+func (g *Guard) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
+	return g.guard.UpstreamToken(ctx)
+}
 
 // RequireConfig adjusts [Guard.RequireWithConfig].
 type RequireConfig struct {

@@ -395,9 +395,9 @@ func TestProxyLogin(t *testing.T) {
 // checkUpstream looks at what a tool gets to call the provider's API with.
 func (s *session) checkUpstream(sealed bool) {
 	s.t.Helper()
-	s.front.mu.Lock()
-	token, err := s.front.token, s.front.err
-	s.front.mu.Unlock()
+	s.mu.Lock()
+	token, err := s.token, s.err
+	s.mu.Unlock()
 	switch {
 	case !sealed:
 		if !errors.Is(err, broker.ErrNoUpstreamToken) || token != "" {
@@ -420,9 +420,9 @@ func (s *session) checkUpstream(sealed bool) {
 
 func (s *session) revoke(sealed bool) {
 	s.t.Helper()
-	s.front.mu.Lock()
-	upstream := s.front.token
-	s.front.mu.Unlock()
+	s.mu.Lock()
+	upstream := s.token
+	s.mu.Unlock()
 	response, _ := s.post(s.metadata.RevocationEndpoint, "application/x-www-form-urlencoded", url.Values{
 		"token": {s.tokens.RefreshToken}, "client_id": {s.id},
 	}.Encode())
