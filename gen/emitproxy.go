@@ -9,7 +9,7 @@ import (
 
 // The names in Go of words of the language. What is missing is the default, of which nothing is said.
 var (
-	clientAuth     = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost"}
+	clientAuth     = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "private_key_jwt": "AuthPrivateKeyJWT"}
 	endpointAuth   = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "bearer": "AuthBearer", "none": "AuthNone"}
 	codeProtection = map[string]string{"nonce": "ProtectNonce", "none": "ProtectNothing"}
 	resources      = map[string]string{"forward": "ResourceForward", "scope": "ResourceAsScope"}
@@ -53,6 +53,8 @@ func emitUpstream(u *Upstream) jen.Code {
 		member{"ClientID", resolved(u.ClientID)},
 		member{"ClientSecret", resolved(u.ClientSecret)},
 		member{"AuthMethod", method},
+		member{"ClientKey", resolved(u.ClientKey)},
+		member{"ClientKeyID", resolved(u.ClientKeyID)},
 		member{"CodeProtection", constant(brokerPath, codeProtection, u.CodeProtection)},
 		member{"UnprotectedReason", text(u.UnprotectedReason)},
 		member{"Resource", constant(brokerPath, resources, u.Resource)},

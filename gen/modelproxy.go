@@ -15,6 +15,9 @@ type Upstream struct {
 	ClientSecret *Field
 	// AuthMethodField, RequiredField and ParamsField hold what the spec leaves to the configuration; nil for none.
 	AuthMethodField *Field
+	// ClientKey and ClientKeyID are the key of private_key_jwt; nil for none.
+	ClientKey       *Field
+	ClientKeyID     *Field
 	RequiredField   *Field
 	ParamsField     *Field
 	Title           Expression
@@ -83,6 +86,7 @@ func (m *Model) upstream(s *spec.Spec, scope *scope) {
 	u := s.Upstream
 	m.Upstream = &Upstream{
 		Upstream: u, ClientID: m.field(u.ClientID), ClientSecret: m.field(u.ClientSecret),
+		ClientKey: m.field(u.ClientKey), ClientKeyID: m.field(u.ClientKeyID),
 		AuthMethodField: m.field(u.AuthMethodField), RequiredField: m.field(u.RequiredScopes.Field),
 		ParamsField:     m.field(u.AuthorizeParamsField),
 		Title:           scope.expression(u.Title),

@@ -7,7 +7,7 @@ func Rules() []string {
 		"audience-conflict", "audience-missing", "audience-optional", "auth-method-both", "auth-method-type",
 		"auth-without-secret", "binding-conflict",
 		"binding-missing", "binding-reason", "check-endpoint", "check-missing", "check-section", "claim-path",
-		"client-id-optional", "client-id-type", "code-protection-reason", "credentials-missing",
+		"client-id-optional", "client-id-type", "client-key", "code-protection-reason", "credentials-missing",
 		"credentials-unused", "date", "default-many", "direct-only", "docs-url", "duplicate-field", "duplicate-key",
 		"each-without-list", "empty", "empty-file", "empty-value", "encoding", "endpoint-optional", "env-name",
 		"env-taken", "error-code", "expiry-missing", "extra-go-name", "extra-repeated", "extra-shadowed",

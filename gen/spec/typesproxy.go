@@ -12,11 +12,15 @@ type Upstream struct {
 	ClientSecret string `yaml:"client_secret"`
 	// Template of the provider's name for users who are asked, where it is not the title.
 	Title string `yaml:"title"`
-	// How the provider gets the secret: client_secret_basic, in the Authorization header, is the default;
-	// client_secret_post puts it into the body.
+	// How the provider knows that it is us: client_secret_basic, the secret in the Authorization header, is the default;
+	// client_secret_post puts it into the body; private_key_jwt signs an assertion with client_key.
 	AuthMethod string `yaml:"auth_method" validate:"omitempty,enum=client_auth"`
 	// In place of auth_method: the config field of type string that holds it.
 	AuthMethodField string `yaml:"auth_method_field"`
+	// The config field of type secret with the private key of private_key_jwt, in PEM.
+	ClientKey string `yaml:"client_key"`
+	// The config field of type string with the name under which the provider knows the key.
+	ClientKeyID string `yaml:"client_key_id"`
 	// What binds the provider's authorization code to a login. pkce, the default: a verifier of our own (RFC 7636).
 	// nonce: OpenID Connect's nonce in the ID token, which needs the scope openid among required_scopes. none: for
 	// providers that have neither; needs unprotected_reason.

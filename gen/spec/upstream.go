@@ -12,7 +12,7 @@ func (c *checker) upstream() {
 	switch {
 	case c.Spec.Mode == "direct" && c.has("upstream"):
 		c.reportKeyf("proxy-only", "upstream", "upstream is for mode proxy: in mode direct clients register at the provider themselves")
-		c.uses(u.ClientID, u.ClientSecret, u.AuthMethodField, u.AuthorizeParamsField, u.RequiredScopes.Field)
+		c.uses(u.ClientID, u.ClientSecret, u.ClientKey, u.ClientKeyID, u.AuthMethodField, u.AuthorizeParamsField, u.RequiredScopes.Field)
 		return
 	case c.Spec.Mode != "proxy" || !c.known("upstream"):
 		return
@@ -48,6 +48,24 @@ func (c *checker) uses(names ...string) {
 	}
 }
 
+const privateKeyJWT = "private_key_jwt"
+
+// clientKey checks that a key is there where one is needed, and only there.
+func (c *checker) clientKey(u *Upstream) {
+	c.typed("secret-type", u.ClientKey, "upstream.client_key", TypeSecret)
+	c.typed("client-key", u.ClientKeyID, "upstream.client_key_id", TypeString)
+	switch signs := u.AuthMethod == privateKeyJWT; {
+	case signs && u.ClientKey == "" && c.known("upstream.client_key"):
+		c.reportKeyf("client-key", "upstream.auth_method", "private_key_jwt needs client_key: the config field with the private key")
+	case signs && u.ClientSecret != "":
+		c.reportKeyf("client-key", "upstream.client_secret", "client_secret does nothing: private_key_jwt signs with client_key")
+	case !signs && u.AuthMethodField == "" && u.ClientKey != "":
+		c.reportKeyf("client-key", "upstream.client_key", "client_key does nothing: auth_method is not private_key_jwt")
+	case u.ClientKey == "" && u.ClientKeyID != "":
+		c.reportKeyf("client-key", "upstream.client_key_id", "client_key_id names a key, and there is none")
+	}
+}
+
 func (c *checker) credentials(u *Upstream) {
 	if f := c.field(u.ClientID, "upstream.client_id"); f != nil {
 		switch {
@@ -63,11 +81,12 @@ func (c *checker) credentials(u *Upstream) {
 	case u.AuthMethod != "" && u.AuthMethodField != "":
 		c.reportKeyf("auth-method-both", "upstream.auth_method_field", "there is an auth_method or a field that holds it, not both")
 	case u.ClientSecret != "" || !c.known("upstream.client_secret"):
-	case u.AuthMethod != "":
+	case u.AuthMethod != "" && u.AuthMethod != privateKeyJWT:
 		c.reportKeyf("auth-without-secret", "upstream.auth_method", "auth_method says how client_secret is sent, and there is none")
 	case u.RevocationStyle == "github":
 		c.reportKeyf("auth-without-secret", "upstream.revocation_style", "revocation in the style of GitHub needs client_secret")
 	}
+	c.clientKey(u)
 	if u.RevocationStyle != "" && c.Spec.Endpoints.Revocation == "" && c.known("endpoints.revocation") {
 		c.reportKeyf("revocation-unused", "upstream.revocation_style", "revocation_style does nothing: endpoints have no revocation")
 	}

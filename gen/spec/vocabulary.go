@@ -63,10 +63,9 @@ var vocabularies = map[string]vocabulary{
 	"expiry_format": {words: []string{"seconds", "seconds_from_now", "rfc3339"}},
 	"endpoint_auth": {words: []string{"client_secret_basic", "client_secret_post", "bearer", "none"}},
 	"client_auth": {
-		words: []string{"client_secret_basic", "client_secret_post"},
+		words: []string{"client_secret_basic", "client_secret_post", privateKeyJWT},
 		refused: map[string]string{
-			"none":            "leave client_secret out: then the client id alone is sent",
-			"private_key_jwt": "this version authenticates with a client secret",
+			"none": "leave client_secret out: then the client id alone is sent",
 		},
 	},
 	"code_protection": {words: []string{"pkce", "nonce", "none"}},

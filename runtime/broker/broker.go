@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/cors"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
@@ -37,8 +38,10 @@ type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	scopesMark uint32
 	documents  *documents
 	provider   *http.Client
-	logger     *slog.Logger
-	now        func() time.Time
+	// assertionKey signs for AuthPrivateKeyJWT; nil for every other method.
+	assertionKey *jose.SigningKey
+	logger       *slog.Logger
+	now          func() time.Time
 }
 
 // boxes are the boxes of all purposes.
@@ -157,6 +160,11 @@ func (b *Broker) build() error {
 		return err
 	}
 	b.boxes = newBoxes(ring, b.binding())
+	if b.upstream.AuthMethod == AuthPrivateKeyJWT {
+		if b.assertionKey, err = jose.ParseSigningKey(b.upstream.ClientKey.Reveal(), b.upstream.ClientKeyID); err != nil {
+			return err
+		}
+	}
 	if b.pages, err = newPages(c.Templates, c.Logo); err != nil {
 		return err
 	}

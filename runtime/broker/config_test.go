@@ -52,6 +52,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		},
 		"a state of one's own":              {func(c *Config) { c.Upstream.AuthorizeParams = map[string]string{"state": "x"} }, "must not set state"},
 		"a reserved parameter in the query": {func(c *Config) { c.Upstream.Authorization += "?redirect_uri=x" }, "must not set redirect_uri"},
+		"private_key_jwt without a key":     {func(c *Config) { c.Upstream.AuthMethod = AuthPrivateKeyJWT }, "ClientKey is not a private key in PEM"},
 		"a secret as token parameter":       {func(c *Config) { c.Upstream.TokenParams = map[string]string{"client_secret": "x"} }, "must not set client_secret"},
 		"a parameter without a name":        {func(c *Config) { c.Upstream.TokenParams = map[string]string{"": "x"} }, "without a name"},
 		"a template that fails": {

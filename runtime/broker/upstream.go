@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -18,6 +19,9 @@ const (
 	AuthBasic AuthMethod = "client_secret_basic"
 	// AuthPost sends it in the body.
 	AuthPost AuthMethod = "client_secret_post"
+	// AuthPrivateKeyJWT proves the possession of [Upstream.ClientKey] with a signed assertion (RFC 7523 section 2.2): no
+	// secret leaves this server.
+	AuthPrivateKeyJWT AuthMethod = "private_key_jwt"
 	// AuthNone sends the client id alone.
 	AuthNone AuthMethod = "none"
 )
@@ -78,6 +82,10 @@ type Upstream struct {
 	ClientID     string
 	ClientSecret oauth.Secret
 	AuthMethod   AuthMethod
+	// ClientKey is the private key of [AuthPrivateKeyJWT], in PEM, and ClientKeyID the name under which the provider knows
+	// its public part.
+	ClientKey   oauth.Secret
+	ClientKeyID string
 
 	// CodeProtection is what binds codes to logins; UnprotectedReason says why it has to be [ProtectNothing].
 	CodeProtection    CodeProtection
@@ -185,6 +193,10 @@ func (u *Upstream) checkMethods(report func(format string, args ...any)) {
 	case AuthBasic, AuthPost:
 		if u.ClientSecret == "" {
 			report("ClientSecret is required for %s", u.AuthMethod)
+		}
+	case AuthPrivateKeyJWT:
+		if _, err := jose.ParseSigningKey(u.ClientKey.Reveal(), u.ClientKeyID); err != nil {
+			report("ClientKey is %w: private_key_jwt needs the private key whose public part is registered at the provider", err)
 		}
 	case AuthNone:
 	default:

@@ -108,8 +108,17 @@ func (b *Broker) postUpstream(ctx context.Context, endpoint string, form url.Val
 	if u.AuthMethod != AuthBasic {
 		form.Set("client_id", u.ClientID)
 	}
-	if u.AuthMethod == AuthPost {
+	switch u.AuthMethod {
+	case AuthPost:
 		form.Set("client_secret", u.ClientSecret.Reveal())
+	case AuthPrivateKeyJWT:
+		assertion, err := b.clientAssertion()
+		if err != nil {
+			return nil, err
+		}
+		form.Set("client_assertion_type", assertionType)
+		form.Set("client_assertion", assertion)
+	default:
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {

@@ -261,6 +261,19 @@ func larderProvider() Provider {
 				Doc:     "Asked for at the login.",
 			},
 			{
+				Name:   "signingKey",
+				GoName: "SigningKey",
+				Type:   "secret",
+				Doc:    "Private key in PEM for private_key_jwt.",
+				Secret: true,
+			},
+			{
+				Name:   "signingKeyId",
+				GoName: "SigningKeyID",
+				Type:   "string",
+				Doc:    "Name of the key at the larder.",
+			},
+			{
 				Name:    "method",
 				GoName:  "Method",
 				Type:    "string",

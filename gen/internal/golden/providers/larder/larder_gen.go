@@ -28,6 +28,10 @@ type Config struct {
 	// House is optional. Asked for at the login.
 	// Example: "north".
 	House string
+	// SigningKey is optional. Private key in PEM for private_key_jwt.
+	SigningKey oauth.Secret
+	// SigningKeyID is optional. Name of the key at the larder.
+	SigningKeyID string
 	// Method is optional. How the secret is sent.
 	// Default: "client_secret_post".
 	Method string
@@ -64,6 +68,12 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	house := in.String(cfg.House, runtime.Field{
 		Name:    "house",
 		Example: "north",
+	})
+	signingKey := in.Secret(cfg.SigningKey, runtime.Field{
+		Name: "signingKey",
+	})
+	signingKeyID := in.String(cfg.SigningKeyID, runtime.Field{
+		Name: "signingKeyId",
 	})
 	method := in.String(cfg.Method, runtime.Field{
 		Name:    "method",
@@ -124,6 +134,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			ClientID:              appID,
 			ClientSecret:          appKey,
 			AuthMethod:            broker.AuthMethod(method),
+			ClientKey:             signingKey,
+			ClientKeyID:           signingKeyID,
 			CodeProtection:        broker.ProtectNonce,
 			Resource:              broker.ResourceForward,
 			RequiredScopes:        append([]string{"openid"}, more...),
