@@ -235,7 +235,7 @@ func (p *page) example(m *Model, importPath string) {
 	}
 	for i := range m.Fields {
 		if f := &m.Fields[i]; f.Type == spec.TypeSecret && f.Required && f.Env != "" {
-			p.line("\t// ", f.Go, " comes from ", f.Env, ": a secret does not belong into code")
+			p.line("\t// ", f.Go, " comes from ", f.Env, ": a secret does not belong in code")
 		}
 	}
 	p.line("})")

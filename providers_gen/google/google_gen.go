@@ -163,8 +163,8 @@ type Claims struct {
 	GivenName string
 	// FamilyName is the claim "family_name". Last name.
 	FamilyName string
-	// Hd is the claim "hd". The Workspace domain of the account.
-	Hd string
+	// HostedDomain is the claim "hd". The Workspace domain of the account.
+	HostedDomain string
 }
 
 // ClaimsFrom reads the further claims of a verified caller.
@@ -173,6 +173,6 @@ func ClaimsFrom(info *oauth.AuthInfo) Claims {
 		EmailVerified: info.Claims.Raw("email_verified"),
 		GivenName:     info.Claims.String("given_name"),
 		FamilyName:    info.Claims.String("family_name"),
-		Hd:            info.Claims.String("hd"),
+		HostedDomain:  info.Claims.String("hd"),
 	}
 }
