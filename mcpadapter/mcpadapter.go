@@ -22,6 +22,9 @@ const extraKey = "github.com/latchkey-auth/latchkey/oauth.AuthInfo"
 // refusals stay the guard's. Mount it below the guard; without one every request is answered with a 500, since nobody was
 // verified.
 //
+// Behind a reverse proxy on the same machine set DisableLocalhostProtection in the SDK's options: it refuses every public
+// Host on loopback. The guard makes up for it, since a page that rebinds DNS has no token.
+//
 // Sessions are bound to one issuer and subject: by the SDK for its streamable transport, here for an [mcp.SSEHandler]. Give
 // Handler the SDK's handler itself. Tools behind an SSEHandler find their caller with [oauth.FromContext], since that
 // transport does not pass the SDK's TokenInfo on.

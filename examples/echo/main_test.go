@@ -53,3 +53,37 @@ func TestExampleGreetsItsCallerAndProtectsItsRoutes(t *testing.T) {
 		})
 	}
 }
+
+// The example listens on loopback, behind a reverse proxy that passes the public Host on: the SDK's own protection of local
+// servers must not refuse that.
+func TestExampleAnswersBehindAReverseProxy(t *testing.T) {
+	t.Parallel()
+	idp := devidp.Start(t)
+	provider, err := dev.Provider(idp.Issuer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := newServer(provider)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/mcp",
+		strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = "mcp.example.com"
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Authorization", "Bearer "+idp.Token(devidp.TokenRequest{User: "alice", Audience: []string{"https://mcp.example.com/mcp"}}))
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("got %s", response.Status)
+	}
+}
