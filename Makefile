@@ -43,8 +43,11 @@ $(LINT):
 e2e: ## Log in to real servers with real clients (Node 20 or later, Python 3, Java 17, Maven, Chromium)
 	@./e2e/run
 
-bench: ## Measure, and print ratios (one run, this machine)
-	@cd bench && $(GO) run ./cmd/ratios
+bench: ## Measure everything, print ratios, write docs/performance.md (ten minutes; Node 20 or later, Python 3)
+	@cd bench && $(GO) run ./cmd/report
+
+bench-check: ## Fail when allocations or ratios are above bench/ceilings.json (under two minutes)
+	@cd bench && $(GO) run ./cmd/check
 
 clean: ## Remove downloads and build results
 	rm -rf $(CACHE) bin e2e/.run

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/bench"
+)
+
+// page writes docs/performance.md.
+func page(m measured) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("<!-- Written by `make bench`. Edit bench/cmd/report instead. -->")
+	p("# Performance")
+	p("")
+	p("Everything on this page was measured in one run of `make bench`: %s, %d processors, %s, %s, on %s at commit %s.",
+		m.Machine.Processor, m.Machine.Processors, m.Machine.System, m.Machine.Go, m.Machine.Date, m.Machine.Commit)
+	p("Figures are medians of %d interleaved runs, with the least and the largest in brackets. Times are this machine's; ratios travel.", m.Runs)
+	p("The machine's load average was %s before and %s after. The raw numbers are in [performance/raw.json](performance/raw.json).",
+		m.Machine.LoadBefore, m.Machine.LoadAfter)
+	p("")
+	picture(&b, "sockets", "Requests per second of a guarded route over sockets")
+	p("## What was aimed at")
+	p("")
+	p("| what | aim | measured | |")
+	p("|---|---|---|---|")
+	for _, t := range targets(m) {
+		p("| %s | %s | %s | %s |", t.what, t.aim(), t.result(), verdict(t.met()))
+	}
+	p("")
+	firstSeen(&b, m)
+	known(&b, m)
+	inProcess(&b, m)
+	keySets(&b, m)
+	overSockets(&b, m)
+	relayAndSealing(&b, m)
+	versions(&b, m)
+	return b.String()
+}
+
+func picture(b *strings.Builder, name, alternative string) {
+	fmt.Fprintf(b, "<picture>\n  <source media=\"(prefers-color-scheme: dark)\" srcset=\"performance/%s-dark.svg\">\n"+
+		"  <img alt=\"%s\" src=\"performance/%s-light.svg\">\n</picture>\n\n", name, alternative, name)
+}
+
+func results(b *strings.Builder, list []bench.Result, over int) {
+	fmt.Fprintf(b, "| | time | × %s | allocations |\n|---|---|---|---|\n", list[over].Name)
+	for _, r := range list {
+		fmt.Fprintf(b, "| %s | %s | %s | %.0f |\n", r.Name, nanos(r.Nanos.Median()), withSpread("%.2f", r.Nanos.Over(list[over].Nanos)), r.Allocs)
+	}
+	b.WriteString("\n")
+}
+
+func nanos(n float64) string {
+	switch {
+	case n >= 1e6:
+		return fmt.Sprintf("%.2f ms", n/1e6)
+	case n >= 1e4:
+		return fmt.Sprintf("%.1f µs", n/1e3)
+	default:
+		return fmt.Sprintf("%.0f ns", n)
+	}
+}
+
+func firstSeen(b *strings.Builder, m measured) {
+	b.WriteString("## A token that was not seen before\n\n" +
+		"The raw check hashes the token and checks its signature with the standard library, everything taken apart before; nobody\n" +
+		"can do less. Latchkey's figure includes issuer, audience, times, token type, the caller with scopes, permissions and the\n" +
+		"provider's further claims, and keeping the token in the cache. The other libraries check issuer, audience and expiry and\n" +
+		"read the subject.\n\n")
+	picture(b, "first-seen", "Time to verify a first-seen token, over the raw signature check")
+	for _, a := range bench.Algorithms {
+		fmt.Fprintf(b, "**%s**\n\n", a)
+		results(b, m.Suite.FirstSeen[a], 0)
+	}
+}
+
+func known(b *strings.Builder, m measured) {
+	b.WriteString("## A token that was seen before\n\n" +
+		"Latchkey's figures are whole verifications: the clock is read, the token compared in full, its expiry checked, and the key\n" +
+		"set asked whether it still holds the key. Those of otter and golang-lru are the bare look-up in their caches, with the token\n" +
+		"as the key: neither checks anything nor reads the clock for it.\n\n")
+	results(b, m.Suite.Cached, 0)
+	b.WriteString("With one token for all, two cores find it again so many times as often as one:\n\n| | two cores over one |\n|---|---|\n")
+	for _, name := range m.Suite.Shared {
+		fmt.Fprintf(b, "| %s | %s |\n", name, withSpread("%.2f", m.Suite.Scaling[name]))
+	}
+	b.WriteString("\nThese figures are why the cache of verified tokens is a table of our own, of some hundred lines, and no library: a look-up\n" +
+		"in it takes no lock, hashes the end of the token only, and writes nothing that the other core reads, and it needs no\n" +
+		"goroutine. It bounds bytes and ends entries at a time of their own all the same.\n\n")
+}
+
+func inProcess(b *strings.Builder, m measured) {
+	b.WriteString("## A request in process\n\n" +
+		"An Echo handler that answers with the caller's subject, without a socket, with a known token.\n\n")
+	results(b, m.Suite.InProcess, 0)
+	in := m.Suite.InProcess
+	fmt.Fprintf(b, "Latchkey's middleware adds %s and %.0f allocations.\n\n", withSpread("%.0f ns", in[1].Nanos.Minus(in[0].Nanos)), in[1].Allocs-in[0].Allocs)
+	b.WriteString("### Refusals\n\n" +
+		"What a bad token costs the server, before the answer is written. Whatever can be seen without the signature is looked at\n" +
+		"first; key ids that nobody published are refused by the token's header once there are many of them.\n\n")
+	results(b, m.Suite.Refused, 0)
+}
+
+func keySets(b *strings.Builder, m measured) {
+	fmt.Fprintf(b, "## Key sets\n\nHow often the provider's key set was fetched while 16 clients sent %d tokens with random key ids:\n\n", m.Keys.Strangers)
+	b.WriteString("| | fetches |\n|---|---|\n")
+	for i, name := range m.Keys.Names {
+		count := fmt.Sprint(m.Keys.Fetches[i])
+		if m.Keys.Fetches[i] == bench.Unfinished {
+			count = "not finished in 30 s"
+		}
+		fmt.Fprintf(b, "| %s | %s |\n", name, count)
+	}
+	b.WriteString("\njwx's cache never fetches for an unknown key, so it does not find a new one before its next regular refresh.\n\n" +
+		"How long good tokens were verified for while a refresh of the key set took 500 ms (a wait for it would show as hundreds of\n" +
+		"milliseconds; the largest values are the machine's other work):\n\n" +
+		"| | verified meanwhile | median | 99.9 % | longest |\n|---|---|---|---|---|\n")
+	for _, row := range []struct {
+		name  string
+		waits []time.Duration
+	}{{"not seen before", m.Keys.FirstSeen}, {"seen before", m.Keys.Known}} {
+		fmt.Fprintf(b, "| %s | %d | %s | %s | %s |\n", row.name, len(row.waits), nanos(float64(quantile(row.waits, .5))),
+			nanos(float64(quantile(row.waits, .999))), nanos(float64(quantile(row.waits, 1))))
+	}
+	b.WriteString("\n")
+}
+
+func overSockets(b *strings.Builder, m measured) {
+	fmt.Fprintf(b, "## Over sockets\n\nEach server runs in a process of its own; a generator on the same machine keeps %d connections busy. Where nothing else is\n"+
+		"said, 256 tokens take turns. CPU is the server's own processor time. Latencies are from a second load, at a third of the\n"+
+		"rate and on schedule whether or not earlier answers came (so they hold the machine's other work too).\n\n"+
+		"### A route that answers with the caller's subject\n\n", connections)
+	scenarios(b, m.Route)
+	b.WriteString("### A stateless `tools/call` of an MCP server\n\n")
+	picture(b, "tools", "Stateless tools/call per second")
+	scenarios(b, m.Tool)
+	for _, note := range m.Notes {
+		fmt.Fprintf(b, "%s\n\n", note)
+	}
+}
+
+func scenarios(b *strings.Builder, list []*scenario) {
+	fmt.Fprintf(b, "| | requests per second | × %s | CPU per request | latency: median | 99 %% | 99.9 %% |\n|---|---|---|---|---|---|---|\n", list[0].Name)
+	for _, s := range list {
+		fmt.Fprintf(b, "| %s | %.0f | %s | %.0f µs | %.0f µs | %.0f µs | %.0f µs |\n", s.Name, s.PerSecond.Median(), withSpread("%.2f", s.Share),
+			s.CPU.Median(), s.P50, s.P99, s.P999)
+	}
+	b.WriteString("\n")
+}
+
+func relayAndSealing(b *strings.Builder, m measured) {
+	b.WriteString("## Relay and sealing\n\nA code exchange through the browser relay and through a bare forwarder of the same shape, over loopback:\n\n")
+	results(b, m.Suite.Relay, 0)
+	fmt.Fprintf(b, "Opening a sealed value of an access token's size takes %s.\n\n", withSpread("%.0f ns", m.Suite.Sealed[0].Nanos))
+}
+
+func versions(b *strings.Builder, m measured) {
+	b.WriteString("## Versions\n\n")
+	for _, name := range slices.Sorted(maps.Keys(m.Machine.Versions)) {
+		fmt.Fprintf(b, "- %s %s\n", name, m.Machine.Versions[name])
+	}
+	fmt.Fprintf(b, "- %s, %s\n", mcpUse, fastMCP)
+}
+
+// quantile is the value that a share of sorted waits does not exceed.
+func quantile(waits []time.Duration, share float64) time.Duration {
+	if len(waits) == 0 {
+		return 0
+	}
+	return waits[min(len(waits)-1, int(share*float64(len(waits))))]
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

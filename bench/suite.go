@@ -1,0 +1,174 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+// Settings say how much is measured.
+type Settings struct {
+	// Runs is the number of runs, whose median counts.
+	Runs int
+	// Slice is how long a piece has its turn.
+	Slice time.Duration
+}
+
+// Suite is what was measured within one process.
+type Suite struct {
+	// FirstSeen are the results for each algorithm: the raw check first, then latchkey, then others.
+	FirstSeen map[jose.Algorithm][]Result
+	Cached    []Result
+	// Scaling is how many times more two cores find one token again than one core does, by name; Shared are the names.
+	Scaling map[string]Series
+	Shared  []string
+	// InProcess are requests through Echo: unguarded first, then latchkey, then others.
+	InProcess []Result
+	// Refused are refusals; the raw check comes first.
+	Refused []Result
+	Sealed  []Result
+	Relay   []Result
+}
+
+// Measure runs the whole suite.
+func Measure(ctx context.Context, s Settings) (*Suite, error) {
+	suite := &Suite{FirstSeen: map[jose.Algorithm][]Result{}, Scaling: map[string]Series{}}
+	for _, a := range Algorithms {
+		if err := suite.measureFirstSeen(ctx, s, a); err != nil {
+			return nil, fmt.Errorf("first-seen tokens, %s: %w", a, err)
+		}
+	}
+	world, err := NewWorld(jose.RS256)
+	if err != nil {
+		return nil, err
+	}
+	defer world.Close()
+	for _, part := range []struct {
+		name   string
+		pieces func(context.Context) ([]Piece, error)
+		into   *[]Result
+	}{
+		{"known tokens", world.Cached, &suite.Cached},
+		{"requests in process", world.InProcess, &suite.InProcess},
+		{"refusals", world.Refused, &suite.Refused},
+		{"sealing", func(context.Context) ([]Piece, error) { return Sealed() }, &suite.Sealed},
+	} {
+		pieces, err := part.pieces(ctx)
+		if err == nil {
+			*part.into, err = Interleave(s.Runs, s.Slice, pieces...)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	names, newPiece, err := world.Shared(ctx)
+	if err != nil {
+		return nil, err
+	}
+	suite.Shared = names
+	for i, name := range names {
+		if suite.Scaling[name], err = Scaling(s.Runs, s.Slice, newPiece[i]); err != nil {
+			return nil, fmt.Errorf("%s on two cores: %w", name, err)
+		}
+	}
+	return suite, suite.measureRelay(ctx, s)
+}
+
+func (s *Suite) measureFirstSeen(ctx context.Context, settings Settings, a jose.Algorithm) error {
+	ctx, cancel := context.WithCancel(ctx) // ends the other libraries' refreshes
+	defer cancel()
+	world, err := NewWorld(a)
+	if err != nil {
+		return err
+	}
+	defer world.Close()
+	pieces, err := world.FirstSeen(ctx)
+	if err != nil {
+		return err
+	}
+	s.FirstSeen[a], err = Interleave(settings.Runs, settings.Slice, pieces...)
+	return err
+}
+
+func (s *Suite) measureRelay(ctx context.Context, settings Settings) error {
+	relaying, err := NewRelaying()
+	if err != nil {
+		return err
+	}
+	defer relaying.Close()
+	s.Relay, err = Interleave(settings.Runs, settings.Slice,
+		Piece{Name: "a bare forwarder", Run: func() error { return relaying.Bare(ctx) }},
+		Piece{Name: "latchkey's relay", Run: func() error { return relaying.Relayed(ctx) }})
+	return err
+}
+
+// KeySets is how the libraries treat a provider's key set.
+type KeySets struct {
+	// Names and Fetches tell how often each library fetched the set for Strangers tokens with random key ids.
+	Names     []string
+	Fetches   []int64
+	Strangers int
+	// Waits are how long verifications took while a refresh of 500 ms was under way, sorted: of first-seen tokens, and of
+	// known ones.
+	FirstSeen, Known []time.Duration
+}
+
+// MeasureKeySets counts fetches and measures waits.
+func MeasureKeySets(ctx context.Context) (*KeySets, error) {
+	k := &KeySets{Strangers: 10_000}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	world, err := NewWorld(jose.EdDSA) // cheap signatures: it is the fetches that count
+	if err != nil {
+		return nil, err
+	}
+	defer world.Close()
+	good, err := world.Token(0)
+	if err != nil {
+		return nil, err
+	}
+	latchkey, err := world.Verifier(ctx)
+	if err != nil {
+		return nil, err
+	}
+	peers := NewPeers(string(jose.EdDSA), world.JWKSURL)
+	golangJWT, err := peers.GolangJWT(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jwx, err := peers.JWX(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k.Names = []string{"latchkey", "golang-jwt + keyfunc", "go-oidc", "jwx jwt.Parse"}
+	for i, verify := range []Verifier{latchkey, golangJWT, peers.GoOIDC(ctx), jwx} {
+		fetches, err := world.FetchesFor(ctx, k.Strangers, verify, good)
+		if errors.Is(err, errSlow) {
+			fetches, err = Unfinished, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", k.Names[i], err)
+		}
+		k.Fetches = append(k.Fetches, fetches)
+	}
+	if k.FirstSeen, err = world.Waits(ctx, runtime.WithoutTokenCache()); err != nil {
+		return nil, err
+	}
+	if k.Known, err = world.Waits(ctx); err != nil {
+		return nil, err
+	}
+	slices.Sort(k.FirstSeen)
+	slices.Sort(k.Known)
+	return k, nil
+}
+
+// Unfinished stands for a count that was given up.
+const Unfinished = -1
+
+// errSlow ends a count that a library's own limits make too slow to finish.
+var errSlow = errors.New("not finished in time")
