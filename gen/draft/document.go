@@ -81,7 +81,7 @@ func checkURL(name, value string) error {
 	switch {
 	case err != nil || !spec.ValidHost(u.Host) || u.User != nil:
 		return fmt.Errorf("%s is no URL", name)
-	case u.Scheme != "https":
+	case !spec.Protected(u):
 		return fmt.Errorf("%s must use https: keys and tokens would travel unprotected", name)
 	case strings.Contains(value, "#") || strings.ContainsAny(value, " \\\"<>^`{|}\t\r\n") || strings.ContainsFunc(value, func(r rune) bool { return r < '!' || r > '~' }):
 		return fmt.Errorf("%s has characters that a provider's URL does not have", name)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/gen/spec"
 )
 
 // wellKnown are the forms of the documents in the language's words, with how their address is made of an issuer.
@@ -38,7 +40,7 @@ func address(issuer, suffix string, inserted bool) string {
 // in all places. It returns the first that names the issuer, and all forms in which the provider serves one.
 func Fetch(ctx context.Context, client *http.Client, location string) (*Document, []string, error) {
 	u, err := url.Parse(location)
-	if err != nil || u.Scheme != "https" || u.Host == "" {
+	if err != nil || !spec.Protected(u) || u.Host == "" {
 		return nil, nil, fmt.Errorf("%s is no https URL", comment(location))
 	}
 	issuer := location

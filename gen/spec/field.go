@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -38,7 +39,7 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 	switch f.Type {
 	case TypeURL:
 		u, err := url.Parse(value)
-		return "an https URL without query and fragment", err == nil && u.Scheme == "https" && ValidHost(u.Host) &&
+		return "an https URL without query and fragment", err == nil && Protected(u) && ValidHost(u.Host) &&
 			u.User == nil && u.RawQuery == "" && !u.ForceQuery && !strings.Contains(value, "#")
 	case TypeHost:
 		u, err := url.Parse("https://" + value)
@@ -64,3 +65,10 @@ var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?
 
 // ValidHost tells whether a host, with a port where one is given, is a DNS name or IPv4 address in its usual spelling.
 func ValidHost(host string) bool { return hostPattern.MatchString(host) }
+
+// Protected tells whether what goes to a URL is safe from others on the way: by https or, with plain http, since it stays on
+// this machine.
+func Protected(u *url.URL) bool {
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
+}
