@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -34,6 +35,11 @@ func (r *Relay) ProxyPath() string { return r.config.BasePath + "/proxy" }
 
 // Close closes idle connections. The relay stays usable.
 func (r *Relay) Close() { r.client.CloseIdleConnections() }
+
+// Format prints where the relay is, whatever the verb: its configuration holds sealing keys.
+func (r *Relay) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "browser relay at %s", r.config.BasePath)
+}
 
 // failure is an answer other than success. The message is for the client, the cause for the log.
 type failure struct {

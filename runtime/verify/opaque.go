@@ -104,6 +104,11 @@ type Opaque struct {
 	inquiries *inquiries
 }
 
+// Format prints the provider's name alone, whatever the verb: the inside holds a client secret.
+func (o *Opaque) Format(state fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(state, "opaque tokens of %s", strings.Join(o.issuers, ", "))
+}
+
 // strategy is one way to ask about a token.
 type strategy struct {
 	endpoint endpoint
