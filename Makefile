@@ -40,7 +40,7 @@ $(LINT):
 	GOBIN=$(CACHE)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	@mv $(CACHE)/bin/golangci-lint $@
 
-e2e: ## Log in to real servers with real clients (Node 20 or later, Python 3, Java 17, Maven, Chromium)
+e2e: ## Log in to real servers with real clients (Node 20 or later; with Python 3, Java 17, Maven and Chromium more of it)
 	@./e2e/run
 
 bench: ## Measure everything, print ratios, write docs/performance.md (ten minutes; Node 20 or later, Python 3)

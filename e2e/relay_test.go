@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -122,7 +123,11 @@ func browse(ctx context.Context, t *testing.T, idp *betterauth.Server, page stri
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Fatalf("Chromium is needed for the browser relay's test: apt-get install chromium (%v)", err)
+		const why = "Chromium is needed for the browser relay's test: apt-get install chromium"
+		if os.Getenv("CI") != "" {
+			t.Fatal(why + "; CI skips no test")
+		}
+		t.Skip(why)
 	}
 	user, password := idp.Credentials()
 	dir := logDir(t)
