@@ -28,7 +28,7 @@ func BenchmarkRelay(b *testing.B) {
 			relayed := atOnce(width, func() error { return r.Relayed(b.Context()) })
 			for b.Loop() {
 				results, err := bench.Interleave(5, 10*time.Millisecond,
-					bench.Piece{Name: "bare", Run: bare}, bench.Piece{Name: "relayed", Run: relayed})
+					bench.Piece{Name: "bare", Run: bare, Waits: true}, bench.Piece{Name: "relayed", Run: relayed, Waits: true})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -102,8 +102,8 @@ func (s *Suite) measureRelay(ctx context.Context, settings Settings) error {
 	}
 	defer relaying.Close()
 	s.Relay, err = Interleave(settings.Runs, settings.Slice,
-		Piece{Name: "a bare forwarder", Run: func() error { return relaying.Bare(ctx) }},
-		Piece{Name: "latchkey's relay", Run: func() error { return relaying.Relayed(ctx) }})
+		Piece{Name: "a bare forwarder", Run: func() error { return relaying.Bare(ctx) }, Waits: true},
+		Piece{Name: "latchkey's relay", Run: func() error { return relaying.Relayed(ctx) }, Waits: true})
 	return err
 }
 

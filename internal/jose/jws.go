@@ -27,13 +27,30 @@ var (
 	ErrCritical = errors.New("JWT header demands an extension")
 )
 
-// JWS is a compact JWS whose signature nobody has checked yet.
-type JWS struct {
-	// Algorithm, KeyID and Type are the header's alg, kid and typ. They are empty where the header has none. Nothing else of
-	// the header is used: jwk, jku, x5u and x5c, with which a token could bring its own key, are not even read.
+// Header is what is used of a JWS header: alg, kid and typ, empty where the header has none. Nothing else is: jwk, jku, x5u
+// and x5c, with which a token could bring its own key, are not even read.
+type Header struct {
 	Algorithm Algorithm
 	KeyID     string
 	Type      string
+
+	segment string // as it was encoded
+}
+
+// Same tells whether two headers were spelled alike.
+func (h *Header) Same(other *Header) bool { return other != nil && h.segment == other.segment }
+
+// Keep returns the header for later, in memory that holds nothing else of its token.
+func (h *Header) Keep() *Header {
+	kept := *h
+	kept.segment = strings.Clone(h.segment)
+	return &kept
+}
+
+// JWS is a compact JWS whose signature nobody has checked yet.
+type JWS struct {
+	Header
+
 	// Payload is the decoded payload. Until Verify gave its consent it is just somebody's claim.
 	Payload string
 
@@ -50,15 +67,16 @@ type JWS struct {
 //
 // Errors wrap [ErrNotCompact], [ErrEncrypted], [ErrMalformed] or [ErrCritical] and hold nothing of the text.
 func (t *JWS) Parse(compact string) error {
-	if err := t.ParseHeader(compact); err != nil {
+	if err := t.ParseHeader(compact, nil); err != nil {
 		return err
 	}
 	return t.Decode()
 }
 
 // ParseHeader is the first half of Parse: it divides the text into its segments and reads the header, so that a token can be
-// refused for it before more work is done. The JWS is not complete before [JWS.Decode].
-func (t *JWS) ParseHeader(compact string) error {
+// refused for it before more work is done. The JWS is not complete before [JWS.Decode]. A provider's tokens mostly have one
+// header: known, if it is not nil, is one that was parsed before, and a token that spells it alike is not parsed again.
+func (t *JWS) ParseHeader(compact string, known *Header) error {
 	header, rest, ok := strings.Cut(compact, ".")
 	payload, signature, ok2 := strings.Cut(rest, ".")
 	if !ok || !ok2 {
@@ -71,6 +89,11 @@ func (t *JWS) ParseHeader(compact string) error {
 		return ErrNotCompact
 	}
 	t.compact, t.payload, t.signed = compact, payload, compact[:len(header)+1+len(payload)]
+	if known != nil && known.segment == header {
+		t.Header = *known
+		return nil
+	}
+	t.Header = Header{segment: header}
 	return t.parseHeader(header)
 }
 
@@ -100,7 +123,6 @@ func (t *JWS) parseHeader(segment string) error {
 	if err != nil {
 		return fmt.Errorf("%w: header: %w", ErrMalformed, err)
 	}
-	t.Algorithm, t.KeyID, t.Type = "", "", ""
 	for i := range members {
 		value, isString := strictjson.Unquote(members[i].Value)
 		switch members[i].Name {

@@ -191,3 +191,42 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A header that was parsed before stands for those that are spelled alike, and for no others.
+func TestAKnownHeaderStandsForItsOwnSpellingOnly(t *testing.T) {
+	t.Parallel()
+	rest := "." + encode(`{}`) + "." + encode("sig")
+	var first jose.JWS
+	if err := first.ParseHeader(encode(`{"alg":"RS256","kid":"a"}`)+rest, nil); err != nil {
+		t.Fatal(err)
+	}
+	known := first.Keep()
+	for name, c := range map[string]struct {
+		header    string
+		algorithm jose.Algorithm
+		id        string
+		same      bool
+	}{
+		"the same":            {`{"alg":"RS256","kid":"a"}`, jose.RS256, "a", true},
+		"another key":         {`{"alg":"RS256","kid":"b"}`, jose.RS256, "b", false},
+		"another algorithm":   {`{"alg":"ES256","kid":"a"}`, jose.ES256, "a", false},
+		"neither":             {`{}`, "", "", false},
+		"other white space":   {`{"alg":"RS256", "kid":"a"}`, jose.RS256, "a", false},
+		"the same and longer": {`{"alg":"RS256","kid":"a","typ":"at+jwt"}`, jose.RS256, "a", false},
+	} {
+		var jws jose.JWS
+		if err := jws.ParseHeader(encode(c.header)+rest, known); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if jws.Algorithm != c.algorithm || jws.KeyID != c.id || jws.Same(known) != c.same {
+			t.Errorf("%s: got %s, kid %q, same %t", name, jws.Algorithm, jws.KeyID, jws.Same(known))
+		}
+	}
+	if first.Same(nil) {
+		t.Error("a header is the same as none")
+	}
+	var jws jose.JWS
+	if err := jws.ParseHeader(encode(`{"alg":"RS256","kid":"a","crit":[]}`)+rest, known); !errors.Is(err, jose.ErrCritical) {
+		t.Errorf("got %v", err)
+	}
+}

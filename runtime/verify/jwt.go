@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
@@ -53,11 +54,13 @@ type Config struct {
 
 // JWT verifies access tokens that are signed JWTs (RFC 9068, RFC 8725). It is safe for concurrent use.
 type JWT struct {
-	rules      compiledRules
-	keys       KeySource
-	callers    callers
-	clock      clock
-	accepted   *acceptedTokens
+	rules    compiledRules
+	keys     KeySource
+	callers  callers
+	clock    clock
+	accepted *acceptedTokens
+	// header is that of the token that was accepted last: the next one has the same as a rule.
+	header     atomic.Pointer[jose.Header]
 	insecure   *insecureLog
 	opaqueHint string
 }
@@ -188,6 +191,9 @@ func (v *JWT) check(ctx context.Context, token, resource string, m moment) (veri
 	if err != nil {
 		return verified{}, signer{}, err
 	}
+	if !jws.Same(v.header.Load()) {
+		v.header.Store(jws.Keep())
+	}
 	v.insecure.used()
 	return verified{claims: claims, issuer: issuer, audience: audience, expires: expires}, by, nil
 }
@@ -206,7 +212,7 @@ func (v *JWT) parse(jws *jose.JWS, token string) error {
 		return oauth.InvalidToken(oauth.ReasonTokenTooLarge, fmt.Errorf(
 			"the token has %d bytes, the limit is %d", len(token), MaxTokenSize))
 	}
-	switch err := jws.ParseHeader(token); {
+	switch err := jws.ParseHeader(token, v.header.Load()); {
 	case err == nil:
 		return nil
 	case errors.Is(err, jose.ErrNotCompact):
