@@ -38,7 +38,7 @@ func main() {
 const tries = 3
 
 func run(ctx context.Context, path string) (broken int, err error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the file is the caller's choice
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0, err
 	}
@@ -66,7 +66,7 @@ func run(ctx context.Context, path string) (broken int, err error) {
 
 func compare(figures, ceilings map[string]float64) (broken int, err error) {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "figure\tmeasured\tceiling\t")
+	_, _ = fmt.Fprintln(out, "figure\tmeasured\tceiling\t")
 	for _, name := range slices.Sorted(maps.Keys(figures)) {
 		ceiling, ok := ceilings[name]
 		if !ok {
@@ -77,7 +77,7 @@ func compare(figures, ceilings map[string]float64) (broken int, err error) {
 			verdict = "BROKEN"
 			broken++
 		}
-		fmt.Fprintf(out, "%s\t%.4g\t%g\t%s\n", name, figures[name], ceiling, verdict)
+		_, _ = fmt.Fprintf(out, "%s\t%.4g\t%g\t%s\n", name, figures[name], ceiling, verdict)
 	}
 	if len(figures) != len(ceilings) {
 		return 0, fmt.Errorf("%d ceilings for %d figures", len(ceilings), len(figures))

@@ -97,7 +97,7 @@ func say(what string) { fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format(tim
 
 // write puts the page, its plots and the raw numbers in place.
 func write(out string, m measured) error {
-	raw, err := json.MarshalIndent(m, "", " ")
+	raw, err := json.MarshalIndent(m, "", " ") //nolint:musttag // the fields' own names are good
 	if err != nil {
 		return err
 	}

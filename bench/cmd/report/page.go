@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,10 +48,11 @@ func picture(b *strings.Builder, name, alternative string) {
 		"  <img alt=\"%s\" src=\"performance/%s-light.svg\">\n</picture>\n\n", name, alternative, name)
 }
 
-func results(b *strings.Builder, list []bench.Result, over int) {
-	fmt.Fprintf(b, "| | time | × %s | allocations |\n|---|---|---|---|\n", list[over].Name)
+// results writes a table of results, over the first of them.
+func results(b *strings.Builder, list []bench.Result) {
+	fmt.Fprintf(b, "| | time | × %s | allocations |\n|---|---|---|---|\n", list[0].Name)
 	for _, r := range list {
-		fmt.Fprintf(b, "| %s | %s | %s | %.0f |\n", r.Name, nanos(r.Nanos.Median()), withSpread("%.2f", r.Nanos.Over(list[over].Nanos)), r.Allocs)
+		fmt.Fprintf(b, "| %s | %s | %s | %.0f |\n", r.Name, nanos(r.Nanos.Median()), withSpread("%.2f", r.Nanos.Over(list[0].Nanos)), r.Allocs)
 	}
 	b.WriteString("\n")
 }
@@ -75,7 +77,7 @@ func firstSeen(b *strings.Builder, m measured) {
 	picture(b, "first-seen", "Time to verify a first-seen token, over the raw signature check")
 	for _, a := range bench.Algorithms {
 		fmt.Fprintf(b, "**%s**\n\n", a)
-		results(b, m.Suite.FirstSeen[a], 0)
+		results(b, m.Suite.FirstSeen[a])
 	}
 }
 
@@ -84,7 +86,7 @@ func known(b *strings.Builder, m measured) {
 		"Latchkey's figures are whole verifications: the clock is read, the token compared in full, its expiry checked, and the key\n" +
 		"set asked whether it still holds the key. Those of otter and golang-lru are the bare look-up in their caches, with the token\n" +
 		"as the key: neither checks anything nor reads the clock for it.\n\n")
-	results(b, m.Suite.Cached, 0)
+	results(b, m.Suite.Cached)
 	b.WriteString("With one token for all, two cores find it again so many times as often as one:\n\n| | two cores over one |\n|---|---|\n")
 	for _, name := range m.Suite.Shared {
 		fmt.Fprintf(b, "| %s | %s |\n", name, withSpread("%.2f", m.Suite.Scaling[name]))
@@ -97,20 +99,20 @@ func known(b *strings.Builder, m measured) {
 func inProcess(b *strings.Builder, m measured) {
 	b.WriteString("## A request in process\n\n" +
 		"An Echo handler that answers with the caller's subject, without a socket, with a known token.\n\n")
-	results(b, m.Suite.InProcess, 0)
+	results(b, m.Suite.InProcess)
 	in := m.Suite.InProcess
 	fmt.Fprintf(b, "Latchkey's middleware adds %s and %.0f allocations.\n\n", withSpread("%.0f ns", in[1].Nanos.Minus(in[0].Nanos)), in[1].Allocs-in[0].Allocs)
 	b.WriteString("### Refusals\n\n" +
 		"What a bad token costs the server, before the answer is written. Whatever can be seen without the signature is looked at\n" +
 		"first; key ids that nobody published are refused by the token's header once there are many of them.\n\n")
-	results(b, m.Suite.Refused, 0)
+	results(b, m.Suite.Refused)
 }
 
 func keySets(b *strings.Builder, m measured) {
 	fmt.Fprintf(b, "## Key sets\n\nHow often the provider's key set was fetched while 16 clients sent %d tokens with random key ids:\n\n", m.Keys.Strangers)
 	b.WriteString("| | fetches |\n|---|---|\n")
 	for i, name := range m.Keys.Names {
-		count := fmt.Sprint(m.Keys.Fetches[i])
+		count := strconv.FormatInt(m.Keys.Fetches[i], 10)
 		if m.Keys.Fetches[i] == bench.Unfinished {
 			count = "not finished in 30 s"
 		}
@@ -155,7 +157,7 @@ func scenarios(b *strings.Builder, list []*scenario) {
 
 func relayAndSealing(b *strings.Builder, m measured) {
 	b.WriteString("## Relay and sealing\n\nA code exchange through the browser relay and through a bare forwarder of the same shape, over loopback:\n\n")
-	results(b, m.Suite.Relay, 0)
+	results(b, m.Suite.Relay)
 	fmt.Fprintf(b, "Opening a sealed value of an access token's size takes %s.\n\n", withSpread("%.0f ns", m.Suite.Sealed[0].Nanos))
 }
 

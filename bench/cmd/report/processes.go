@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func (p *process) cpu() time.Duration {
 	if err != nil {
 		return 0
 	}
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 13 {
 		return 0
 	}
@@ -88,7 +89,7 @@ func startIncumbent(ctx context.Context, name, jwks, dir string, command ...stri
 	addr := listener.Addr().String()
 	_ = listener.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // our own commands
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "JWKS_URL="+jwks, "ISSUER="+bench.Issuer, "AUDIENCE="+bench.Resource, "PORT="+port,
 		"NODE_ENV=production", "HOST=127.0.0.1")
@@ -135,11 +136,11 @@ func install(ctx context.Context, from, to string, commands ...[]string) error {
 			return err
 		}
 		target := filepath.Join(to, e.Name())
-		if old, err := os.ReadFile(target); err == nil && string(old) == string(text) { //nolint:gosec // our own files
+		if old, err := os.ReadFile(target); err == nil && string(old) == string(text) {
 			continue
 		}
 		changed = true
-		if err := os.WriteFile(target, text, 0o600); err != nil {
+		if err := os.WriteFile(target, text, 0o600); err != nil { //nolint:gosec // our own files
 			return err
 		}
 	}
@@ -148,7 +149,7 @@ func install(ctx context.Context, from, to string, commands ...[]string) error {
 		return nil
 	}
 	for _, command := range commands {
-		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+		cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // our own commands
 		cmd.Dir = to
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w: %s", strings.Join(command, " "), err, out[max(0, len(out)-500):])

@@ -112,9 +112,9 @@ func verdict(met bool) string {
 
 func printTargets(w io.Writer, m measured) {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "what\taim\tmeasured, median (spread)\t")
+	_, _ = fmt.Fprintln(out, "what\taim\tmeasured, median (spread)\t")
 	for _, t := range targets(m) {
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", t.what, t.aim(), t.result(), verdict(t.met()))
+		_, _ = fmt.Fprintf(out, "%s\t%s\t%s\t%s\n", t.what, t.aim(), t.result(), verdict(t.met()))
 	}
 	_ = out.Flush()
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ func run(name, jwks string) error {
 		_ = server.Close()
 	}()
 	fmt.Println("listening", listener.Addr())
-	if err := server.Serve(listener); err != http.ErrServerClosed { //nolint:errorlint // it is returned as it is
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
