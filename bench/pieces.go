@@ -341,22 +341,22 @@ func (w *World) Verifier(ctx context.Context, opts ...runtime.Option) (Verifier,
 }
 
 // Waits lets the clock pass the age at which keys are refreshed, makes the refresh take 500 ms, verifies tokens all the while
-// and returns how long each verification took.
-func (w *World) Waits(ctx context.Context, opts ...runtime.Option) ([]time.Duration, error) {
+// and returns how long they took.
+func (w *World) Waits(ctx context.Context, opts ...runtime.Option) (Waits, error) {
 	var ahead atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	provider, err := w.Provider(append(opts, runtime.WithClock(clock))...)
 	if err != nil {
-		return nil, err
+		return Waits{}, err
 	}
 	tokens, err := w.Tokens(16)
 	if err != nil {
-		return nil, err
+		return Waits{}, err
 	}
 	run := verifying(ctx, provider, tokens)
 	for range tokens {
 		if err := run(); err != nil {
-			return nil, err
+			return Waits{}, err
 		}
 	}
 	w.Delay.Store(int64(500 * time.Millisecond))
@@ -367,14 +367,14 @@ func (w *World) Waits(ctx context.Context, opts ...runtime.Option) ([]time.Durat
 	for begin := time.Now(); time.Since(begin) < 450*time.Millisecond; {
 		start := time.Now()
 		if err := run(); err != nil {
-			return nil, err
+			return Waits{}, err
 		}
 		waits = append(waits, time.Since(start))
 	}
 	if w.Fetches.Load() != before+1 {
-		return nil, errors.New("no refresh was under way")
+		return Waits{}, errors.New("no refresh was under way")
 	}
-	return waits, nil
+	return newWaits(waits), nil
 }
 
 // Sealed are the pieces of opening a sealed value of an access token's size.

@@ -113,9 +113,22 @@ type KeySets struct {
 	Names     []string
 	Fetches   []int64
 	Strangers int
-	// Waits are how long verifications took while a refresh of 500 ms was under way, sorted: of first-seen tokens, and of
-	// known ones.
-	FirstSeen, Known []time.Duration
+	// FirstSeen and Known are how long verifications took while a refresh of 500 ms was under way: of first-seen tokens, and
+	// of known ones.
+	FirstSeen, Known Waits
+}
+
+// Waits is how long many verifications took.
+type Waits struct {
+	Count int
+	// Most is the time that 99.9 % of them did not exceed.
+	Median, Most, Longest time.Duration
+}
+
+func newWaits(all []time.Duration) Waits {
+	slices.Sort(all)
+	at := func(share float64) time.Duration { return all[min(len(all)-1, int(share*float64(len(all))))] }
+	return Waits{Count: len(all), Median: at(.5), Most: at(.999), Longest: at(1)}
 }
 
 // MeasureKeySets counts fetches and measures waits.
@@ -162,8 +175,6 @@ func MeasureKeySets(ctx context.Context) (*KeySets, error) {
 	if k.Known, err = world.Waits(ctx); err != nil {
 		return nil, err
 	}
-	slices.Sort(k.FirstSeen)
-	slices.Sort(k.Known)
 	return k, nil
 }
 
