@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,20 +14,32 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/embedded"
 )
 
-// servers and clients span the matrix.
-var servers = []struct {
+// peer is an authorization server of the matrix.
+type peer struct {
 	name  string
 	start func(ctx context.Context, t *testing.T, resource string) harness.Server
 	// stepUp tells whether a registered client may ask for a scope that the resource did not announce when it registered.
 	stepUp bool
-}{
-	{"betterauth", startBetterAuth, true},
-	// Clients register with the scopes that they are about to ask for, and Keycloak holds them to that: invalid_scope.
-	{"keycloak", startRealm, false},
-	// As Keycloak.
-	{"oidc-provider", startOIDCProvider, false},
-	// It forgets its clients and keys when the process is restarted to raise what it asks for.
-	{"embedded", startEmbedded, false},
+	// binary is the program of the resource server in front of it; nil is the latchkey command line.
+	binary func() string
+}
+
+// peers and clients span the matrix.
+func peers() []peer {
+	return slices.Concat(directPeers())
+}
+
+// directPeers register clients themselves.
+func directPeers() []peer {
+	return []peer{
+		{name: "betterauth", start: startBetterAuth, stepUp: true},
+		// Clients register with the scopes that they are about to ask for, and Keycloak holds them to that: invalid_scope.
+		{name: "keycloak", start: startRealm},
+		// As Keycloak.
+		{name: "oidc-provider", start: startOIDCProvider, binary: func() string { return suite.custom }},
+		// It forgets its clients and keys when the process is restarted to raise what it asks for.
+		{name: "embedded", start: startEmbedded},
+	}
 }
 
 var clients = []struct {
@@ -92,7 +105,7 @@ func startEmbedded(ctx context.Context, t *testing.T, _ string) harness.Server {
 func TestCells(t *testing.T) {
 	selected := os.Getenv("CELL")
 	ran := 0
-	for _, server := range servers {
+	for _, server := range peers() {
 		for _, client := range clients {
 			cell := server.name + "/" + client.name
 			if selected != "" && selected != cell {
@@ -104,8 +117,8 @@ func TestCells(t *testing.T) {
 				t.Cleanup(func() { printCell(t, cell, started) })
 				ctx, dir := testContext(t), logDir(t)
 				resource := &harness.ResourceServer{Binary: suite.binary, LogDir: dir, Port: port(ctx, t)}
-				if server.name == "oidc-provider" {
-					resource.Binary = suite.custom
+				if server.binary != nil {
+					resource.Binary = server.binary()
 				}
 				resource.Server = server.start(ctx, t, resource.MCPURL())
 				if err := resource.Start(ctx); err != nil {
