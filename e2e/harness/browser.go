@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -121,11 +123,17 @@ func (b *Browser) post(ctx context.Context, target, contentType string, body []b
 	return b.Do(request)
 }
 
-// Redirect is where the page sends the browser: by status and Location, or by a Refresh header at once. It is nil where the
-// page is there to be looked at.
+// refreshPattern is a page that leads on by itself, without a script.
+var refreshPattern = regexp.MustCompile(`<meta http-equiv="refresh" content="0; ?url=([^"]*)">`)
+
+// Redirect is where the page sends the browser: by status and Location, or at once by a Refresh header or element. It is
+// nil where the page is there to be looked at.
 func (p *Page) Redirect() (*url.URL, error) {
 	if target, found := strings.CutPrefix(p.Header.Get("Refresh"), "0; url="); found && p.Status == http.StatusOK {
 		return p.URL.Parse(target)
+	}
+	if match := refreshPattern.FindSubmatch(p.Body); match != nil && p.Status == http.StatusOK {
+		return p.URL.Parse(html.UnescapeString(string(match[1])))
 	}
 	location := p.Header.Get("Location")
 	if p.Status < 300 || p.Status > 399 || location == "" {

@@ -40,9 +40,18 @@ type Tokens struct {
 
 // NewOAuthClient reads the server's OpenID configuration and registers a public client.
 func NewOAuthClient(ctx context.Context, server Server) (*OAuthClient, error) {
-	c := &OAuthClient{server: server, http: &http.Client{Timeout: time.Minute}}
-	discovery := strings.TrimSuffix(server.Issuer(), "/") + "/.well-known/openid-configuration"
-	if err := c.call(ctx, http.MethodGet, discovery, "", nil, &c.metadata); err != nil {
+	return NewOAuthClientAt(ctx, server, strings.TrimSuffix(server.Issuer(), "/")+"/.well-known/openid-configuration")
+}
+
+// NewOAuthClientAt is NewOAuthClient with the address of the metadata: that of a resource server which registers clients
+// itself, or of a server whose OpenID configuration does not say enough.
+func NewOAuthClientAt(ctx context.Context, server Server, metadata string) (*OAuthClient, error) {
+	transport, err := trustingTransport(server)
+	if err != nil {
+		return nil, err
+	}
+	c := &OAuthClient{server: server, http: &http.Client{Timeout: time.Minute, Transport: transport}}
+	if err := c.call(ctx, http.MethodGet, metadata, "", nil, &c.metadata); err != nil {
 		return nil, err
 	}
 	registration, err := json.Marshal(map[string]any{

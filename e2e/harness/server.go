@@ -27,3 +27,9 @@ func Serve(provider, addr string, further ...string) []string {
 		"serve", "--provider", provider, "--addr", addr, "--public-url", "http://" + addr, "--path", "/mcp",
 	}, further...)
 }
+
+// NamesNoClient tells whether a server is one of the few whose access tokens do not say which client they were issued to.
+func NamesNoClient(server Server) bool {
+	silent, ok := server.(interface{ NamesNoClient() bool })
+	return ok && silent.NamesNoClient()
+}
