@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
+	"github.com/latchkey-auth/latchkey/internal/clientaddr"
 	"github.com/latchkey-auth/latchkey/internal/demo"
 	"github.com/latchkey-auth/latchkey/internal/dev"
 	"github.com/latchkey-auth/latchkey/internal/server"
@@ -23,6 +26,10 @@ type serveCommand struct {
 	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
 	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
 	Endpoint  []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection or revocation. Repeatable."`
+
+	CustomScheme   []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor; any application on the user's device can claim one. Proxy mode only. Repeatable."`
+	TrustedProxy   []string `sep:"none" placeholder:"CIDR" help:"Network from which your reverse proxy connects, such as 10.0.0.0/8: it is believed about the address of its client, which rate limits count by. Repeatable."`
+	ClientIPHeader string   `name:"client-ip-header" placeholder:"X-Forwarded-For" help:"Header in which the trusted proxies write that address."`
 
 	Relay              string   `placeholder:"/oauth" help:"Mount the browser relay at this path: OAuth for browser clients that CORS would stop."`
 	RelayOrigin        []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the relay. Repeatable."`
@@ -44,13 +51,20 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if len(c.CustomScheme) > 0 && provider.Describe().Mode != oauth.Proxy {
+		return usageError{fmt.Errorf("--custom-scheme is for providers in proxy mode; clients of %s register there", provider.Describe().Title)}
+	}
+	address, err := c.clientAddress(log)
+	if err != nil {
+		return usageError{err}
+	}
 	relay, err := c.relay(env)
 	if err != nil {
 		return usageError{err}
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope, Origins: c.Origin,
-		Relay: relay, Version: version(), Logger: log,
+		CustomSchemes: c.CustomScheme, ClientAddress: address, Relay: relay, Version: version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -97,6 +111,21 @@ func (c *serveCommand) relay(env environment) (*echoadapter.RelayConfig, error) 
 		return nil, errors.New("--relay-origin and --relay-allow-loopback need --relay with the path of the relay, such as --relay /oauth")
 	}
 	return nil, nil //nolint:nilnil // no relay is no error
+}
+
+// clientAddress tells clients apart behind reverse proxies, nil where none is trusted.
+func (c *serveCommand) clientAddress(log *slog.Logger) (func(*http.Request) string, error) {
+	switch {
+	case len(c.TrustedProxy) > 0:
+		resolver, err := clientaddr.New(clientaddr.Config{Header: c.ClientIPHeader, Trusted: c.TrustedProxy, Logger: log})
+		if err != nil {
+			return nil, fmt.Errorf("--trusted-proxy and --client-ip-header: %w", err)
+		}
+		return resolver.Client, nil
+	case c.ClientIPHeader != "":
+		return nil, errors.New("--client-ip-header needs --trusted-proxy with the network of your reverse proxy: without one every client could write the header")
+	}
+	return nil, nil //nolint:nilnil // the connection's address is the default
 }
 
 // publicURL is the configured one, or the listening address where that is on loopback: nothing else is known of it.

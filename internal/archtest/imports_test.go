@@ -155,6 +155,7 @@ func rooms() []room {
 			packages: []string{"internal/server", "internal/dev", "internal/demo", "internal/browser", "internal/originguard"},
 			may:      []string{"*"}, modules: []string{"*"}, never: []string{"providers_gen/...", "gen/..."},
 		},
+		{packages: []string{"internal/clientaddr"}},
 		{packages: []string{"internal/archtest", "internal/readme", "internal/newprovider", "internal/seedtest", "internal/tutorial"}},
 		{ // what a user can write: nothing internal
 			packages: []string{"examples/..."},

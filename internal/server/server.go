@@ -22,6 +22,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/originguard"
 	"github.com/latchkey-auth/latchkey/mcpadapter"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
 )
 
 // Config says what a server serves.
@@ -37,7 +38,11 @@ type Config struct {
 	Scopes []string
 	// Origins are the browser origins that may call the server, besides its own.
 	Origins []string
-	// Relay, when set, mounts the browser relay. Its PublicURL and Logger are filled in here.
+	// CustomSchemes are the URI schemes of native applications that may log in, in mode proxy.
+	CustomSchemes []string
+	// ClientAddress names the client of a request, for rate limits. The default is the connection's own address.
+	ClientAddress func(*http.Request) string
+	// Relay, when set, mounts the browser relay. Its PublicURL, ClientKey and Logger are filled in here.
 	Relay *echoadapter.RelayConfig
 	// Version is what the server says of itself to MCP clients.
 	Version string
@@ -74,6 +79,7 @@ func New(config Config) (http.Handler, error) {
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, Logger: config.Logger,
+		Proxy: runtime.ProxyConfig{CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress},
 	})
 	if err != nil {
 		return nil, err
@@ -109,7 +115,7 @@ func mountRelay(e *echo.Echo, config Config) ([]string, error) {
 		return nil, nil
 	}
 	settings := *config.Relay
-	settings.PublicURL, settings.Logger = config.PublicURL, config.Logger
+	settings.PublicURL, settings.ClientKey, settings.Logger = config.PublicURL, config.ClientAddress, config.Logger
 	r, err := echoadapter.MountRelay(e, settings)
 	if err != nil {
 		return nil, err
