@@ -178,9 +178,9 @@ func (w *writer) discovery() {
 var asymmetric = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
 func (w *writer) tokens() {
-	algorithms, remark := keep(w.document.AccessTokenSignature, asymmetric), ""
+	algorithms, remark := keep(named(w.document.AccessTokenSignature), asymmetric), ""
 	if len(algorithms) == 0 {
-		algorithms = keep(w.document.IDTokenAlgorithms, asymmetric)
+		algorithms = keep(named(w.document.IDTokenAlgorithms), asymmetric)
 		remark = " # TODO: these are its ID tokens'; name those of its access tokens"
 	}
 	if len(algorithms) == 0 {
@@ -243,6 +243,17 @@ func (w *writer) test() {
 	w.linef("      user:")
 	w.linef("        userId: user-1")
 	w.linef("        scopes: [openid]")
+}
+
+// named gives algorithms the names that specs have for them: EdDSA stands for Ed25519 too (RFC 9864 section 2.2).
+func named(algorithms []string) []string {
+	renamed := slices.Clone(algorithms)
+	for i, a := range renamed {
+		if a == "Ed25519" {
+			renamed[i] = "EdDSA"
+		}
+	}
+	return renamed
 }
 
 // keep returns the entries of a list that are allowed, once each.

@@ -88,6 +88,24 @@ func TestDraftOfAnIssuer(t *testing.T) {
 	}
 }
 
+func TestEd25519IsWrittenAsEdDSA(t *testing.T) {
+	t.Parallel()
+	var document map[string]any
+	if err := json.Unmarshal(documents(t)["keycloak"], &document); err != nil {
+		t.Fatal(err)
+	}
+	for _, listed := range [][]string{{"Ed25519", "ES256"}, {"Ed25519", "EdDSA", "ES256"}} {
+		document["id_token_signing_alg_values_supported"] = listed
+		data, err := json.Marshal(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := write(t, "keycloak", data); !strings.Contains(text, "algorithms: [EdDSA, ES256]") {
+			t.Errorf("a provider with %v gives\n%s", listed, text)
+		}
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	good := map[string]any{

@@ -28,7 +28,7 @@ var vocabularies = map[string]vocabulary{
 		},
 		refused: map[string]string{
 			"none":    "unsigned tokens can be written by anybody (RFC 8725 section 3.1)",
-			"Ed25519": "write EdDSA, the name that JWS uses for it (RFC 8037 section 3.1)",
+			"Ed25519": "write EdDSA, which accepts tokens under both names (RFC 9864 section 2.2)",
 		},
 	},
 	"hmac":       {words: []string{"HS256", "HS384", "HS512"}},

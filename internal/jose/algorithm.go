@@ -4,9 +4,10 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/sha512"
+	"slices"
 )
 
-// Algorithm is the name of a JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
+// Algorithm is the name of a JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2).
 type Algorithm string
 
 // The algorithms that this package knows. "none" is not among them.
@@ -21,9 +22,11 @@ const (
 	ES384 Algorithm = "ES384"
 	ES512 Algorithm = "ES512"
 	EdDSA Algorithm = "EdDSA" // with Ed25519 only
-	HS256 Algorithm = "HS256"
-	HS384 Algorithm = "HS384"
-	HS512 Algorithm = "HS512"
+	// Ed25519 is what RFC 9864 calls EdDSA with Ed25519, so that the name says all: the signatures are the same.
+	Ed25519 Algorithm = "Ed25519"
+	HS256   Algorithm = "HS256"
+	HS384   Algorithm = "HS384"
+	HS512   Algorithm = "HS512"
 )
 
 // kind is what an algorithm does with a key.
@@ -68,7 +71,7 @@ func (a Algorithm) scheme() scheme {
 		return scheme{kind: ecdsaKind, hash: crypto.SHA384, curve: "P-384", half: 48}
 	case ES512:
 		return scheme{kind: ecdsaKind, hash: crypto.SHA512, curve: "P-521", half: 66}
-	case EdDSA:
+	case EdDSA, Ed25519:
 		return scheme{kind: eddsaKind}
 	case HS256:
 		return scheme{kind: hmacKind, hash: crypto.SHA256}
@@ -83,6 +86,12 @@ func (a Algorithm) scheme() scheme {
 
 // Known tells whether a is one of this package's algorithms. Names match by case too.
 func (a Algorithm) Known() bool { return a.scheme().kind != unknownKind }
+
+// Within tells whether a is one of the allowed algorithms. EdDSA stands for Ed25519 too, which is the one curve that it is
+// accepted with. A key with an alg of its own still fits tokens of exactly that name: see [Key.Fits].
+func (a Algorithm) Within(allowed []Algorithm) bool {
+	return slices.Contains(allowed, a) || a == Ed25519 && slices.Contains(allowed, EdDSA)
+}
 
 // Symmetric tells whether a needs a shared secret instead of a key pair.
 func (a Algorithm) Symmetric() bool { return a.scheme().kind == hmacKind }

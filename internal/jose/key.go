@@ -103,8 +103,12 @@ func (k *Key) Format(state fmt.State, _ rune) { _, _ = fmt.Fprintf(state, "key %
 
 // parseKey reads one JWK and tells why it is of no use, if it is.
 func parseKey(text string) (*Key, error) {
-	if _, err := strictjson.ParseObject(text, nil); err != nil {
+	members, err := strictjson.ParseObject(text, nil)
+	if err != nil {
 		return nil, err
+	}
+	if use := textMember(members, "use"); use == string(jwk.ForEncryption) {
+		return nil, ErrForEncryption // whatever else is in it, down to types that are not known here
 	}
 	parsed, err := jwk.ParseKey([]byte(text))
 	if err != nil {
@@ -112,6 +116,9 @@ func parseKey(text string) (*Key, error) {
 	}
 	if use := parsed.KeyUsage(); use != "" && use != string(jwk.ForSignature) {
 		return nil, fmt.Errorf("use is %q, not \"sig\"", use)
+	}
+	if parsed.KeyUsage() == "" && encrypts(parsed) {
+		return nil, ErrForEncryption
 	}
 	if ops := parsed.KeyOps(); len(ops) > 0 && !slices.Contains(ops, jwk.KeyOpVerify) {
 		return nil, errors.New("key_ops has no \"verify\"")
@@ -134,6 +141,28 @@ func parseKey(text string) (*Key, error) {
 		return nil, fmt.Errorf("alg %q is not one for signatures with this type of key", k.only)
 	}
 	return k, nil
+}
+
+// encrypts tells whether a key without use says by its key_ops or its alg that it is for encryption.
+func encrypts(parsed jwk.Key) bool {
+	if ops := parsed.KeyOps(); len(ops) > 0 {
+		return !slices.ContainsFunc(ops, func(op jwk.KeyOperation) bool {
+			return op == jwk.KeyOpSign || op == jwk.KeyOpVerify
+		})
+	}
+	_, encryption := parsed.Algorithm().(jwa.KeyEncryptionAlgorithm)
+	return encryption
+}
+
+// textMember returns a member that is a text; empty if there is none.
+func textMember(members []strictjson.Member, name string) string {
+	for i := range members {
+		if members[i].Name == name {
+			text, _ := strictjson.Unquote(members[i].Value)
+			return text
+		}
+	}
+	return ""
 }
 
 // setPublic takes the public part of a JWK. Shared secrets are refused: what everybody can fetch is none.

@@ -18,6 +18,10 @@ var (
 	ErrAmbiguousKey = errors.New("several keys of the set fit")
 )
 
+// ErrForEncryption tells that a key of a set says of itself that it is for encryption (RFC 7517 sections 4.2 to 4.4), which is
+// nothing wrong: many providers publish one beside their signature keys.
+var ErrForEncryption = errors.New("the key is for encryption")
+
 // Set is an immutable set of public keys.
 type Set struct {
 	keys []*Key
@@ -57,7 +61,8 @@ func ParseSet(text []byte) (*Set, error) {
 // Len returns the number of usable keys.
 func (s *Set) Len() int { return len(s.keys) }
 
-// Unusable says, for each key that was left out, why. The errors hold no key material.
+// Unusable says, for each key that was left out, why. The errors hold no key material; they wrap [ErrForEncryption] where
+// there is nothing wrong with the key.
 func (s *Set) Unusable() []error { return s.unusable }
 
 // Find returns the one key for a token with the given kid and algorithm. A token without a kid finds a key only where a

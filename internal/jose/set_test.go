@@ -141,6 +141,45 @@ func TestUnusableKeysDoNotHarmTheOthers(t *testing.T) {
 	}
 }
 
+// Only a key that itself says that it is for encryption is nothing to worry about.
+func TestKeysForEncryptionAreToldFromBrokenOnes(t *testing.T) {
+	t.Parallel()
+	rsa := jwkMembers(t, newKey(t, jose.RS256, "k"))
+	for name, c := range map[string]struct {
+		changes       map[string]any
+		forEncryption bool
+	}{
+		"use enc":            {map[string]any{"use": "enc", "alg": "RSA-OAEP"}, true},
+		"use enc and no alg": {map[string]any{"use": "enc", "alg": nil}, true},
+		"use enc and a type that is not known here":  {map[string]any{"use": "enc", "kty": "XYZ"}, true},
+		"use enc and a curve that is not known here": {map[string]any{"use": "enc", "kty": "OKP", "crv": "X448"}, true},
+		"key_ops of encryption":                      {map[string]any{"use": nil, "alg": nil, "key_ops": []string{"encrypt", "wrapKey"}}, true},
+		"an alg of encryption":                       {map[string]any{"use": nil, "alg": "RSA-OAEP-256"}, true},
+		"use sig and an alg of encryption":           {map[string]any{"alg": "RSA-OAEP"}, false},
+		"use sig and key_ops of encryption":          {map[string]any{"key_ops": []string{"encrypt"}}, false},
+		"an unknown use":                             {map[string]any{"use": "tls"}, false},
+		"use ENC":                                    {map[string]any{"use": "ENC"}, false},
+		"a use that is a list":                       {map[string]any{"use": []string{"enc"}}, false},
+		"key_ops of signing alone":                   {map[string]any{"use": nil, "key_ops": []string{"sign"}}, false},
+		"an alg that is not known here":              {map[string]any{"use": nil, "alg": "XYZ"}, false},
+		"no modulus":                                 {map[string]any{"n": nil}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			members := maps.Clone(rsa)
+			maps.Copy(members, c.changes)
+			maps.DeleteFunc(members, func(_ string, v any) bool { return v == nil })
+			set := parseSet(t, setText(t, members))
+			if set.Len() != 0 || len(set.Unusable()) != 1 {
+				t.Fatalf("%d keys are used; unusable: %v", set.Len(), set.Unusable())
+			}
+			if err := set.Unusable()[0]; errors.Is(err, jose.ErrForEncryption) != c.forEncryption {
+				t.Errorf("for encryption: %v, want %v (%v)", !c.forEncryption, c.forEncryption, err)
+			}
+		})
+	}
+}
+
 // twice is a good JWK but for its kty, which it has twice.
 func twice(t *testing.T, members map[string]any) json.RawMessage {
 	t.Helper()

@@ -19,7 +19,7 @@ import (
 
 var algorithms = []jose.Algorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
-	jose.HS256, jose.HS384, jose.HS512,
+	jose.Ed25519, jose.HS256, jose.HS384, jose.HS512,
 }
 
 func check(token string, k *jose.Key) error {
@@ -86,8 +86,37 @@ func TestAlgorithmsAndKeysAreBound(t *testing.T) {
 			t.Errorf("a P-256 key fits %s: %v, want %v", asked, got, want)
 		}
 	}
+	ed := withoutAlg(t, newKey(t, jose.EdDSA, "k"))
+	for _, asked := range append(slices.Clone(algorithms), "none", "ed25519", "Ed448") {
+		if got, want := ed.Fits(asked), asked == jose.EdDSA || asked == jose.Ed25519; got != want {
+			t.Errorf("an Ed25519 key fits %s: %v, want %v", asked, got, want)
+		}
+	}
 	if (*jose.Key)(nil).Fits(jose.RS256) {
 		t.Error("no key fits")
+	}
+}
+
+// RFC 9864 section 2.2: EdDSA with Ed25519 has a name of its own, and one who takes the one takes the other.
+func TestEd25519IsWithinEdDSA(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		asked   jose.Algorithm
+		allowed []jose.Algorithm
+		want    bool
+	}{
+		{jose.Ed25519, []jose.Algorithm{jose.RS256, jose.EdDSA}, true},
+		{jose.Ed25519, []jose.Algorithm{jose.Ed25519}, true},
+		{jose.EdDSA, []jose.Algorithm{jose.EdDSA}, true},
+		{jose.EdDSA, []jose.Algorithm{jose.Ed25519}, false},
+		{jose.Ed25519, []jose.Algorithm{jose.RS256, jose.ES256}, false},
+		{"Ed448", []jose.Algorithm{jose.EdDSA, jose.Ed25519}, false},
+		{"ed25519", []jose.Algorithm{jose.EdDSA, jose.Ed25519}, false},
+		{"none", []jose.Algorithm{jose.EdDSA}, false},
+	} {
+		if got := c.asked.Within(c.allowed); got != c.want {
+			t.Errorf("%s within %v: %v, want %v", c.asked, c.allowed, got, c.want)
+		}
 	}
 }
 

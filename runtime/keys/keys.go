@@ -25,6 +25,9 @@ const (
 	DefaultTimeout    = 5 * time.Second
 )
 
+// firstPause is the time between the first two fetches while there is no key set at all. It doubles with each that fails.
+const firstPause = time.Second
+
 // Config says where the keys are and how long a fetched set is relied on. Zero durations mean the defaults.
 type Config struct {
 	// URL is the address of the JWK set.
@@ -42,7 +45,8 @@ type Config struct {
 	HardExpiry time.Duration
 	// MaxStale is the age beyond which no key is used, even if the provider stays out of reach.
 	MaxStale time.Duration
-	// CoolDown is the least time between two fetches.
+	// CoolDown is the least time between two fetches. Until the first set arrives it is shorter: one second after the first
+	// failure, and twice as long after each further one.
 	CoolDown time.Duration
 	// Timeout limits one fetch, from dialling to the last byte.
 	Timeout time.Duration
@@ -60,7 +64,8 @@ type Config struct {
 //
 // A token whose key is unknown causes a fetch, but at most one in a CoolDown, for all such tokens together. A fetch that
 // fails leaves the known keys in place; a token that needs another key is then answered with
-// [oauth.ErrTemporarilyUnavailable], since nobody can say that it is wrong.
+// [oauth.ErrTemporarilyUnavailable], since nobody can say that it is wrong. While no set was fetched yet nobody can be
+// served, and look-ups try again sooner: see CoolDown in [Config].
 type Remote struct {
 	config Config
 	client http.Client
@@ -73,6 +78,7 @@ type Remote struct {
 	running     *fetch    // nil while none is under way
 	lastAttempt time.Time // when the last fetch ended; zero before the first
 	lastErr     error     // how it ended
+	failures    int       // how many ended with an error since the last that did not
 }
 
 // snapshot is the set as the provider last confirmed it. It is immutable.
@@ -157,7 +163,7 @@ func (r *Remote) reliable(s *snapshot, now time.Time) bool {
 // settled answers from what is known after the fetch that was allowed, if one was.
 func (r *Remote) settled(id string, algorithm jose.Algorithm) (*jose.Key, error) {
 	r.mu.Lock()
-	lastErr, lastAttempt := r.lastErr, r.lastAttempt
+	lastErr, lastAttempt, pause := r.lastErr, r.lastAttempt, r.pause()
 	r.mu.Unlock()
 	now := r.config.Now()
 	s := r.current.Load()
@@ -167,7 +173,7 @@ func (r *Remote) settled(id string, algorithm jose.Algorithm) (*jose.Key, error)
 	case err == nil && usable:
 		return key, nil
 	case lastErr != nil || !usable:
-		wait := max(r.config.CoolDown-now.Sub(lastAttempt), time.Second)
+		wait := max(pause-now.Sub(lastAttempt), time.Second)
 		return nil, oauth.Unavailable(min(wait, r.config.CoolDown), errors.Join(errUnavailable, lastErr))
 	case errors.Is(err, jose.ErrAmbiguousKey):
 		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey,
@@ -221,11 +227,26 @@ func (r *Remote) outage(now time.Time) bool {
 	return r.lastErr != nil && elapsed(r.lastAttempt, now) < r.config.SoftExpiry
 }
 
+// pause is the least time between the last fetch and the next. The caller holds mu.
+func (r *Remote) pause() time.Duration {
+	if r.current.Load() != nil {
+		return r.config.CoolDown
+	}
+	pause := firstPause
+	for range r.failures - 1 {
+		if pause >= r.config.CoolDown {
+			break
+		}
+		pause *= 2
+	}
+	return min(pause, r.config.CoolDown)
+}
+
 // refresh returns the fetch under way, starting one if none is and the cool-down has passed; nil if it has not.
 func (r *Remote) refresh(now time.Time) *fetch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.running == nil && (r.lastAttempt.IsZero() || elapsed(r.lastAttempt, now) >= r.config.CoolDown) {
+	if r.running == nil && (r.lastAttempt.IsZero() || elapsed(r.lastAttempt, now) >= r.pause()) {
 		r.running = &fetch{done: make(chan struct{})}
 		go r.run(r.running)
 	}
@@ -247,6 +268,9 @@ func (r *Remote) run(f *fetch) {
 	}
 	r.mu.Lock()
 	r.running, r.lastAttempt, r.lastErr = nil, now, err
+	if r.failures++; err == nil {
+		r.failures = 0
+	}
 	r.strangers.Store(0)
 	r.mu.Unlock()
 	close(f.done)
@@ -264,7 +288,12 @@ func (r *Remote) install(set *jose.Set, now time.Time) {
 	}
 	r.config.Logger.Info("the provider's key set is new", "url", redacted(r.config.URL), "keys", set.Len())
 	for _, reason := range set.Unusable() {
-		r.config.Logger.Warn("a key of the provider's set is ignored", "url", redacted(r.config.URL), "reason", reason)
+		level := slog.LevelWarn
+		if errors.Is(reason, jose.ErrForEncryption) {
+			level = slog.LevelDebug // as it should be: nothing is signed with it
+		}
+		r.config.Logger.Log(context.Background(), level, "a key of the provider's set is ignored",
+			"url", redacted(r.config.URL), "reason", reason)
 	}
 }
 

@@ -298,7 +298,7 @@ func TestAnOutageNeverIsA401(t *testing.T) {
 			for range 100 {
 				wantUnavailable(t, r, "a")
 			}
-			p.wantFetches(t, 1, "within the cool-down")
+			p.wantFetches(t, 1, "at once")
 			p.fail(nil)
 			time.Sleep(keys.DefaultCoolDown)
 			mustFind(t, r, "a")
@@ -350,6 +350,101 @@ func TestAnOutageNeverIsA401(t *testing.T) {
 				t.Error("the second look-up waited again")
 			}
 		}, newKey(t, "a"))
+	})
+}
+
+// A server that starts before its provider must not refuse everybody for a whole cool-down.
+func TestWithoutAnyKeyFetchesAreTriedSoonerThanTheCoolDown(t *testing.T) {
+	t.Parallel()
+	t.Run("one second after the first failure, then twice as long each time, up to the cool-down", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			p.fail(errDown)
+			wantUnavailable(t, r, "a")
+			for i, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+				fetches := int64(i + 1)
+				time.Sleep(pause*time.Second - time.Millisecond)
+				for range 1000 {
+					wantUnavailable(t, r, fmt.Sprint("random-", i))
+				}
+				p.wantFetches(t, fetches, fmt.Sprintf("within %d seconds", pause))
+				time.Sleep(time.Millisecond)
+				wantUnavailable(t, r, "a")
+				p.wantFetches(t, fetches+1, fmt.Sprintf("after %d seconds", pause))
+			}
+		}, newKey(t, "a"))
+	})
+	t.Run("and clients are told when", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			p.fail(errDown)
+			for _, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+				_, err := r.Key(t.Context(), "a", jose.ES256)
+				var e *oauth.Error
+				if !errors.As(err, &e) || e.RetryAfter != want*time.Second {
+					t.Fatalf("got %v, want a Retry-After of %d s", e, want)
+				}
+				time.Sleep(e.RetryAfter)
+			}
+		}, newKey(t, "a"))
+	})
+	t.Run("and the first set that arrives serves at once", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			p.fail(errDown)
+			wantUnavailable(t, r, "a")
+			p.fail(nil)
+			time.Sleep(time.Second)
+			mustFind(t, r, "a")
+			p.wantFetches(t, 2, "after one second")
+			time.Sleep(keys.DefaultCoolDown - time.Millisecond)
+			wantUnknown(t, r, "b")
+			p.wantFetches(t, 2, "within the cool-down, which counts from now on")
+			p.fail(errDown)
+			time.Sleep(time.Millisecond)
+			wantUnavailable(t, r, "b")
+			time.Sleep(keys.DefaultCoolDown - time.Millisecond)
+			wantUnavailable(t, r, "b")
+			p.wantFetches(t, 3, "after a failure where keys are known")
+		}, newKey(t, "a"))
+	})
+	t.Run("with one fetch at a time, which all wait for", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			p.block() // never answers: each fetch takes its time limit
+			began := time.Now()
+			var all sync.WaitGroup
+			for i := range 100 {
+				all.Go(func() { wantUnavailable(t, r, fmt.Sprint("random-", i)) })
+			}
+			all.Wait()
+			p.wantFetches(t, 1, "for a hundred look-ups at once")
+			time.Sleep(time.Second)
+			for i := range 100 {
+				all.Go(func() { wantUnavailable(t, r, fmt.Sprint("random-", i)) })
+			}
+			all.Wait()
+			p.wantFetches(t, 2, "for a hundred more a second later")
+			if took := time.Since(began); took != 2*keys.DefaultTimeout+time.Second {
+				t.Errorf("two rounds took %s", took)
+			}
+		}, newKey(t, "a"))
+	})
+	t.Run("and never sooner than a cool-down that is shorter still", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			p := &provider{}
+			p.fail(errDown)
+			r := keys.NewRemote(keys.Config{
+				URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+				CoolDown: 100 * time.Millisecond,
+			})
+			for want := range int64(5) {
+				_, _ = r.Key(t.Context(), "a", jose.ES256)
+				p.wantFetches(t, want+1, "once per cool-down")
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
 	})
 }
 
@@ -480,6 +575,39 @@ func TestAChangedSetIsLoggedOnce(t *testing.T) {
 			t.Error("the log holds key material")
 		}
 	})
+}
+
+// Keycloak publishes a key for encryption beside those for signatures, in every realm.
+func TestAKeyForEncryptionIsNoWarning(t *testing.T) {
+	t.Parallel()
+	const encryption = `{"kty":"EC","crv":"X448","use":"enc","alg":"RSA-OAEP","kid":"for-encryption"}`
+	for name, c := range map[string]struct{ keys, want string }{
+		"a key for encryption is mentioned at DEBUG": {encryption, "level=DEBUG"},
+		"a malformed key is a WARN":                  {`{"kty":"RSA","use":"sig","n":"%","e":"AQAB"}`, "level=WARN"},
+		"a key of an unknown use is a WARN":          {`{"kty":"EC","use":"tls"}`, "level=WARN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := &provider{body: []byte(`{"keys":[` + c.keys + `]}`), status: http.StatusOK}
+				var log bytes.Buffer
+				r := keys.NewRemote(keys.Config{
+					URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
+					Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+				})
+				wantUnknown(t, r, "for-encryption")
+				for line := range strings.Lines(log.String()) {
+					if strings.Contains(line, "is ignored") {
+						if !strings.Contains(line, c.want) {
+							t.Errorf("want %s: %s", c.want, line)
+						}
+						return
+					}
+				}
+				t.Errorf("nothing is logged about the key:\n%s", log.String())
+			})
+		})
+	}
 }
 
 func TestLookUpsDuringRotations(t *testing.T) {

@@ -399,7 +399,7 @@ func lower(c byte) byte {
 
 // header checks the algorithm and the type.
 func (c *compiledRules) header(jws *jose.JWS) error {
-	if !slices.Contains(c.algorithms, jws.Algorithm) {
+	if !jws.Algorithm.Within(c.algorithms) {
 		return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
 			"the token is signed with algorithm %s, accepted are %v: choose one of them for this API's tokens at the provider",
 			quote(string(jws.Algorithm)), c.algorithms))

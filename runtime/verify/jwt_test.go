@@ -2,6 +2,8 @@ package verify_test
 
 import (
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"reflect"
@@ -177,7 +179,7 @@ func TestAlgorithmsComeFromTheRules(t *testing.T) {
 	good := strings.Split(token(t, nil), ".")
 	for _, alg := range []any{
 		"none", "None", "NONE", "nOnE", "none ", " none", "", "null", "HS256", "HS384", "HS512", "rs256", "Rs256", "RS256 ", "RS384", "PS256", "ES384",
-		"ES256K", "EdDSA ", "eddsa", "Ed25519", "RSA-OAEP", "dir", "A128KW", "RS1", "ES256\u200b",
+		"ES256K", "EdDSA ", "eddsa", "ed25519", "Ed25519 ", "Ed448", "RSA-OAEP", "dir", "A128KW", "RS1", "ES256\u200b",
 	} {
 		for name, forged := range map[string]string{
 			"signed by the provider": signed(t, jose.EdDSA, map[string]any{"alg": alg}, payload(t, nil)),
@@ -203,6 +205,69 @@ func TestAlgorithmsComeFromTheRules(t *testing.T) {
 	wantRefusal(t, v, signed(t, jose.PS256, nil, payload(t, nil)), oauth.ReasonAlgorithmNotAllowed)
 	// The same algorithm under the name of another: each token has one.
 	wantRefusal(t, v, signed(t, jose.RS256, map[string]any{"alg": "ES256"}, payload(t, nil)), oauth.ReasonUnknownKey)
+}
+
+// RFC 9864: EdDSA with Ed25519 has two names. The rules may list either; each key keeps to the one that it names.
+func TestEd25519IsTheOtherNameOfEdDSA(t *testing.T) {
+	t.Parallel()
+	named, old := generate(t, jose.Ed25519, "new"), generate(t, jose.EdDSA, "old")
+	verifier := func(keys *published, algorithms ...string) *verify.JWT {
+		return newVerifier(t, func(c *verify.Config) { c.Keys = keys }, rules(func(r *verify.Rules) { r.Algorithms = algorithms }))
+	}
+	token := func(key *jose.SigningKey, alg jose.Algorithm, id any) string {
+		return signedWith(t, key, map[string]any{"alg": alg, "kid": id}, payload(t, nil))
+	}
+	both := publish(t, named, old)
+	for _, id := range []any{"new", nil} {
+		wantCaller(t, verifier(both, "EdDSA"), token(named, jose.Ed25519, id))
+		wantCaller(t, verifier(both, "Ed25519"), token(named, jose.Ed25519, id))
+	}
+	wantCaller(t, verifier(both, "EdDSA"), token(old, jose.EdDSA, "old"))
+	wantRefusal(t, verifier(both, "Ed25519"), token(old, jose.EdDSA, "old"), oauth.ReasonAlgorithmNotAllowed)
+	wantRefusal(t, verifier(both, "RS256", "ES256"), token(named, jose.Ed25519, "new"), oauth.ReasonAlgorithmNotAllowed)
+
+	v := verifier(publish(t, named, old, signingKeys()[jose.RS256], signingKeys()[jose.ES256]), "EdDSA", "RS256", "ES256")
+	forged := generate(t, jose.Ed25519, "new")
+	good := strings.Split(token(named, jose.Ed25519, "new"), ".")
+	for name, c := range map[string]struct {
+		token string
+		want  oauth.Reason
+	}{
+		"the old name with a key of the new":      {token(named, jose.EdDSA, "new"), oauth.ReasonUnknownKey},
+		"the new name with a key of the old":      {token(old, jose.Ed25519, "old"), oauth.ReasonUnknownKey},
+		"the new name with an RSA key":            {token(named, jose.Ed25519, "key-RS256"), oauth.ReasonUnknownKey},
+		"the new name with a P-256 key":           {token(named, jose.Ed25519, "key-ES256"), oauth.ReasonUnknownKey},
+		"another algorithm's name with its key":   {token(named, jose.ES256, "new"), oauth.ReasonUnknownKey},
+		"somebody else's key of the same name":    {token(forged, jose.Ed25519, "new"), oauth.ReasonBadSignature},
+		"another token's signature":               {good[0] + "." + base64.RawURLEncoding.EncodeToString([]byte(payload(t, map[string]any{"sub": "admin"}))) + "." + good[2], oauth.ReasonBadSignature},
+		"a header changed to the old name":        {base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"old"}`)) + "." + good[1] + "." + good[2], oauth.ReasonBadSignature},
+		"no signature":                            {good[0] + "." + good[1] + ".", oauth.ReasonMalformedToken},
+		"an HMAC with the public key as a secret": {hmacWithPublicKey(t, named), oauth.ReasonAlgorithmNotAllowed},
+	} {
+		t.Run("refuses "+name, func(t *testing.T) {
+			t.Parallel()
+			wantRefusal(t, v, c.token, c.want)
+		})
+	}
+}
+
+func generate(t *testing.T, a jose.Algorithm, id string) *jose.SigningKey {
+	t.Helper()
+	key, err := jose.GenerateKey(a, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// hmacWithPublicKey signs with HS256 and the bytes of a public key, for whoever takes them for a secret.
+func hmacWithPublicKey(t *testing.T, key *jose.SigningKey) string {
+	t.Helper()
+	forger, err := jose.NewSecretSigningKey(jose.HS256, key.Public().(ed25519.PublicKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signedWith(t, forger, map[string]any{"kid": "new"}, payload(t, nil))
 }
 
 func TestATokenBringsNoKey(t *testing.T) {
