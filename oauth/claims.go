@@ -112,6 +112,10 @@ func (c Claims) Bool(path ...string) (value, ok bool) {
 // Number returns a numeric claim; the second result is false where there is none.
 func (c Claims) Number(path ...string) (float64, bool) {
 	raw, _ := c.lookup(path)
+	return number(raw)
+}
+
+func number(raw string) (float64, bool) {
 	if raw == "" || raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 		return 0, false
 	}
@@ -125,7 +129,14 @@ const maxSeconds = 1 << 53
 // Time returns a NumericDate claim (RFC 7519 section 2); fractions are allowed. The second result is false where there is
 // none, and for negative or absurdly large numbers.
 func (c Claims) Time(path ...string) (time.Time, bool) {
-	seconds, ok := c.Number(path...)
+	raw, ok := c.lookup(path)
+	if !ok {
+		return time.Time{}, false
+	}
+	if whole, err := strconv.ParseUint(raw, 10, 64); err == nil && whole <= maxSeconds { // as nearly all are
+		return time.Unix(int64(whole), 0), true //nolint:gosec // it is not above maxSeconds
+	}
+	seconds, ok := number(raw)
 	if !ok || seconds < 0 || seconds > maxSeconds {
 		return time.Time{}, false
 	}

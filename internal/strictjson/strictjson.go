@@ -271,7 +271,11 @@ func (s *scanner) digits() int {
 // string checks the string literal whose quote is next and moves behind it.
 func (s *scanner) string() error {
 	s.pos++
-	for s.pos < len(s.text) {
+	for {
+		s.plain()
+		if s.pos == len(s.text) {
+			return ErrSyntax
+		}
 		switch c := s.text[s.pos]; {
 		case c == '"':
 			s.pos++
@@ -282,8 +286,6 @@ func (s *scanner) string() error {
 			}
 		case c < ' ':
 			return ErrSyntax
-		case c < utf8.RuneSelf:
-			s.pos++
 		default:
 			r, size := utf8.DecodeRuneInString(s.text[s.pos:])
 			if r == utf8.RuneError && size == 1 {
@@ -292,7 +294,16 @@ func (s *scanner) string() error {
 			s.pos += size
 		}
 	}
-	return ErrSyntax
+}
+
+// plain moves past the characters of a string that stand for themselves and take one byte, which is most of every token.
+func (s *scanner) plain() {
+	for i := s.pos; ; i++ {
+		if i == len(s.text) || s.text[i] < ' ' || s.text[i] >= utf8.RuneSelf || s.text[i] == '"' || s.text[i] == '\\' {
+			s.pos = i
+			return
+		}
+	}
 }
 
 func (s *scanner) escape() error {

@@ -80,15 +80,14 @@ func (m moment) start(claims oauth.Claims) error {
 
 // instant reads a NumericDate claim. A claim that is there and no such number is an error.
 func instant(claims oauth.Claims, name string) (t time.Time, present bool, err error) {
-	if claims.Raw(name) == nil {
-		return time.Time{}, false, nil
+	if t, ok := claims.Time(name); ok {
+		return t, true, nil
 	}
-	t, ok := claims.Time(name)
-	if !ok {
+	if claims.Raw(name) != nil {
 		return time.Time{}, true, oauth.InvalidToken(oauth.ReasonInvalidTime, fmt.Errorf(
 			"%s is not a number of seconds (RFC 7519 section 2)", name))
 	}
-	return t, true, nil
+	return time.Time{}, false, nil
 }
 
 // stamp writes a time for a log; years beyond RFC 3339 as seconds.
