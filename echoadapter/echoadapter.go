@@ -81,6 +81,10 @@ func (g *Guard) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
 	return g.guard.UpstreamToken(ctx)
 }
 
+// Refuse answers a request with the refusal of an error, for net/http handlers below [Guard.Require], such as
+// mcpadapter's.
+func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) { g.guard.Refuse(w, r, err) }
+
 // RequireConfig adjusts [Guard.RequireWithConfig].
 type RequireConfig struct {
 	// Skipper leaves requests unprotected. The default protects all.

@@ -24,6 +24,7 @@ type serveCommand struct {
 	PublicURL string   `name:"public-url" placeholder:"URL" help:"Scheme and host under which clients reach the server, such as https://mcp.example.com. Needed unless the address is on loopback."`
 	Path      string   `default:"/mcp" help:"Path of the MCP endpoint."`
 	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
+	ToolScope []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
 	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
 	Endpoint  []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection or revocation. Repeatable."`
 
@@ -63,8 +64,9 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		return usageError{err}
 	}
 	handler, err := server.New(server.Config{
-		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope, Origins: c.Origin,
-		CustomSchemes: c.CustomScheme, ClientAddress: address, Relay: relay, Version: version(), Logger: log,
+		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
+		ToolScopes: c.ToolScope, Origins: c.Origin, CustomSchemes: c.CustomScheme, ClientAddress: address, Relay: relay,
+		Version: version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -146,19 +148,20 @@ func (c *serveCommand) publicURL() (string, error) {
 }
 
 type devCommand struct {
-	Mode    string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
-	Addr    string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
-	IDPAddr string   `name:"idp-addr" default:"127.0.0.1:9400" help:"Loopback address of the embedded identity provider."`
-	Path    string   `default:"/mcp" help:"Path of the MCP endpoint."`
-	Scope   []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
-	Origin  []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
+	Mode      string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
+	Addr      string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
+	IDPAddr   string   `name:"idp-addr" default:"127.0.0.1:9400" help:"Loopback address of the embedded identity provider."`
+	Path      string   `default:"/mcp" help:"Path of the MCP endpoint."`
+	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
+	ToolScope []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
+	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
 }
 
 // Run serves until it is told to stop.
 func (c *devCommand) Run(ctx context.Context, env environment) error {
 	pair, err := dev.Listen(ctx, dev.Config{
-		Mode: oauth.Mode(c.Mode), Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope, Origins: c.Origin,
-		Version: version(), Logger: logger(env.stderr),
+		Mode: oauth.Mode(c.Mode), Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
+		ToolScopes: c.ToolScope, Origins: c.Origin, Version: version(), Logger: logger(env.stderr),
 	})
 	if err != nil {
 		return usageError{err}

@@ -26,9 +26,11 @@ type Config struct {
 	IDPAddr string
 	Path    string
 	Scopes  []string
-	Origins []string
-	Version string
-	Logger  *slog.Logger
+	// ToolScopes are those of the tool step_up.
+	ToolScopes []string
+	Origins    []string
+	Version    string
+	Logger     *slog.Logger
 }
 
 // Pair is an MCP server and the identity provider that it trusts, listening and ready to run.
@@ -99,7 +101,7 @@ func (p *Pair) build(config Config) error {
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: config.Path, ListenAddr: p.listener.Addr().String(),
-		Scopes: config.Scopes, Origins: config.Origins, Version: config.Version, Logger: config.Logger,
+		Scopes: config.Scopes, ToolScopes: config.ToolScopes, Origins: config.Origins, Version: config.Version, Logger: config.Logger,
 	})
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package server is the MCP server that the command line runs: two tools behind a guard, on Echo.
+// Package server is the MCP server that the command line runs: a few tools behind a guard, on Echo.
 package server
 
 import (
@@ -36,6 +36,9 @@ type Config struct {
 	ListenAddr string
 	// Scopes are needed for every request.
 	Scopes []string
+	// ToolScopes, when there are any, add the tool step_up, which needs all of them. They are not announced, so clients ask
+	// for them when they first call the tool.
+	ToolScopes []string
 	// Origins are the browser origins that may call the server, besides its own.
 	Origins []string
 	// CustomSchemes are the URI schemes of native applications that may log in, in mode proxy.
@@ -69,6 +72,11 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, scope := range config.ToolScopes {
+		if !oauth.ValidScope(scope) {
+			return nil, fmt.Errorf("%q is not one scope (RFC 6749 section 3.3); list several as several", scope)
+		}
+	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	relayed, err := mountRelay(e, config)
@@ -85,7 +93,8 @@ func New(config Config) (http.Handler, error) {
 		return nil, err
 	}
 	e.GET(healthPath, func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
-	e.Any(config.Path, echo.WrapHandler(mcpadapter.Handler(mcpHandler(config))), guard.Require())
+	tools := toolScopes(config)
+	e.Any(config.Path, echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools)))), guard.Require())
 	e.GET("/whoami", whoami, guard.Require())
 	return e, nil
 }
@@ -168,23 +177,27 @@ func whoami(c echo.Context) error {
 	return c.JSON(http.StatusOK, callerOf(info))
 }
 
-// mcpHandler is a stateless streamable HTTP server with the tools whoami and echo.
-func mcpHandler(config Config) http.Handler {
+// stepUpTool is the tool that needs Config.ToolScopes.
+const stepUpTool = "step_up"
+
+// toolScopes is what the tools need beyond what every request needs.
+func toolScopes(config Config) mcpadapter.ToolScopes {
+	if len(config.ToolScopes) == 0 {
+		return nil
+	}
+	return mcpadapter.ToolScopes{stepUpTool: config.ToolScopes}
+}
+
+// mcpHandler is a stateless streamable HTTP server with the tools whoami and echo, and perhaps step_up.
+func mcpHandler(config Config, scopes mcpadapter.ToolScopes) http.Handler {
 	s := mcp.NewServer(&mcp.Implementation{Name: "latchkey", Title: "latchkey", Version: config.Version}, nil)
-	mcp.AddTool(s, &mcp.Tool{Name: "whoami", Description: "Tells who is calling, as the identity provider vouches for it."},
-		func(_ context.Context, request *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
-			info, ok := mcpadapter.AuthInfo(request)
-			if !ok {
-				return nil, nil, errors.New("no verified caller")
-			}
-			caller, err := json.Marshal(callerOf(info))
-			if err != nil {
-				return nil, nil, err
-			}
-			return &mcp.CallToolResult{
-				Content: []mcp.Content{&mcp.TextContent{Text: string(caller)}}, StructuredContent: json.RawMessage(caller),
-			}, nil, nil
-		})
+	s.AddReceivingMiddleware(scopes.Enforce)
+	mcp.AddTool(s, &mcp.Tool{Name: "whoami", Description: "Tells who is calling, as the identity provider vouches for it."}, tellCaller)
+	if needed := scopes[stepUpTool]; needed != nil {
+		mcp.AddTool(s, &mcp.Tool{
+			Name: stepUpTool, Description: "Tells who is calling, to callers with the scope " + strings.Join(needed, " ") + ".",
+		}, tellCaller)
+	}
 	mcp.AddTool(s, &mcp.Tool{Name: "echo", Description: "Answers with the text it was given."},
 		func(_ context.Context, _ *mcp.CallToolRequest, in echoInput) (*mcp.CallToolResult, any, error) {
 			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: in.Text}}}, nil, nil
@@ -193,6 +206,20 @@ func mcpHandler(config Config) http.Handler {
 		Stateless: true, Logger: config.Logger,
 		DisableLocalhostProtection: true, // ownHostAndOrigin does more, and knows the public URL of a server behind a proxy
 	})
+}
+
+func tellCaller(_ context.Context, request *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+	info, ok := mcpadapter.AuthInfo(request)
+	if !ok {
+		return nil, nil, errors.New("no verified caller")
+	}
+	caller, err := json.Marshal(callerOf(info))
+	if err != nil {
+		return nil, nil, err
+	}
+	return &mcp.CallToolResult{
+		Content: []mcp.Content{&mcp.TextContent{Text: string(caller)}}, StructuredContent: json.RawMessage(caller),
+	}, nil, nil
 }
 
 type echoInput struct {

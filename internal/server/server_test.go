@@ -30,7 +30,7 @@ func (fake) Verify(_ context.Context, token, _ string) (*oauth.AuthInfo, error) 
 	case "good":
 		return &oauth.AuthInfo{
 			Issuer: "https://idp.example.com", Subject: "alice", User: oauth.UserInfo{ID: "alice", Email: "alice@example.com"},
-			ClientID: "client", ExpiresAt: time.Unix(1_900_000_000, 0), AccessToken: oauth.Secret(token),
+			Scopes: []string{"profile"}, ClientID: "client", ExpiresAt: time.Unix(1_900_000_000, 0), AccessToken: oauth.Secret(token),
 		}, nil
 	case "panic":
 		panic("a verifier that breaks")
@@ -67,7 +67,7 @@ func TestRoutes(t *testing.T) {
 		"health has no host":                      {path: "/healthz", host: "10.0.0.7:8080", status: 200},
 		"the MCP endpoint needs a token":          {method: "POST", path: "/mcp", body: call, status: 401},
 		"the caller's page needs a token":         {path: "/whoami", status: 401},
-		"the caller as JSON":                      {path: "/whoami", token: "good", status: 200, contains: `"user":{"email":"alice@example.com","userId":"alice"},"scopes":[],"permissions":[],"client_id":"client","issuer":"https://idp.example.com","expires_at":"2030-03-17T17:46:40Z"`},
+		"the caller as JSON":                      {path: "/whoami", token: "good", status: 200, contains: `"user":{"email":"alice@example.com","userId":"alice"},"scopes":["profile"],"permissions":[],"client_id":"client","issuer":"https://idp.example.com","expires_at":"2030-03-17T17:46:40Z"`},
 		"the caller in a tool":                    {method: "POST", path: "/mcp", body: call, token: "good", status: 200, contains: `\"userId\":\"alice\"`},
 		"a foreign host":                          {path: "/whoami", token: "good", host: "evil.example.com", status: 403},
 		"a foreign origin":                        {path: "/whoami", token: "good", origin: "https://evil.example.com", status: 403},
@@ -112,11 +112,62 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// RS-8: the challenge of a tool names what the caller had and what the tool needs, so one login is enough.
+func TestToolWithScopesOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		needed              []string
+		tool                string
+		status              int
+		contains, challenge string
+	}{
+		"a caller without the scope is told to get it": {
+			needed: []string{"notes:write"}, tool: "step_up", status: 403, contains: "insufficient_scope",
+			challenge: `error="insufficient_scope", error_description="Missing required scope(s): notes:write", ` +
+				`scope="profile notes:write", resource_metadata="http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp"`,
+		},
+		"a caller with the scope is answered":  {needed: []string{"profile"}, tool: "step_up", status: 200, contains: `\"userId\":\"alice\"`},
+		"other tools need nothing":             {needed: []string{"notes:write"}, tool: "whoami", status: 200, contains: `\"userId\":\"alice\"`},
+		"without scopes there is no such tool": {tool: "step_up", status: 200, contains: `unknown tool`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			handler, err := server.New(server.Config{
+				Provider: fake{}, PublicURL: "http://127.0.0.1:8080", Path: "/mcp", ListenAddr: "127.0.0.1:8080",
+				ToolScopes: c.needed, Logger: slog.New(slog.DiscardHandler),
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + c.tool + `","arguments":{}}}`
+			r := httptest.NewRequest(http.MethodPost, "/mcp", strings.NewReader(body))
+			r.Host = "127.0.0.1:8080"
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set("Accept", "application/json, text/event-stream")
+			r.Header.Set("Authorization", "Bearer good")
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if challenge := w.Header().Get("WWW-Authenticate"); w.Code != c.status || !strings.Contains(w.Body.String(), c.contains) ||
+				!strings.HasSuffix(challenge, c.challenge) {
+				t.Errorf("got %d %q %s", w.Code, challenge, w.Body)
+			}
+			metadata := httptest.NewRecorder()
+			r = httptest.NewRequest(http.MethodGet, "/.well-known/oauth-protected-resource/mcp", http.NoBody)
+			r.Host = "127.0.0.1:8080"
+			handler.ServeHTTP(metadata, r)
+			if strings.Contains(metadata.Body.String(), "notes:write") {
+				t.Errorf("the scope is announced, so clients would ask for it at once: %s", metadata.Body)
+			}
+		})
+	}
+}
+
 func TestConfigurationMistakes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]server.Config{
 		"a public URL with a path":    {PublicURL: "https://mcp.example.com/x", Path: "/mcp"},
 		"a public URL without scheme": {PublicURL: "mcp.example.com", Path: "/mcp"},
+		"two scopes in one":           {PublicURL: "https://mcp.example.com", Path: "/mcp", ToolScopes: []string{"a b"}},
 		"plain http":                  {PublicURL: "http://mcp.example.com", Path: "/mcp"},
 		"a path without slash":        {PublicURL: "https://mcp.example.com", Path: "mcp"},
 		"the root as path":            {PublicURL: "https://mcp.example.com", Path: "/"},

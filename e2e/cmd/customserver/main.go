@@ -41,7 +41,7 @@ type settings struct {
 	addr, publicURL, path          string
 	issuer, authorize, token, jwks string
 	supported                      string
-	scopes                         scopeList
+	scopes, toolScopes             scopeList
 }
 
 // scopeList is a flag that may be repeated.
@@ -66,6 +66,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.jwks, "jwks", "", "key set")
 	flags.StringVar(&s.supported, "supported", "openid profile email", "scopes that clients may ask for")
 	flags.Var(&s.scopes, "scope", "scope that every request needs; may be repeated")
+	flags.Var(&s.toolScopes, "tool-scope", "scope that the tool step_up needs besides; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -97,7 +98,8 @@ func newHandler(s settings) (http.Handler, error) {
 	for _, route := range guard.Routes() {
 		mux.Handle(route.Path, route.Handler)
 	}
-	mux.Handle(s.path, guard.Protect(mcpadapter.Handler(mcpHandler())))
+	tools := mcpadapter.ToolScopes{stepUpTool: s.toolScopes}
+	mux.Handle(s.path, guard.Protect(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(tools)))))
 	mux.Handle("GET /whoami", guard.Protect(http.HandlerFunc(whoami)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	return mux, nil
@@ -117,22 +119,29 @@ func describe(info *oauth.AuthInfo) ([]byte, error) {
 	return json.Marshal(caller{info.User, info.Scopes, info.Permissions, info.ClientID, info.Issuer, info.ExpiresAt})
 }
 
-func mcpHandler() http.Handler {
+// stepUpTool is the tool that needs --tool-scope.
+const stepUpTool = "step_up"
+
+func mcpHandler(scopes mcpadapter.ToolScopes) http.Handler {
 	server := mcp.NewServer(&mcp.Implementation{Name: "customserver", Version: "1.0.0"}, nil)
-	mcp.AddTool(server, &mcp.Tool{Name: "whoami", Description: "Tells who is calling."},
-		func(_ context.Context, request *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
-			info, ok := mcpadapter.AuthInfo(request)
-			if !ok {
-				return nil, nil, errors.New("no verified caller")
-			}
-			text, err := describe(info)
-			if err != nil {
-				return nil, nil, err
-			}
-			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: string(text)}}}, nil, nil
-		})
+	server.AddReceivingMiddleware(scopes.Enforce)
+	for _, name := range []string{"whoami", stepUpTool} {
+		mcp.AddTool(server, &mcp.Tool{Name: name, Description: "Tells who is calling."}, tellCaller)
+	}
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
 		&mcp.StreamableHTTPOptions{Stateless: true})
+}
+
+func tellCaller(_ context.Context, request *mcp.CallToolRequest, _ struct{}) (*mcp.CallToolResult, any, error) {
+	info, ok := mcpadapter.AuthInfo(request)
+	if !ok {
+		return nil, nil, errors.New("no verified caller")
+	}
+	text, err := describe(info)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: string(text)}}}, nil, nil
 }
 
 func whoami(w http.ResponseWriter, r *http.Request) {
