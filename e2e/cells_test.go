@@ -26,7 +26,7 @@ type peer struct {
 
 // peers and clients span the matrix.
 func peers() []peer {
-	return slices.Concat(directPeers())
+	return slices.Concat(directPeers(), brokeredPeers())
 }
 
 // directPeers register clients themselves.
@@ -77,6 +77,12 @@ var refreshTokens = map[string]refreshToken{
 	"oidc-provider/go-sdk": withHelp,
 }
 
+// stepsUp tells whether a client gets further scopes. The first generation of the TypeScript SDK renews its token where it
+// has a refresh token, which gets it no more scopes than before, and then gives up: modelcontextprotocol/typescript-sdk#2255.
+func stepsUp(client, cell string) bool {
+	return client != "ts-v1" || refreshTokens[cell] != byItself
+}
+
 func nodeScript(name string) func(*testing.T) []string {
 	return func(*testing.T) []string {
 		return []string{suite.node, filepath.Join(suite.root, "clients", name, "client.mjs")}
@@ -125,7 +131,7 @@ func TestCells(t *testing.T) {
 					t.Fatal(err)
 				}
 				t.Cleanup(resource.Stop)
-				j := &journey{resource: resource, dir: dir, stepUp: server.stepUp, refresh: refreshTokens[cell]}
+				j := &journey{resource: resource, dir: dir, stepUp: server.stepUp && stepsUp(client.name, cell), refresh: refreshTokens[cell]}
 				j.travel(ctx, t, client.command(t))
 				j.check(ctx, t)
 			})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"strconv"
 
 	"golang.org/x/net/html"
 )
@@ -23,6 +24,15 @@ type Button struct{ Name, Value string }
 
 // Form returns the page's form that has a field or button of the given name.
 func (p *Page) Form(field string) (*Form, error) {
+	return p.form(strconv.Quote(field), func(form *Form) bool { return form.has(field) })
+}
+
+// FormWith returns the page's form that holds a value.
+func (p *Page) FormWith(field, value string) (*Form, error) {
+	return p.form(field+"="+strconv.Quote(value), func(form *Form) bool { return form.Values.Get(field) == value })
+}
+
+func (p *Page) form(wanted string, fits func(*Form) bool) (*Form, error) {
 	document, err := html.Parse(bytes.NewReader(p.Body))
 	if err != nil {
 		return nil, err
@@ -35,11 +45,11 @@ func (p *Page) Form(field string) (*Form, error) {
 		if err != nil {
 			return nil, err
 		}
-		if form.has(field) {
+		if fits(form) {
 			return form, nil
 		}
 	}
-	return nil, fmt.Errorf("no form with %q at %s (status %d): %s", field, p.URL.Redacted(), p.Status, p.Excerpt())
+	return nil, fmt.Errorf("no form with %s at %s (status %d): %s", wanted, p.URL.Redacted(), p.Status, p.Excerpt())
 }
 
 func readForm(base *url.URL, node *html.Node) (*Form, error) {

@@ -1,0 +1,38 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/e2e/harness"
+	"github.com/latchkey-auth/latchkey/e2e/servers/emulate"
+)
+
+// brokeredPeers know one application and no dynamic clients: latchkey stands in front of them in proxy mode.
+func brokeredPeers() []peer {
+	return []peer{
+		{name: "emulate-google", start: startEmulate(emulate.Google()), stepUp: true},
+		{name: "emulate-github", start: startEmulate(emulate.GitHub()), stepUp: true},
+	}
+}
+
+func startEmulate(service emulate.Service) func(context.Context, *testing.T, string) harness.Server {
+	return func(ctx context.Context, t *testing.T, resource string) harness.Server {
+		t.Helper()
+		return newEmulate(ctx, t, service, resource)
+	}
+}
+
+// newEmulate starts an emulator whose application is the server in proxy mode at resource.
+func newEmulate(ctx context.Context, t *testing.T, service emulate.Service, resource string) *emulate.Server {
+	t.Helper()
+	server, err := emulate.Start(ctx, emulate.Config{
+		Root: suite.root, Node: suite.node22, LogDir: logDir(t), Port: port(ctx, t),
+		Service: service, RedirectURI: resource + "/oauth/callback",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	return server
+}
