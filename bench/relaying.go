@@ -16,24 +16,18 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
-// Relaying sends one code exchange through the browser relay and through a bare forwarder to the same token endpoint, over
+// Relaying sends one code exchange through the browser relay, a bare forwarder and a reverse proxy to the same token endpoint, over
 // real connections on loopback without TLS, where overhead weighs most.
 type Relaying struct {
-	upstream, relayed, bare *httptest.Server
-	relay                   *relay.Relay
-	forwarder, browser      *http.Transport
-	order                   []byte
+	upstream, relayed, bare, proxied *httptest.Server
+	relay                            *relay.Relay
+	forwarder, browser               *http.Transport
+	order                            []byte
 }
-
-// parallel is how many idle connections each client may keep, so that none of them measures dialling.
-const parallel = 64
 
 // NewRelaying starts the servers.
 func NewRelaying() (*Relaying, error) {
-	r := &Relaying{
-		forwarder: &http.Transport{MaxIdleConnsPerHost: parallel, MaxConnsPerHost: parallel},
-		browser:   &http.Transport{MaxIdleConnsPerHost: parallel, MaxConnsPerHost: parallel},
-	}
+	r := &Relaying{forwarder: newTransport(), browser: newTransport()}
 	mux := http.NewServeMux()
 	r.upstream = httptest.NewServer(mux)
 	base := r.upstream.URL
@@ -57,6 +51,10 @@ func NewRelaying() (*Relaying, error) {
 	}
 	r.relayed = httptest.NewServer(r.relay)
 	r.bare = httptest.NewServer(bareForwarder(&http.Client{Transport: r.forwarder}))
+	if r.proxied, err = startProxy(base, r.forwarder); err != nil {
+		r.Close()
+		return nil, err
+	}
 	r.order, err = json.Marshal(map[string]any{
 		"serverUrl": base + "/mcp", "url": base + "/token", "method": http.MethodPost,
 		"headers": map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
@@ -75,6 +73,9 @@ func (r *Relaying) Close() {
 	r.relay.Close()
 	r.relayed.Close()
 	r.bare.Close()
+	if r.proxied != nil {
+		r.proxied.Close()
+	}
 	r.upstream.Close()
 }
 
@@ -85,6 +86,10 @@ func (r *Relaying) Relayed(ctx context.Context) error {
 
 // Bare sends the exchange through the bare forwarder.
 func (r *Relaying) Bare(ctx context.Context) error { return r.exchange(ctx, r.bare.URL) }
+
+// Proxied sends what the relay would send itself through a reverse proxy: for all that a bare forwarder does with the order,
+// somebody has to read it.
+func (r *Relaying) Proxied(ctx context.Context) error { return r.exchange(ctx, r.proxied.URL+"/token") }
 
 func (r *Relaying) exchange(ctx context.Context, address string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(r.order))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/broker"
 )
 
 // Settings say how much is measured.
@@ -32,7 +33,8 @@ type Suite struct {
 	// Refused are refusals; the raw check comes first.
 	Refused []Result
 	Sealed  []Result
-	Relay   []Result
+	// Broker and Relay are token requests on their way to the provider; the reverse proxy comes first.
+	Broker, Relay []Result
 }
 
 // Measure runs the whole suite.
@@ -76,7 +78,8 @@ func Measure(ctx context.Context, s Settings) (*Suite, error) {
 			return nil, fmt.Errorf("%s on two cores: %w", name, err)
 		}
 	}
-	return suite, suite.measureRelay(ctx, s)
+	suite.Broker, suite.Relay, err = Forwarding(ctx, s)
+	return suite, err
 }
 
 func (s *Suite) measureFirstSeen(ctx context.Context, settings Settings, a jose.Algorithm) error {
@@ -95,16 +98,44 @@ func (s *Suite) measureFirstSeen(ctx context.Context, settings Settings, a jose.
 	return err
 }
 
-func (s *Suite) measureRelay(ctx context.Context, settings Settings) error {
+// Forwarding measures token requests through the broker and through the relay, [Width] at once. The first result of each is that
+// of the reverse proxy.
+func Forwarding(ctx context.Context, s Settings) (brokered, relayed []Result, err error) {
 	relaying, err := NewRelaying()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	defer relaying.Close()
-	s.Relay, err = Interleave(settings.Runs, settings.Slice,
-		Piece{Name: "a bare forwarder", Run: func() error { return relaying.Bare(ctx) }, Waits: true},
-		Piece{Name: "latchkey's relay", Run: func() error { return relaying.Relayed(ctx) }, Waits: true})
-	return err
+	together := func(name string, send func(context.Context) error) Piece {
+		return Piece{Name: name, Run: func() error { return atOnce(Width, func(int) error { return send(ctx) }) }, Waits: true}
+	}
+	relayed, err = Interleave(s.Runs, s.Slice, together("httputil.ReverseProxy", relaying.Proxied),
+		together("latchkey's relay", relaying.Relayed), together("a bare forwarder", relaying.Bare))
+	if err != nil {
+		return nil, nil, err
+	}
+	var pieces []Piece
+	for _, way := range []struct {
+		name    string
+		mode    broker.TokenMode
+		checked bool
+	}{
+		{"latchkey's broker, passing through", broker.Passthrough, false},
+		{"latchkey's broker, sealing", broker.Sealed, false},
+		{"latchkey's broker, sealing, with the check of a first-seen RS256 token", broker.Sealed, true},
+	} {
+		brokering, err := NewBrokering(ctx, way.mode, way.checked, Width)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer brokering.Close()
+		if len(pieces) == 0 {
+			pieces = append(pieces, Piece{Name: "httputil.ReverseProxy", Run: func() error { return brokering.AllProxied(ctx) }, Waits: true})
+		}
+		pieces = append(pieces, Piece{Name: way.name, Run: func() error { return brokering.AllBrokered(ctx) }, Waits: true})
+	}
+	brokered, err = Interleave(s.Runs, s.Slice, pieces...)
+	return perRequest(brokered), perRequest(relayed), err
 }
 
 // KeySets is how the libraries treat a provider's key set.
@@ -116,6 +147,7 @@ type KeySets struct {
 	// FirstSeen and Known are how long verifications took while a refresh of 500 ms was under way: of first-seen tokens, and
 	// of known ones.
 	FirstSeen, Known Waits
+	Flood            Flood
 }
 
 // Waits is how long many verifications took.
@@ -175,7 +207,8 @@ func MeasureKeySets(ctx context.Context) (*KeySets, error) {
 	if k.Known, err = world.Waits(ctx); err != nil {
 		return nil, err
 	}
-	return k, nil
+	k.Flood, err = world.Flood(ctx, 1_000_000)
+	return k, err
 }
 
 // Unfinished stands for a count that was given up.

@@ -26,7 +26,7 @@ type scenario struct {
 	// PerSecond are requests per second, CPU microseconds of processor time of the server per request, one value per run.
 	PerSecond bench.Series
 	CPU       bench.Series
-	// Share is PerSecond over that of the first scenario in the same run.
+	// Share is PerSecond over that of the first scenario, which has a turn of its own before each.
 	Share bench.Series
 	// P50, P99 and P999 are latencies in microseconds at a fixed rate.
 	P50, P99, P999 float64
@@ -140,7 +140,6 @@ func drive(ctx context.Context, o settings, list []*scenario) error {
 		}
 	}
 	for _, s := range list {
-		s.Share = s.PerSecond.Over(list[0].PerSecond)
 		rate := max(10, int(s.PerSecond.Median()/3))
 		outcome, err := load.Open(ctx, s.process.addr, s.requests, connections, rate, 2*time.Second)
 		if err != nil {
@@ -151,26 +150,43 @@ func drive(ctx context.Context, o settings, list []*scenario) error {
 	return nil
 }
 
-// turns is how often each scenario has its turn within a run. The best turn counts, since the machine's other work only ever
-// takes requests away; the processor time is that of all turns.
+// turns is how often each scenario has its turn within a run. The median of the turns counts.
 const turns = 5
 
+// driveOnce gives the scenarios their turns. The first one has a turn before each of the others, so that what the machine does
+// beside, which changes by the second, is the same for both.
 func driveOnce(ctx context.Context, o settings, list []*scenario) error {
-	best, requests, cpu := make([]float64, len(list)), make([]int, len(list)), make([]time.Duration, len(list))
+	perSecond, shares := make([]bench.Series, len(list)), make([]bench.Series, len(list))
+	requests, cpu := make([]int, len(list)), make([]time.Duration, len(list))
+	turn := func(i int) (float64, error) {
+		s := list[i]
+		before := s.process.cpu()
+		outcome, err := load.Closed(ctx, s.process.addr, s.requests, connections, o.socketRun/turns)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		cpu[i] += s.process.cpu() - before
+		requests[i] += outcome.Requests
+		perSecond[i] = append(perSecond[i], outcome.PerSecond())
+		return outcome.PerSecond(), nil
+	}
 	for range turns {
-		for i, s := range list {
-			before := s.process.cpu()
-			outcome, err := load.Closed(ctx, s.process.addr, s.requests, connections, o.socketRun/turns)
+		for i := range list[1:] {
+			first, err := turn(0)
 			if err != nil {
-				return fmt.Errorf("%s: %w", s.Name, err)
+				return err
 			}
-			cpu[i] += s.process.cpu() - before
-			requests[i] += outcome.Requests
-			best[i] = max(best[i], outcome.PerSecond())
+			other, err := turn(i + 1)
+			if err != nil {
+				return err
+			}
+			shares[i+1] = append(shares[i+1], other/first)
 		}
 	}
+	shares[0] = bench.Series{1}
 	for i, s := range list {
-		s.PerSecond = append(s.PerSecond, best[i])
+		s.PerSecond = append(s.PerSecond, perSecond[i].Median())
+		s.Share = append(s.Share, shares[i].Median())
 		s.CPU = append(s.CPU, micros(cpu[i])/float64(requests[i]))
 	}
 	return nil

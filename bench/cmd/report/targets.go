@@ -77,19 +77,24 @@ func targets(m measured) []target {
 	most("key fetches for 10,000 tokens with random key ids", 1, "%.0f", bench.Series{float64(m.Keys.Fetches[0])})
 	most("99.9th percentile of a good token's wait while a refresh takes 500 ms, first seen", 1, "%.2f ms",
 		bench.Series{millis(m.Keys.FirstSeen.Most)})
+	most("memory kept of a million distinct invalid tokens", 1, "%.2f MB", bench.Series{max(0, float64(m.Keys.Flood.HeapGrowth)/(1<<20))})
 	route := byName(m.Route)
 	least("requests per second over sockets, one token, over unguarded", 0.92, "%.2f ×", route["latchkey, one token"].Share)
 	least("requests per second over sockets, 256 tokens, over unguarded", 0.87, "%.2f ×", route["latchkey, 256 tokens"].Share)
 	for _, peer := range []string{"echo-jwt + keyfunc", "Go SDK's RequireBearerToken + go-oidc", "auth0 go-jwt-middleware"} {
-		least("repeated tokens over sockets, over "+peer, 5, "%.1f ×", route["latchkey, 256 tokens"].PerSecond.Over(route[peer].PerSecond))
-		least("first-seen tokens over sockets, over "+peer, 1, "%.1f ×", route["latchkey, first-seen tokens"].PerSecond.Over(route[peer].PerSecond))
+		least("repeated tokens over sockets, over "+peer, 5, "%.1f ×", route["latchkey, 256 tokens"].Share.Over(route[peer].Share))
+		least("first-seen tokens over sockets, over "+peer, 1, "%.1f ×", route["latchkey, first-seen tokens"].Share.Over(route[peer].Share))
 	}
 	if s := route[mcpUse]; s != nil {
-		least("the same route, over "+mcpUse, 20, "%.1f ×", route["latchkey, 256 tokens"].PerSecond.Over(s.PerSecond))
+		least("the same route, over "+mcpUse, 20, "%.1f ×", route["latchkey, 256 tokens"].Share.Over(s.Share))
 	}
 	tool := byName(m.Tool)
 	if s := tool[mcpUse]; s != nil {
-		least("a stateless tools/call, over "+mcpUse, 6, "%.1f ×", tool["Go SDK + latchkey"].PerSecond.Over(s.PerSecond))
+		least("a stateless tools/call, over "+mcpUse, 6, "%.1f ×", tool["Go SDK + latchkey"].Share.Over(s.Share))
+	}
+	for _, results := range [][]bench.Result{m.Suite.Broker[:2], m.Suite.Relay[:2]} {
+		least("token requests per second through "+results[1].Name+", over "+results[0].Name, 1, "%.2f ×",
+			results[0].Nanos.Over(results[1].Nanos))
 	}
 	most("opening a sealed access token", 5000, "%.0f ns", m.Suite.Sealed[0].Nanos)
 	return list
