@@ -11,8 +11,8 @@ import (
 // brokeredPeers know one application and no dynamic clients: latchkey stands in front of them in proxy mode.
 func brokeredPeers() []peer {
 	return []peer{
-		{name: "emulate-google", start: startEmulate(emulate.Google()), stepUp: true},
-		{name: "emulate-github", start: startEmulate(emulate.GitHub()), stepUp: true},
+		{name: "emulate-google", start: startEmulate(emulate.Google())},
+		{name: "emulate-github", start: startEmulate(emulate.GitHub())},
 	}
 }
 

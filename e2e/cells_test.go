@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -11,18 +12,25 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
+	"github.com/latchkey-auth/latchkey/e2e/matrix"
 	"github.com/latchkey-auth/latchkey/e2e/servers/embedded"
 )
 
-// peer is an authorization server of the matrix.
+// peer is an authorization server of the matrix. What is to be known of it, and of its cells, is in cells.yaml.
 type peer struct {
 	name  string
 	start func(ctx context.Context, t *testing.T, resource string) harness.Server
-	// stepUp tells whether a registered client may ask for a scope that the resource did not announce when it registered.
-	stepUp bool
 	// binary is the program of the resource server in front of it; nil is the latchkey command line.
 	binary func() string
+	// stepUp is the scope that no client asks for before it calls the tool step_up; empty is stepUpScope. The server knows
+	// it, and gives it to clients that ask for it.
+	stepUp string
 }
+
+// stepUpScope is what the tool step_up needs where a server can be given any scope.
+const stepUpScope = "notes:write"
+
+func (p peer) scope() string { return cmp.Or(p.stepUp, stepUpScope) }
 
 // peers and clients span the matrix.
 func peers() []peer {
@@ -32,12 +40,9 @@ func peers() []peer {
 // directPeers register clients themselves.
 func directPeers() []peer {
 	return []peer{
-		{name: "betterauth", start: startBetterAuth, stepUp: true},
-		// Clients register with the scopes that they are about to ask for, and Keycloak holds them to that: invalid_scope.
+		{name: "betterauth", start: startBetterAuth},
 		{name: "keycloak", start: startRealm},
-		// As Keycloak.
 		{name: "oidc-provider", start: startOIDCProvider, binary: func() string { return suite.custom }},
-		// It forgets its clients and keys when the process is restarted to raise what it asks for.
 		{name: "embedded", start: startEmbedded},
 	}
 }
@@ -53,34 +58,6 @@ var clients = []struct {
 	{"inspector", node22Script("inspector")},
 	{"go-sdk", func(*testing.T) []string { return []string{suite.goClient} }},
 	{"fastmcp", fastMCP},
-}
-
-// refreshToken says how a client comes to a refresh token.
-type refreshToken string
-
-const (
-	// byItself: the client asks for what it takes, or the server gives one to everybody.
-	byItself refreshToken = ""
-	// withHelp: the application has to add something to the authorization request.
-	withHelp refreshToken = "with the application's help"
-	// never: nothing that an application could do with this SDK helps.
-	never refreshToken = "never"
-)
-
-// refreshTokens are the cells where it is not byItself. Better Auth and oidc-provider want offline_access, which a resource
-// does not announce (RS-10). The first generation of the TypeScript SDK asks, and registers, for what is announced and no
-// more; oidc-provider holds clients to the scopes that they registered with. The Go SDK asks for it without prompt=consent,
-// on which oidc-provider insists (OpenID Connect Core section 11).
-var refreshTokens = map[string]refreshToken{
-	"betterauth/ts-v1":     withHelp,
-	"oidc-provider/ts-v1":  never,
-	"oidc-provider/go-sdk": withHelp,
-}
-
-// stepsUp tells whether a client gets further scopes. The first generation of the TypeScript SDK renews its token where it
-// has a refresh token, which gets it no more scopes than before, and then gives up: modelcontextprotocol/typescript-sdk#2255.
-func stepsUp(client, cell string) bool {
-	return client != "ts-v1" || refreshTokens[cell] != byItself
 }
 
 func nodeScript(name string) func(*testing.T) []string {
@@ -107,48 +84,84 @@ func startEmbedded(ctx context.Context, t *testing.T, _ string) harness.Server {
 	return embedded.New(port(ctx, t))
 }
 
-// TestCells makes every client log in at every server, call a tool, renew its token, and be refused.
+// TestCells makes every client log in at every server and go through the journey of clients/README.md, as cells.yaml says
+// of the pair. CELL selects pairs by globs: keycloak/*, for example.
 func TestCells(t *testing.T) {
-	selected := os.Getenv("CELL")
-	ran := 0
+	cells, err := matrix.Read("cells.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := matrix.NewResults(os.Getenv("CELL"))
+	t.Cleanup(func() { conclude(t, cells, results) })
+	selected := 0
 	for _, server := range peers() {
 		for _, client := range clients {
-			cell := server.name + "/" + client.name
-			if selected != "" && selected != cell {
-				continue
+			name := server.name + "/" + client.name
+			chosen, err := matrix.Selects(results.Selected, name)
+			if err != nil {
+				t.Fatalf("CELL: %v", err)
 			}
-			ran++
-			t.Run(cell, func(t *testing.T) {
-				started := time.Now()
-				t.Cleanup(func() { printCell(t, cell, started) })
-				ctx, dir := testContext(t), logDir(t)
-				resource := &harness.ResourceServer{Binary: suite.binary, LogDir: dir, Port: port(ctx, t)}
-				if server.binary != nil {
-					resource.Binary = server.binary()
-				}
-				resource.Server = server.start(ctx, t, resource.MCPURL())
-				if err := resource.Start(ctx); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(resource.Stop)
-				j := &journey{resource: resource, dir: dir, stepUp: server.stepUp && stepsUp(client.name, cell), refresh: refreshTokens[cell]}
-				j.travel(ctx, t, client.command(t))
-				j.check(ctx, t)
+			listed, _ := cells.Server(server.name)
+			cell, found := listed.Cells[client.name]
+			if !chosen || !found || !cell.Runs() {
+				continue // TestCellsAreListed tells what is not found
+			}
+			selected++
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				runCell(t, cells, results, server, client.name, client.command(t))
 			})
 		}
 	}
-	if ran == 0 && selected != "" {
-		t.Fatalf("CELL=%s selects no cell", selected)
+	if selected == 0 {
+		t.Fatalf("CELL=%s selects no cell that runs", results.Selected)
 	}
 }
 
-// printCell prints the line that a person reads.
-func printCell(t *testing.T, cell string, started time.Time) {
+func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server peer, client string, command []string) {
 	t.Helper()
-	outcome := "ok"
-	if t.Failed() {
-		outcome = "FAILED"
+	ctx, dir, started := testContext(t), logDir(t), time.Now()
+	listed, _ := cells.Server(server.name)
+	wanted, _ := cells.Client(client)
+	j := &journey{dir: dir, cell: listed.Cells[client], steps: cells.Steps, client: wanted, scope: server.scope()}
+	t.Cleanup(func() {
+		result := j.result()
+		result.Server, result.Client, result.Seconds = server.name, client, time.Since(started).Seconds()
+		if t.Failed() {
+			result.Outcome = matrix.Failed
+		}
+		results.Add(result)
+		printCell(t, result)
+	})
+	resource := &harness.ResourceServer{Binary: suite.binary, LogDir: dir, Port: port(ctx, t)}
+	if server.binary != nil {
+		resource.Binary = server.binary()
 	}
+	resource.Server = server.start(ctx, t, resource.MCPURL())
+	if err := resource.Start(ctx, "--tool-scope", j.scope); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(resource.Stop)
+	j.resource = resource
+	j.travel(ctx, t, command)
+	j.check(ctx, t)
+}
+
+// printCell prints the line that a person reads.
+func printCell(t *testing.T, result matrix.Result) {
+	t.Helper()
 	logs := strings.TrimPrefix(filepath.Join(suite.run, t.Name()), filepath.Dir(suite.root)+string(filepath.Separator))
-	fmt.Printf("cell %-28s %-6s %5.1fs  logs: %s\n", cell, outcome, time.Since(started).Seconds(), logs)
+	fmt.Printf("cell %-28s %-6s %5.1fs  logs: %s\n", result.Server+"/"+result.Client, result.Outcome, result.Seconds, logs)
+}
+
+// conclude prints the table, keeps the results for the page, and fails for cells that should have run.
+func conclude(t *testing.T, cells *matrix.Matrix, results *matrix.Results) {
+	t.Helper()
+	cells.Table(os.Stdout, results)
+	if err := results.Write(filepath.Join(suite.run, "results.json")); err != nil {
+		t.Error(err)
+	}
+	if err := cells.Unmet(results); err != nil {
+		t.Errorf("cells that cells.yaml says run:\n%v", err)
+	}
 }

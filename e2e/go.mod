@@ -29,4 +29,7 @@ require (
 	golang.org/x/time v0.16.0 // indirect
 )
 
-require github.com/latchkey-auth/latchkey v0.0.0-00010101000000-000000000000
+require (
+	github.com/latchkey-auth/latchkey v0.0.0-00010101000000-000000000000
+	gopkg.in/yaml.v3 v3.0.1
+)

@@ -13,22 +13,35 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
+	"github.com/latchkey-auth/latchkey/e2e/matrix"
 )
 
 // journey is one client's way through the steps of clients/README.md.
 type journey struct {
 	resource *harness.ResourceServer
 	dir      string
-	stepUp   bool
-	refresh  refreshToken
+	cell     matrix.Cell
+	steps    []matrix.Step
+	client   matrix.Client
+	// scope is what the tool step_up needs.
+	scope string
 
-	steps events
-	asked []harness.AuthorizeRequest
+	events events
+	asked  []harness.AuthorizeRequest
 }
 
-// stepUpScope is what the resource server asks for after it was raised. The authorization servers know it, and no client
-// asks for it before.
-const stepUpScope = "notes:write"
+// taken are the names of the steps that the client is to take.
+func (j *journey) taken() []string {
+	var names []string
+	for _, step := range j.steps {
+		manner := j.cell.Manner(step.Name)
+		// refresh is for clients that need their application's help; renew shows what the others do.
+		if manner != matrix.LeftOut && (step.Name != "refresh" || manner == matrix.Helped) {
+			names = append(names, step.Name)
+		}
+	}
+	return names
+}
 
 // travel runs the client to its end.
 func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
@@ -38,86 +51,111 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // it holds tokens
-	var raise func(context.Context) error
-	if j.stepUp {
-		raise = func(context.Context) error {
-			return j.resource.Restart(ctx, "--scope", stepUpScope) // the process must outlive the request
-		}
-	}
-	signIn := harness.NewSignIn(j.resource.Server, raise)
+	signIn := harness.NewSignIn(j.resource.Server, func(context.Context) error {
+		return j.resource.Restart(ctx) // the process must outlive the request
+	})
 	defer signIn.Stop()
 	err := harness.Run(ctx, harness.Command{
 		Name: "client", LogDir: j.dir, Path: command[0], Args: command[1:],
 		Env: append(harness.Trusting(j.resource.Server),
 			"E2E_MCP_URL="+j.resource.MCPURL(),
 			"E2E_LOGIN_URL="+signIn.URL(),
-			"E2E_STEP_UP="+yesOrNo(j.stepUp),
-			"E2E_REFRESH="+yesOrNo(j.refresh == withHelp),
+			"E2E_STEPS="+strings.Join(j.taken(), ","),
 			"E2E_WORK="+work,
 		),
-		Output: j.steps.add,
+		Output: j.events.add,
 	})
 	if err != nil {
 		t.Error(err)
 	}
-	for _, line := range j.steps.bad {
+	for _, line := range j.events.bad {
 		t.Errorf("the client prints a line that is no step: %q", line)
 	}
 	j.asked = signIn.Requests()
 }
 
-func yesOrNo(yes bool) string {
-	if yes {
-		return "yes"
-	}
-	return "no"
-}
-
 // check compares what the client said, and what it asked the authorization server for, with what must happen.
 func (j *journey) check(ctx context.Context, t *testing.T) {
 	t.Helper()
-	login := j.steps.step(t, "login")
+	refreshes := j.cell.Manner("refresh") == ""
+	login := j.events.step(t, "login")
 	if login.Logins != 1 {
 		t.Errorf("login: %d logins, want 1", login.Logins)
 	}
-	if want := j.refresh == byItself; login.RefreshToken != want {
-		t.Errorf("login: refresh token %t, want %t", login.RefreshToken, want)
+	if login.RefreshToken != refreshes {
+		t.Errorf("login: refresh token %t, want %t", login.RefreshToken, refreshes)
+	}
+	if login.Client.Version != j.client.Version {
+		t.Errorf("the client says that it is version %q, cells.yaml says %q", login.Client.Version, j.client.Version)
 	}
 	for _, request := range j.asked {
 		if request.Resource != j.resource.MCPURL() || request.ChallengeMethod != "S256" {
 			t.Errorf("the client asks for resource %q with PKCE %q", request.Resource, request.ChallengeMethod)
 		}
 	}
-	if tools := j.steps.step(t, "list").Tools; !slices.Contains(tools, "whoami") {
+	if tools := j.events.step(t, "list").Tools; !slices.Contains(tools, "whoami") {
 		t.Errorf("list: tools %q lack whoami", tools)
 	}
-	checkCaller(t, "whoami", j.resource.Server, j.steps.step(t, "whoami").Caller)
+	checkCaller(t, "whoami", j.resource.Server, j.events.step(t, "whoami").Caller)
 
 	// A stale access token is renewed without anybody noticing where there is a refresh token.
-	j.checkStep(t, "renew", map[bool]int{true: 0, false: 1}[j.refresh == byItself])
-	if j.refresh == withHelp {
+	j.checkStep(t, "renew", map[bool]int{true: 0, false: 1}[refreshes])
+	if j.cell.Manner("refresh") == matrix.Helped {
 		j.checkStep(t, "refresh", 1) // the login that got the refresh token
 	}
-	if !j.steps.step(t, "bad token").LoginRequired {
+	if !j.events.step(t, "bad token").LoginRequired {
 		t.Error("bad token: the client did not ask for a login")
 	}
-	if j.stepUp {
-		// One login is enough, and loses nothing of what the client had (RS-8).
-		needed := append(j.steps.step(t, "whoami").Caller.Scopes, stepUpScope)
-		scopes := j.checkStep(t, "step-up", 1).Caller.Scopes
-		for _, scope := range needed {
-			if !slices.Contains(scopes, scope) {
-				t.Errorf("step-up: the caller's scopes %q lack %s", scopes, scope)
+	j.checkStepUp(t)
+	if j.cell.Manner("restart") != matrix.LeftOut {
+		j.checkStep(t, "restart", map[bool]int{true: 1, false: 0}[j.cell.Manner("restart") == matrix.Login])
+	}
+	checkRefusals(ctx, t, j.resource)
+}
+
+// checkStepUp says that one login was enough, and lost nothing of what the client had (RS-8).
+func (j *journey) checkStepUp(t *testing.T) {
+	t.Helper()
+	if j.cell.Manner("step-up") == matrix.LeftOut {
+		return
+	}
+	before := j.events.step(t, "whoami").Caller.Scopes
+	if slices.Contains(before, j.scope) {
+		t.Errorf("whoami: the caller has %s before anything asked for it", j.scope)
+	}
+	after := j.checkStep(t, "step-up", 1).Caller.Scopes
+	for _, scope := range append(slices.Clone(before), j.scope) {
+		if !slices.Contains(after, scope) {
+			t.Errorf("step-up: the caller's scopes %q lack %s", after, scope)
+		}
+	}
+}
+
+// result is what goes into the run's results.
+func (j *journey) result() matrix.Result {
+	result := matrix.Result{Outcome: matrix.OK}
+	for _, event := range j.events.all() {
+		step := matrix.StepResult{Step: event.Step, Outcome: matrix.OK, Logins: event.Logins}
+		if !event.OK {
+			step.Outcome = matrix.Failed
+		}
+		result.Steps = append(result.Steps, step)
+		switch event.Step {
+		case "login":
+			result.ClientSays, result.ServerSays, result.Protocol = event.Client.String(), event.Server.String(), event.Protocol
+		case "whoami":
+			if event.Caller != nil {
+				result.Caller = &matrix.Caller{Issuer: event.Caller.Issuer, Subject: event.Caller.User.UserID}
 			}
 		}
 	}
-	checkRefusals(ctx, t, j.resource)
+	return result
 }
 
 // checkStep says whether a step called the tool as the server's user, after that many logins.
 func (j *journey) checkStep(t *testing.T, name string, logins int) event {
 	t.Helper()
-	step := j.steps.step(t, name)
+	step := j.events.step(t, name)
 	checkCaller(t, name, j.resource.Server, step.Caller)
 	if step.Logins != logins {
 		t.Errorf("%s: %d logins, want %d", name, step.Logins, logins)
@@ -145,15 +183,23 @@ type event struct {
 	Error         string          `json:"error"`
 	Logins        int             `json:"logins"`
 	RefreshToken  bool            `json:"refresh_token"`
+	Protocol      string          `json:"protocol"`
+	Client        software        `json:"client"`
+	Server        software        `json:"server"`
 	Tools         []string        `json:"tools"`
 	Caller        *harness.Caller `json:"caller"`
 	LoginRequired bool            `json:"login_required"`
 }
 
+// software is a program's name and version.
+type software struct{ Name, Version string }
+
+func (s software) String() string { return strings.TrimSpace(s.Name + " " + s.Version) }
+
 // events collects a client's lines.
 type events struct {
 	mu    sync.Mutex
-	steps map[string]event
+	lines []event
 	bad   []string
 }
 
@@ -165,25 +211,27 @@ func (e *events) add(line string) {
 		e.bad = append(e.bad, line)
 		return
 	}
-	if e.steps == nil {
-		e.steps = make(map[string]event)
-	}
-	e.steps[next.Step] = next
+	e.lines = append(e.lines, next)
+}
+
+func (e *events) all() []event {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.lines)
 }
 
 // step returns a step that went well.
 func (e *events) step(t *testing.T, name string) event {
 	t.Helper()
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	step, found := e.steps[name]
-	if !found {
-		t.Fatalf("the client did not get to %q", name)
+	for _, step := range e.all() {
+		if step.Step == name && !step.OK {
+			t.Fatalf("%s: %s", name, step.Error)
+		} else if step.Step == name {
+			return step
+		}
 	}
-	if !step.OK {
-		t.Fatalf("%s: %s", name, step.Error)
-	}
-	return step
+	t.Fatalf("the client did not get to %q", name)
+	return event{}
 }
 
 // checkCaller says whether a tool's answer is about the server's user, from the server's token.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,7 @@ type ResourceServer struct {
 	Server         Server
 
 	process *Process
+	args    []string
 }
 
 // Origin is its public URL.
@@ -30,6 +32,7 @@ func (r *ResourceServer) MCPURL() string { return r.Origin() + "/mcp" }
 
 // Start starts it, with further arguments, and returns when it answers.
 func (r *ResourceServer) Start(ctx context.Context, args ...string) error {
+	r.args = args
 	var err error
 	r.process, err = Start(ctx, Command{
 		Name: "serve", LogDir: r.LogDir, Path: r.Binary,
@@ -48,10 +51,10 @@ func (r *ResourceServer) Start(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// Restart replaces the process by one with further arguments, at the same address.
-func (r *ResourceServer) Restart(ctx context.Context, args ...string) error {
+// Restart replaces the process by one with the same arguments, and further ones, at the same address.
+func (r *ResourceServer) Restart(ctx context.Context, further ...string) error {
 	r.process.Stop()
-	return r.Start(ctx, args...)
+	return r.Start(ctx, slices.Concat(r.args, further)...)
 }
 
 // Stop ends it.

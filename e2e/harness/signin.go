@@ -24,7 +24,7 @@ type AuthorizeRequest struct {
 //	POST /        {"url": authorization request}  →  {"redirect": where the client gets its code}
 //	GET  /open    ?url=authorization request: the same, and the redirect is followed, as a real browser would
 //	GET  /count   {"logins": how often somebody logged in so far}
-//	POST /raise   raises what the resource server asks for, for a step-up
+//	POST /restart restarts the resource server
 //
 // Errors are {"error": …} with status 502.
 type SignIn struct {
@@ -35,8 +35,8 @@ type SignIn struct {
 	requests []AuthorizeRequest
 }
 
-// NewSignIn starts the service. raise is what /raise does; nil answers 404.
-func NewSignIn(server Server, raise func(context.Context) error) *SignIn {
+// NewSignIn starts the service. restart is what /restart does.
+func NewSignIn(server Server, restart func(context.Context) error) *SignIn {
 	s := &SignIn{server: server}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -64,11 +64,9 @@ func NewSignIn(server Server, raise func(context.Context) error) *SignIn {
 	mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, reply{Logins: len(s.Requests())}, nil)
 	})
-	if raise != nil {
-		mux.HandleFunc("POST /raise", func(w http.ResponseWriter, r *http.Request) {
-			answer(w, reply{}, raise(r.Context()))
-		})
-	}
+	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, reply{}, restart(r.Context()))
+	})
 	s.http = httptest.NewServer(mux)
 	return s
 }

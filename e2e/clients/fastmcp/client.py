@@ -1,6 +1,7 @@
 """FastMCP's client, on the official Python SDK, on its journey (../README.md)."""
 
 import asyncio
+import importlib.metadata
 import json
 import os
 import sys
@@ -25,6 +26,11 @@ def ask(method, path):
         return json.load(answer)
 
 
+async def caller(client, tool="whoami"):
+    result = await client.call_tool(tool)
+    return {"caller": json.loads(result.content[0].text)}
+
+
 class Traveller:
     """A client with one user."""
 
@@ -34,15 +40,22 @@ class Traveller:
     def client(self):
         return Client(MCP_URL, auth=self.auth)
 
-    async def call(self):
+    async def call(self, tool="whoami"):
         async with self.client() as client:
-            result = await client.call_tool("whoami")
-        return {"caller": json.loads(result.content[0].text)}
+            return await caller(client, tool)
 
     async def login(self):
-        async with self.client():
+        async with self.client() as client:
             tokens = self.auth.context.current_tokens
-        return {"refresh_token": bool(tokens.refresh_token), "granted": tokens.scope}
+            server = {"name": client.server_info.name, "version": client.server_info.version}
+            protocol = client.protocol_version
+        return {
+            "client": {"name": "fastmcp-slim", "version": importlib.metadata.version("fastmcp-slim")},
+            "server": server,
+            "protocol": protocol,
+            "refresh_token": bool(tokens.refresh_token),
+            "granted": tokens.scope,
+        }
 
     async def list(self):
         async with self.client() as client:
@@ -61,10 +74,13 @@ class Traveller:
         return {"login_required": True}
 
     async def step_up(self):
-        if os.environ["E2E_STEP_UP"] == "no":
-            return None
-        ask("POST", "raise")
-        return await self.call()
+        return await self.call("step_up")
+
+    async def restart(self):
+        async with self.client() as client:
+            await caller(client)
+            ask("POST", "restart")
+            return await caller(client)
 
 
 async def main():
@@ -76,18 +92,18 @@ async def main():
         "renew": traveller.renew,
         "bad token": traveller.bad_token,
         "step-up": traveller.step_up,
+        "restart": traveller.restart,
     }
-    for step, run in steps.items():
+    for step in os.environ["E2E_STEPS"].split(","):
         before = ask("GET", "count")["logins"]
         try:
-            facts = await run()
+            facts = await steps[step]()
         except Exception as error:  # whatever it is, the driver wants to know
             traceback.print_exc()
             print(json.dumps({"step": step, "ok": False, "error": str(error)}), flush=True)
             return 1
-        if facts is not None:
-            logins = ask("GET", "count")["logins"] - before
-            print(json.dumps({"step": step, "ok": True, "logins": logins, **facts}), flush=True)
+        logins = ask("GET", "count")["logins"] - before
+        print(json.dumps({"step": step, "ok": True, "logins": logins, **facts}), flush=True)
     return 0
 
 

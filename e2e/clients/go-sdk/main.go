@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -27,24 +28,13 @@ type facts map[string]any
 
 func main() {
 	t := &traveller{mcpURL: os.Getenv("E2E_MCP_URL"), driver: os.Getenv("E2E_LOGIN_URL")}
-	steps := []struct {
-		name string
-		run  func(context.Context) (facts, error)
-	}{
-		{"login", t.login},
-		{"list", t.list},
-		{"whoami", t.whoami},
-		{"renew", t.renew},
-		{"refresh", t.refresh},
-		{"bad token", t.badToken},
-		{"step-up", t.stepUp},
+	steps := map[string]func(context.Context) (facts, error){
+		"login": t.login, "list": t.list, "whoami": t.whoami, "renew": t.renew, "refresh": t.refresh, "bad token": t.badToken,
+		"step-up": t.stepUp, "restart": t.restart,
 	}
-	for _, step := range steps {
-		if step.name == "step-up" && os.Getenv("E2E_STEP_UP") == "no" || step.name == "refresh" && os.Getenv("E2E_REFRESH") == "no" {
-			continue
-		}
-		if err := t.step(step.name, step.run); err != nil {
-			fmt.Fprintln(os.Stderr, step.name+":", err)
+	for _, step := range strings.Split(os.Getenv("E2E_STEPS"), ",") {
+		if err := t.step(step, steps[step]); err != nil {
+			fmt.Fprintln(os.Stderr, step+":", err)
 			os.Exit(1)
 		}
 	}
@@ -149,9 +139,22 @@ func (t *traveller) login(ctx context.Context) (facts, error) {
 	}
 	t.refreshable = t.tokens.RefreshToken != ""
 	return facts{
-		"refresh_token": t.refreshable, "granted": t.tokens.Extra("scope"),
+		"client": facts{"name": sdk, "version": version()}, "refresh_token": t.refreshable, "granted": t.tokens.Extra("scope"),
 		"protocol": t.session.InitializeResult().ProtocolVersion, "server": t.session.InitializeResult().ServerInfo,
 	}, nil
+}
+
+const sdk = "github.com/modelcontextprotocol/go-sdk"
+
+// version is that of the SDK in this program.
+func version() string {
+	info, _ := debug.ReadBuildInfo()
+	for _, module := range info.Deps {
+		if module.Path == sdk {
+			return module.Version
+		}
+	}
+	return ""
 }
 
 func (t *traveller) list(ctx context.Context) (facts, error) {
@@ -166,8 +169,10 @@ func (t *traveller) list(ctx context.Context) (facts, error) {
 	return facts{"tools": names}, nil
 }
 
-func (t *traveller) whoami(ctx context.Context) (facts, error) {
-	result, err := t.session.CallTool(ctx, &mcp.CallToolParams{Name: "whoami"})
+func (t *traveller) whoami(ctx context.Context) (facts, error) { return t.call(ctx, "whoami") }
+
+func (t *traveller) call(ctx context.Context, tool string) (facts, error) {
+	result, err := t.session.CallTool(ctx, &mcp.CallToolParams{Name: tool})
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +181,7 @@ func (t *traveller) whoami(ctx context.Context) (facts, error) {
 			return facts{"caller": json.RawMessage(text.Text)}, nil
 		}
 	}
-	return nil, fmt.Errorf("whoami failed: %+v", result.Content)
+	return nil, fmt.Errorf("the tool failed: %+v", result.Content)
 }
 
 // renew outlives the access token: by the refresh token, or by a login after the server refused it. (Told that a token
@@ -224,10 +229,17 @@ func (t *traveller) badToken(ctx context.Context) (facts, error) {
 }
 
 func (t *traveller) stepUp(ctx context.Context) (facts, error) {
-	if err := t.ask(ctx, http.MethodPost, "raise", nil, nil); err != nil {
+	if err := t.reconnect(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.reconnect(ctx); err != nil {
+	return t.call(ctx, "step_up")
+}
+
+func (t *traveller) restart(ctx context.Context) (facts, error) {
+	if _, err := t.whoami(ctx); err != nil {
+		return nil, err
+	}
+	if err := t.ask(ctx, http.MethodPost, "restart", nil, nil); err != nil {
 		return nil, err
 	}
 	return t.whoami(ctx)

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { browser, callerOf, installed, mcpURL, raise, required, walk } from '../lib/driver.mjs';
+import { browser, callerOf, installed, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
 
 const program = installed('@modelcontextprotocol/inspector/clients/launcher/build/index.js');
 const storage = join(required('E2E_WORK'), 'inspector');
@@ -33,8 +33,8 @@ async function inspect(...args) {
 }
 
 const list = async () => (await inspect('--method', 'tools/list')).tools.map((tool) => tool.name);
-const whoami = async (...args) =>
-  callerOf(await inspect('--method', 'tools/call', '--tool-name', 'whoami', ...args));
+const call = async (tool, ...args) => callerOf(await inspect('--method', 'tools/call', '--tool-name', tool, ...args));
+const whoami = () => call('whoami');
 
 /** Reads, or changes, the tokens in the Inspector's store. */
 async function tokens(change) {
@@ -53,7 +53,7 @@ await walk({
   'login': async () => {
     await list();
     const held = await tokens();
-    return { granted: held.scope?.split(' ').sort(), refresh_token: Boolean(held.refresh_token) };
+    return { client: software('@modelcontextprotocol/inspector'), granted: held.scope?.split(' ').sort(), refresh_token: Boolean(held.refresh_token) };
   },
   'list': async () => ({ tools: await list() }),
   'whoami': async () => ({ caller: await whoami() }),
@@ -66,11 +66,11 @@ await walk({
     await whoami();
     return { login_required: true };
   },
-  'step-up': async () => {
-    if (required('E2E_STEP_UP') === 'no') return;
-    await raise();
-    // Refused at connect, this version refreshes its token and gives up ("auth() returned AUTHORIZED without
-    // authorization code"): its user logs in anew, which asks for what the server announces now.
-    return { caller: await whoami('--relogin') };
+  'step-up': async () => ({ caller: await call('step_up') }),
+  // Each call is a process of its own, so there is no session to outlive the restart: the tokens do.
+  'restart': async () => {
+    await whoami();
+    await restart();
+    return { caller: await whoami() };
   },
 });

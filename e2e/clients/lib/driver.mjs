@@ -1,4 +1,5 @@
 // What every client tells the test driver, and asks it. The contract is in clients/README.md.
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 export const mcpURL = new URL(required('E2E_MCP_URL'));
@@ -24,16 +25,21 @@ async function ask(path, method) {
   return body;
 }
 
-/** Makes the resource server ask for more scopes than before. */
-export const raise = () => ask('raise', 'POST');
+/** Restarts the MCP server. */
+export const restart = () => ask('restart', 'POST');
 
-/** Runs steps in order and prints a line for each, until one fails. A step's function returns the facts to print. */
+/** An npm package and its version, as it is installed. */
+export const software = (name) => {
+  const { version } = JSON.parse(readFileSync(installed(`${name}/package.json`), 'utf8'));
+  return { name, version };
+};
+
+/** Runs the steps of E2E_STEPS and prints a line for each, until one fails. A step's function returns the facts to print. */
 export async function walk(steps) {
-  for (const [step, run] of Object.entries(steps)) {
+  for (const step of required('E2E_STEPS').split(',')) {
     try {
       const before = (await ask('count', 'GET')).logins;
-      const facts = await run();
-      if (facts === undefined) continue;
+      const facts = await steps[step]();
       const logins = (await ask('count', 'GET')).logins - before;
       console.log(JSON.stringify({ step, ok: true, logins, ...facts }));
     } catch (error) {
@@ -47,8 +53,8 @@ export async function walk(steps) {
   process.exit();
 }
 
-/** The answer of the tool whoami. */
+/** The answer of the tools whoami and step_up. */
 export function callerOf(result) {
-  if (result.isError) throw new Error(`whoami failed: ${JSON.stringify(result.content)}`);
+  if (result.isError) throw new Error(`the tool failed: ${JSON.stringify(result.content)}`);
   return JSON.parse(result.content.find((part) => part.type === 'text').text);
 }

@@ -3,7 +3,8 @@
 //   finish(transport, callback)  → hands the parameters of the OAuth callback over
 //   loginRequired(error)         → is this the error that asks for a login?
 //   registration                 → what the application must add to its client metadata
-import { callerOf, loginURL, mcpURL, raise, required, walk } from './driver.mjs';
+//   software                     → the SDK's name and version
+import { callerOf, loginURL, mcpURL, restart, walk } from './driver.mjs';
 import { MemoryProvider } from './provider.mjs';
 
 const scopesOf = (provider) => provider.saved?.scope?.split(' ').sort();
@@ -28,9 +29,27 @@ export async function journey(adapter) {
     return second.client;
   }
 
+  const call = async (connection, name) => callerOf(await connection.callTool({ name, arguments: {} }));
+
   async function whoami(as) {
     const connection = await connect(as);
-    const caller = callerOf(await connection.callTool({ name: 'whoami', arguments: {} }));
+    const caller = await call(connection, 'whoami');
+    await connection.close();
+    return caller;
+  }
+
+  /** Calls the tool that needs another scope, in a session that began without it, logging in where the server asks for it. */
+  async function stepUp(as) {
+    const { client: connection, transport } = adapter.open(mcpURL, as);
+    await connection.connect(transport);
+    let caller;
+    try {
+      caller = await call(connection, 'step_up');
+    } catch (error) {
+      if (!adapter.loginRequired(error)) throw error;
+      await adapter.finish(transport, as.callback);
+      caller = await call(connection, 'step_up');
+    }
     await connection.close();
     return caller;
   }
@@ -46,6 +65,7 @@ export async function journey(adapter) {
     'login': async () => {
       client = await connect(provider);
       return {
+        client: adapter.software,
         granted: scopesOf(provider),
         refresh_token: Boolean(provider.saved.refresh_token),
         protocol: client.getNegotiatedProtocolVersion?.(),
@@ -54,14 +74,13 @@ export async function journey(adapter) {
     },
     'list': async () => ({ tools: (await client.listTools()).tools.map((tool) => tool.name) }),
     'whoami': async () => {
-      const caller = callerOf(await client.callTool({ name: 'whoami', arguments: {} }));
+      const caller = await call(client, 'whoami');
       await client.close();
       return { caller };
     },
     'renew': () => renew(provider),
     // An SDK that asks for no refresh token uses one where its application asked.
     'refresh': async () => {
-      if (required('E2E_REFRESH') === 'no') return;
       const offline = new MemoryProvider(loginURL, { ...adapter.registration, offlineAccess: true });
       await (await connect(offline)).close();
       const loggedIn = await renew(offline);
@@ -74,10 +93,16 @@ export async function journey(adapter) {
       return { login_required: await attempt.client.connect(attempt.transport).then(() => false, adapter.loginRequired) };
     },
     'step-up': async () => {
-      if (required('E2E_STEP_UP') === 'no') return;
       const held = scopesOf(provider);
-      await raise();
-      return { caller: await whoami(provider), held, granted: scopesOf(provider) };
+      return { caller: await stepUp(provider), held, granted: scopesOf(provider) };
+    },
+    'restart': async () => {
+      const connection = await connect(provider);
+      await call(connection, 'whoami');
+      await restart();
+      const caller = await call(connection, 'whoami');
+      await connection.close();
+      return { caller };
     },
   });
 }

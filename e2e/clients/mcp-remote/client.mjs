@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { browser, callerOf, installed, mcpURL, raise, required, walk } from '../lib/driver.mjs';
+import { browser, callerOf, installed, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
 
 const program = installed('mcp-remote/dist/proxy.js');
 const config = join(required('E2E_WORK'), 'mcp-remote');
@@ -24,7 +24,8 @@ async function host(use, folder = config) {
   }
 }
 
-const whoami = async (client) => callerOf(await client.callTool({ name: 'whoami', arguments: {} }));
+const call = async (client, name) => callerOf(await client.callTool({ name, arguments: {} }));
+const whoami = (client) => call(client, 'whoami');
 
 /** Finds the file in which mcp-remote keeps tokens. */
 async function tokenFile(folder) {
@@ -41,6 +42,7 @@ await walk({
   'login': () => host(async (client) => {
     const tokens = JSON.parse(await readFile(await tokenFile(config), 'utf8'));
     return {
+      client: software('mcp-remote'),
       granted: tokens.scope?.split(' ').sort(),
       refresh_token: Boolean(tokens.refresh_token),
       server: client.getServerVersion(),
@@ -59,9 +61,10 @@ await walk({
       return { login_required: true };
     });
   },
-  'step-up': async () => {
-    if (required('E2E_STEP_UP') === 'no') return;
-    await raise();
-    return host(async (client) => ({ caller: await whoami(client) }));
-  },
+  'step-up': () => host(async (client) => ({ caller: await call(client, 'step_up') })),
+  'restart': () => host(async (client) => {
+    await whoami(client);
+    await restart();
+    return { caller: await whoami(client) };
+  }),
 });

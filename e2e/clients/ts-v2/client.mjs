@@ -1,5 +1,6 @@
 // The official TypeScript client, second generation.
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
+import { software } from '../lib/driver.mjs';
 import { journey } from '../lib/journey.mjs';
 
 await journey({
@@ -9,5 +10,6 @@ await journey({
     transport: new StreamableHTTPClientTransport(url, { authProvider }),
   }),
   finish: (transport, callback) => transport.finishAuth(callback),
+  software: software('@modelcontextprotocol/client'),
   loginRequired: (error) => error instanceof UnauthorizedError,
 });
