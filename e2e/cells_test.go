@@ -127,8 +127,11 @@ func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server
 	t.Cleanup(func() {
 		result := j.result()
 		result.Server, result.Client, result.Seconds = server.name, client, time.Since(started).Seconds()
-		if t.Failed() {
+		switch {
+		case t.Failed():
 			result.Outcome = matrix.Failed
+		case t.Skipped():
+			result.Outcome = matrix.NotRun
 		}
 		results.Add(result)
 		printCell(t, result)
