@@ -3,6 +3,7 @@ package broker
 import (
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 )
@@ -45,8 +46,8 @@ func (b *Broker) sealForm(req request, browser identifier) string {
 	return b.boxes.form.Seal(w.b, b.now().Add(formLifetime))
 }
 
-// openForm returns the request of a consent page that was shown in this browser.
-func (b *Broker) openForm(sealed string, browser identifier) (request, *oauth.Error) {
+// openForm returns the request of a consent page that was shown in the browser with one of the identifiers.
+func (b *Broker) openForm(sealed string, browser []identifier) (request, *oauth.Error) {
 	var req request
 	payload, _, err := b.boxes.form.Open(sealed, b.now())
 	if err != nil {
@@ -62,7 +63,7 @@ func (b *Broker) openForm(sealed string, browser identifier) (request, *oauth.Er
 		return req, caused(oauth.CodeInvalidRequest, reasonForm, "This page is too old. Go back to the application and start again", err)
 	}
 	req.native = isNative(u)
-	if owner != digest("browser", browser.String()) {
+	if !slices.ContainsFunc(browser, func(id identifier) bool { return owner == digest("browser", id.String()) }) {
 		return req, foreignForm()
 	}
 	return req, nil
@@ -113,8 +114,8 @@ func (b *Broker) readConsent(r *http.Request) (request, params, *oauth.Error) {
 	if refused != nil {
 		return request{}, p, refused
 	}
-	browser, ok := parseIdentifier(get(r, b.cookies.browser))
-	if !ok {
+	browser := b.browserIdentifiers(r)
+	if len(browser) == 0 {
 		return request{}, p, foreignForm()
 	}
 	req, refused := b.openForm(p.get("form"), browser)

@@ -434,7 +434,7 @@ func TestMountsDoNotMix(t *testing.T) {
 	}
 	user := w.newBrowser()
 	page := user.open(authorizeURL(w.newClient(webRedirect), webRedirect)).Body.String()
-	if _, err := second.openForm(hiddenForm(t, page), identifier{}); err == nil {
+	if _, err := second.openForm(hiddenForm(t, page), nil); err == nil {
 		t.Error("a form of one mount is accepted by another")
 	}
 	if strings.Contains(html.UnescapeString(page), "mcp2") {

@@ -19,7 +19,7 @@ func newCookieJar(mount string, secure bool) cookieJar {
 	if secure {
 		base = "__Host-" + base
 	}
-	return cookieJar{secure: secure, browser: base + "browser", consent: base + "consent", transaction: base + "login-"}
+	return cookieJar{secure: secure, browser: base + "browser-", consent: base + "consent", transaction: base + "login-"}
 }
 
 // set sets a cookie. SameSite=Lax keeps it out of requests that other sites make, except for navigations.
@@ -41,15 +41,39 @@ func get(r *http.Request, name string) string {
 	return cookies[0].Value
 }
 
-// browser returns the random identifier of the user's browser, and gives it one where it has none. It binds consent pages
+// maxBrowserIdentifiers is how many identifiers a browser may have. It has one, unless it opened its first pages at the same
+// time: each of them got its own then, and all of them have to work.
+const maxBrowserIdentifiers = 4
+
+// browser returns a random identifier of the user's browser, and gives it one where it has none. It binds consent pages
 // to the browser that they were made for; it says nothing about who the user is.
 func (b *Broker) browser(w http.ResponseWriter, r *http.Request) identifier {
-	id, ok := parseIdentifier(get(r, b.cookies.browser))
-	if !ok {
-		id = newIdentifier()
+	all := b.browserIdentifiers(r)
+	for _, old := range all[min(len(all), maxBrowserIdentifiers):] {
+		b.cookies.clear(w, b.browserName(old))
 	}
-	b.cookies.set(w, b.cookies.browser, id.String(), 24*time.Hour)
+	id := newIdentifier()
+	if len(all) > 0 {
+		id = all[0]
+	}
+	b.cookies.set(w, b.browserName(id), id.String(), 24*time.Hour)
 	return id
+}
+
+// browserName is the name of the cookie with an identifier, which differs from that of every other.
+func (b *Broker) browserName(id identifier) string {
+	return b.cookies.browser + digest("slot", id.String()).String()[:8]
+}
+
+// browserIdentifiers are those that a request brings.
+func (b *Broker) browserIdentifiers(r *http.Request) []identifier {
+	var all []identifier
+	for _, c := range r.Cookies() {
+		if id, ok := parseIdentifier(c.Value); ok && c.Name == b.browserName(id) {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 // transactionCookies returns the names and values of the transactions that a request brings.

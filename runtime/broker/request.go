@@ -78,6 +78,10 @@ func (b *Broker) readClient(r *http.Request, p params, req *request) *oauth.Erro
 	}
 	c, refused := b.client(r.Context(), id, b.address(r))
 	if refused != nil {
+		if refused.Reason == reasonClientUnknown { // a person reads it: the application does not notice
+			refused.Description = "The application is not known here any more. In its settings, remove this server and add it " +
+				"again, so that it registers anew"
+		}
 		return refused
 	}
 	u, err := parseRedirectURI(redirect, b.config.CustomSchemes)
