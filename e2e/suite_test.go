@@ -133,3 +133,17 @@ func logDir(t *testing.T) string {
 	}
 	return dir
 }
+
+// waitUntil waits for a condition.
+func waitUntil(ctx context.Context, t *testing.T, condition func() bool, otherwise string) {
+	t.Helper()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal(otherwise)
+		}
+	}
+}

@@ -158,6 +158,17 @@ func (p *Process) Stop() {
 	})
 }
 
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Kill ends the process and everything it started at once, as a crash of the machine would.
+func (p *Process) Kill() {
+	p.once.Do(func() {
+		_ = p.signal(syscall.SIGKILL)
+		<-p.done
+	})
+}
+
 // Log returns everything the process has written to its log so far.
 func (p *Process) Log() string {
 	text, err := os.ReadFile(p.log)
