@@ -81,6 +81,15 @@ func (c *OAuthClient) ClientID() string { return c.clientID }
 
 // Login gets tokens by the authorization code grant with PKCE. An empty resource is not sent.
 func (c *OAuthClient) Login(ctx context.Context, scope, resource string) (*Tokens, error) {
+	return c.login(ctx, scope, resource, true)
+}
+
+// LoginWithoutPKCE is Login as no client should do it.
+func (c *OAuthClient) LoginWithoutPKCE(ctx context.Context, scope, resource string) (*Tokens, error) {
+	return c.login(ctx, scope, resource, false)
+}
+
+func (c *OAuthClient) login(ctx context.Context, scope, resource string, pkce bool) (*Tokens, error) {
 	verifier, state := rand.Text()+rand.Text(), rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
 	query := url.Values{
@@ -97,6 +106,11 @@ func (c *OAuthClient) Login(ctx context.Context, scope, resource string) (*Token
 		"client_id":     {c.clientID},
 		"redirect_uri":  {redirectURI},
 		"code_verifier": {verifier},
+	}
+	if !pkce {
+		query.Del("code_challenge")
+		query.Del("code_challenge_method")
+		form.Del("code_verifier")
 	}
 	if resource != "" {
 		query.Set("resource", resource)
