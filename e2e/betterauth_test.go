@@ -21,9 +21,14 @@ func startBetterAuth(ctx context.Context, t *testing.T, resource string) harness
 
 func newBetterAuth(ctx context.Context, t *testing.T, algorithm string, resources ...string) *betterauth.Server {
 	t.Helper()
-	server, err := betterauth.Start(ctx, betterauth.Config{
-		Root: suite.root, Node: suite.node, LogDir: logDir(t), Port: port(ctx, t), Algorithm: algorithm, Resources: resources,
-	})
+	return startBetterAuthWith(ctx, t, betterauth.Config{Algorithm: algorithm, Resources: resources})
+}
+
+// startBetterAuthWith starts a server with what a test says, and this machine's programs and folders.
+func startBetterAuthWith(ctx context.Context, t *testing.T, c betterauth.Config) *betterauth.Server {
+	t.Helper()
+	c.Root, c.Node, c.LogDir, c.Port = suite.root, suite.node, logDir(t), port(ctx, t)
+	server, err := betterauth.Start(ctx, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,14 +178,20 @@ func wantRefused(t *testing.T, resource *harness.ResourceServer, token string, w
 // header decodes a JWT's header without checking anything.
 func header(t *testing.T, token string) map[string]any {
 	t.Helper()
-	first, _, _ := strings.Cut(token, ".")
-	decoded, err := base64.RawURLEncoding.DecodeString(first)
+	h, err := tokenHeader(token)
 	if err != nil {
 		t.Fatal("the access token is not a JWT")
 	}
-	var h map[string]any
-	if err := json.Unmarshal(decoded, &h); err != nil {
-		t.Fatal(err)
-	}
 	return h
+}
+
+func tokenHeader(token string) (map[string]any, error) {
+	first, _, _ := strings.Cut(token, ".")
+	decoded, err := base64.RawURLEncoding.DecodeString(first)
+	if err != nil {
+		return nil, err
+	}
+	var h map[string]any
+	err = json.Unmarshal(decoded, &h)
+	return h, err
 }

@@ -33,7 +33,7 @@ func keycloakInstance(t *testing.T) *keycloak.Instance {
 		ctx := context.Background() // not a test's: the server outlives the first one, and TestMain stops it
 		var port int
 		if port, k.err = suite.ports.Next(ctx); k.err == nil {
-			k.instance, k.err = keycloak.Start(ctx, home, suite.run, port)
+			k.instance, k.err = keycloak.Start(ctx, keycloak.Config{Home: home, LogDir: suite.run, Port: port})
 		}
 	})
 	if k.err != nil {

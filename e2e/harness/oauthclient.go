@@ -134,6 +134,16 @@ func (c *OAuthClient) login(ctx context.Context, scope, resource string, pkce bo
 	return tokens, err
 }
 
+// Refresh gets tokens by a refresh token.
+func (c *OAuthClient) Refresh(ctx context.Context, refreshToken, resource string) (*Tokens, error) {
+	form := url.Values{
+		"grant_type": {"refresh_token"}, "client_id": {c.clientID}, "refresh_token": {refreshToken}, "resource": {resource},
+	}
+	tokens := new(Tokens)
+	err := c.call(ctx, http.MethodPost, c.metadata.Token, "application/x-www-form-urlencoded", []byte(form.Encode()), tokens)
+	return tokens, err
+}
+
 func (c *OAuthClient) call(ctx context.Context, method, target, contentType string, body []byte, into any) error {
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {

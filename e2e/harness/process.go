@@ -169,6 +169,30 @@ func (p *Process) Kill() {
 	})
 }
 
+// Signal sends a signal to the process and everything it started, and does not wait.
+func (p *Process) Signal(s syscall.Signal) error { return p.signal(s) }
+
+// Wait returns when the process has ended, or ctx.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s has not ended: %w\n%s", p.name, ctx.Err(), p.Tail())
+	}
+}
+
+// ExitError is nil if the process ended with status 0. It is called after Wait.
+func (p *Process) ExitError() error { return p.err }
+
+// End sends a signal and waits for the end that it must bring.
+func (p *Process) End(ctx context.Context, s syscall.Signal) error {
+	if err := p.signal(s); err != nil {
+		return err
+	}
+	return p.Wait(ctx)
+}
+
 // Log returns everything the process has written to its log so far.
 func (p *Process) Log() string {
 	text, err := os.ReadFile(p.log)

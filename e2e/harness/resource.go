@@ -57,6 +57,9 @@ func (r *ResourceServer) Restart(ctx context.Context, further ...string) error {
 	return r.Start(ctx, slices.Concat(r.args, further)...)
 }
 
+// Process is the running one.
+func (r *ResourceServer) Process() *Process { return r.process }
+
 // Stop ends it.
 func (r *ResourceServer) Stop() {
 	if r.process != nil {

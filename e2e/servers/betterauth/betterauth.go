@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
@@ -32,10 +33,15 @@ type Config struct {
 	Resources []string
 	// Algorithm signs access tokens: EdDSA (the default), ES256 or RS256.
 	Algorithm string
+	// State is a file that keeps what the server knows, keys included, when it is asked to end (SIGTERM). By default it
+	// forgets everything.
+	State string
 }
 
 // Server is a running Better Auth.
 type Server struct {
+	config  Config
+	secret  string
 	process *harness.Process
 	origin  string
 	userID  string
@@ -45,19 +51,24 @@ var _ harness.Server = (*Server)(nil)
 
 // Start starts the server and returns when it answers.
 func Start(ctx context.Context, c Config) (*Server, error) {
-	s := &Server{origin: fmt.Sprintf("http://127.0.0.1:%d", c.Port)}
+	s := &Server{config: c, secret: rand.Text() + rand.Text(), origin: fmt.Sprintf("http://127.0.0.1:%d", c.Port)}
+	return s, s.start(ctx)
+}
+
+func (s *Server) start(ctx context.Context) error {
 	ready := make(chan string, 1)
 	var err error
 	s.process, err = harness.Start(ctx, harness.Command{
-		Name: "better-auth", LogDir: c.LogDir,
-		Path: c.Node, Args: []string{filepath.Join(c.Root, "servers", "betterauth", "server.mjs")},
+		Name: "better-auth", LogDir: s.config.LogDir,
+		Path: s.config.Node, Args: []string{filepath.Join(s.config.Root, "servers", "betterauth", "server.mjs")},
 		Env: []string{
-			fmt.Sprintf("E2E_PORT=%d", c.Port),
-			"E2E_RESOURCES=" + strings.Join(c.Resources, " "),
-			"E2E_ALGORITHM=" + algorithm(c),
-			"E2E_SECRET=" + rand.Text() + rand.Text(),
+			fmt.Sprintf("E2E_PORT=%d", s.config.Port),
+			"E2E_RESOURCES=" + strings.Join(s.config.Resources, " "),
+			"E2E_ALGORITHM=" + algorithm(s.config),
+			"E2E_SECRET=" + s.secret,
 			"E2E_EMAIL=" + email,
 			"E2E_PASSWORD=" + password,
+			"E2E_STATE=" + s.config.State,
 		},
 		Output: func(line string) {
 			var message struct {
@@ -73,20 +84,31 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.process.WaitReady(ctx, s.Issuer()+"/jwks"); err != nil {
+	if err := s.process.WaitReady(ctx, s.KeySetURL()); err != nil {
 		s.Stop()
-		return nil, err
+		return err
 	}
 	select {
 	case s.userID = <-ready:
 	case <-ctx.Done():
 		s.Stop()
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	return s, nil
+	return nil
 }
+
+// End ends the server by a signal and returns when it is gone.
+func (s *Server) End(ctx context.Context, signal syscall.Signal) error {
+	return s.process.End(ctx, signal)
+}
+
+// StartAgain starts the server that ended, at the same address. What it still knows depends on Config.State.
+func (s *Server) StartAgain(ctx context.Context) error { return s.start(ctx) }
+
+// KeySetURL is the address of the server's key set.
+func (s *Server) KeySetURL() string { return s.Issuer() + "/jwks" }
 
 func algorithm(c Config) string {
 	if c.Algorithm == "" {

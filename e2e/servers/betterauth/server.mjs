@@ -1,7 +1,9 @@
 // A Better Auth server as an application would set it up for MCP clients: OAuth provider plugin, JWT plugin, dynamic
 // registration, one user. It speaks to the test driver through its environment (in) and one JSON line (out).
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { deserialize, serialize } from 'node:v8';
 import { betterAuth } from 'better-auth';
 import { memoryAdapter } from 'better-auth/adapters/memory';
 import { toNodeHandler } from 'better-auth/node';
@@ -11,6 +13,7 @@ import { oauthProvider, oauthProviderAuthServerMetadata } from '@better-auth/oau
 const port = Number(required('E2E_PORT'));
 const resources = required('E2E_RESOURCES').split(' ');
 const algorithm = process.env.E2E_ALGORITHM ?? 'EdDSA';
+const stateFile = process.env.E2E_STATE;
 const origin = `http://127.0.0.1:${port}`;
 
 function required(name) {
@@ -25,11 +28,15 @@ const tables = [
   'oauthClientAssertion',
 ];
 
+// What the server knows, in place of a database: kept in a file over a restart, if there is one.
+const known = Boolean(stateFile) && existsSync(stateFile);
+const database = known ? deserialize(readFileSync(stateFile)) : Object.fromEntries(tables.map((name) => [name, []]));
+
 const auth = betterAuth({
   baseURL: origin,
   basePath: '/api/auth',
   secret: required('E2E_SECRET'),
-  database: memoryAdapter(Object.fromEntries(tables.map((name) => [name, []]))),
+  database: memoryAdapter(database),
   emailAndPassword: { enabled: true },
   rateLimit: { enabled: false },
   telemetry: { enabled: false },
@@ -53,9 +60,12 @@ const auth = betterAuth({
   ],
 });
 
-const { user } = await auth.api.signUpEmail({
-  body: { name: 'Ada Lovelace', email: required('E2E_EMAIL'), password: required('E2E_PASSWORD') },
-});
+if (!known) {
+  await auth.api.signUpEmail({
+    body: { name: 'Ada Lovelace', email: required('E2E_EMAIL'), password: required('E2E_PASSWORD') },
+  });
+}
+const [user] = database.user;
 
 // Better Auth leaves the pages to the application.
 const page = (name) => readFile(new URL(name, import.meta.url));
@@ -82,4 +92,9 @@ const server = createServer(async (request, response) => {
   response.writeHead(404).end();
 });
 server.listen(port, '127.0.0.1', () => console.log(JSON.stringify({ ready: true, userId: user.id })));
-process.once('SIGTERM', () => server.close(() => process.exit(0)).closeAllConnections());
+process.once('SIGTERM', () => {
+  server.close(() => {
+    if (stateFile) writeFileSync(stateFile, serialize(database), { mode: 0o600 });
+    process.exit(0);
+  }).closeAllConnections();
+});

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
@@ -28,8 +29,19 @@ const (
 // startTime bounds how long a start may take.
 const startTime = 3 * time.Minute
 
+// Config says what to run.
+type Config struct {
+	// Home is the folder of a Keycloak that was built before (kc.sh build). LogDir receives keycloak.log.
+	Home, LogDir string
+	Port         int
+	// Database is the path of the database's file, without its ending, which survives a restart. By default everything is
+	// kept in memory.
+	Database string
+}
+
 // Instance is a running Keycloak.
 type Instance struct {
+	config        Config
 	process       *harness.Process
 	origin        string
 	adminPassword string
@@ -40,36 +52,49 @@ type Instance struct {
 	tokenUntil time.Time
 }
 
-// Start starts a Keycloak that was built before (kc.sh build) from its home folder. It keeps everything in memory, and lives
-// until Stop, or as long as ctx.
-func Start(ctx context.Context, home, logDir string, port int) (*Instance, error) {
+// Start starts a Keycloak and returns when it answers. It lives until Stop, or as long as ctx.
+func Start(ctx context.Context, c Config) (*Instance, error) {
 	i := &Instance{
-		origin: fmt.Sprintf("http://127.0.0.1:%d", port), adminPassword: rand.Text(),
+		config: c, origin: fmt.Sprintf("http://127.0.0.1:%d", c.Port), adminPassword: rand.Text(),
 		http: &http.Client{Timeout: 2 * time.Minute},
+	}
+	return i, i.start(ctx)
+}
+
+func (i *Instance) start(ctx context.Context) error {
+	args := []string{
+		"start", "--optimized", "--cache=local", "--http-enabled=true", "--http-host=127.0.0.1",
+		fmt.Sprintf("--http-port=%d", i.config.Port), "--hostname-strict=false",
+	}
+	if i.config.Database != "" {
+		// Further settings are those of Keycloak's own for H2.
+		args = append(args, "--db-url=jdbc:h2:file:"+i.config.Database+";NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE")
 	}
 	var err error
 	i.process, err = harness.Start(ctx, harness.Command{
-		Name: "keycloak", LogDir: logDir, Path: filepath.Join(home, "bin", "kc.sh"),
-		Args: []string{
-			"start", "--optimized", "--cache=local", "--http-enabled=true", "--http-host=127.0.0.1",
-			fmt.Sprintf("--http-port=%d", port), "--hostname-strict=false",
-		},
+		Name: "keycloak", LogDir: i.config.LogDir, Path: filepath.Join(i.config.Home, "bin", "kc.sh"), Args: args,
 		Env: []string{
 			"KC_BOOTSTRAP_ADMIN_USERNAME=" + adminName, "KC_BOOTSTRAP_ADMIN_PASSWORD=" + i.adminPassword,
 			"JAVA_OPTS_APPEND=-Xmx512m -XX:TieredStopAtLevel=1",
 		},
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	ready, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
 	if err := i.process.WaitReady(ready, i.origin+"/realms/master"); err != nil {
 		i.Stop()
-		return nil, err
+		return err
 	}
-	return i, nil
+	return nil
 }
+
+// End ends the server by a signal and returns when it is gone.
+func (i *Instance) End(ctx context.Context, s syscall.Signal) error { return i.process.End(ctx, s) }
+
+// StartAgain starts the server that ended, at the same address. What it still knows depends on Config.Database.
+func (i *Instance) StartAgain(ctx context.Context) error { return i.start(ctx) }
 
 // Stop ends the server.
 func (i *Instance) Stop() { i.process.Stop() }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
@@ -19,6 +20,8 @@ type RealmConfig struct {
 	Audience string
 	// OptionalScopes are further client scopes, which a client may ask for.
 	OptionalScopes []string
+	// TokenLife is how long access tokens live. The default is Keycloak's: five minutes.
+	TokenLife time.Duration
 }
 
 // Realm is a realm of an Instance, with one user. The user has the realm role editor and the role read of the client
@@ -43,7 +46,7 @@ const toolsScope = "mcp:tools"
 // NewRealm makes a realm and sets it up for MCP clients, as Keycloak's documentation and latchkey's describe.
 func (i *Instance) NewRealm(ctx context.Context, c RealmConfig) (*Realm, error) {
 	r := &Realm{instance: i, name: "mcp-" + strings.ToLower(rand.Text()[:8])}
-	if err := i.admin(ctx, http.MethodPost, "", r.representation(), nil); err != nil {
+	if err := i.admin(ctx, http.MethodPost, "", r.representation(c), nil); err != nil {
 		return nil, err
 	}
 	var users []struct {
@@ -77,8 +80,8 @@ func (i *Instance) NewRealm(ctx context.Context, c RealmConfig) (*Realm, error) 
 	return r, err
 }
 
-func (r *Realm) representation() object {
-	return object{
+func (r *Realm) representation(c RealmConfig) object {
+	realm := object{
 		"realm": r.name, "enabled": true,
 		"clients": []object{{"clientId": "reports", "enabled": true, "bearerOnly": true}},
 		"roles": object{
@@ -93,6 +96,10 @@ func (r *Realm) representation() object {
 			"clientRoles": object{"reports": []string{"read"}},
 		}},
 	}
+	if c.TokenLife > 0 {
+		realm["accessTokenLifespan"] = int(c.TokenLife.Seconds())
+	}
+	return realm
 }
 
 // addToolsScope makes the client scope with the audience, and with the roles, which clients that registered themselves do
