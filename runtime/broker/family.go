@@ -18,10 +18,10 @@ type familyState struct {
 	answer *oauth.TokenResponse
 }
 
-// checkFamily decides what a refresh token is: the current one, the last one of a client that tries again, or one that was
-// used before. The last means that two parties have it, of whom one is a thief, so that both are logged out (RFC 9700
-// section 4.14.2). A store that knows nothing, after a restart, takes the token for the current one: then the provider
-// decides.
+// checkFamily decides what a refresh token is: the current one or one that another replica made of it, the last one of a
+// client that tries again, or one that was used before. The last means that two parties have it, of whom one is a thief, so
+// that both are logged out (RFC 9700 section 4.14.2). A store that knows nothing, after a restart, takes the token for the
+// current one: then the provider decides.
 func (b *Broker) checkFamily(ctx context.Context, t refreshToken) (familyState, *oauth.Error) {
 	var state familyState
 	revoked, err := b.revoked(ctx, t.family)
@@ -38,7 +38,7 @@ func (b *Broker) checkFamily(ctx context.Context, t refreshToken) (familyState, 
 	if found {
 		state.record = record
 	}
-	if !found || string(record) == string(t.id[:]) {
+	if !found || t.continuesRecord(record) {
 		return state, b.failedBefore(ctx, t)
 	}
 	if state.answer, err = b.keptAnswer(ctx, t); err != nil {
@@ -54,8 +54,8 @@ func (b *Broker) checkFamily(ctx context.Context, t refreshToken) (familyState, 
 }
 
 // rotate makes the new refresh token the family's current one and keeps the answer for a retry.
-func (b *Broker) rotate(ctx context.Context, t refreshToken, state familyState, next identifier, answer oauth.TokenResponse) *oauth.Error {
-	swapped, err := b.store.CompareAndSwap(ctx, b.key("family", t.family), state.record, next[:], b.familyMemory())
+func (b *Broker) rotate(ctx context.Context, t refreshToken, state familyState, next lineage, answer oauth.TokenResponse) *oauth.Error {
+	swapped, err := b.store.CompareAndSwap(ctx, b.key("family", t.family), state.record, next.record(), b.familyMemory())
 	if err != nil {
 		return retryLater(reasonStore, 0, err)
 	}

@@ -43,7 +43,7 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 	if refused != nil {
 		return none, refused
 	}
-	answer.RefreshToken = b.refreshTokenFor(g, tokens, newIdentifier())
+	answer.RefreshToken = b.refreshTokenFor(g, tokens, newLineage())
 	b.logger.InfoContext(ctx, "tokens issued", "client", g.label, "provider", b.upstream.Name, "mode", b.config.Tokens)
 	return answer, nil
 }

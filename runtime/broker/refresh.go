@@ -95,7 +95,7 @@ func (b *Broker) refreshUpstream(ctx context.Context, t refreshToken, scopes []s
 		b.keepRenewed(ctx, t, tokens, refused)
 		return none, refused
 	}
-	next := newIdentifier()
+	next := t.next()
 	answer.RefreshToken = b.refreshTokenFor(t.grant, tokens, next)
 	if refused := b.rotate(ctx, t, state, next, answer); refused != nil {
 		return none, refused

@@ -7,8 +7,8 @@ import (
 // refreshToken is what a refresh token of ours holds. Each is good for one refresh; its successor has another id.
 type refreshToken struct {
 	grant
+	lineage
 
-	id identifier
 	// keepsAccess says that upstream is the provider's access token, for providers that give no refresh token but whose
 	// access tokens outlive ours. Each refresh asks the provider whether it still counts.
 	keepsAccess bool
@@ -19,8 +19,8 @@ type refreshToken struct {
 
 // refreshTokenFor returns the refresh token that goes with the provider's tokens, or none where nothing could be refreshed
 // with it.
-func (b *Broker) refreshTokenFor(g grant, t upstreamTokens, id identifier) string {
-	r := refreshToken{grant: g, id: id, upstream: t.refresh, upstreamExpires: t.refreshExpires}
+func (b *Broker) refreshTokenFor(g grant, t upstreamTokens, place lineage) string {
+	r := refreshToken{grant: g, lineage: place, upstream: t.refresh, upstreamExpires: t.refreshExpires}
 	if t.refresh == "" {
 		// In passthrough mode the client has the provider's token already; sealing the same again would refresh nothing.
 		if b.config.Tokens != Sealed || !t.expires.IsZero() && !t.expires.After(b.now().Add(accessLifetime)) {
@@ -34,7 +34,7 @@ func (b *Broker) refreshTokenFor(g grant, t upstreamTokens, id identifier) strin
 func (b *Broker) sealRefresh(t refreshToken, expires time.Time) string {
 	var w recordWriter
 	w.id(t.family)
-	w.id(t.id)
+	w.lineage(t.lineage)
 	w.id(t.client)
 	w.text(t.resource)
 	w.texts(t.scopes)
@@ -53,7 +53,7 @@ func (b *Broker) openRefresh(sealed string) (refreshToken, error) {
 	}
 	r := recordReader{rest: string(payload)}
 	var t refreshToken
-	t.family, t.id, t.client = r.id(), r.id(), r.id()
+	t.family, t.lineage, t.client = r.id(), r.lineage(), r.id()
 	t.resource, t.scopes, t.subject, t.issuer = r.text(), r.texts(), r.text(), r.text()
 	t.keepsAccess, t.upstreamExpires, t.upstream = r.flag(), r.time(), r.text()
 	return t, r.end()
