@@ -42,6 +42,9 @@ type ProxyConfig struct {
 	PreviousClientSecrets []oauth.Secret
 	// Store keeps what cannot be sealed: revocations, used codes, refreshes under way. The default is this process's memory.
 	Store store.Store
+	// Scopes are further ones that clients may ask for, though metadata does not announce them: those that single tools need,
+	// which a client asks for when a challenge says so.
+	Scopes []string
 	// Tokens says whose access tokens clients get. The default is the spec's, else [broker.Sealed].
 	Tokens broker.TokenMode
 	// RefreshLifetime is how long a refresh token may stay unused. The default is 30 days.
@@ -136,10 +139,11 @@ func (p *Provider) broker(resource string, subresources []string, config GuardCo
 	if exchanged, ok := p.tokens.(verify.ExchangeVerifier); ok {
 		check = exchanged.VerifyExchanged
 	}
-	scopes := union(p.description.ScopesSupported, config.Scopes)
+	usual := append([]string{}, union(p.description.ScopesSupported, config.Scopes)...)
+	scopes := union(usual, config.Proxy.Scopes)
 	b, err := broker.New(broker.Config{
 		Resource: resource, Subresources: subresources, Name: config.Name, Logo: config.Proxy.Logo,
-		Upstream: p.proxy.upstreamFor(scopes), Scopes: scopes,
+		Upstream: p.proxy.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
 		ScopeWords: p.proxy.scopeWords,
 		Tokens:     p.proxy.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
 		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,

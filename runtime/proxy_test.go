@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,9 @@ const (
 	// appAudience is what the identity provider writes into tokens for which nobody named a resource.
 	appAudience = "api://mcp"
 )
+
+// toolScope is what a single tool needs. It is not announced.
+const toolScope = "notes:write"
 
 // lines is a log that a test can look into.
 type lines struct {
@@ -84,7 +88,7 @@ func newFront(t *testing.T, configure func(*devidp.Config), provider func(*testi
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	e := echo.New()
 	guard, err := echoadapter.Mount(e, provider(t, f.idp, runtime.WithLogger(logger)), echoadapter.Config{
-		Resource: f.resource, Name: "Test server", Logger: logger,
+		Resource: f.resource, Name: "Test server", Logger: logger, Proxy: runtime.ProxyConfig{Scopes: []string{toolScope}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +131,7 @@ type session struct {
 	browser  *browser.Browser
 	metadata oauth.AuthorizationServerMetadata
 	id       string
+	scope    string // to ask for; empty asks for none
 	tokens   oauth.TokenResponse
 }
 
@@ -223,11 +228,15 @@ func (s *session) authorizeURL() *url.URL {
 		s.t.Fatal(err)
 	}
 	challenge := sha256.Sum256([]byte(sessionVerifier))
-	u.RawQuery = url.Values{
+	query := url.Values{
 		"response_type": {"code"}, "client_id": {s.id}, "redirect_uri": {sessionRedirect}, "state": {"state-of-the-client"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
 		"resource": {s.resource},
-	}.Encode()
+	}
+	if s.scope != "" {
+		query.Set("scope", s.scope)
+	}
+	u.RawQuery = query.Encode()
 	return u
 }
 
@@ -438,6 +447,27 @@ func (s *session) revoke(sealed bool) {
 }
 
 // Whoever logs in at the provider with another application has a token of it, which is worth nothing here.
+// TestProxyGrantsScopesThatAreNotAnnounced: a client asks for a tool's scope when a challenge says so, and not before.
+func TestProxyGrantsScopesThatAreNotAnnounced(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, opaqueTokens, introspected)
+	s := f.newSession(t)
+	var resource oauth.ProtectedResourceMetadata
+	s.getJSON(oauth.InsertWellKnown(f.resource, oauth.WellKnownProtectedResource), &resource)
+	if slices.Contains(resource.ScopesSupported, toolScope) {
+		t.Errorf("the metadata announces %q", resource.ScopesSupported)
+	}
+	s.logIn("alice")
+	if got := oauth.ParseScope(s.tokens.Scope); slices.Contains(got, toolScope) || len(got) == 0 {
+		t.Errorf("a client that asks for nothing gets %q", got)
+	}
+	s.scope = "openid " + toolScope
+	s.logIn("alice")
+	if got := oauth.ParseScope(s.tokens.Scope); !slices.Contains(got, toolScope) {
+		t.Errorf("a client that asks for %q gets %q", s.scope, got)
+	}
+}
+
 func TestProxyRefusesTokensOfOtherApplications(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, opaqueTokens, introspected)

@@ -87,7 +87,9 @@ func New(config Config) (http.Handler, error) {
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, Logger: config.Logger,
-		Proxy: runtime.ProxyConfig{CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress},
+		Proxy: runtime.ProxyConfig{
+			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -61,11 +61,39 @@ func NewCustom(config CustomConfig) (*Custom, error) {
 // of the function that is no [*oauth.Error] counts as a refusal of the token, except for an expired context and errors of
 // the network (net.Error), which say nothing about it: those are 503. A caller without exp has a zero ExpiresAt.
 func (c *Custom) Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	return c.check(token, resource, func() (oauth.Claims, error) { return c.verifier.VerifyToken(ctx, token, resource) })
+}
+
+// VerifyExchanged checks a token that the caller itself obtained, as [ExchangeVerifier] explains. Where the function is one
+// itself, such as [NewUserInfo]'s, it is asked in that way; otherwise this is Verify.
+func (c *Custom) VerifyExchanged(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	exchanged, ok := c.verifier.(ExchangeVerifier)
+	if !ok {
+		return c.Verify(ctx, token, resource)
+	}
+	return c.check(token, resource, func() (oauth.Claims, error) {
+		info, err := exchanged.VerifyExchanged(ctx, token, resource)
+		if err != nil {
+			return oauth.Claims{}, err
+		}
+		return info.Claims, nil
+	})
+}
+
+// Forget drops what the function keeps about a token, where it is an [ExchangeVerifier].
+func (c *Custom) Forget(token string) {
+	if exchanged, ok := c.verifier.(ExchangeVerifier); ok {
+		exchanged.Forget(token)
+	}
+}
+
+// check asks the function for a token's claims and checks what does not need its word.
+func (c *Custom) check(token, resource string, ask func() (oauth.Claims, error)) (*oauth.AuthInfo, error) {
 	if len(token) > MaxTokenSize {
 		return nil, oauth.InvalidToken(oauth.ReasonTokenTooLarge, fmt.Errorf(
 			"the token has %d bytes, the limit is %d", len(token), MaxTokenSize))
 	}
-	claims, err := c.verifier.VerifyToken(ctx, token, resource)
+	claims, err := ask()
 	if err != nil {
 		return nil, refusal(err)
 	}

@@ -135,6 +135,60 @@ func TestACustomVerifierMayBeAJWTCheck(t *testing.T) {
 	}
 }
 
+// TestACustomVerifierMayAskForTheUser: what is bound by exchange alone is good for tokens that were obtained here, RS-5.
+func TestACustomVerifierMayAskForTheUser(t *testing.T) {
+	t.Parallel()
+	p := says(http.StatusOK, `{"sub":"alice"}`)
+	v, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuer: opaqueIssuer, Verifier: userInfo(t, p)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := v.Verify(t.Context(), opaqueToken, opaqueResource)
+	wantError(t, info, err, http.StatusUnauthorized, oauth.ReasonRefusedByVerifier)
+	if p.calls() != 0 {
+		t.Error("a token from outside went out")
+	}
+	info, err = v.VerifyExchanged(t.Context(), opaqueToken, opaqueResource)
+	if err != nil || info.Subject != "alice" || info.Provider != "mine" || info.Issuer != opaqueIssuer || info.AccessToken.Reveal() != opaqueToken {
+		t.Errorf("a token that was obtained here: got %+v, %v", info, err)
+	}
+	outage, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuer: opaqueIssuer, Verifier: userInfo(t, says(http.StatusBadGateway, ""))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err = outage.VerifyExchanged(t.Context(), opaqueToken, opaqueResource)
+	wantError(t, info, err, http.StatusServiceUnavailable, oauth.ReasonProviderUnavailable)
+}
+
+// TestACustomVerifierAsksAnewForWhatWasExchanged: only the provider knows whether the user took the access back.
+func TestACustomVerifierAsksAnewForWhatWasExchanged(t *testing.T) {
+	t.Parallel()
+	p := says(http.StatusOK, fmt.Sprintf(`{"active":true,"sub":"alice","client_id":%q,"exp":%d}`, opaqueClient, opaqueNow.Unix()+60))
+	v, err := verify.NewCustom(verify.CustomConfig{
+		Provider: "mine", Issuer: opaqueIssuer, Verifier: introspection(t, p), Now: func() time.Time { return opaqueNow },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range []func(context.Context, string, string) (*oauth.AuthInfo, error){v.Verify, v.Verify, v.VerifyExchanged, v.VerifyExchanged} {
+		if _, err := check(t.Context(), opaqueToken, opaqueResource); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p.calls() != 3 {
+		t.Errorf("%d questions, want 3: one for what may be cached, two for what was exchanged", p.calls())
+	}
+	v.Forget(opaqueToken)
+	if _, err := v.Verify(t.Context(), opaqueToken, opaqueResource); err != nil || p.calls() != 4 {
+		t.Errorf("a forgotten token: %v after %d questions, want 4", err, p.calls())
+	}
+	plain := newCustom(t, nil, nil)
+	plain.Forget("opaque-token")
+	if info, err := plain.VerifyExchanged(t.Context(), "opaque-token", resource); err != nil || info.Subject != "user-1" {
+		t.Errorf("a function that knows no exchange: got %+v, %v", info, err)
+	}
+}
+
 func TestMistakesInACustomConfigurationAreErrors(t *testing.T) {
 	t.Parallel()
 	verifier := oauth.TokenVerifierFunc(func(context.Context, string, string) (oauth.Claims, error) { return oauth.Claims{}, nil })

@@ -37,6 +37,7 @@ var (
 	_ Verifier         = (*JWT)(nil)
 	_ Verifier         = (*Opaque)(nil)
 	_ ExchangeVerifier = (*Opaque)(nil)
+	_ ExchangeVerifier = (*Custom)(nil)
 )
 
 // OpaqueConfig is what all ways to check an opaque token at the provider have in common.
