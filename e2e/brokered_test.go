@@ -13,8 +13,12 @@ func brokeredPeers() []peer {
 	return []peer{
 		{name: "emulate-google", start: startEmulate(emulate.Google())},
 		{name: "emulate-github", start: startEmulate(emulate.GitHub())},
+		{name: "emulate-okta", start: startEmulate(emulate.Okta()), binary: customServer},
+		{name: "emulate-microsoft", start: startEmulate(emulate.Microsoft()), binary: customServer},
 	}
 }
+
+func customServer() string { return suite.custom }
 
 func startEmulate(service emulate.Service) func(context.Context, *testing.T, string) harness.Server {
 	return func(ctx context.Context, t *testing.T, resource string) harness.Server {

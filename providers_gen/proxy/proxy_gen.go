@@ -6,13 +6,18 @@
 // What to set up there:
 //   - Register an application at the provider. Its redirect URI is the URL of your MCP endpoint with
 //     /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback, exactly so.
-//   - Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, or call your
-//     provider's introspection endpoint.
+//   - Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs,
+//     verify.NewIntrospection one that asks an introspection endpoint, verify.NewUserInfo one that asks who the
+//     user is.
 //   - The function must refuse tokens that were issued to other applications or for other servers.
 //
 // What to know:
 //   - Clients get the provider's own access tokens, as far as they are JWTs. With opaque ones set
 //     GuardConfig.Proxy.Tokens to broker.Sealed: then clients get tokens of this server.
+//   - A provider that says only who a token's user is says nothing about the application: bind
+//     verify.NewUserInfo by exchange, with sealed tokens. Then tokens count that this server got itself, and no
+//     others.
+//   - For /revoke to end tokens at the provider too, name its revocation endpoint with runtime.WithEndpoint.
 //   - Without a client secret, or with one of fewer than 32 characters, set MCP_USE_OAUTH_SEALING_KEYS.
 package proxy
 

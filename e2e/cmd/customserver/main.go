@@ -1,6 +1,7 @@
 // Command customserver is an MCP server as an application would write it for an authorization server that latchkey has no
 // provider for: the custom provider, a verifier of JWTs against its key set, and plain net/http. It is to those what
-// `latchkey serve` is to the built-in providers, with the same addresses and the same tool.
+// `latchkey serve` is to the built-in providers, with the same addresses and the same tool. With -client-id it is in proxy
+// mode, in front of a provider that knows one application.
 package main
 
 import (
@@ -42,6 +43,8 @@ type settings struct {
 	issuer, authorize, token, jwks string
 	supported                      string
 	scopes, toolScopes             scopeList
+
+	proxySettings
 }
 
 // scopeList is a flag that may be repeated.
@@ -67,6 +70,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.supported, "supported", "openid profile email", "scopes that clients may ask for")
 	flags.Var(&s.scopes, "scope", "scope that every request needs; may be repeated")
 	flags.Var(&s.toolScopes, "tool-scope", "scope that the tool step_up needs besides; may be repeated")
+	s.register(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -79,18 +83,18 @@ func run(ctx context.Context, args []string) error {
 
 func newHandler(s settings) (http.Handler, error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: s.jwks, Issuer: s.issuer}, runtime.WithLogger(logger))
+	newProvider := newCustom
+	if s.clientID != "" {
+		newProvider = newProxy
+	}
+	provider, err := newProvider(s, logger)
 	if err != nil {
 		return nil, err
 	}
-	provider, err := custom.New(custom.Config{
-		Issuer: s.issuer, AuthEndpoint: s.authorize, TokenEndpoint: s.token, JWKSURL: s.jwks,
-		ScopesSupported: strings.Fields(s.supported), VerifyToken: verifier,
-	}, runtime.WithLogger(logger))
-	if err != nil {
-		return nil, err
-	}
-	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{Resource: s.publicURL + s.path, Scopes: s.scopes, Logger: logger})
+	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{
+		Resource: s.publicURL + s.path, Scopes: s.scopes, Logger: logger,
+		Proxy: runtime.ProxyConfig{Tokens: s.tokens(), Scopes: s.toolScopes},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +107,18 @@ func newHandler(s settings) (http.Handler, error) {
 	mux.Handle("GET /whoami", guard.Protect(http.HandlerFunc(whoami)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	return mux, nil
+}
+
+// newCustom returns the custom provider, for an authorization server that registers clients itself.
+func newCustom(s settings, logger *slog.Logger) (*runtime.Provider, error) {
+	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: s.jwks, Issuer: s.issuer}, runtime.WithLogger(logger))
+	if err != nil {
+		return nil, err
+	}
+	return custom.New(custom.Config{
+		Issuer: s.issuer, AuthEndpoint: s.authorize, TokenEndpoint: s.token, JWKSURL: s.jwks,
+		ScopesSupported: strings.Fields(s.supported), VerifyToken: verifier,
+	}, runtime.WithLogger(logger))
 }
 
 // caller is what the tool answers, in the shape of `latchkey serve`.

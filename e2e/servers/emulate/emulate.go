@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -45,6 +46,7 @@ type Server struct {
 	gateway *gateway
 	service Service
 	origin  string
+	issuer  string
 	userID  string
 	// redirect is where all applications are registered with.
 	redirect string
@@ -80,11 +82,38 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		return nil, err
 	}
 	s.gateway = newGateway(s)
-	if s.userID, err = s.findUser(ctx); err != nil {
+	if err := s.discover(ctx); err != nil {
 		s.Stop()
 		return nil, err
 	}
 	return s, nil
+}
+
+// discover learns what the emulator makes up: its issuer, where it has one, and the user's identifier.
+func (s *Server) discover(ctx context.Context) error {
+	if s.issuer = s.service.issuer; s.issuer == "" {
+		body, _, err := s.gateway.ask(ctx, http.MethodGet, s.service.discovery, nil, nil)
+		if err != nil {
+			return err
+		}
+		var metadata struct {
+			Issuer string `json:"issuer"`
+		}
+		if err := json.Unmarshal(body, &metadata); err != nil {
+			return err
+		}
+		s.issuer = metadata.Issuer
+	}
+	tokens, err := s.OtherTokens(ctx)
+	if err != nil {
+		return err
+	}
+	profile, err := s.gateway.profile(ctx, tokens.AccessToken)
+	if err != nil {
+		return err
+	}
+	s.userID = profile.id()
+	return nil
 }
 
 // newApplication makes up credentials. The secret is long enough to derive sealing keys from.
@@ -114,26 +143,13 @@ func (s *Server) seed(dir string) (string, error) {
 	return path, os.WriteFile(path, encoded, 0o600)
 }
 
-// findUser asks who the user is: the emulator makes up identifiers.
-func (s *Server) findUser(ctx context.Context) (string, error) {
-	tokens, err := s.OtherTokens(ctx)
-	if err != nil {
-		return "", err
-	}
-	profile, err := s.gateway.profile(ctx, tokens.AccessToken)
-	if err != nil {
-		return "", err
-	}
-	return profile.id(), nil
-}
-
-// Issuer is what the caller's tokens name as the issuer: the service itself, wherever its endpoints are.
-func (s *Server) Issuer() string { return s.service.issuer(s) }
+// Issuer is what callers are said to come from: the provider's issuer, not latchkey's own, which issues the tokens.
+func (s *Server) Issuer() string { return s.issuer }
 
 // UserID is the identifier that the emulator made up for its user.
 func (s *Server) UserID() string { return s.userID }
 
-// Command is that of `latchkey serve` with the service's own provider.
+// Command is that of `latchkey serve` or, where the service has no fitting provider, of cmd/customserver.
 func (s *Server) Command(addr string) []string { return s.service.command(s, addr) }
 
 // Environment holds the credentials of the application.

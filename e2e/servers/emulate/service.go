@@ -14,9 +14,10 @@ type Service struct {
 	// authorize, token and userinfo are its paths.
 	authorize, token, userinfo string
 	scope                      string // of a login of our own
-	issuer                     func(*Server) string
-	command                    func(s *Server, addr string) []string
-	environment                func(*Server) []string
+	// issuer is what callers are said to come from. Where there is none, the emulator's metadata at discovery says it.
+	issuer, discovery string
+	command           func(s *Server, addr string) []string
+	environment       func(*Server) []string
 }
 
 // Google is reached by the provider google. The emulator has no tokeninfo: see the gateway.
@@ -24,8 +25,7 @@ func Google() Service {
 	return Service{
 		name: "google", applications: "oauth_clients",
 		authorize: "/o/oauth2/v2/auth", token: "/oauth2/token", userinfo: "/oauth2/v2/userinfo",
-		scope:  "openid email profile",
-		issuer: func(*Server) string { return "https://accounts.google.com" },
+		scope: "openid email profile", issuer: "https://accounts.google.com",
 		command: func(s *Server, addr string) []string {
 			return harness.Serve("google", addr,
 				"--endpoint", "authorization="+s.origin+s.service.authorize,
@@ -50,8 +50,7 @@ func GitHub() Service {
 	return Service{
 		name: "github", applications: "oauth_apps",
 		authorize: "/login/oauth/authorize", token: "/login/oauth/access_token", userinfo: "/user",
-		scope:  "read:user user:email",
-		issuer: func(*Server) string { return "https://github.com/login/oauth" },
+		scope: "read:user user:email", issuer: "https://github.com/login/oauth",
 		command: func(s *Server, addr string) []string {
 			application := s.gateway.endpoint("/applications/" + s.application.ID + "/token")
 			return harness.Serve("github", addr,
@@ -69,4 +68,47 @@ func GitHub() Service {
 			}
 		},
 	}
+}
+
+// Okta is reached by the generic provider of proxy mode, in cmd/customserver: the access tokens of a custom authorization
+// server of Okta are JWTs, which the provider okta insists on, and the emulator's are opaque. It has introspection, which
+// names the application.
+func Okta() Service {
+	return Service{
+		name: "okta", applications: "oauth_clients",
+		authorize: "/oauth2/default/v1/authorize", token: "/oauth2/default/v1/token", userinfo: "/oauth2/default/v1/userinfo",
+		scope: "openid email profile", discovery: "/oauth2/default/.well-known/openid-configuration",
+		command: func(s *Server, addr string) []string {
+			return s.custom(addr, "-introspection", s.origin+"/oauth2/default/v1/introspect",
+				"-revocation", s.origin+"/oauth2/default/v1/revoke")
+		},
+		environment: customEnvironment,
+	}
+}
+
+// Microsoft is reached by the generic provider of proxy mode, in cmd/customserver: Entra ID's access tokens for an API of
+// one's own are JWTs, which the provider entra insists on, and the emulator's are opaque. There is nothing to ask but
+// userinfo, which names no application: only tokens that latchkey got itself are good.
+func Microsoft() Service {
+	return Service{
+		name: "microsoft", applications: "oauth_clients",
+		authorize: "/oauth2/v2.0/authorize", token: "/oauth2/v2.0/token", userinfo: "/oidc/userinfo",
+		scope: "openid email profile", discovery: "/.well-known/openid-configuration",
+		command: func(s *Server, addr string) []string {
+			return s.custom(addr, "-userinfo", s.gateway.endpoint("/userinfo"), "-revocation", s.origin+"/oauth2/v2.0/revoke")
+		},
+		environment: customEnvironment,
+	}
+}
+
+// custom is the command line of cmd/customserver in proxy mode.
+func (s *Server) custom(addr string, further ...string) []string {
+	return append([]string{
+		"-addr", addr, "-public-url", "http://" + addr, "-path", "/mcp", "-issuer", s.issuer,
+		"-authorize", s.origin + s.service.authorize, "-token", s.gateway.endpoint("/token"), "-client-id", s.application.ID,
+	}, further...)
+}
+
+func customEnvironment(s *Server) []string {
+	return []string{"CUSTOMSERVER_CLIENT_SECRET=" + s.application.Secret}
 }

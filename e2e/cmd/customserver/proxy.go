@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/proxy"
+	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// proxySettings are the flags of proxy mode, for a provider that knows one application and no dynamic clients.
+type proxySettings struct {
+	clientID                            string
+	audience                            string
+	introspection, userinfo, revocation string
+	passthrough                         bool
+}
+
+// secretVariable holds the application's secret: everybody on a machine can read the arguments of its processes.
+const secretVariable = "CUSTOMSERVER_CLIENT_SECRET"
+
+func (s *proxySettings) register(flags *flag.FlagSet) {
+	flags.StringVar(&s.clientID, "client-id", "", "application at the provider, for proxy mode; its secret is in "+secretVariable)
+	flags.StringVar(&s.introspection, "introspection", "", "proxy mode: check tokens at this introspection endpoint")
+	flags.StringVar(&s.userinfo, "userinfo", "", "proxy mode: userinfo endpoint; without introspection and key set, tokens are checked there")
+	flags.StringVar(&s.audience, "audience", "", "proxy mode: audience of the provider's JWTs")
+	flags.StringVar(&s.revocation, "revocation", "", "proxy mode: revocation endpoint")
+	flags.BoolVar(&s.passthrough, "passthrough", false, "proxy mode: hand out the provider's own tokens, not sealed ones")
+}
+
+func (s *proxySettings) tokens() broker.TokenMode {
+	if s.passthrough {
+		return broker.Passthrough
+	}
+	return broker.Sealed
+}
+
+// newProxy returns the generic provider of proxy mode.
+func newProxy(s settings, logger *slog.Logger) (*runtime.Provider, error) {
+	secret := oauth.Secret(os.Getenv(secretVariable))
+	verifier, err := s.verifier(secret, logger)
+	if err != nil {
+		return nil, err
+	}
+	options := []runtime.Option{runtime.WithLogger(logger)}
+	if s.revocation != "" {
+		options = append(options, runtime.WithEndpoint("revocation", s.revocation))
+	}
+	return proxy.New(proxy.Config{
+		Issuer: s.issuer, AuthEndpoint: s.authorize, TokenEndpoint: s.token, ClientID: s.clientID, ClientSecret: secret,
+		Scopes: strings.Fields(s.supported), VerifyToken: verifier,
+	}, options...)
+}
+
+// verifier is how the provider's tokens are checked: by its keys, or by asking it. Each way ties tokens to this server.
+func (s *settings) verifier(secret oauth.Secret, logger *slog.Logger) (oauth.TokenVerifier, error) {
+	common := verify.OpaqueConfig{
+		Provider: "proxy", Issuers: []string{s.issuer}, Logger: logger,
+		Client: egress.NewClient(egress.Policy{OperatorHosts: []string{s.issuer, s.introspection + s.userinfo}}),
+	}
+	switch {
+	case s.jwks != "":
+		return runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: s.jwks, Issuer: s.issuer, Audience: s.audience}, runtime.WithLogger(logger))
+	case s.introspection != "":
+		common.Binding = verify.Binding{ClientIDs: []string{s.clientID}}
+		return verify.NewIntrospection(verify.IntrospectionConfig{
+			OpaqueConfig: common, URL: s.introspection, ClientID: s.clientID, ClientSecret: secret,
+		})
+	case s.userinfo != "":
+		// A profile names no application: only tokens that this server obtained itself are good.
+		common.Binding = verify.Binding{Exchange: true}
+		return verify.NewUserInfo(verify.UserInfoConfig{OpaqueConfig: common, URL: s.userinfo})
+	}
+	return nil, errors.New("proxy mode needs one of -jwks, -introspection and -userinfo")
+}
