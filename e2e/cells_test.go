@@ -34,7 +34,7 @@ func (p peer) scope() string { return cmp.Or(p.stepUp, stepUpScope) }
 
 // peers and clients span the matrix.
 func peers() []peer {
-	return slices.Concat(directPeers(), brokeredPeers(), libraryPeers())
+	return slices.Concat(directPeers(), brokeredPeers(), libraryPeers(), replicaPeers())
 }
 
 // directPeers register clients themselves.

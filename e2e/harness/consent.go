@@ -18,12 +18,18 @@ const (
 //
 // answer gets each page of the provider and submits what its user would.
 func Walk(ctx context.Context, authorizeURL, decision string, answer func(*Page) (*Form, error)) (string, error) {
+	return NewBrowser().Walk(ctx, authorizeURL, decision, answer)
+}
+
+// Walk is the function Walk with this browser, which may trust a server of its own.
+func (b *Browser) Walk(
+	ctx context.Context, authorizeURL, decision string, answer func(*Page) (*Form, error),
+) (string, error) {
 	stop, err := atRedirectURI(authorizeURL)
 	if err != nil {
 		return "", err
 	}
-	browser := NewBrowser()
-	page, err := browser.Visit(ctx, authorizeURL, stop)
+	page, err := b.Visit(ctx, authorizeURL, stop)
 	for range 5 {
 		if err != nil {
 			return "", err
@@ -40,7 +46,7 @@ func Walk(ctx context.Context, authorizeURL, decision string, answer func(*Page)
 		if err != nil {
 			return "", err
 		}
-		page, err = browser.Submit(ctx, form, stop)
+		page, err = b.Submit(ctx, form, stop)
 	}
 	return "", errors.New("the login asks for the same pages again")
 }

@@ -1,0 +1,38 @@
+package replica
+
+import "github.com/latchkey-auth/latchkey/runtime/metadata"
+
+// auth0 is a tenant of Auth0 with the Resource Parameter Compatibility Profile.
+func auth0() kind {
+	return kind{
+		https: true,
+		at: func(s *Server) map[string]string {
+			return map[string]string{"domain": s.host(), "audience": s.config.Resource}
+		},
+		documents: map[metadata.Form]string{metadata.OAuthInserted: "auth0", metadata.OpenIDAppended: "auth0"},
+		register:  &registration{prefix: "tpc_", method: "client_secret_post"},
+		unasked:   "openid profile email",
+		prepare:   auth0API,
+	}
+}
+
+// auth0API finds the API that a login is for. The parameter audience wins, resource needs the compatibility profile, and
+// without an API the access token is opaque and good for the userinfo endpoint alone.
+func auth0API(s *Server, g *grant) *failure {
+	api := g.request.Get("audience")
+	if api == "" && !s.config.Dashboard.NoResources {
+		api = g.resource
+	}
+	switch {
+	case api == "":
+		g.opaque = true
+	case api != s.values["audience"]:
+		return refused("access_denied", "Service not found: "+api)
+	default:
+		g.audience = api
+		if hasScope(g, "openid") {
+			g.audience = []string{api, s.Issuer() + "userinfo"}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,33 @@
+package replica
+
+import (
+	"slices"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+)
+
+// clerk is an instance of Clerk. It has no resources: the resource parameter does nothing.
+func clerk() kind {
+	return kind{
+		https: true,
+		at: func(s *Server) map[string]string {
+			return map[string]string{"frontendApiUrl": s.origin}
+		},
+		documents: map[metadata.Form]string{metadata.OAuthInserted: "clerk", metadata.OpenIDAppended: "clerk"},
+		keyPrefix: "ins_",
+		register:  &registration{method: "client_secret_basic"},
+		unasked:   "profile email",
+		prepare: func(s *Server, g *grant) *failure {
+			g.opaque = s.config.Dashboard.OpaqueTokens
+			return nil
+		},
+		shape: func(_ *Server, _ *grant, claims map[string]any) {
+			claims["jti"] = "oat_" + randomName()
+		},
+		opaquePrefix: "oat_",
+		lifetime:     24 * time.Hour,
+	}
+}
+
+func hasScope(g *grant, scope string) bool { return slices.Contains(g.scopes, scope) }

@@ -1,0 +1,236 @@
+package replica
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/gen/spec"
+	"github.com/latchkey-auth/latchkey/internal/jose"
+)
+
+// specTime is when the tokens of specs are issued (the clock of runtime/providertest). A replica's are issued now: times in
+// specs are moved by the difference.
+var specTime = time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC)
+
+// clientClaims are where access tokens name the client.
+var clientClaims = []string{"client_id", "azp", "cid"}
+
+// issued is an access token that the replica remembers.
+type issued struct{ claims, profile map[string]any }
+
+// Accepted are the tokens that the spec says must pass, Rejected those that must not.
+func (s *Server) Accepted() []spec.Token { return s.spec.Test.Accept }
+
+// Rejected are the tokens that the spec says must not pass.
+func (s *Server) Rejected() []spec.Token { return s.spec.Test.Reject }
+
+// WantUser is the user that the spec wants of a token.
+func (s *Server) WantUser(token spec.Token) map[string]any {
+	user, _ := s.expand(map[string]any(token.User)).(map[string]any)
+	return user
+}
+
+// Give makes the logins from now on end with a token of the spec, byte for byte as it stands there. Nil goes back to the
+// user's own: the first accepted token, for the client and with the scopes of the login.
+func (s *Server) Give(token *spec.Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = token
+}
+
+// Issue makes a token of the spec without a login.
+func (s *Server) Issue(token spec.Token) (string, error) {
+	return s.make(token.Header, s.claims(token), token.Profile)
+}
+
+// access makes the access token of a login.
+func (s *Server) access(g *grant) (string, error) {
+	s.mu.Lock()
+	next := s.next
+	s.mu.Unlock()
+	if next != nil {
+		return s.Issue(*next)
+	}
+	token := s.Accepted()[0]
+	claims := s.claims(token)
+	for _, name := range clientClaims {
+		if claims[name] != nil {
+			claims[name] = g.client.id
+		}
+	}
+	scopes := s.scopeNames(g.scopes)
+	for _, name := range s.scopeClaims() {
+		switch claims[name].(type) {
+		case string:
+			claims[name] = strings.Join(scopes, " ")
+		case []any:
+			claims[name] = scopes
+		}
+	}
+	if g.audience != nil {
+		claims["aud"] = g.audience
+	}
+	claims["jti"] = randomName() // two tokens of one second differ
+	if s.kind.shape != nil {
+		s.kind.shape(s, g, claims)
+	}
+	if g.opaque {
+		return s.remember(s.kind.opaquePrefix+randomName(), claims, token.Profile), nil
+	}
+	return s.make(token.Header, claims, token.Profile)
+}
+
+func (s *Server) scopeClaims() []string {
+	if len(s.spec.Scopes.Claim) == 0 {
+		return []string{"scope"}
+	}
+	return s.spec.Scopes.Claim
+}
+
+// idToken makes the ID token of a login.
+func (s *Server) idToken(g *grant) (string, error) {
+	claims := map[string]any{
+		"iss": s.claims(s.Accepted()[0])["iss"], "sub": s.claims(s.Accepted()[0])["sub"], "aud": g.client.id,
+		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+	}
+	if nonce := g.request.Get("nonce"); nonce != "" {
+		claims["nonce"] = nonce
+	}
+	return s.sign(s.ownKey(), map[string]any{"typ": "JWT"}, claims)
+}
+
+// make makes an access token in the provider's form.
+func (s *Server) make(header, claims, profile map[string]any) (string, error) {
+	if s.spec.Tokens.Format == "opaque" {
+		return s.remember(s.kind.opaquePrefix+randomName(), claims, profile), nil
+	}
+	members := map[string]any{"typ": "JWT"}
+	maps.Copy(members, header)
+	if s.kind.header != nil {
+		s.kind.header(s, members)
+	}
+	key := s.ownKey()
+	if s.config.Dashboard.SharedSecret {
+		key = s.keys["HS256"]
+	}
+	if name, ok := header["alg"].(string); ok {
+		if key = s.keys[jose.Algorithm(name)]; key == nil {
+			return "", fmt.Errorf("the provider does not sign with %s", name)
+		}
+	}
+	token, err := s.sign(key, members, claims)
+	if err != nil {
+		return "", err
+	}
+	return s.remember(token, claims, profile), nil
+}
+
+func (s *Server) sign(key *jose.SigningKey, header, claims map[string]any) (string, error) {
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	return key.Sign(header, payload)
+}
+
+// remember keeps what the provider will say of a token.
+func (s *Server) remember(token string, claims, profile map[string]any) string {
+	user := map[string]any{"sub": claims["sub"]}
+	for _, name := range []string{"email", "email_verified", "name"} {
+		if claims[name] != nil {
+			user[name] = claims[name]
+		}
+	}
+	own, _ := s.expand(profile).(map[string]any)
+	maps.Copy(user, own)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.issued[token] = issued{claims, user}
+	return token
+}
+
+// claims are all claims of a token of the spec: those that differ from the usual, which are the same as in the spec's
+// generated test.
+func (s *Server) claims(token spec.Token) map[string]any {
+	now := time.Now()
+	until := now.Add(s.lifetime()).Unix()
+	claims := map[string]any{"sub": "user-1"}
+	if s.spec.Tokens.Format == "opaque" {
+		for _, name := range s.spec.Tokens.Binding.ClientClaims {
+			claims[name] = s.values[s.spec.Upstream.ClientID]
+		}
+		// Times are texts at the one such provider.
+		claims["exp"], claims["expires_in"] = strconv.FormatInt(until, 10), strconv.Itoa(int(s.lifetime()/time.Second))
+	} else {
+		claims["iss"], claims["iat"], claims["exp"] = s.Issuer(), now.Unix(), until
+		if audience := s.audience(); audience != "" {
+			claims["aud"] = audience
+		}
+	}
+	own, _ := s.expand(map[string]any(token.Claims)).(map[string]any)
+	if s.kind.issuer != nil {
+		claims["iss"] = s.kind.issuer(s, own)
+	}
+	for name, value := range own {
+		if slices.Contains([]string{"exp", "nbf", "iat"}, name) {
+			value = moved(value, now.Sub(specTime))
+		}
+		claims[name] = value
+	}
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	return claims
+}
+
+// moved is a time, in seconds since 1970 as a number or text, at another time.
+func moved(value any, by time.Duration) any {
+	switch at := value.(type) {
+	case int:
+		return at + int(by/time.Second)
+	case int64:
+		return at + int64(by/time.Second)
+	case float64:
+		return at + by.Seconds()
+	case string:
+		if seconds, err := strconv.ParseInt(at, 10, 64); err == nil {
+			return strconv.FormatInt(seconds+int64(by/time.Second), 10)
+		}
+	}
+	return value
+}
+
+// audience is what the provider's tokens for this server name.
+func (s *Server) audience() string {
+	if s.description.Audience == "" && !s.spec.Tokens.Audience.IssuerBound {
+		return s.config.Resource
+	}
+	return s.description.Audience
+}
+
+// expand replaces the placeholders in all texts of a value of the spec.
+func (s *Server) expand(value any) any {
+	switch v := value.(type) {
+	case string:
+		return strings.NewReplacer("{issuer}", s.Issuer(), "{audience}", s.audience(), "{resource}", s.config.Resource).Replace(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = s.expand(v[i])
+		}
+		return list
+	case spec.Object:
+		return s.expand(map[string]any(v))
+	case map[string]any:
+		object := make(map[string]any, len(v))
+		for name, member := range v {
+			object[name] = s.expand(member)
+		}
+		return object
+	default:
+		return value
+	}
+}

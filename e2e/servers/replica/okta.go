@@ -1,0 +1,23 @@
+package replica
+
+import (
+	"net/http"
+
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+)
+
+// okta is a custom authorization server of an Okta organization, with one app integration.
+func okta() kind {
+	return kind{
+		documents: map[metadata.Form]string{
+			metadata.OpenIDAppended: "okta", metadata.OAuthInserted: "okta", metadata.OAuthAppended: "okta",
+		},
+		unasked: "openid",
+		further: func(s *Server, mux *http.ServeMux) {
+			// The organization's registration endpoint wants an administrator's token.
+			mux.HandleFunc("/oauth2/v1/clients", func(w http.ResponseWriter, r *http.Request) {
+				s.refuse(w, r, &failure{http.StatusUnauthorized, "invalid_token", "an administrator's token is needed"})
+			})
+		},
+	}
+}

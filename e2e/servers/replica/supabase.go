@@ -1,0 +1,40 @@
+package replica
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
+)
+
+// supabase is a project with its OAuth server, on loopback as `supabase start` runs one.
+func supabase() kind {
+	return kind{
+		at: func(s *Server) map[string]string {
+			return map[string]string{"projectId": "", "supabaseUrl": s.origin}
+		},
+		documents: map[metadata.Form]string{
+			metadata.OAuthAppended: "supabase", metadata.OAuthInserted: "supabase", metadata.OpenIDAppended: "supabase",
+		},
+		key: func(_ *Server, key map[string]any) {
+			key["key_ops"], key["ext"] = []string{"verify"}, true
+		},
+		register:       &registration{method: "client_secret_basic"},
+		unasked:        "email",
+		plainChallenge: true,
+		offline:        func(*grant) bool { return true }, // a session always has one
+		redeem: func(_ *Server, g *grant, form url.Values) *failure {
+			if form.Get("grant_type") == "authorization_code" && form.Get("resource") != g.resource {
+				return refused("invalid_target", "the resource differs from that of the authorization request")
+			}
+			return nil
+		},
+		further: func(s *Server, mux *http.ServeMux) {
+			for _, path := range []string{"/auth/v1/authorize", "/auth/v1/token"} {
+				mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+					s.refuse(w, r, refused("validation_failed", "this endpoint is for social login"))
+				})
+			}
+		},
+	}
+}
