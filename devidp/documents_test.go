@@ -143,7 +143,7 @@ func TestMetadataDocumentIsRefused(t *testing.T) { // AS-4
 			idp := devidp.Start(t, withDocuments(documents))
 			id := documents.URL + "/client.json"
 			answer := get(t, idp, authorizeURL(idp, with(authorizeParameters(), "client_id", id)))
-			if answer.status != http.StatusUnauthorized || answer.header.Get("Location") != "" {
+			if answer.status != http.StatusBadRequest || answer.header.Get("Location") != "" {
 				t.Errorf("status %d, location %q", answer.status, answer.header.Get("Location"))
 			}
 			postForm(t, idp, "/token", with(codeForm("x"), "client_id", id)).wantError(t, 401, oauth.CodeInvalidClient)
@@ -169,7 +169,7 @@ func TestMetadataDocumentIsNotFetchedFromOddAddresses(t *testing.T) {
 	refuse := func(t *testing.T, idp *devidp.TestServer, id string) {
 		t.Helper()
 		answer := get(t, idp, authorizeURL(idp, with(authorizeParameters(), "client_id", id)))
-		if answer.status != http.StatusUnauthorized {
+		if answer.status != http.StatusBadRequest {
 			t.Errorf("%s: status %d", id, answer.status)
 		}
 	}

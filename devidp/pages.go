@@ -149,7 +149,13 @@ const refreshPrefix = "0; url="
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
 	e := oauth.AsError(err)
 	s.logRefusal(r, e)
-	s.show(w, e.Status, failurePage, page{Title: "Error", Message: e.Description, Code: e.Code})
+	status := e.Status
+	if status == http.StatusUnauthorized {
+		// A person has nothing to authenticate with, and clients that look at the page before they open a browser register anew
+		// after a 400 alone.
+		status = http.StatusBadRequest
+	}
+	s.show(w, status, failurePage, page{Title: "Error", Message: e.Description, Code: e.Code})
 }
 
 func (s *Server) serveIndex(w http.ResponseWriter, _ *http.Request) {

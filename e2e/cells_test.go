@@ -25,6 +25,8 @@ type peer struct {
 	// stepUp is the scope that no client asks for before it calls the tool step_up; empty is stepUpScope. The server knows
 	// it, and gives it to clients that ask for it.
 	stepUp string
+	// warm begins to start what takes long, while the cells of other servers run. May be nil.
+	warm func()
 }
 
 // stepUpScope is what the tool step_up needs where a server can be given any scope.
@@ -41,7 +43,7 @@ func peers() []peer {
 func directPeers() []peer {
 	return []peer{
 		{name: "betterauth", start: startBetterAuth},
-		{name: "keycloak", start: startRealm},
+		{name: "keycloak", start: startRealm, warm: warmKeycloak},
 		{name: "oidc-provider", start: startOIDCProvider, binary: func() string { return suite.custom }},
 		{name: "embedded", start: startEmbedded},
 	}
@@ -94,7 +96,7 @@ func TestCells(t *testing.T) {
 	results := matrix.NewResults(os.Getenv("CELL"))
 	t.Cleanup(func() { conclude(t, cells, results) })
 	selected := 0
-	for _, server := range peers() {
+	for _, server := range warmLast(peers()) {
 		for _, client := range clients {
 			name := server.name + "/" + client.name
 			chosen, err := matrix.Selects(results.Selected, name)
@@ -107,6 +109,9 @@ func TestCells(t *testing.T) {
 				continue // TestCellsAreListed tells what is not found
 			}
 			selected++
+			if server.warm != nil {
+				server.warm()
+			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				runCell(t, cells, results, server, client.name, client.command(t))
@@ -116,6 +121,13 @@ func TestCells(t *testing.T) {
 	if selected == 0 {
 		t.Fatalf("CELL=%s selects no cell that runs", results.Selected)
 	}
+}
+
+// warmLast puts those last that take long to start.
+func warmLast(servers []peer) []peer {
+	slow := func(p peer) bool { return p.warm != nil }
+	quick := slices.DeleteFunc(slices.Clone(servers), slow)
+	return append(quick, slices.DeleteFunc(servers, func(p peer) bool { return !slow(p) })...)
 }
 
 func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server peer, client string, command []string) {

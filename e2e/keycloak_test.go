@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"os"
 	"slices"
 	"testing"
 
@@ -27,7 +28,21 @@ func newRealm(ctx context.Context, t *testing.T, c keycloak.RealmConfig) *keyclo
 // keycloakInstance is one server for all tests, since it takes long to start; each test has its own realm.
 func keycloakInstance(t *testing.T) *keycloak.Instance {
 	t.Helper()
-	home := needed(t, "E2E_KEYCLOAK_HOME", "Keycloak needs Java 17 or newer and Maven")
+	instance, err := startKeycloak(needed(t, "E2E_KEYCLOAK_HOME", "Keycloak needs Java 17 or newer and Maven"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return instance
+}
+
+// warmKeycloak starts the server while other tests run.
+func warmKeycloak() {
+	if home := os.Getenv("E2E_KEYCLOAK_HOME"); home != "" {
+		go func() { _, _ = startKeycloak(home) }() // the test that needs it gets the same answer
+	}
+}
+
+func startKeycloak(home string) (*keycloak.Instance, error) {
 	k := &suite.keycloak
 	k.once.Do(func() {
 		ctx := context.Background() // not a test's: the server outlives the first one, and TestMain stops it
@@ -36,10 +51,7 @@ func keycloakInstance(t *testing.T) *keycloak.Instance {
 			k.instance, k.err = keycloak.Start(ctx, keycloak.Config{Home: home, LogDir: suite.run, Port: port})
 		}
 	})
-	if k.err != nil {
-		t.Fatal(k.err)
-	}
-	return k.instance
+	return k.instance, k.err
 }
 
 // TestKeycloakTokens shows which of a realm's tokens open the resource, and what they say of the user.

@@ -39,6 +39,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	code := m.Run()
+	suite.keycloak.once.Do(func() {}) // waits for a start under way
 	if suite.keycloak.instance != nil {
 		suite.keycloak.instance.Stop()
 	}

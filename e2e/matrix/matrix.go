@@ -115,10 +115,7 @@ func (c *Cell) UnmarshalYAML(node *yaml.Node) error {
 		Run      map[string]Difference `yaml:"run"`
 		Excluded string                `yaml:"excluded"`
 	}
-	if err := node.Decode(&long); err != nil {
-		return err
-	}
-	if len(node.Content) != 2 || (len(long.Run) > 0) == (long.Excluded != "") {
+	if err := node.Decode(&long); err != nil || len(node.Content) != 2 || (len(long.Run) > 0) == (long.Excluded != "") {
 		return fmt.Errorf("line %d: a cell is run, {run: {STEP: {is: …, because: …}}} or {excluded: REASON}", node.Line)
 	}
 	c.Excluded, c.Differs = long.Excluded, long.Run

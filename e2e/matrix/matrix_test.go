@@ -1,0 +1,125 @@
+package matrix_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/e2e/matrix"
+)
+
+// small is a matrix of one server and two clients.
+const small = `
+steps:
+  - {name: login, always: true, means: logs in}
+  - {name: step-up, means: steps up}
+clients:
+  - {name: a, title: A, project: https://a.example, version: "1", pinned: npm:a}
+  - {name: b, title: B, project: https://b.example, version: "2", pinned: npm:b}
+servers:
+  - name: s
+    title: S
+    project: https://s.example
+    kind: real
+    version: "3"
+    pinned: npm:s
+    reached: directly
+    cells:
+      a: run
+      b: {run: {step-up: {is: left out, because: why}}}
+reasons:
+  why:
+    says: B cannot.
+    evidence: [{link: https://b.example/1}]
+`
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	m, err := matrix.Parse([]byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, _ := m.Server("s")
+	if !server.Cells["a"].Runs() || server.Cells["a"].Manner("step-up") != "" || server.Cells["b"].Manner("step-up") != matrix.LeftOut {
+		t.Errorf("got %+v", server.Cells)
+	}
+	for name, c := range map[string]struct{ old, changed, problem string }{
+		"a pair that is missing":           {"      a: run\n", "", "s/a is missing"},
+		"a pair that is there twice":       {"      a: run\n", "      a: run\n      a: run\n", "already defined"},
+		"a client that nobody knows":       {"      a: run\n", "      a: run\n      c: run\n", "s/c: there is no such client"},
+		"a client that is there twice":     {"{name: b, title", "{name: a, title", "client a is there twice"},
+		"neither run nor excluded":         {"a: run", "a: maybe", "a cell is run"},
+		"an exclusion without a reason":    {"a: run", "a: {excluded: }", "a cell is run"},
+		"a reason that is not there":       {"a: run", "a: {excluded: because}", `s/a: there is no reason "because"`},
+		"a reason without evidence":        {"[{link: https://b.example/1}]", "[]", "reason why needs says and evidence"},
+		"evidence that proves nothing":     {"link: https://b.example/1", "source: npm:b/x.js", "evidence is {source, line, text}"},
+		"a reason that nothing refers to":  {"b: {run: {step-up: {is: left out, because: why}}}", "b: run", "reason why: nothing refers to it"},
+		"a step that is not there":         {"{step-up: {is", "{step-down: {is", `there is no step "step-down"`},
+		"a step that always must be taken": {"{step-up: {is", "{login: {is", "can only be left out with the whole cell"},
+		"a manner that is not there":       {"is: left out", "is: odd", `"odd" is none of`},
+		"a kind that is not there":         {"kind: real", "kind: fake", `kind "fake" is none of`},
+		"a server without a version":       {`version: "3"`, `version: ""`, "server s needs name"},
+		"a field that nobody knows":        {"kind: real", "kind: real\n    colour: blue", "colour"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if !strings.Contains(small, c.old) {
+				t.Fatalf("nothing to change: %q", c.old)
+			}
+			_, err := matrix.Parse([]byte(strings.Replace(small, c.old, c.changed, 1)))
+			if err == nil || !strings.Contains(err.Error(), c.problem) {
+				t.Errorf("got %v, want %q", err, c.problem)
+			}
+		})
+	}
+}
+
+func TestSelects(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		globs string
+		want  bool
+	}{{"", true}, {"s/a", true}, {"s/*", true}, {"*/b s/a", true}, {"*/b,x/a", false}, {"s", false}} {
+		if got, err := matrix.Selects(c.globs, "s/a"); err != nil || got != c.want {
+			t.Errorf("%q: %t, %v", c.globs, got, err)
+		}
+	}
+	if _, err := matrix.Selects("[", "s/a"); err == nil {
+		t.Error("a glob that is none passes")
+	}
+}
+
+func TestRunFallsShort(t *testing.T) {
+	t.Parallel()
+	m, err := matrix.Parse([]byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []matrix.Result{{Server: "s", Client: "a", Outcome: matrix.OK}, {Server: "s", Client: "b", Outcome: matrix.OK}}
+	failed := matrix.Result{Server: "s", Client: "b", Outcome: matrix.Failed}
+	for name, c := range map[string]struct {
+		selected string
+		cells    []matrix.Result
+		unmet    string
+	}{
+		"all went well":                        {"", all, ""},
+		"a cell did not run":                   {"", all[:1], "s/b: not run"},
+		"a cell failed":                        {"", []matrix.Result{all[0], failed}, "s/b: FAILED"},
+		"a cell that was not selected":         {"s/a", all[:1], ""},
+		"a cell that was selected did not run": {"s/*", all[1:], "s/a: not run"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			results := matrix.NewResults(c.selected)
+			for _, cell := range c.cells {
+				results.Add(cell)
+			}
+			got := ""
+			if err := m.Unmet(results); err != nil {
+				got = err.Error()
+			}
+			if got != c.unmet {
+				t.Errorf("got %q, want %q", got, c.unmet)
+			}
+		})
+	}
+}
