@@ -41,7 +41,7 @@ func main() {
 type settings struct {
 	addr, publicURL, path          string
 	issuer, authorize, token, jwks string
-	supported                      string
+	supported, library             string
 	scopes, toolScopes             scopeList
 
 	proxySettings
@@ -68,6 +68,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.token, "token", "", "token endpoint")
 	flags.StringVar(&s.jwks, "jwks", "", "key set")
 	flags.StringVar(&s.supported, "supported", "openid profile email", "scopes that clients may ask for")
+	flags.StringVar(&s.library, "library", goSDK, "what the MCP server is made of: "+goSDK+" or "+mcpGo)
 	flags.Var(&s.scopes, "scope", "scope that every request needs; may be repeated")
 	flags.Var(&s.toolScopes, "tool-scope", "scope that the tool step_up needs besides; may be repeated")
 	s.register(flags)
@@ -103,7 +104,17 @@ func newHandler(s settings) (http.Handler, error) {
 		mux.Handle(route.Path, route.Handler)
 	}
 	tools := mcpadapter.ToolScopes{stepUpTool: s.toolScopes}
-	mux.Handle(s.path, guard.Protect(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(tools)))))
+	below := mcpadapter.Handler(mcpHandler(tools))
+	switch s.library {
+	case goSDK:
+	case mcpGo:
+		if below, err = mcpGoHandler(s.toolScopes); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("--library %q is unknown", s.library)
+	}
+	mux.Handle(s.path, guard.Protect(tools.Challenge(guard, below)))
 	mux.Handle("GET /whoami", guard.Protect(http.HandlerFunc(whoami)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	return mux, nil
@@ -134,6 +145,12 @@ type caller struct {
 func describe(info *oauth.AuthInfo) ([]byte, error) {
 	return json.Marshal(caller{info.User, info.Scopes, info.Permissions, info.ClientID, info.Issuer, info.ExpiresAt})
 }
+
+// The libraries of --library: the official Go SDK and mark3labs/mcp-go.
+const (
+	goSDK = "go-sdk"
+	mcpGo = "mcp-go"
+)
 
 // stepUpTool is the tool that needs --tool-scope.
 const stepUpTool = "step_up"
