@@ -13,7 +13,7 @@ RACE     := -race
 RACE_ENV := CGO_ENABLED=1
 endif
 
-.PHONY: help demo test generate check lint e2e bench bench-check clean
+.PHONY: help demo test generate check lint e2e compatibility bench bench-check clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -40,8 +40,11 @@ $(LINT):
 	GOBIN=$(CACHE)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	@mv $(CACHE)/bin/golangci-lint $@
 
-e2e: ## Log in to real servers with real clients (Node 20 or later; with Python 3, Java 17, Maven and Chromium more of it)
+e2e: ## Log in to real servers with real clients: all, or CELL=keycloak/ts-v2 (Node 20, Python 3, Java 17, Maven, Chromium)
 	@./e2e/run
+
+compatibility: ## Write docs/compatibility.md from the results of the last e2e
+	@cd e2e && $(GO) run ./cmd/compatibility
 
 bench: ## Measure everything, print ratios, write docs/performance.md (ten minutes; Node 20 or later, Python 3)
 	@cd bench && $(GO) run ./cmd/report

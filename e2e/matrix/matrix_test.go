@@ -123,3 +123,50 @@ func TestRunFallsShort(t *testing.T) {
 		})
 	}
 }
+
+func TestPage(t *testing.T) {
+	t.Parallel()
+	m, err := matrix.Parse([]byte(small))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := matrix.NewResults("")
+	for _, client := range []string{"a", "b"} {
+		if _, err := m.LastRun(results); err == nil {
+			t.Error("a run that lacks a cell is a proof")
+		}
+		results.Add(matrix.Result{Server: "s", Client: client, Outcome: matrix.OK})
+	}
+	run, err := m.LastRun(results)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := m.Page(run)
+	for _, want := range []string{
+		"| S | ✓ | ✓ [1](#notes) |", "1. *step-up*: left out (s/b). B cannot.\n   - <https://b.example/1>", "2 pairs went well",
+		"| `s` | [S](https://s.example) | 3 | real | directly |", "| login | logs in |",
+	} {
+		if !strings.Contains(string(page), want) {
+			t.Errorf("the page lacks %q:\n%s", want, page)
+		}
+	}
+	later := strings.Replace(string(page), "2 pairs went well", "2 pairs went well, later", 1)
+	if !m.PageFits(page) || !m.PageFits([]byte(later)) {
+		t.Error("the page does not fit its own matrix")
+	}
+	if m.PageFits([]byte(strings.Replace(string(page), "✓", "–", 1))) {
+		t.Error("a page that was changed fits")
+	}
+	changed, err := matrix.Parse([]byte(strings.Replace(small, `version: "3"`, `version: "4"`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed.PageFits(page) {
+		t.Error("a page of another version fits")
+	}
+	part := matrix.NewResults("s/*")
+	part.Cells = results.Cells
+	if _, err := m.LastRun(part); err == nil {
+		t.Error("a run of a part is a proof of the whole")
+	}
+}

@@ -1,0 +1,207 @@
+package matrix
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// lastRun begins the one line of the page that differs from run to run.
+const lastRun = "Last run: "
+
+// LastRun returns the page's line about a run. It fails for a run that does not prove the whole matrix.
+func (m *Matrix) LastRun(r *Results) (string, error) {
+	if r.Selected != "" {
+		return "", fmt.Errorf("the last run was one of CELL=%s: run make e2e without it", r.Selected)
+	}
+	if err := m.Unmet(r); err != nil {
+		return "", fmt.Errorf("the last run does not prove the matrix:\n%w", err)
+	}
+	return fmt.Sprintf("%s%s, %d pairs went well, in %.0f minutes on %s.",
+		lastRun, r.Started.Format("2006-01-02"), len(r.Cells), r.Seconds/60, r.Machine), nil
+}
+
+// Page writes the page. run is its line about the last run.
+func (m *Matrix) Page(run string) []byte {
+	p := &page{matrix: m}
+	p.number()
+	p.head(run)
+	p.table()
+	p.steps()
+	p.notes()
+	p.software()
+	return p.text.Bytes()
+}
+
+// PageFits tells whether a page is the one of this matrix, whatever run it tells of.
+func (m *Matrix) PageFits(text []byte) bool {
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, lastRun) {
+			return bytes.Equal(text, m.Page(strings.TrimSuffix(line, "\n")))
+		}
+	}
+	return false
+}
+
+type page struct {
+	matrix *Matrix
+	text   bytes.Buffer
+	list   []note
+}
+
+// note is a numbered remark below the matrix.
+type note struct {
+	step   string // empty for an exclusion
+	manner Manner
+	reason string
+	cells  []string
+}
+
+func (p *page) print(format string, args ...any) { _, _ = fmt.Fprintf(&p.text, format+"\n", args...) }
+
+// number collects the notes in the order in which a reader meets them.
+func (p *page) number() {
+	for _, server := range p.matrix.Servers {
+		for _, client := range p.matrix.Clients {
+			for _, n := range notesOf(server.Cells[client.Name]) {
+				i := p.find(n)
+				if i < 0 {
+					p.list = append(p.list, n)
+					i = len(p.list) - 1
+				}
+				p.list[i].cells = append(p.list[i].cells, server.Name+"/"+client.Name)
+			}
+		}
+	}
+}
+
+func notesOf(cell Cell) []note {
+	if !cell.Runs() {
+		return []note{{reason: cell.Excluded}}
+	}
+	var notes []note
+	for _, step := range sortedKeys(cell.Differs) {
+		notes = append(notes, note{step: step, manner: cell.Differs[step].Is, reason: cell.Differs[step].Because})
+	}
+	return notes
+}
+
+func (p *page) find(n note) int {
+	return slices.IndexFunc(p.list, func(known note) bool {
+		return known.step == n.step && known.manner == n.manner && known.reason == n.reason
+	})
+}
+
+func (p *page) head(run string) {
+	all := len(p.matrix.Servers) * len(p.matrix.Clients)
+	excluded := p.matrix.excluded()
+	p.print("<!-- Written by `make compatibility` from e2e/cells.yaml and the results of `make e2e`. -->")
+	p.print("# Compatibility")
+	p.print("")
+	p.print("%d authorization servers by %d MCP clients, most of which other projects wrote, are put together by `make e2e`: of",
+		len(p.matrix.Servers), len(p.matrix.Clients))
+	p.print("%d pairs %d run and %d are excluded, each with its evidence. [`e2e/README.md`](../e2e/README.md) says how to run one.",
+		all, all-excluded, excluded)
+	p.print("")
+	p.print("%s", run)
+}
+
+// mark is what stands behind a server's name.
+func (k Kind) mark() string {
+	if k == Emulation || k == Replica {
+		return " (" + string(k) + ")"
+	}
+	return ""
+}
+
+func (p *page) table() {
+	p.print("")
+	p.print("## The matrix")
+	p.print("")
+	row, rule := "| |", "|---|"
+	for _, client := range p.matrix.Clients {
+		row += " " + client.Title + " |"
+		rule += "---|"
+	}
+	p.print("%s\n%s", row, rule)
+	for _, server := range p.matrix.Servers {
+		row := "| " + server.Title + server.Kind.mark() + " |"
+		for _, client := range p.matrix.Clients {
+			cell := server.Cells[client.Name]
+			mark := "✓"
+			if !cell.Runs() {
+				mark = "–"
+			}
+			for _, n := range notesOf(cell) {
+				mark += fmt.Sprintf(" [%d](#notes)", p.find(n)+1)
+			}
+			row += " " + mark + " |"
+		}
+		p.print("%s", row)
+	}
+	p.print("")
+	p.print("An *emulation* is another project's imitation of a service that cannot run here; a *replica* is this project's, built")
+	p.print("from the test section of the provider's spec: it shows what latchkey makes of the facts that are recorded there, not")
+	p.print("that they are right. Everything else is the software that people run.")
+}
+
+func (p *page) steps() {
+	p.print("")
+	p.print("## What ✓ means")
+	p.print("")
+	p.print("The client went through all of these, and the server, the client and latchkey agreed on every answer. A number points")
+	p.print("to what is different about a step.")
+	p.print("")
+	p.print("| step | the client |\n|---|---|")
+	for _, step := range p.matrix.Steps {
+		p.print("| %s | %s |", step.Name, step.Means)
+	}
+}
+
+func (p *page) notes() {
+	p.print("")
+	p.print("## Notes")
+	p.print("")
+	manners := map[Manner]string{
+		LeftOut: "left out", Helped: "with the help of the application or its user", Login: "takes one more login",
+	}
+	for i, n := range p.list {
+		what := "Excluded"
+		if n.step != "" {
+			what = fmt.Sprintf("*%s*: %s", n.step, manners[n.manner])
+		}
+		reason := p.matrix.Reasons[n.reason]
+		p.print("%d. %s (%s). %s", i+1, what, strings.Join(n.cells, ", "), strings.TrimSpace(reason.Says))
+		for _, e := range reason.Evidence {
+			p.print("   - %s", e.markdown())
+		}
+	}
+}
+
+func (e Evidence) markdown() string {
+	switch {
+	case e.Link != "":
+		return "<" + e.Link + ">"
+	case e.Source != "":
+		return fmt.Sprintf("`%s:%d`: ``%s``", e.Source, e.Line, strings.TrimSpace(e.Text))
+	}
+	return fmt.Sprintf("log: ``%s``", strings.TrimSpace(e.Log))
+}
+
+func (p *page) software() {
+	p.print("")
+	p.print("## Servers")
+	p.print("")
+	p.print("| in `CELL` | server | version | kind | reached by |\n|---|---|---|---|---|")
+	for _, s := range p.matrix.Servers {
+		p.print("| `%s` | [%s](%s) | %s | %s | %s |", s.Name, s.Title, s.Project, s.Version, s.Kind, s.Reached)
+	}
+	p.print("")
+	p.print("## Clients")
+	p.print("")
+	p.print("| in `CELL` | client | version |\n|---|---|---|")
+	for _, c := range p.matrix.Clients {
+		p.print("| `%s` | [%s](%s) | %s |", c.Name, c.Title, c.Project, c.Version)
+	}
+}
