@@ -22,28 +22,20 @@ func replicaPeers() []peer {
 	for _, known := range []struct {
 		name, stepUp string
 		added        []string
-		settings     map[string]string
 	}{
 		{name: "auth0", added: []string{stepUpScope}}, // a permission of the API
 		{name: "clerk", stepUp: "user:org:read"},
 		{name: "workos"},
 		{name: "supabase", stepUp: "phone"},
-		// In mode proxy latchkey's own configuration names every scope.
-		{name: "okta", added: []string{stepUpScope}, settings: map[string]string{
-			"scopes": "openid profile email offline_access " + stepUpScope,
-		}},
-		{name: "entra", settings: map[string]string{"scopes": "access_as_user " + stepUpScope}},
-		{name: "google", stepUp: calendarScope, added: []string{calendarScope}, settings: map[string]string{
-			"scopes": "openid email profile " + calendarScope,
-		}},
+		{name: "okta", added: []string{stepUpScope}},
+		{name: "entra", added: []string{"api://11111111-2222-3333-4444-555555555555/" + stepUpScope}},
+		{name: "google", stepUp: calendarScope, added: []string{calendarScope}},
 	} {
 		list = append(list, peer{
 			name: known.name + "-replica", stepUp: known.stepUp,
 			start: func(ctx context.Context, t *testing.T, resource string) harness.Server {
 				t.Helper()
-				return startReplica(ctx, t, replica.Config{
-					Provider: known.name, Resource: resource, Scopes: known.added, Settings: known.settings,
-				})
+				return startReplica(ctx, t, replica.Config{Provider: known.name, Resource: resource, Scopes: known.added})
 			},
 		})
 	}

@@ -85,7 +85,7 @@ func New(config Config) (http.Handler, error) {
 	}
 	e.Use(middleware.Recover(), ownHostAndOrigin(origins, relayed, config.Logger))
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
-		Resource: resource, Name: "latchkey", Scopes: config.Scopes, ScopesSupported: announced(config),
+		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, Logger: config.Logger,
 		Proxy: runtime.ProxyConfig{
 			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
@@ -99,21 +99,6 @@ func New(config Config) (http.Handler, error) {
 	e.Any(config.Path, echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools)))), guard.Require())
 	e.GET("/whoami", whoami, guard.Require())
 	return e, nil
-}
-
-// announced are the scopes that clients ask for at every login, nil for the guard's own choice. A tool's scopes are not
-// among them, although in proxy mode the provider's configuration has to name them: what it does not name nobody gets.
-func announced(config Config) []string {
-	if len(config.ToolScopes) == 0 {
-		return nil
-	}
-	scopes := []string{}
-	for _, scope := range slices.Concat(config.Provider.Describe().ScopesSupported, config.Scopes) {
-		if !slices.Contains(scopes, scope) && (slices.Contains(config.Scopes, scope) || !slices.Contains(config.ToolScopes, scope)) {
-			scopes = append(scopes, scope)
-		}
-	}
-	return scopes
 }
 
 // healthPath is answered to everybody, whatever Host says: load balancers ask by address.
