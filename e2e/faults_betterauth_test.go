@@ -37,8 +37,6 @@ func betterAuthRestarts(t *testing.T, report *faultReport) {
 	s.serve(ctx, t)
 	tokens := s.tokens(ctx, t, 2*callers)
 	traffic := s.traffic(ctx, t, beforeStop, tokens[:callers])
-	s.fetched = time.Now()
-	s.coolDown(ctx, t)
 
 	traffic.Phase(whileDown)
 	must(t, server.End(ctx, syscall.SIGTERM))
@@ -83,8 +81,6 @@ func betterAuthForgets(t *testing.T, report *faultReport) {
 	s.serve(ctx, t)
 	tokens := s.tokens(ctx, t, 2*callers)
 	traffic := s.traffic(ctx, t, beforeStop, tokens[:callers])
-	s.fetched = time.Now()
-	s.coolDown(ctx, t)
 
 	traffic.Phase(whileDown)
 	must(t, server.End(ctx, syscall.SIGKILL))
@@ -129,7 +125,6 @@ func (s *site) askWhileDown(ctx context.Context, t *testing.T, traffic *harness.
 	t.Helper()
 	s.once(ctx, traffic, firstUse, tokens[callers:])
 	s.once(ctx, traffic, stranger, strangers(t, tokens[0], callers))
-	s.fetched = time.Now()
 	s.tryLogin(ctx, traffic)
 	must(t, traffic.Rounds(ctx, 10))
 }

@@ -50,9 +50,6 @@ func keycloakEnds(ctx context.Context, t *testing.T, report *faultReport, s *sit
 		})
 	}
 	must(t, traffic.Rounds(ctx, 5))
-	if s.fetched.IsZero() {
-		s.fetched = time.Now()
-	}
 	s.coolDown(ctx, t)
 
 	traffic.Phase(whileDown)
@@ -63,7 +60,7 @@ func keycloakEnds(ctx context.Context, t *testing.T, report *faultReport, s *sit
 	traffic.Phase(upAgain)
 	s.untilAnswer(ctx, t, traffic, newToken, s.tryLogin(ctx, traffic), "200")
 	s.untilAnswer(ctx, t, traffic, prober, strangers(t, tokens[0], 1)[0], "401")
-	s.fetched = time.Now()
+	s.inVain = time.Now()
 	must(t, traffic.Rounds(ctx, 5))
 
 	report.check(t, title, traffic.Stop(), []expected{

@@ -58,12 +58,9 @@ func slowKeySet(
 	proxy, err := harness.NewSlowProxy(keySet)
 	must(t, err)
 	t.Cleanup(proxy.Stop)
-	endpoint := []string{"--endpoint", "jwks=" + proxy.URL()}
-	s.serve(ctx, t, endpoint...)
+	s.serve(ctx, t, "--endpoint", "jwks="+proxy.URL())
 	tokens := s.tokens(ctx, t, 2*callers)
 	warm := s.traffic(ctx, t, beforeStop, tokens[:callers])
-	s.fetched = time.Now()
-	s.coolDown(ctx, t)
 
 	set(proxy, true)
 	warm.Phase(underWay)
@@ -80,7 +77,7 @@ func slowKeySet(
 	must(t, warm.Rounds(ctx, 5))
 	got := warm.Stop()
 
-	must(t, s.resource.Restart(ctx, endpoint...))
+	must(t, s.resource.Restart(ctx))
 	cold := harness.NewTraffic(ctx, coldStart)
 	t.Cleanup(func() { cold.Stop() })
 	for i, token := range tokens[:callers] {

@@ -21,7 +21,7 @@ import (
 )
 
 // TestFaults makes servers fail while callers ask, and counts what the callers see. The faults run beside each other: most
-// of the time they wait until a key set may be fetched again.
+// of the time they wait, for starts and for the next fetch of a key set.
 func TestFaults(t *testing.T) {
 	report := &faultReport{}
 	t.Run("while callers ask", func(t *testing.T) {
@@ -77,8 +77,8 @@ type site struct {
 	resource *harness.ResourceServer
 	client   *harness.OAuthClient
 	scope    string
-	// fetched is a time after the resource server's last fetch of the key set.
-	fetched time.Time
+	// inVain is when the resource server last fetched the key set for a key that does not exist.
+	inVain time.Time
 }
 
 // newSite makes the parts; start makes the authorization server of a resource.
@@ -176,10 +176,10 @@ func (s *site) once(ctx context.Context, traffic *harness.Traffic, callers strin
 	group.Wait()
 }
 
-// coolDown returns when the key set may be fetched again: a fault is only interesting to a server that may look.
+// coolDown returns when the key set may be fetched for unknown keys again.
 func (s *site) coolDown(ctx context.Context, t *testing.T) {
 	t.Helper()
-	over := s.fetched.Add(keys.DefaultCoolDown + time.Second)
+	over := s.inVain.Add(keys.DefaultCoolDown + time.Second)
 	must(t, harness.Until(ctx, func() bool { return time.Now().After(over) }))
 }
 

@@ -45,7 +45,8 @@ type Config struct {
 	HardExpiry time.Duration
 	// MaxStale is the age beyond which no key is used, even if the provider stays out of reach.
 	MaxStale time.Duration
-	// CoolDown is the least time between two fetches. Until the first set arrives it is shorter: one second after the first
+	// CoolDown is the least time between two fetches, where the later one is no fetch for an unknown key, and between two
+	// fetches for unknown keys that found none. Until the first set arrives it is shorter: one second after the first
 	// failure, and twice as long after each further one.
 	CoolDown time.Duration
 	// Timeout limits one fetch, from dialling to the last byte.
@@ -62,7 +63,8 @@ type Config struct {
 //
 // Within these bounds a known key is answered at once, whatever the provider does.
 //
-// A token whose key is unknown causes a fetch, but at most one in a CoolDown, for all such tokens together. A fetch that
+// A token whose key is unknown causes a fetch, but at most one in a CoolDown, for all such tokens together. Fetches that were
+// made for another reason, or that found the key, do not count: a provider may rotate its keys at any time. A fetch that
 // fails leaves the known keys in place; a token that needs another key is then answered with
 // [oauth.ErrTemporarilyUnavailable], since nobody can say that it is wrong. While no set was fetched yet nobody can be
 // served, and look-ups try again sooner: see CoolDown in [Config].
@@ -79,6 +81,7 @@ type Remote struct {
 	lastAttempt time.Time // when the last fetch ended; zero before the first
 	lastErr     error     // how it ended
 	failures    int       // how many ended with an error since the last that did not
+	inVain      *fetch    // the last that was made for an unknown key, unless it found the key
 }
 
 // snapshot is the set as the provider last confirmed it. It is immutable.
@@ -87,8 +90,11 @@ type snapshot struct {
 	confirmed time.Time
 }
 
-// fetch is one fetch under way; done is closed when its result is in place.
-type fetch struct{ done chan struct{} }
+// fetch is one fetch; done is closed when its result is in place.
+type fetch struct {
+	done  chan struct{}
+	ended time.Time // set before done is closed
+}
 
 // NewRemote returns the key set at an address. It fetches nothing yet.
 func NewRemote(config Config) *Remote {
@@ -125,17 +131,23 @@ func NewRemote(config Config) *Remote {
 func (r *Remote) Key(ctx context.Context, id string, algorithm jose.Algorithm) (*jose.Key, error) {
 	now := r.config.Now()
 	s := r.current.Load()
-	if key, err := s.find(id, algorithm); err == nil && r.reliable(s, now) {
+	key, err := s.find(id, algorithm)
+	if err == nil && r.reliable(s, now) {
 		return key, nil
 	}
-	if f := r.refresh(now); f != nil {
+	f := r.refresh(now, errors.Is(err, jose.ErrNoKey))
+	if f != nil {
 		select {
 		case <-f.done:
 		case <-ctx.Done():
 			return nil, oauth.Unavailable(time.Second, fmt.Errorf("waiting for the provider's keys: %w", context.Cause(ctx)))
 		}
 	}
-	return r.settled(id, algorithm)
+	key, err = r.settled(id, algorithm)
+	if err == nil && f != nil {
+		r.notInVain(f)
+	}
+	return key, err
 }
 
 // Holds tells whether Key would give this very key at once, and starts the refresh that is due, as Key does. A cache of
@@ -153,7 +165,7 @@ func (r *Remote) reliable(s *snapshot, now time.Time) bool {
 	case age < r.config.SoftExpiry:
 		return true
 	case age < r.config.HardExpiry, age < r.config.MaxStale && r.outage(now):
-		r.refresh(now)
+		r.refresh(now, false)
 		return true
 	default:
 		return false
@@ -210,7 +222,7 @@ func (r *Remote) Flooded(id string, algorithm jose.Algorithm, now time.Time) err
 		return nil
 	}
 	r.mu.Lock()
-	settled := r.running == nil && r.lastErr == nil && elapsed(r.lastAttempt, now) < r.config.CoolDown
+	settled := r.running == nil && r.lastErr == nil && !r.allowed(now, true)
 	r.mu.Unlock()
 	if !settled {
 		return nil
@@ -242,15 +254,37 @@ func (r *Remote) pause() time.Duration {
 	return min(pause, r.config.CoolDown)
 }
 
-// refresh returns the fetch under way, starting one if none is and the cool-down has passed; nil if it has not.
-func (r *Remote) refresh(now time.Time) *fetch {
+// refresh returns the fetch under way, starting one if none is and it is allowed; nil if it is not. unknown tells whether it
+// is for a key that is not known.
+func (r *Remote) refresh(now time.Time, unknown bool) *fetch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.running == nil && (r.lastAttempt.IsZero() || elapsed(r.lastAttempt, now) >= r.pause()) {
+	if r.running == nil && r.allowed(now, unknown) {
 		r.running = &fetch{done: make(chan struct{})}
+		if unknown {
+			r.inVain = r.running // until it has found the key
+		}
 		go r.run(r.running)
 	}
 	return r.running
+}
+
+// allowed tells whether a fetch may start. Tokens with unknown keys have a cool-down of their own: otherwise a key that is new
+// right after a fetch for another reason would have to wait, and its tokens would be refused. The caller holds mu.
+func (r *Remote) allowed(now time.Time, unknown bool) bool {
+	if r.lastAttempt.IsZero() || elapsed(r.lastAttempt, now) >= r.pause() {
+		return true
+	}
+	return unknown && r.lastErr == nil && (r.inVain == nil || elapsed(r.inVain.ended, now) >= r.config.CoolDown)
+}
+
+// notInVain takes a fetch that found what it was made for off the count of those that did not.
+func (r *Remote) notInVain(f *fetch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inVain == f {
+		r.inVain = nil
+	}
 }
 
 // run performs a fetch. It does not use the context of the look-up that started it, since others wait for it too; its own
@@ -267,7 +301,7 @@ func (r *Remote) run(f *fetch) {
 			"url", redacted(r.config.URL), "error", err, "known_keys", r.known())
 	}
 	r.mu.Lock()
-	r.running, r.lastAttempt, r.lastErr = nil, now, err
+	r.running, r.lastAttempt, r.lastErr, f.ended = nil, now, err, now
 	if r.failures++; err == nil {
 		r.failures = 0
 	}

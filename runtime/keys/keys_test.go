@@ -264,6 +264,56 @@ func TestTenThousandRandomKidsCauseOneFetchPerCoolDown(t *testing.T) {
 	}, newKey(t, "a"))
 }
 
+// A provider rotates its keys when it likes, also right after a server has started, or has just looked.
+func TestANewKeyWaitsForNoCoolDownThatAnotherFetchBegan(t *testing.T) {
+	t.Parallel()
+	a, b, c := newKey(t, "a"), newKey(t, "b"), newKey(t, "c")
+	for name, prepare := range map[string]func(*testing.T, *provider, *keys.Remote){
+		"right after the first fetch": func(t *testing.T, _ *provider, r *keys.Remote) { mustFind(t, r, "a") },
+		"right after a refresh in the background": func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "a")
+			time.Sleep(keys.DefaultSoftExpiry)
+			mustFind(t, r, "a")
+			synctest.Wait()
+			p.wantFetches(t, 2, "past the soft expiry")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+				prepare(t, p, r)
+				p.publish(t, a, b)
+				mustFind(t, r, "b")
+				p.publish(t, a, b, c) // and again: a fetch that found its key was no waste
+				mustFind(t, r, "c")
+				before := p.fetches.Load()
+				for i := range 100 {
+					wantUnknown(t, r, fmt.Sprint("random-", i))
+				}
+				p.wantFetches(t, before+1, "for unknown keys")
+				p.publish(t, a, b)
+				time.Sleep(keys.DefaultCoolDown - time.Second)
+				wantUnknown(t, r, "random")
+				p.wantFetches(t, before+1, "within the cool-down of unknown keys")
+				time.Sleep(time.Second)
+				wantUnknown(t, r, "random")
+				p.wantFetches(t, before+2, "after it")
+			}, a)
+		})
+	}
+	t.Run("but not while the provider fails", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "a")
+			p.fail(errDown)
+			for range 10 {
+				wantUnavailable(t, r, "b")
+			}
+			p.wantFetches(t, 2, "of which the second failed")
+		}, a)
+	})
+}
+
 func TestWaitersShareAFetchAndRespectTheirContext(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
@@ -397,15 +447,17 @@ func TestWithoutAnyKeyFetchesAreTriedSoonerThanTheCoolDown(t *testing.T) {
 			time.Sleep(time.Second)
 			mustFind(t, r, "a")
 			p.wantFetches(t, 2, "after one second")
+			wantUnknown(t, r, "b")
+			p.wantFetches(t, 3, "for an unknown key")
 			time.Sleep(keys.DefaultCoolDown - time.Millisecond)
 			wantUnknown(t, r, "b")
-			p.wantFetches(t, 2, "within the cool-down, which counts from now on")
+			p.wantFetches(t, 3, "within the cool-down, which counts from now on")
 			p.fail(errDown)
 			time.Sleep(time.Millisecond)
 			wantUnavailable(t, r, "b")
 			time.Sleep(keys.DefaultCoolDown - time.Millisecond)
 			wantUnavailable(t, r, "b")
-			p.wantFetches(t, 3, "after a failure where keys are known")
+			p.wantFetches(t, 4, "after a failure where keys are known")
 		}, newKey(t, "a"))
 	})
 	t.Run("with one fetch at a time, which all wait for", func(t *testing.T) {

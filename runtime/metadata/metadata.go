@@ -24,7 +24,8 @@ const (
 	freshFor = 10 * time.Minute
 	// staleFor is how long it may be served when the provider cannot be reached.
 	staleFor = 24 * time.Hour
-	// coolDown is the least time between two fetches after a failure.
+	// coolDown is the least time between two fetches after a failure, and how long a document stands in for a better one that
+	// could not be had.
 	coolDown = 10 * time.Second
 	// fetchLimit bounds one round of fetches.
 	fetchLimit = 10 * time.Second
@@ -32,6 +33,8 @@ const (
 	maxDocument = 256 << 10
 	// cacheControl lets clients keep documents for five minutes, so that changes arrive soon.
 	cacheControl = "public, max-age=300"
+	// cacheControlMakeshift is for documents that stand in for a better one.
+	cacheControlMakeshift = "public, max-age=10"
 )
 
 // Config says whose metadata a [Source] serves.
@@ -85,12 +88,24 @@ func (c Config) urls(suffix string) []string {
 // Document returns the document of a well-known suffix. Errors are [*oauth.Error] values: 404 for a document that the
 // provider does not have, 503 when it cannot be had right now.
 func (s *Source) Document(ctx context.Context, suffix string) ([]byte, error) {
+	a, err := s.answer(ctx, suffix)
+	return a.body, err
+}
+
+// answer is a document, and whether it stands in for a better one.
+type answer struct {
+	body      []byte
+	makeshift bool
+}
+
+func (s *Source) answer(ctx context.Context, suffix string) (answer, error) {
 	if len(s.config.Forms) == 0 && suffix == oauth.WellKnownAuthorizationServer {
-		return json.Marshal(s.config.Fallback)
+		body, err := json.Marshal(s.config.Fallback)
+		return answer{body: body}, err
 	}
 	d, ok := s.documents[suffix]
 	if !ok {
-		return nil, &oauth.Error{Code: oauth.CodeInvalidRequest, Status: http.StatusNotFound, Description: "Not found"}
+		return answer{}, &oauth.Error{Code: oauth.CodeInvalidRequest, Status: http.StatusNotFound, Description: "Not found"}
 	}
 	return d.get(ctx)
 }
@@ -98,12 +113,15 @@ func (s *Source) Document(ctx context.Context, suffix string) ([]byte, error) {
 // Handler serves the document of a well-known suffix to clients on any origin.
 func (s *Source) Handler(suffix string) http.Handler {
 	return cors.Public(func(w http.ResponseWriter, r *http.Request) {
-		body, err := s.Document(r.Context(), suffix)
-		if err != nil {
+		a, err := s.answer(r.Context(), suffix)
+		switch {
+		case err != nil:
 			writeError(w, oauth.AsError(err))
-			return
+		case a.makeshift:
+			writeDocument(w, a.body, cacheControlMakeshift)
+		default:
+			writeDocument(w, a.body, cacheControl)
 		}
-		writeDocument(w, body)
 	})
 }
 
@@ -113,13 +131,13 @@ func ResourceHandler(document oauth.ProtectedResourceMetadata) (http.Handler, er
 	if err != nil {
 		return nil, fmt.Errorf("protected resource metadata: %w", err)
 	}
-	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, body) }), nil
+	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, body, cacheControl) }), nil
 }
 
-func writeDocument(w http.ResponseWriter, body []byte) {
+func writeDocument(w http.ResponseWriter, body []byte, caching string) {
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", cacheControl)
+	h.Set("Cache-Control", caching)
 	h.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(body)
 }
@@ -145,21 +163,21 @@ type document struct {
 	urls   []string
 
 	mu      sync.Mutex
-	body    []byte
+	current answer
 	fetched time.Time
 	failed  time.Time
 	// running is closed when the fetch that is under way ends; nil when none is.
 	running chan struct{}
 }
 
-func (d *document) get(ctx context.Context) ([]byte, error) {
+func (d *document) get(ctx context.Context) (answer, error) {
 	d.mu.Lock()
 	now := d.source.config.Now()
-	if d.body != nil && now.Sub(d.fetched) >= staleFor {
-		d.body = nil
+	if d.current.body != nil && now.Sub(d.fetched) >= staleFor {
+		d.current = answer{}
 	}
-	body := d.body
-	if due := body == nil || now.Sub(d.fetched) >= freshFor; due && d.running == nil && now.Sub(d.failed) >= coolDown {
+	current := d.current
+	if due := current.body == nil || current.makeshift || now.Sub(d.fetched) >= freshFor; due && d.running == nil && now.Sub(d.failed) >= coolDown {
 		d.running = make(chan struct{})
 		// Detached: a client that gives up must not cost the others the answer.
 		go d.fetch(context.WithoutCancel(ctx), d.running)
@@ -167,22 +185,22 @@ func (d *document) get(ctx context.Context) ([]byte, error) {
 	running := d.running
 	d.mu.Unlock()
 
-	if body != nil {
-		return body, nil
+	if current.body != nil {
+		return current, nil
 	}
 	if running != nil {
 		select {
 		case <-running:
 		case <-ctx.Done():
-			return nil, oauth.Unavailable(coolDown, ctx.Err())
+			return answer{}, oauth.Unavailable(coolDown, ctx.Err())
 		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.body == nil {
-		return nil, oauth.Unavailable(coolDown, errors.New("no authorization server metadata could be fetched"))
+	if d.current.body == nil {
+		return answer{}, oauth.Unavailable(coolDown, errors.New("no authorization server metadata could be fetched"))
 	}
-	return d.body, nil
+	return d.current, nil
 }
 
 func (d *document) fetch(ctx context.Context, done chan struct{}) {
@@ -193,18 +211,24 @@ func (d *document) fetch(ctx context.Context, done chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.source.config.Now()
-	if err != nil {
+	switch older := d.current.body != nil && !d.current.makeshift; {
+	case err == nil:
+		d.current, d.fetched, d.failed = answer{body: body}, now, time.Time{}
+	case body != nil && !older:
+		d.current, d.fetched, d.failed = answer{body: body, makeshift: true}, now, now
+		d.source.config.Logger.Warn("the best authorization server metadata cannot be fetched now; another document stands in",
+			"issuer", d.source.config.Issuer, "error", err)
+	default:
 		d.failed = now
 		d.source.config.Logger.Warn("authorization server metadata cannot be fetched",
-			"issuer", d.source.config.Issuer, "serving_older", d.body != nil, "error", err)
-	} else {
-		d.body, d.fetched, d.failed = body, now, time.Time{}
+			"issuer", d.source.config.Issuer, "serving_older", d.current.body != nil, "error", err)
 	}
 	d.running = nil
 	close(done)
 }
 
-// first returns the first usable document.
+// first returns the first usable document. If a better one may only be out of reach for the moment, it returns the error of
+// that one too.
 func (d *document) first(ctx context.Context) (body []byte, err error) {
 	defer func() {
 		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the process.
@@ -212,15 +236,36 @@ func (d *document) first(ctx context.Context) (body []byte, err error) {
 			body, err = nil, fmt.Errorf("fetching metadata panicked: %v", p)
 		}
 	}()
-	var problems []error
+	var problems, passing []error
 	for _, u := range d.urls {
 		body, err := d.source.one(ctx, u)
 		if err == nil {
-			return body, nil
+			return body, errors.Join(passing...)
 		}
-		problems = append(problems, fmt.Errorf("%s: %w", u, err))
+		err = fmt.Errorf("%s: %w", u, err)
+		if problems = append(problems, err); mayPass(err) {
+			passing = append(passing, err)
+		}
 	}
 	return nil, errors.Join(problems...)
+}
+
+// mayPass tells a provider that does not answer now from one that has answered, and has no such document. What is wrong with
+// a document that was read is no matter of the exchange.
+func mayPass(err error) bool {
+	exchange, ok := errors.AsType[*egress.Error](err)
+	if !ok {
+		return false
+	}
+	switch exchange.Kind {
+	case egress.KindTimeout, egress.KindCanceled, egress.KindResolve, egress.KindConnect, egress.KindTLS, egress.KindFailed:
+		return true
+	case egress.KindStatus:
+		return exchange.Status >= 500 || slices.Contains(
+			[]int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}, exchange.Status)
+	default:
+		return false
+	}
 }
 
 func (s *Source) one(ctx context.Context, url string) ([]byte, error) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	goruntime "runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,10 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("connection refused")
 	}
 	w := httptest.NewRecorder()
+	if status, err := strconv.Atoi(body); err == nil {
+		w.WriteHeader(status)
+		return w.Result(), nil
+	}
 	if !ok {
 		w.WriteHeader(http.StatusNotFound)
 		return w.Result(), nil
@@ -129,6 +134,73 @@ func TestWhichDocumentAnswersWhichRequest(t *testing.T) {
 			var got struct{ From, Issuer string }
 			if err := json.Unmarshal(body, &got); err != nil || got.From != c.want || got.Issuer != issuer {
 				t.Errorf("got %s, %v", body, err)
+			}
+		})
+	}
+}
+
+// A provider that serves both documents may serve only one of them at a bad moment.
+func TestTheOtherDocumentStandsInBriefly(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		best    string // the answer for the best document at first
+		briefly bool
+	}{
+		"after a failure of the connection":  {"down", true},
+		"after a failure of the server":      {"503", true},
+		"after a gateway's time-out":         {"504", true},
+		"after too many requests":            {"429", true},
+		"but for long where there is none":   {"404", false},
+		"but for long where it is refused":   {"400", false},
+		"but for long where it is forbidden": {"403", false},
+		"but for long where it is a page":    {"<html>", false},
+		"but for long where it is another's": {`{"issuer":"https://other.example.com"}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clock := &clock{}
+			u := &upstream{answers: map[string]string{oauthPath: c.best, oidcPath: document(`,"from":"oidc"`)}}
+			source := newSource(u, clock, metadata.OAuthInserted, metadata.OpenIDAppended)
+			get := func() (from, caching string) {
+				w := httptest.NewRecorder()
+				source.Handler(oauth.WellKnownAuthorizationServer).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+				var got struct{ From string }
+				if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
+					t.Fatalf("got %d %s", w.Code, w.Body)
+				}
+				return got.From, w.Header().Get("Cache-Control")
+			}
+			from, caching := get()
+			if want := map[bool]string{true: "public, max-age=10", false: "public, max-age=300"}[c.briefly]; from != "oidc" || caching != want {
+				t.Fatalf("got %q with Cache-Control %q, want oidc with %q", from, caching, want)
+			}
+			u.set(oauthPath, document(`,"from":"oauth"`))
+			before := u.fetches.Load()
+			if get(); u.fetches.Load() != before {
+				t.Error("asked again at once")
+			}
+			clock.add(time.Minute)
+			get()
+			if !c.briefly {
+				if u.fetches.Load() != before {
+					t.Error("asked again within ten minutes")
+				}
+				return
+			}
+			for from != "oauth" { // once the fetch in the background has ended
+				from, caching = get()
+			}
+			if caching != "public, max-age=300" {
+				t.Errorf("the best document has Cache-Control %q", caching)
+			}
+			u.set(oauthPath, "503")
+			clock.add(time.Hour)
+			before = u.fetches.Load()
+			for from, _ = get(); u.fetches.Load() < before+2; from, _ = get() {
+				goruntime.Gosched()
+			}
+			if from != "oauth" {
+				t.Error("the other document takes the place of an older one that is better")
 			}
 		})
 	}
