@@ -63,21 +63,6 @@ type Provider interface {
 	UserInfo(claims Claims) UserInfo
 }
 
-// UpstreamClient is the one application that is registered at a provider in proxy mode.
-type UpstreamClient struct {
-	ClientID     string
-	ClientSecret Secret
-	// ExtraAuthorizeParams are added to every authorization request, for example access_type=offline at Google.
-	ExtraAuthorizeParams map[string]string
-}
-
-// ProxyProvider is a [Provider] in [Proxy] mode.
-type ProxyProvider interface {
-	Provider
-	// Upstream returns the pre-registered application.
-	Upstream() UpstreamClient
-}
-
 // TokenVerifier is a custom check of an access token, for providers that no spec describes. It returns the token's claims,
 // or an error as [Provider] documents it. resource is the canonical URL of the protected resource: a verifier must refuse
 // a token that was made for another one.

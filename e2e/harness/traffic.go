@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"slices"
@@ -221,12 +222,13 @@ func (t *Traffic) send(request *http.Request) (string, error) {
 // closed: no program has seen its request.
 func failure(err error, unseen bool) string {
 	var timeout interface{ Timeout() bool }
+	var operation *net.OpError
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED),
-		unseen && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
-		return Refused
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return Hang
+	case errors.As(err, &operation) && operation.Op == "dial",
+		unseen && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		return Refused
 	default:
 		return Cut
 	}

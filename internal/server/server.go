@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
@@ -79,11 +78,12 @@ func New(config Config) (http.Handler, error) {
 	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(slog.NewLogLogger(config.Logger.Handler(), slog.LevelWarn).Writer()) // Echo's own goes to standard output
 	relayed, err := mountRelay(e, config)
 	if err != nil {
 		return nil, err
 	}
-	e.Use(middleware.Recover(), ownHostAndOrigin(origins, relayed, config.Logger))
+	e.Use(recovered(config.Logger), ownHostAndOrigin(origins, relayed, config.Logger))
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, Logger: config.Logger,

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"testing"
 )
@@ -27,6 +28,28 @@ func TestTheSocketHookOfALoopbackHostKnowsLoopbackOnly(t *testing.T) {
 	for address, refused := range map[string]bool{"127.0.0.1:80": false, "[::1]:80": false, "10.0.0.1:80": true, "93.184.215.14:80": true} {
 		if err := (addressDialer{transport: client, trusted: loopback}).control("tcp", address, nil); (err != nil) != refused {
 			t.Errorf("the hook's answer to %s is %v, want refused = %v", address, err, refused)
+		}
+	}
+}
+
+// What resolve has checked is checked again for the socket: nothing between the two may change the address.
+func TestNoConnectionIsMadePastTheSocketHook(t *testing.T) {
+	t.Parallel()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	target := netip.MustParseAddrPort(listener.Addr().String())
+	for trusted, refused := range map[trust]bool{public: true, loopback: false} {
+		dialer := addressDialer{transport: &transport{addresses: newAddressBook()}, trusted: trusted, port: target.Port()}
+		conn, err := dialer.attempt(t.Context(), target.Addr(), 1)
+		if conn != nil {
+			_ = conn.Close()
+		}
+		var e *Error
+		if (err != nil) != refused || refused && (!errors.As(err, &e) || e.Kind != KindAddress) {
+			t.Errorf("a connection to %s with trust %v ends with %v, want refused = %v", target, trusted, err, refused)
 		}
 	}
 }
