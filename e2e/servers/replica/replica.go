@@ -214,6 +214,9 @@ func (s *Server) Issuer() string { return s.description.Issuer }
 // Describe is what latchkey's provider says of itself, configured for this replica.
 func (s *Server) Describe() oauth.Description { return s.description }
 
+// Discovery are the places of documents that the spec names.
+func (s *Server) Discovery() []string { return s.spec.Discovery }
+
 // UserID is the user of the spec's first accepted token.
 func (s *Server) UserID() string {
 	id, _ := s.WantUser(s.Accepted()[0])["userId"].(string)
