@@ -53,7 +53,7 @@ func (b *Browser) Do(request *http.Request) (*Page, error) {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the page of %s%s breaks off: %w", request.URL.Host, request.URL.Path, err)
 	}
 	return &Page{URL: request.URL, Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }

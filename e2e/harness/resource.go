@@ -13,15 +13,20 @@ import (
 // readyTime bounds how long a resource server may take to answer.
 const readyTime = time.Minute
 
-// ResourceServer is `latchkey serve` in front of an authorization server.
+// ResourceServer is `latchkey serve` in front of an authorization server: one process, or several that share nothing but
+// their configuration.
 type ResourceServer struct {
 	// Binary is the command line's path, LogDir where serve.log is written.
 	Binary, LogDir string
 	Port           int
 	Server         Server
+	// Replicas, when set, are the ports of processes behind a reverse proxy on Port, which sends each request to the next.
+	Replicas []int
 
-	process *Process
-	args    []string
+	processes []*Process
+	logs      []*Process // the first of each name, whose log all later ones continue
+	balancer  *balancer
+	args      []string
 }
 
 // Origin is its public URL.
@@ -33,10 +38,31 @@ func (r *ResourceServer) MCPURL() string { return r.Origin() + "/mcp" }
 // Start starts it, with further arguments, and returns when it answers.
 func (r *ResourceServer) Start(ctx context.Context, args ...string) error {
 	r.args = args
-	var err error
-	r.process, err = Start(ctx, Command{
-		Name: "serve", LogDir: r.LogDir, Path: r.Binary,
-		Args: append(r.Server.Command(fmt.Sprintf("127.0.0.1:%d", r.Port)), args...),
+	if len(r.Replicas) == 0 {
+		return r.start(ctx, "serve", r.Port, args)
+	}
+	if r.balancer == nil {
+		var err error
+		if r.balancer, err = newBalancer(ctx, r.Port, r.Replicas); err != nil {
+			return err
+		}
+	}
+	for i, port := range r.Replicas {
+		err := r.start(ctx, fmt.Sprintf("serve-%d", i+1), port, append(slices.Clone(args), "--public-url", r.Origin()))
+		if err != nil {
+			r.Stop()
+			return err
+		}
+	}
+	return nil
+}
+
+// start starts a process and waits until it answers.
+func (r *ResourceServer) start(ctx context.Context, name string, port int, args []string) error {
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	process, err := Start(ctx, Command{
+		Name: name, LogDir: r.LogDir, Path: r.Binary,
+		Args: append(r.Server.Command(address), args...),
 		Env:  r.Server.Environment(),
 	})
 	if err != nil {
@@ -44,31 +70,61 @@ func (r *ResourceServer) Start(ctx context.Context, args ...string) error {
 	}
 	ready, cancel := context.WithTimeout(ctx, readyTime)
 	defer cancel()
-	if err := r.process.WaitReady(ready, r.Origin()+"/healthz"); err != nil {
-		r.process.Stop()
+	if err := process.WaitReady(ready, "http://"+address+"/healthz"); err != nil {
+		process.Stop()
 		return err
+	}
+	r.processes = append(r.processes, process)
+	if !slices.ContainsFunc(r.logs, func(first *Process) bool { return first.log == process.log }) {
+		r.logs = append(r.logs, process)
 	}
 	return nil
 }
 
-// Restart replaces the process by one with the same arguments, and further ones, at the same address.
+// Restart replaces the processes by new ones with the same arguments, and further ones, at the same addresses.
 func (r *ResourceServer) Restart(ctx context.Context, further ...string) error {
-	r.process.Stop()
+	r.end((*Process).Stop)
 	return r.Start(ctx, slices.Concat(r.args, further)...)
 }
 
-// Process is the running one.
-func (r *ResourceServer) Process() *Process { return r.process }
+// Crash kills the processes, which can put nothing in order any more, and starts them again.
+func (r *ResourceServer) Crash(ctx context.Context) error {
+	r.end((*Process).Kill)
+	return r.Start(ctx, r.args...)
+}
+
+func (r *ResourceServer) end(how func(*Process)) {
+	for _, process := range r.processes {
+		how(process)
+	}
+	r.processes = nil
+}
+
+// Process is the running one, the first of several.
+func (r *ResourceServer) Process() *Process { return r.processes[0] }
 
 // Stop ends it.
 func (r *ResourceServer) Stop() {
-	if r.process != nil {
-		r.process.Stop()
+	r.end((*Process).Stop)
+	if r.balancer != nil {
+		r.balancer.stop()
 	}
 }
 
-// Log is what it has logged so far, in all its starts.
-func (r *ResourceServer) Log() string { return r.process.Log() }
+// Log is what its processes have logged so far, in all their starts.
+func (r *ResourceServer) Log() string {
+	var log strings.Builder
+	for _, first := range r.logs {
+		log.WriteString(first.Log())
+	}
+	return log.String()
+}
+
+// Served are the requests so far in the order in which they came, of a server with replicas.
+func (r *ResourceServer) Served() []Served { return r.balancer.all() }
+
+// Turn makes a replica the next one whose turn it is.
+func (r *ResourceServer) Turn(replica int) { r.balancer.turn(replica) }
 
 // Answer is what an HTTP request got.
 type Answer struct {
