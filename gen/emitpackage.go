@@ -236,20 +236,20 @@ func emitResolve(f *Field) *jen.Statement {
 
 // emitGroup asks for one of several fields.
 func emitGroup(group Group) *jen.Statement {
-	first := group.Fields[0]
 	// in.RequireOneOf(
 	// 	"…",
-	// 	runtime.Field{Name: "projectId", Env: "…"},
+	// 	[]runtime.Field{{Name: "projectId", Env: "…"}, {Name: "supabaseUrl", Env: "…"}},
 	// 	projectID, supabaseURL,
 	// )
-	values := make([]jen.Code, len(group.Fields))
+	fields, values := make([]jen.Code, len(group.Fields)), make([]jen.Code, len(group.Fields))
 	for i, f := range group.Fields {
+		fields[i] = inline(jen.Null(), member{"Name", text(f.Name)}, member{"Env", text(f.Env)})
 		values[i] = jen.Id(f.Local)
 	}
 	return jen.Id("in").Dot("RequireOneOf").Custom(
 		jen.Options{Open: "(", Close: ")", Separator: ",", Multi: true},
 		quoted(group.Message),
-		inline(jen.Qual(runtimePath, "Field"), member{"Name", text(first.Name)}, member{"Env", text(first.Env)}),
+		jen.Index().Qual(runtimePath, "Field").Values(fields...),
 		jen.List(values...),
 	)
 }

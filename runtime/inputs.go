@@ -227,8 +227,9 @@ func (in *Inputs) Require(set bool, field Field) {
 	}
 }
 
-// RequireOneOf reports message unless at least one of the resolved values is set.
-func (in *Inputs) RequireOneOf(message string, field Field, values ...string) {
+// RequireOneOf reports message, as of the first field, unless at least one of the resolved values is set. The fields are
+// those of the values, in the same order.
+func (in *Inputs) RequireOneOf(message string, fields []Field, values ...string) {
 	for _, v := range values {
 		if v != "" {
 			return
@@ -236,11 +237,11 @@ func (in *Inputs) RequireOneOf(message string, field Field, values ...string) {
 	}
 	for _, p := range in.problems { // a value that is there but wrong is not missing as well
 		var problem *oauth.ConfigError
-		if errors.As(p, &problem) && problem.Field == field.Name {
+		if errors.As(p, &problem) && slices.ContainsFunc(fields, func(f Field) bool { return f.Name == problem.Field }) {
 			return
 		}
 	}
-	in.add(field, message)
+	in.add(fields[0], message)
 }
 
 func (in *Inputs) resolve(value string, field Field) string {

@@ -133,7 +133,7 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 	in.String("", runtime.Field{Name: "issuer", Required: true})
 	in.Secret("short", runtime.Field{Name: "jwtSecret", Env: "E_SECRET", MinLength: 32})
 	in.Require(false, runtime.Field{Name: "verifyToken", Missing: "custom words"})
-	in.RequireOneOf("one or the other", runtime.Field{Name: "a"}, "", "")
+	in.RequireOneOf("one or the other", []runtime.Field{{Name: "a"}, {Name: "b"}}, "", "")
 	err := in.Err()
 	var first *oauth.ConfigError
 	if !errors.As(err, &first) || first.Field != "realm" || first.Env != "E_REALM" || first.Provider != "Example" {
@@ -158,9 +158,22 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 func TestOneOfAcceptsEither(t *testing.T) {
 	t.Parallel()
 	in := inputs(nil)
-	in.RequireOneOf("m", runtime.Field{Name: "a"}, "", "set")
+	in.RequireOneOf("m", []runtime.Field{{Name: "a"}, {Name: "b"}}, "", "set")
 	if err := in.Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestAWrongValueIsNotMissingAsWell(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []string{"a", "b"} {
+		in := inputs(map[string]string{wrong: "http://idp.example.com"})
+		fields := []runtime.Field{{Name: "a", Env: "a"}, {Name: "b", Env: "b"}}
+		in.RequireOneOf("one or the other", fields, in.URL("", fields[0]), in.URL("", fields[1]))
+		err := in.Err()
+		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), wrong+" must use https") {
+			t.Errorf("with a wrong %s the error is %v", wrong, err)
+		}
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -50,13 +49,6 @@ type Config struct {
 	Version string
 	Logger  *slog.Logger
 }
-
-const (
-	// drainLimit is how long requests in flight may take to finish after a stop.
-	drainLimit = 15 * time.Second
-	// headerLimit bounds how long a client may take to send a request's headers.
-	headerLimit = 10 * time.Second
-)
 
 // New returns the server as a handler.
 func New(config Config) (http.Handler, error) {
@@ -226,25 +218,4 @@ func tellCaller(_ context.Context, request *mcp.CallToolRequest, _ struct{}) (*m
 
 type echoInput struct {
 	Text string `json:"text" jsonschema:"the text to answer with"`
-}
-
-// Run serves handler on the listener until ctx ends, then lets requests in flight finish.
-func Run(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
-	s := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerLimit, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
-	defer cancel()
-	if err := s.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("requests still running after %s: %w", drainLimit, err), s.Close())
-	}
-	return nil
 }

@@ -65,7 +65,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	})
 	in.RequireOneOf(
 		"Supabase projectId or supabaseUrl is required. Set MCP_USE_OAUTH_SUPABASE_PROJECT_ID (hosted) or MCP_USE_OAUTH_SUPABASE_URL (self-hosted/local), or pass `projectId` / `supabaseUrl` in config.",
-		runtime.Field{Name: "projectId", Env: "MCP_USE_OAUTH_SUPABASE_PROJECT_ID"},
+		[]runtime.Field{{Name: "projectId", Env: "MCP_USE_OAUTH_SUPABASE_PROJECT_ID"}, {Name: "supabaseUrl", Env: "MCP_USE_OAUTH_SUPABASE_URL"}},
 		projectID, supabaseURL,
 	)
 	if err := in.Err(); err != nil {

@@ -112,7 +112,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	})
 	in.RequireOneOf(
 		"Set region, issuerUrl or cluster.",
-		runtime.Field{Name: "region", Env: "KITCHEN_REGION"},
+		[]runtime.Field{{Name: "region", Env: "KITCHEN_REGION"}, {Name: "issuerUrl", Env: "KITCHEN_URL"}, {Name: "cluster"}},
 		region, issuerURL, cluster,
 	)
 	if err := in.Err(); err != nil {

@@ -1,0 +1,101 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// windDown is how long connections that clients keep open serve on after a stop, to say with their next answer that it
+	// was the last. net/http would close them at once, and with them requests that are on their way.
+	windDown = time.Second
+	// drainLimit is how long requests in flight may take to finish after that.
+	drainLimit = 15 * time.Second
+	// headerLimit bounds how long a client may take to send a request's headers.
+	headerLimit = 10 * time.Second
+)
+
+// Run serves handler on the listener until ctx ends. Then nobody listens any more, and requests on open connections finish.
+func Run(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
+	var stopping atomic.Bool
+	connections := newConnections()
+	s := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if stopping.Load() {
+				w.Header().Set("Connection", "close")
+			}
+			handler.ServeHTTP(w, r)
+		}),
+		ReadHeaderTimeout: headerLimit, IdleTimeout: 2 * time.Minute, ConnState: connections.changed,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	stopping.Store(true)
+	_ = listener.Close() // it is closed in any case: Shutdown below
+	<-ended              // now all connections are known
+	connections.wait(windDown)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	defer cancel()
+	if err := s.Shutdown(drain); err != nil {
+		return errors.Join(fmt.Errorf("requests still running after %s: %w", drainLimit, err), s.Close())
+	}
+	return nil
+}
+
+// connections counts open connections.
+type connections struct {
+	mu   sync.Mutex
+	open map[net.Conn]bool
+	none chan struct{} // closed once none is open after wait was called; nil before
+}
+
+func newConnections() *connections { return &connections{open: map[net.Conn]bool{}} }
+
+// changed is [http.Server.ConnState].
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		c.open[conn] = true
+	case http.StateClosed, http.StateHijacked:
+		delete(c.open, conn)
+	case http.StateActive, http.StateIdle:
+		return
+	}
+	if c.none != nil && len(c.open) == 0 {
+		close(c.none)
+		c.none = nil
+	}
+}
+
+// wait returns when no connection is open, or the time is over.
+func (c *connections) wait(limit time.Duration) {
+	c.mu.Lock()
+	if len(c.open) == 0 {
+		c.mu.Unlock()
+		return
+	}
+	none := make(chan struct{})
+	c.none = none
+	c.mu.Unlock()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-none:
+	case <-timer.C:
+	}
+}
