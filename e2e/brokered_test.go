@@ -6,6 +6,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 	"github.com/latchkey-auth/latchkey/e2e/servers/emulate"
+	"github.com/latchkey-auth/latchkey/e2e/servers/oidcprovider"
 )
 
 // brokeredPeers know one application and no dynamic clients: latchkey stands in front of them in proxy mode.
@@ -15,7 +16,29 @@ func brokeredPeers() []peer {
 		{name: "emulate-github", start: startEmulate(emulate.GitHub())},
 		{name: "emulate-okta", start: startEmulate(emulate.Okta()), binary: customServer},
 		{name: "emulate-microsoft", start: startEmulate(emulate.Microsoft()), binary: customServer},
+		{name: "oidc-provider-proxied", start: startUpstream(false), binary: customServer},
+		{name: "oidc-provider-passthrough", start: startUpstream(true), binary: customServer},
 	}
+}
+
+// startUpstream starts an oidc-provider that registers nobody.
+func startUpstream(passthrough bool) func(context.Context, *testing.T, string) harness.Server {
+	return func(ctx context.Context, t *testing.T, resource string) harness.Server {
+		t.Helper()
+		return newUpstream(ctx, t, resource, passthrough)
+	}
+}
+
+func newUpstream(ctx context.Context, t *testing.T, resource string, passthrough bool) *oidcprovider.Upstream {
+	t.Helper()
+	server, err := oidcprovider.StartUpstream(ctx, oidcprovider.Config{
+		Root: suite.root, Node: suite.node22, LogDir: logDir(t), Port: port(ctx, t),
+	}, resource+"/oauth/callback", passthrough)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	return server
 }
 
 func customServer() string { return suite.custom }

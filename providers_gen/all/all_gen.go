@@ -759,6 +759,12 @@ func proxyProvider() Provider {
 				Doc:     "The scopes that clients may ask for.",
 			},
 			{
+				Name:   "requiredScopes",
+				GoName: "RequiredScopes",
+				Type:   "list",
+				Doc:    "Scopes that every login asks the provider for, whatever the client asks for: offline_access, for example, where the provider gives refresh tokens to those who ask for it.",
+			},
+			{
 				Name:    "grantTypes",
 				GoName:  "GrantTypes",
 				Type:    "list",

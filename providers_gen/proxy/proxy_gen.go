@@ -17,6 +17,8 @@
 //   - A provider that says only who a token's user is says nothing about the application: bind
 //     verify.NewUserInfo by exchange, with sealed tokens. Then tokens count that this server got itself, and no
 //     others.
+//   - Clients do not ask for offline_access, which is not about this server. A provider that gives refresh
+//     tokens for it needs it in requiredScopes, and many need prompt: consent in extraAuthorizeParams.
 //   - For /revoke to end tokens at the provider too, name its revocation endpoint with runtime.WithEndpoint.
 //   - Without a client secret, or with one of fewer than 32 characters, set MCP_USE_OAUTH_SEALING_KEYS.
 package proxy
@@ -55,6 +57,9 @@ type Config struct {
 	// Scopes is optional. The scopes that clients may ask for.
 	// Default: "openid email profile".
 	Scopes []string
+	// RequiredScopes is optional. Scopes that every login asks the provider for, whatever the client asks for:
+	// offline_access, for example, where the provider gives refresh tokens to those who ask for it.
+	RequiredScopes []string
 	// GrantTypes is optional. The grants that the provider offers.
 	// Default: "authorization_code refresh_token".
 	GrantTypes []string
@@ -112,6 +117,9 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "scopes",
 		Default: "openid email profile",
 	})
+	requiredScopes := in.List(cfg.RequiredScopes, runtime.Field{
+		Name: "requiredScopes",
+	})
 	grantTypes := in.List(cfg.GrantTypes, runtime.Field{
 		Name:    "grantTypes",
 		Default: "authorization_code refresh_token",
@@ -148,6 +156,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			ClientID:        clientID,
 			ClientSecret:    clientSecret,
 			AuthMethod:      broker.AuthMethod(tokenEndpointAuthMethod),
+			RequiredScopes:  requiredScopes,
 			AuthorizeParams: cfg.ExtraAuthorizeParams,
 		},
 		TokenMode: broker.Passthrough,

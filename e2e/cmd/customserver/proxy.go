@@ -20,6 +20,7 @@ type proxySettings struct {
 	clientID                            string
 	audience                            string
 	introspection, userinfo, revocation string
+	required, prompt                    string
 	passthrough                         bool
 }
 
@@ -32,6 +33,8 @@ func (s *proxySettings) register(flags *flag.FlagSet) {
 	flags.StringVar(&s.userinfo, "userinfo", "", "proxy mode: userinfo endpoint; without introspection and key set, tokens are checked there")
 	flags.StringVar(&s.audience, "audience", "", "proxy mode: audience of the provider's JWTs")
 	flags.StringVar(&s.revocation, "revocation", "", "proxy mode: revocation endpoint")
+	flags.StringVar(&s.required, "required", "", "proxy mode: scopes that every login asks for")
+	flags.StringVar(&s.prompt, "prompt", "", "proxy mode: parameter prompt of every login")
 	flags.BoolVar(&s.passthrough, "passthrough", false, "proxy mode: hand out the provider's own tokens, not sealed ones")
 }
 
@@ -49,13 +52,18 @@ func newProxy(s settings, logger *slog.Logger) (*runtime.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	parameters := map[string]string{}
+	if s.prompt != "" {
+		parameters["prompt"] = s.prompt
+	}
 	options := []runtime.Option{runtime.WithLogger(logger)}
 	if s.revocation != "" {
 		options = append(options, runtime.WithEndpoint("revocation", s.revocation))
 	}
 	return proxy.New(proxy.Config{
 		Issuer: s.issuer, AuthEndpoint: s.authorize, TokenEndpoint: s.token, ClientID: s.clientID, ClientSecret: secret,
-		Scopes: strings.Fields(s.supported), VerifyToken: verifier,
+		Scopes: strings.Fields(s.supported), RequiredScopes: strings.Fields(s.required), VerifyToken: verifier,
+		ExtraAuthorizeParams: parameters,
 	}, options...)
 }
 

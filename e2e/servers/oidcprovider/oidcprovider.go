@@ -5,6 +5,7 @@ package oidcprovider
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,6 +29,8 @@ type Config struct {
 	Resources []string
 	// Algorithm signs all tokens. The default is RS256.
 	Algorithm string
+
+	applications []application
 }
 
 // Server is a running oidc-provider.
@@ -40,17 +43,24 @@ var _ harness.Server = (*Server)(nil)
 
 // Start starts the server and returns when it answers.
 func Start(ctx context.Context, c Config) (*Server, error) {
+	if c.applications == nil {
+		c.applications = []application{} // an empty list in JSON
+	}
 	if c.Algorithm == "" {
 		c.Algorithm = "RS256"
 	}
+	registered, err := json.Marshal(c.applications)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{origin: fmt.Sprintf("http://127.0.0.1:%d", c.Port)}
-	var err error
 	s.process, err = harness.Start(ctx, harness.Command{
 		Name: "oidc-provider", LogDir: c.LogDir,
 		Path: c.Node, Args: []string{filepath.Join(c.Root, "servers", "oidcprovider", "server.mjs")},
 		Env: []string{
 			fmt.Sprintf("E2E_PORT=%d", c.Port),
 			"E2E_RESOURCES=" + strings.Join(c.Resources, " "),
+			"E2E_APPLICATIONS=" + string(registered),
 			"E2E_ALGORITHM=" + c.Algorithm,
 			"E2E_SECRET=" + rand.Text(),
 		},
@@ -99,13 +109,9 @@ func (s *Server) Login(ctx context.Context, authorizeURL string) (string, error)
 		if page.Status == 0 {
 			return page.URL.String(), nil
 		}
-		form, err := page.Form("prompt")
+		form, err := fillIn(page)
 		if err != nil {
 			return "", err
-		}
-		if form.Values.Get("prompt") == "login" {
-			form.Values.Set("login", user)
-			form.Values.Set("password", "anything will do")
 		}
 		page, err = browser.Submit(ctx, form, s.isClient)
 		if err != nil {
@@ -113,6 +119,19 @@ func (s *Server) Login(ctx context.Context, authorizeURL string) (string, error)
 		}
 	}
 	return "", errors.New("oidc-provider asks for the same pages again")
+}
+
+// fillIn answers a development page: the one for login, or the one for consent.
+func fillIn(page *harness.Page) (*harness.Form, error) {
+	form, err := page.Form("prompt")
+	if err != nil {
+		return nil, err
+	}
+	if form.Values.Get("prompt") == "login" {
+		form.Values.Set("login", user)
+		form.Values.Set("password", "anything will do")
+	}
+	return form, nil
 }
 
 // isClient tells the client's address from the server's own.

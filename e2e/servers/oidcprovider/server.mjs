@@ -1,12 +1,14 @@
-// node-oidc-provider, which is OpenID certified, set up for MCP clients: dynamic registration, resource indicators with
-// JWT access tokens, and its own development pages for login and consent. It speaks to the test driver through its
-// environment (in) and one JSON line (out).
+// node-oidc-provider, which is OpenID certified, with its own development pages for login and consent. It is set up in one
+// of two ways: for MCP clients, with dynamic registration and resource indicators; or for applications that somebody
+// registered (E2E_APPLICATIONS), each with an audience for its JWT access tokens and no other resource indicators. It speaks
+// to the test driver through its environment (in) and one JSON line (out).
 import { createServer } from 'node:http';
 import { exportJWK, generateKeyPair } from 'jose';
 import Provider, { errors } from 'oidc-provider';
 
 const port = Number(required('E2E_PORT'));
-const resources = required('E2E_RESOURCES').split(' ');
+const applications = JSON.parse(process.env.E2E_APPLICATIONS ?? '[]');
+const resources = applications.length > 0 ? [] : required('E2E_RESOURCES').split(' ');
 const algorithm = process.env.E2E_ALGORITHM ?? 'RS256';
 const issuer = `http://127.0.0.1:${port}`;
 const scopes = ['openid', 'profile', 'email', 'offline_access', 'notes:write'];
@@ -16,6 +18,9 @@ function required(name) {
   if (!value) throw new Error(`${name} is not set`);
   return value;
 }
+
+/** The audience of an application's tokens, which it cannot choose. */
+const audienceOf = (client) => applications.find(({ id }) => id === client.clientId)?.audience;
 
 const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
 const key = { ...(await exportJWK(privateKey)), alg: algorithm, use: 'sig', kid: 'only' };
@@ -39,18 +44,27 @@ const provider = new Provider(issuer, {
     accountId: sub,
     claims: () => ({ sub, name: 'Ada Lovelace', email: 'ada@example.com', email_verified: true }),
   }),
+  clients: applications.map(({ id, secret, redirectURI }) => ({
+    client_id: id,
+    client_secret: secret,
+    client_name: id,
+    redirect_uris: [redirectURI],
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'client_secret_post',
+  })),
   clientDefaults: { id_token_signed_response_alg: algorithm },
   extraClientMetadata: scopePolicy,
   enabledJWA: { idTokenSigningAlgValues: [algorithm] },
   features: {
     devInteractions: { enabled: true },
-    registration: { enabled: true },
+    registration: { enabled: applications.length === 0 },
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
       useGrantedResource: () => true,
-      getResourceServerInfo: (_, resource) => {
-        if (!resources.includes(resource)) throw new errors.InvalidTarget();
+      defaultResource: (_, client) => audienceOf(client),
+      getResourceServerInfo: (_, resource, client) => {
+        if (![...resources, audienceOf(client)].includes(resource)) throw new errors.InvalidTarget();
         return { scope: scopes.join(' '), audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: algorithm } } };
       },
     },
