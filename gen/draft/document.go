@@ -32,7 +32,12 @@ type Document struct {
 	MetadataDocuments    bool     `json:"client_id_metadata_document_supported"`
 	SubjectTypes         []string `json:"subject_types_supported"`
 	AccessTokenSignature []string `json:"access_token_signing_alg_values_supported"`
+	AuthMethods          []string `json:"token_endpoint_auth_methods_supported"`
+	ChallengeMethods     []string `json:"code_challenge_methods_supported"`
 }
+
+// registersNobody tells whether clients can only have a client id from a person: then this server stands in for the provider.
+func (d *Document) registersNobody() bool { return d.Registration == "" && !d.MetadataDocuments }
 
 // MaxSize bounds a document. Real ones have up to ten kilobytes.
 const MaxSize = 1 << 20

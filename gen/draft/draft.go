@@ -26,7 +26,11 @@ func Spec(d *Document, s Source) []byte {
 	w.head()
 	w.config()
 	w.endpoints()
-	w.discovery()
+	if d.registersNobody() {
+		w.upstream()
+	} else {
+		w.discovery()
+	}
 	w.tokens()
 	w.claims()
 	w.scopes()
@@ -92,7 +96,13 @@ func (w *writer) head() {
 	w.linef("spec: 1")
 	w.linef("name: %s", s.Name)
 	w.linef("title: %s # TODO: the name as people write it", text(strings.ToUpper(s.Name[:1])+s.Name[1:]))
-	w.linef("mode: direct")
+	if d.registersNobody() {
+		w.linef("# The document announces neither Dynamic Client Registration nor Client ID Metadata Documents: MCP clients then register")
+		w.linef("# at this server, and this server is the one application that the provider knows.")
+		w.linef("mode: proxy # TODO: direct, if the provider registers MCP clients all the same")
+	} else {
+		w.linef("mode: direct")
+	}
 	w.linef("docs:")
 	w.linef("  summary: %s # TODO: what this provider is", text(s.Name+" as the authorization server."))
 	if validDocs(d.Documentation) {
@@ -107,11 +117,14 @@ func (w *writer) head() {
 	case d.Registration != "":
 		w.linef("    - Allow Dynamic Client Registration. # TODO: where")
 	default:
-		w.linef("    # TODO: the document announces neither Dynamic Client Registration nor Client ID Metadata Documents. MCP clients can")
-		w.linef("    # then only log in with a client id that somebody registered for them.")
-		w.linef("    - Register a public client for your MCP clients.")
+		w.linef("    - %s # TODO: where", text("Register an application. Its redirect URI is the URL of your MCP endpoint with /oauth/callback behind it, "+
+			"such as https://mcp.example.com/mcp/oauth/callback, exactly so."))
 	}
-	w.linef("    - Have access tokens name this server as their audience. # TODO: how")
+	if d.registersNobody() {
+		w.linef("    - Register this server as an API, and have access tokens of the application name it as their audience. # TODO: how")
+	} else {
+		w.linef("    - Have access tokens name this server as their audience. # TODO: how")
+	}
 	w.linef("  verified:")
 	w.linef("    on: %s", s.On)
 	w.linef("    sources: [discovery document]")
@@ -133,8 +146,12 @@ func (w *writer) config() {
 	w.linef("    doc: Base URL of the provider.")
 	w.linef("  - name: audience")
 	w.linef("    type: string")
-	w.linef("    env: %s_AUDIENCE", variable)
-	w.linef("    doc: Value that the token's aud must contain. Without one it is the server's resource URL.")
+	if w.document.registersNobody() {
+		w.proxyConfig(variable)
+	} else {
+		w.linef("    env: %s_AUDIENCE", variable)
+		w.linef("    doc: Value that the token's aud must contain. Without one it is the server's resource URL.")
+	}
 	w.linef("")
 	w.linef("# Compared byte for byte: a slash at the end counts.")
 	w.linef("issuer: %s", text(w.template(w.document.Issuer)))
@@ -192,7 +209,13 @@ func (w *writer) tokens() {
 	w.linef("  algorithms: [%s]%s", strings.Join(algorithms, ", "), remark)
 	w.linef("  audience:")
 	w.linef("    is: %s", text("{audience}"))
-	w.linef("    otherwise: resource")
+	if w.document.registersNobody() {
+		w.linef("  # TODO: a token of another application for the same API must not do here. Which claim names the application?")
+		w.linef("  # require:")
+		w.linef("  #   - { claim: client_id, is: %s }", text("{clientId}"))
+	} else {
+		w.linef("    otherwise: resource")
+	}
 	w.linef("  # TODO: what tells an access token from the provider's ID and session tokens: a typ header (types) or a claim (require).")
 	w.linef("  # types: [at+jwt]")
 }
@@ -235,6 +258,10 @@ func (w *writer) scopes() {
 func (w *writer) test() {
 	w.linef("")
 	w.linef("test:")
+	if w.document.registersNobody() {
+		w.linef("  config:")
+		w.linef("    clientSecret: test-secret-of-no-application-0123456789")
+	}
 	w.linef("  accept:")
 	w.linef("    - name: a user's token # TODO: the claims of a real token, with made-up values")
 	w.linef("      claims:")

@@ -76,7 +76,13 @@ func TestDraftOfAnIssuer(t *testing.T) {
 		{"names no algorithm with a shared secret", "keycloak", "algorithms: [PS384, RS384, EdDSA, ES384, ES256, RS256, ES512, PS256, PS512, RS512] # TODO"},
 		{"asks for no scope that the provider does not know", "ory", "default: [openid, offline_access]"},
 		{"takes over no grant that OAuth 2.1 removed", "keycloak", "grants: [authorization_code, refresh_token, client_credentials]"},
-		{"says when clients cannot register", "entra", "# TODO: the document announces neither"},
+		{"stands in for a provider that registers nobody", "entra", "\nmode: proxy # TODO: direct, if"},
+		{"has an application where the provider registers nobody", "zitadel", "\nupstream:\n  client_id: clientId\n  client_secret: clientSecret\n"},
+		{"asks for the scopes that a login needs", "logto", "\n  required_scopes: [openid, offline_access]\n"},
+		{"asks for no such scope that the provider does not know", "google", "\n  required_scopes: [openid]\n"},
+		{"tells the redirect URI to register", "authentik", "with /oauth/callback behind it"},
+		{"leaves clients that can register to the provider", "keycloak", "\nmode: direct\n"},
+		{"leaves clients with metadata documents to the provider", "workos", "\nmode: direct\n"},
 		{"takes over claims under their names", "okta", "username: [preferred_username]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -103,6 +109,53 @@ func TestEd25519IsWrittenAsEdDSA(t *testing.T) {
 		if text := write(t, "keycloak", data); !strings.Contains(text, "algorithms: [EdDSA, ES256]") {
 			t.Errorf("a provider with %v gives\n%s", listed, text)
 		}
+	}
+}
+
+func TestTheApplicationOfADraft(t *testing.T) {
+	t.Parallel()
+	base := map[string]any{
+		"issuer": "https://id.example.com", "authorization_endpoint": "https://id.example.com/a",
+		"token_endpoint": "https://id.example.com/t", "jwks_uri": "https://id.example.com/k",
+		"code_challenge_methods_supported": []string{"S256"},
+	}
+	for _, c := range []struct {
+		name          string
+		member        string
+		value         any
+		want, without string
+	}{
+		{"is in mode direct with metadata documents alone", "client_id_metadata_document_supported", true, "mode: direct", "upstream:"},
+		{"is in mode direct with a registration endpoint", "registration_endpoint", "https://id.example.com/r", "mode: direct", "upstream:"},
+		{"sends its secret as RFC 8414's default says", "token_endpoint_auth_methods_supported", nil, "mode: proxy", "auth_method"},
+		{"prefers the header", "token_endpoint_auth_methods_supported", []string{"client_secret_post", "client_secret_basic"}, "upstream:", "auth_method"},
+		{"sends its secret in the body where nothing else will do", "token_endpoint_auth_methods_supported", []string{"client_secret_post"}, "  auth_method: client_secret_post", "none"},
+		{"says that PKCE is not announced", "code_challenge_methods_supported", []string{"plain"}, "does not announce PKCE", "discovery:"},
+		{"trusts PKCE that is announced", "code_challenge_methods_supported", []string{"plain", "S256"}, "upstream:", "PKCE"},
+		{"has no discovery document", "scopes_supported", []string{"read"}, "upstream:", "discovery:"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			document := maps.Clone(base)
+			document[c.member] = c.value
+			data, err := json.Marshal(document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := write(t, "acme", data, "oidc")
+			if !strings.Contains(text, c.want) || strings.Contains(text, c.without) {
+				t.Errorf("want %q and not %q in\n%s", c.want, c.without, text)
+			}
+			_, problems, err := gen.Generate([]gen.Spec{{File: "specs/acme.yaml", Data: []byte(text)}}, gen.Options{ImportPath: "example.com/p"})
+			for _, p := range problems {
+				if p.Rule != "todo" {
+					t.Errorf("%s: %s", p.Rule, p.Message)
+				}
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 

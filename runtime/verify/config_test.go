@@ -173,3 +173,31 @@ func TestInsecureSettingsWarnAtStartAndOnceAMinute(t *testing.T) {
 	newVerifier(t, func(c *verify.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	want(0, "with all checks on")
 }
+
+// Keycloak signs refresh tokens with HS512: advice on the algorithm of access tokens would mislead.
+func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
+	t.Parallel()
+	symmetric := func(c *verify.Config) {
+		withSecret(&c.Rules, oauth.Secret(signingKeys()[jose.HS256].Secret()))
+		c.Keys = nil
+	}
+	const itsOwn, another = "probably a refresh token", "choose one of them"
+	for name, c := range map[string]struct {
+		verifier      *verify.JWT
+		algorithm     string
+		want, without string
+	}{
+		"a shared secret where keys are public":         {newVerifier(t), "HS512", itsOwn, another},
+		"another shared secret where some are accepted": {newVerifier(t, symmetric), "HS512", another, itsOwn},
+		"a public key that is not accepted":             {newVerifier(t, symmetric), "PS512", another, itsOwn},
+		"an algorithm of nobody's":                      {newVerifier(t), "XX512", another, itsOwn},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := wantRefusal(t, c.verifier, signed(t, jose.EdDSA, map[string]any{"alg": c.algorithm}, payload(t, nil)), oauth.ReasonAlgorithmNotAllowed)
+			if text := e.Error(); !strings.Contains(text, c.want) || strings.Contains(text, c.without) || !strings.Contains(text, c.algorithm) {
+				t.Errorf("got %q, want %q in it", text, c.want)
+			}
+		})
+	}
+}

@@ -400,6 +400,12 @@ func lower(c byte) byte {
 // header checks the algorithm and the type.
 func (c *compiledRules) header(jws *jose.JWS) error {
 	if !jws.Algorithm.Within(c.algorithms) {
+		if jws.Algorithm.Symmetric() && !slices.ContainsFunc(c.algorithms, jose.Algorithm.Symmetric) {
+			return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
+				"the token is signed with %s, a secret that its issuer shares with nobody here: it is no access token, but probably a "+
+					"refresh token or another one that the provider made for itself; the client must send its access token",
+				quote(string(jws.Algorithm))))
+		}
 		return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
 			"the token is signed with algorithm %s, accepted are %v: choose one of them for this API's tokens at the provider",
 			quote(string(jws.Algorithm)), c.algorithms))
