@@ -7,10 +7,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,6 +27,7 @@ type OAuthClient struct {
 		Authorization string `json:"authorization_endpoint"`
 		Token         string `json:"token_endpoint"`
 		Registration  string `json:"registration_endpoint"`
+		Documents     bool   `json:"client_id_metadata_document_supported"`
 	}
 	clientID string
 	http     *http.Client
@@ -36,6 +39,7 @@ type Tokens struct {
 	RefreshToken string `json:"refresh_token"`
 	IDToken      string `json:"id_token"`
 	Scope        string `json:"scope"`
+	Type         string `json:"token_type"`
 }
 
 // NewOAuthClient reads the server's OpenID configuration and registers a public client.
@@ -46,22 +50,11 @@ func NewOAuthClient(ctx context.Context, server Server) (*OAuthClient, error) {
 // NewOAuthClientAt is NewOAuthClient with the address of the metadata: that of a resource server which registers clients
 // itself, or of a server whose OpenID configuration does not say enough.
 func NewOAuthClientAt(ctx context.Context, server Server, metadata string) (*OAuthClient, error) {
-	transport, err := trustingTransport(server)
+	c, err := unregistered(ctx, server, metadata)
 	if err != nil {
 		return nil, err
 	}
-	c := &OAuthClient{server: server, http: &http.Client{Timeout: time.Minute, Transport: transport}}
-	if err := c.call(ctx, http.MethodGet, metadata, "", nil, &c.metadata); err != nil {
-		return nil, err
-	}
-	registration, err := json.Marshal(map[string]any{
-		"client_name":                "latchkey token test",
-		"redirect_uris":              []string{redirectURI},
-		"grant_types":                []string{"authorization_code", "refresh_token"},
-		"response_types":             []string{"code"},
-		"token_endpoint_auth_method": "none",
-		"application_type":           "native",
-	})
+	registration, err := json.Marshal(clientMetadata())
 	if err != nil {
 		return nil, err
 	}
@@ -76,20 +69,76 @@ func NewOAuthClientAt(ctx context.Context, server Server, metadata string) (*OAu
 	return c, nil
 }
 
+// NewDocumentClient is NewOAuthClient for a client that does not register: its client id is the address where the server
+// finds its [ClientDocument].
+func NewDocumentClient(ctx context.Context, server Server, clientID string) (*OAuthClient, error) {
+	c, err := unregistered(ctx, server, strings.TrimSuffix(server.Issuer(), "/")+"/.well-known/openid-configuration")
+	if err != nil {
+		return nil, err
+	}
+	if !c.metadata.Documents {
+		return nil, errors.New("the server announces no support for client id metadata documents")
+	}
+	c.clientID = clientID
+	return c, nil
+}
+
+// ClientDocument is the client id metadata document (CIMD) of a client at its address.
+func ClientDocument(clientID string) map[string]any {
+	document := clientMetadata()
+	document["client_id"] = clientID
+	return document
+}
+
+func clientMetadata() map[string]any {
+	return map[string]any{
+		"client_name":                "latchkey token test",
+		"redirect_uris":              []string{redirectURI},
+		"grant_types":                []string{"authorization_code", "refresh_token"},
+		"response_types":             []string{"code"},
+		"token_endpoint_auth_method": "none",
+		"application_type":           "native",
+	}
+}
+
+func unregistered(ctx context.Context, server Server, metadata string) (*OAuthClient, error) {
+	transport, err := trustingTransport(server)
+	if err != nil {
+		return nil, err
+	}
+	c := &OAuthClient{server: server, http: &http.Client{Timeout: time.Minute, Transport: transport}}
+	return c, c.call(ctx, http.MethodGet, metadata, "", nil, &c.metadata)
+}
+
 // ClientID is the registered client.
 func (c *OAuthClient) ClientID() string { return c.clientID }
 
 // Login gets tokens by the authorization code grant with PKCE. An empty resource is not sent.
 func (c *OAuthClient) Login(ctx context.Context, scope, resource string) (*Tokens, error) {
-	return c.login(ctx, scope, resource, true)
+	return c.login(ctx, scope, resource, manner{pkce: true})
 }
 
 // LoginWithoutPKCE is Login as no client should do it.
 func (c *OAuthClient) LoginWithoutPKCE(ctx context.Context, scope, resource string) (*Tokens, error) {
-	return c.login(ctx, scope, resource, false)
+	return c.login(ctx, scope, resource, manner{})
 }
 
-func (c *OAuthClient) login(ctx context.Context, scope, resource string, pkce bool) (*Tokens, error) {
+// LoginWithDPoP is Login with a proof of a new key (RFC 9449), to which the tokens are bound.
+func (c *OAuthClient) LoginWithDPoP(ctx context.Context, scope, resource string) (*Tokens, error) {
+	proof, err := dpopProof(http.MethodPost, c.metadata.Token)
+	if err != nil {
+		return nil, err
+	}
+	return c.login(ctx, scope, resource, manner{pkce: true, proof: proof})
+}
+
+// manner is how a client logs in.
+type manner struct {
+	pkce  bool
+	proof string // goes into the header DPoP of the token request
+}
+
+func (c *OAuthClient) login(ctx context.Context, scope, resource string, how manner) (*Tokens, error) {
 	verifier, state := rand.Text()+rand.Text(), rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))
 	query := url.Values{
@@ -107,7 +156,7 @@ func (c *OAuthClient) login(ctx context.Context, scope, resource string, pkce bo
 		"redirect_uri":  {redirectURI},
 		"code_verifier": {verifier},
 	}
-	if !pkce {
+	if !how.pkce {
 		query.Del("code_challenge")
 		query.Del("code_challenge_method")
 		form.Del("code_verifier")
@@ -130,7 +179,8 @@ func (c *OAuthClient) login(ctx context.Context, scope, resource string, pkce bo
 	}
 	form.Set("code", answer.Get("code"))
 	tokens := new(Tokens)
-	err = c.call(ctx, http.MethodPost, c.metadata.Token, "application/x-www-form-urlencoded", []byte(form.Encode()), tokens)
+	err = c.call(ctx, http.MethodPost, c.metadata.Token, "application/x-www-form-urlencoded", []byte(form.Encode()), tokens,
+		"DPoP", how.proof)
 	return tokens, err
 }
 
@@ -144,14 +194,17 @@ func (c *OAuthClient) Refresh(ctx context.Context, refreshToken, resource string
 	return tokens, err
 }
 
-func (c *OAuthClient) call(ctx context.Context, method, target, contentType string, body []byte, into any) error {
+// call sends a request with pairs of further headers, of which empty ones are left out.
+func (c *OAuthClient) call(ctx context.Context, method, target, contentType string, body []byte, into any, headers ...string) error {
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Accept", "application/json")
-	if contentType != "" {
-		request.Header.Set("Content-Type", contentType)
+	for pair := range slices.Chunk(append([]string{"Content-Type", contentType}, headers...), 2) {
+		if pair[1] != "" {
+			request.Header.Set(pair[0], pair[1])
+		}
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -234,7 +234,7 @@ func customProvider() Provider {
 		Mode:    oauth.Direct,
 		Summary: "Any authorization server for which there is no provider of its own. You check the tokens with a function.",
 		Setup: []string{
-			"Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, or call your provider's introspection endpoint.",
+			"Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, runtime.IntrospectionVerifier one that asks the authorization server (RFC 7662), which opaque tokens need.",
 			"The function must refuse tokens that were made for another server.",
 		},
 		Issuer: "{issuer}",

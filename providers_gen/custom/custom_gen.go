@@ -4,9 +4,20 @@
 // own. You check the tokens with a function.
 //
 // What to set up there:
-//   - Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, or call your
-//     provider's introspection endpoint.
+//   - Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs,
+//     runtime.IntrospectionVerifier one that asks the authorization server (RFC 7662), which opaque tokens need.
 //   - The function must refuse tokens that were made for another server.
+//
+// What to know:
+//   - A server on zitadel/oidc has to learn the resource parameter by itself. Its ID tokens then have the
+//     audience, issuer, key and typ of its access tokens; runtime.JWKSVerifier refuses them for the at_hash in
+//     them.
+//   - A server on ory/fosite grants a resource as an audience, and renews tokens only for audiences that the
+//     client is registered with. Its refresh tokens are opaque, its ID tokens are for the client.
+//   - node-oidc-provider issues JWTs only for a resource that getResourceServerInfo says so of, and opaque
+//     tokens otherwise. It does not introspect JWTs: an ID token there is unsupported_token_type, and refused
+//     here.
+//   - Tokens that are bound to a client's key (DPoP) are refused; the log says so.
 package custom
 
 import (

@@ -23,6 +23,8 @@
 //   - Without an audience mapper access tokens name the audience account, and are refused.
 //   - A scope that a client did not register for is invalid_scope: announce every scope from the start, a
 //     step-up to a further one is refused by Keycloak.
+//   - Its key set has a key for encryption beside those for signatures; the log mentions at DEBUG that it is not
+//     used.
 //
 // Its own documentation: https://www.keycloak.org/securing-apps/mcp-authz-server
 package keycloak

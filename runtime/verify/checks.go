@@ -102,11 +102,16 @@ func stamp(t time.Time) string {
 // one as a bearer token has not shown the key.
 func bearerOnly(claims oauth.Claims) error {
 	if claims.Has("cnf") {
-		return oauth.InvalidToken(oauth.ReasonSenderConstrained, errors.New(
-			"the token is bound to a client's key (cnf claim, DPoP or mutual TLS) and this server takes bearer tokens only: "+
-				"turn sender-constrained tokens off for this client at the provider"))
+		return senderConstrained("cnf claim, DPoP or mutual TLS")
 	}
 	return nil
+}
+
+// senderConstrained refuses a token that is bound to a client's key, as the mark in it tells.
+func senderConstrained(mark string) error {
+	return oauth.InvalidToken(oauth.ReasonSenderConstrained, fmt.Errorf(
+		"the token is bound to a client's key (%s) and this server takes bearer tokens only: "+
+			"turn sender-constrained tokens off for this client at the provider", mark))
 }
 
 // accessTokenShaped refuses what carries the mark of another kind of token of the same provider.

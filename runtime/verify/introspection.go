@@ -50,7 +50,9 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 			name: "the introspection endpoint", url: config.URL, place: TokenInForm, parameter: "token",
 			extra: url.Values{"token_type_hint": {"access_token"}},
 			auth:  config.AuthMethod, clientID: config.ClientID, secret: config.ClientSecret,
-			invalidErrors: []string{string(oauth.CodeInvalidToken)},
+			// unsupported_token_type (RFC 7009 section 2.2.1) is what node-oidc-provider says of its own JWTs, which it does
+			// not introspect: an ID token, for one.
+			invalidErrors: []string{string(oauth.CodeInvalidToken), "unsupported_token_type"},
 		},
 		inspect: func(claims oauth.Claims, c clock) (time.Time, error) {
 			return inspectIntrospection(claims, c, types, config.NoExpiry == "")
@@ -80,11 +82,10 @@ func inspectIntrospection(claims oauth.Claims, c clock, types []string, expires 
 // a client's key.
 func bearerAccessToken(claims oauth.Claims, types []string) error {
 	if typ := claims.String("token_type"); claims.Has("token_type") && !containsFold(types, typ) {
-		reason := oauth.ReasonTokenType
 		if containsFold([]string{"DPoP", "PoP"}, typ) {
-			reason = oauth.ReasonSenderConstrained
+			return senderConstrained("token_type " + typ)
 		}
-		return oauth.InvalidToken(reason, fmt.Errorf("the token's token_type is %s, accepted are %q", quote(typ), types))
+		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("the token's token_type is %s, accepted are %q", quote(typ), types))
 	}
 	if use := claims.String("token_use"); strings.HasPrefix(use, "refresh") || strings.HasPrefix(use, "id") {
 		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("token_use is %s, not an access token", quote(use)))

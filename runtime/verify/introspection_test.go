@@ -301,6 +301,7 @@ func TestAnErrorThatSpeaksOfTheTokenIsARefusal(t *testing.T) {
 		"invalid_token with status 200": says(200, `{"error":"invalid_token"}`),
 		"invalid_token with status 400": says(400, `{"error":"invalid_token","error_description":"no"}`),
 		"invalid_token with status 401": says(401, `{"error":"invalid_token"}`),
+		"a token of another type":       says(400, `{"error":"unsupported_token_type","error_description":"structured tokens cannot be introspected"}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

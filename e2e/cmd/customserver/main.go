@@ -41,6 +41,7 @@ func main() {
 type settings struct {
 	addr, publicURL, path          string
 	issuer, authorize, token, jwks string
+	introspector                   string
 	supported, library             string
 	scopes, toolScopes             scopeList
 
@@ -67,6 +68,8 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&s.authorize, "authorize", "", "authorization endpoint")
 	flags.StringVar(&s.token, "token", "", "token endpoint")
 	flags.StringVar(&s.jwks, "jwks", "", "key set")
+	flags.StringVar(&s.introspector, "introspection-client", "",
+		"client id of this server at the introspection endpoint, outside of proxy mode; its secret is in "+secretVariable)
 	flags.StringVar(&s.supported, "supported", "openid profile email", "scopes that clients may ask for")
 	flags.StringVar(&s.library, "library", goSDK, "what the MCP server is made of: "+goSDK+" or "+mcpGo)
 	flags.Var(&s.scopes, "scope", "scope that every request needs; may be repeated")
@@ -122,7 +125,7 @@ func newHandler(s settings) (http.Handler, error) {
 
 // newCustom returns the custom provider, for an authorization server that registers clients itself.
 func newCustom(s settings, logger *slog.Logger) (*runtime.Provider, error) {
-	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: s.jwks, Issuer: s.issuer}, runtime.WithLogger(logger))
+	verifier, err := newVerifier(s, runtime.WithLogger(logger))
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +133,16 @@ func newCustom(s settings, logger *slog.Logger) (*runtime.Provider, error) {
 		Issuer: s.issuer, AuthEndpoint: s.authorize, TokenEndpoint: s.token, JWKSURL: s.jwks,
 		ScopesSupported: strings.Fields(s.supported), VerifyToken: verifier,
 	}, runtime.WithLogger(logger))
+}
+
+func newVerifier(s settings, options ...runtime.Option) (oauth.TokenVerifier, error) {
+	if s.introspection == "" {
+		return runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: s.jwks, Issuer: s.issuer}, options...)
+	}
+	return runtime.IntrospectionVerifier(runtime.IntrospectionConfig{
+		URL: s.introspection, Issuer: s.issuer,
+		ClientID: s.introspector, ClientSecret: oauth.Secret(os.Getenv(secretVariable)),
+	}, options...)
 }
 
 // caller is what the tool answers, in the shape of `latchkey serve`.

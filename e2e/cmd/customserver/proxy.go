@@ -29,7 +29,7 @@ const secretVariable = "CUSTOMSERVER_CLIENT_SECRET"
 
 func (s *proxySettings) register(flags *flag.FlagSet) {
 	flags.StringVar(&s.clientID, "client-id", "", "application at the provider, for proxy mode; its secret is in "+secretVariable)
-	flags.StringVar(&s.introspection, "introspection", "", "proxy mode: check tokens at this introspection endpoint")
+	flags.StringVar(&s.introspection, "introspection", "", "check tokens at this introspection endpoint")
 	flags.StringVar(&s.userinfo, "userinfo", "", "proxy mode: userinfo endpoint; without introspection and key set, tokens are checked there")
 	flags.StringVar(&s.audience, "audience", "", "proxy mode: audience of the provider's JWTs")
 	flags.StringVar(&s.revocation, "revocation", "", "proxy mode: revocation endpoint")

@@ -29,6 +29,12 @@ type Config struct {
 	Resources []string
 	// Algorithm signs all tokens. The default is RS256.
 	Algorithm string
+	// KeyNamesNoAlgorithm leaves alg out of the published key.
+	KeyNamesNoAlgorithm bool
+	// Opaque makes access tokens that only the server can read.
+	Opaque bool
+	// Authority is the path of a certificate, in PEM, with which clients' metadata documents are served. Empty knows none.
+	Authority string
 
 	applications []application
 }
@@ -37,6 +43,8 @@ type Config struct {
 type Server struct {
 	process *harness.Process
 	origin  string
+	opaque  bool
+	secret  string // of the resource server, for introspection
 }
 
 var _ harness.Server = (*Server)(nil)
@@ -53,17 +61,18 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{origin: fmt.Sprintf("http://127.0.0.1:%d", c.Port)}
+	s := &Server{origin: fmt.Sprintf("http://127.0.0.1:%d", c.Port), opaque: c.Opaque, secret: rand.Text()}
 	s.process, err = harness.Start(ctx, harness.Command{
 		Name: "oidc-provider", LogDir: c.LogDir,
 		Path: c.Node, Args: []string{filepath.Join(c.Root, "servers", "oidcprovider", "server.mjs")},
-		Env: []string{
+		Env: append(c.further(),
 			fmt.Sprintf("E2E_PORT=%d", c.Port),
-			"E2E_RESOURCES=" + strings.Join(c.Resources, " "),
-			"E2E_APPLICATIONS=" + string(registered),
-			"E2E_ALGORITHM=" + c.Algorithm,
-			"E2E_SECRET=" + rand.Text(),
-		},
+			"E2E_RESOURCES="+strings.Join(c.Resources, " "),
+			"E2E_APPLICATIONS="+string(registered),
+			"E2E_ALGORITHM="+c.Algorithm,
+			"E2E_SECRET="+rand.Text(),
+			"E2E_INTROSPECTION_SECRET="+s.secret,
+		),
 	})
 	if err != nil {
 		return nil, err
@@ -75,22 +84,41 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
+// further are the variables of what is not usual.
+func (c Config) further() []string {
+	var env []string
+	if c.KeyNamesNoAlgorithm {
+		env = append(env, "E2E_KEY_NAMES_NO_ALGORITHM=yes")
+	}
+	if c.Opaque {
+		env = append(env, "E2E_FORMAT=opaque")
+	}
+	if c.Authority != "" {
+		env = append(env, "E2E_DOCUMENTS=yes", "NODE_EXTRA_CA_CERTS="+c.Authority)
+	}
+	return env
+}
+
 // Issuer is the server's origin.
 func (s *Server) Issuer() string { return s.origin }
 
 // UserID is the account that logs in.
 func (s *Server) UserID() string { return user }
 
-// Command configures cmd/customserver.
+// Command configures cmd/customserver: to ask about opaque tokens, to check others itself.
 func (s *Server) Command(addr string) []string {
-	return []string{
+	command := []string{
 		"--addr", addr, "--public-url", "http://" + addr, "--path", "/mcp", "--issuer", s.origin,
-		"--authorize", s.origin + "/auth", "--token", s.origin + "/token", "--jwks", s.origin + "/jwks",
+		"--authorize", s.origin + "/auth", "--token", s.origin + "/token",
 	}
+	if s.opaque {
+		return append(command, "--introspection", s.origin+"/token/introspection", "--introspection-client", "resource-server")
+	}
+	return append(command, "--jwks", s.origin+"/jwks")
 }
 
-// Environment is empty: the custom provider has no variables.
-func (s *Server) Environment() []string { return nil }
+// Environment is the secret of the resource server.
+func (s *Server) Environment() []string { return []string{"CUSTOMSERVER_CLIENT_SECRET=" + s.secret} }
 
 // Log is what the server has logged so far.
 func (s *Server) Log() string { return s.process.Log() }

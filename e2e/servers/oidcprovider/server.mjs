@@ -10,6 +10,7 @@ const port = Number(required('E2E_PORT'));
 const applications = JSON.parse(process.env.E2E_APPLICATIONS ?? '[]');
 const resources = applications.length > 0 ? [] : required('E2E_RESOURCES').split(' ');
 const algorithm = process.env.E2E_ALGORITHM ?? 'RS256';
+const opaque = process.env.E2E_FORMAT === 'opaque';
 const issuer = `http://127.0.0.1:${port}`;
 const scopes = ['openid', 'profile', 'email', 'offline_access', 'notes:write'];
 
@@ -24,6 +25,13 @@ const audienceOf = (client) => applications.find(({ id }) => id === client.clien
 
 const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
 const key = { ...(await exportJWK(privateKey)), alg: algorithm, use: 'sig', kid: 'only' };
+if (process.env.E2E_KEY_NAMES_NO_ALGORITHM) delete key.alg;
+
+// The resource server, which may ask about tokens (RFC 7662).
+const introspector = {
+  client_id: 'resource-server', client_secret: required('E2E_INTROSPECTION_SECRET'),
+  redirect_uris: [], response_types: [], grant_types: [],
+};
 
 // A client that registers with a scope is held to it (RFC 7591 section 2). A client asks for the scopes that it needs first,
 // so the server's policy widens what it registers with by what it may step up to.
@@ -44,19 +52,23 @@ const provider = new Provider(issuer, {
     accountId: sub,
     claims: () => ({ sub, name: 'Ada Lovelace', email: 'ada@example.com', email_verified: true }),
   }),
-  clients: applications.map(({ id, secret, redirectURI }) => ({
+  clients: [introspector, ...applications.map(({ id, secret, redirectURI }) => ({
     client_id: id,
     client_secret: secret,
     client_name: id,
     redirect_uris: [redirectURI],
     grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: 'client_secret_post',
-  })),
+  }))],
   clientDefaults: { id_token_signed_response_alg: algorithm },
   extraClientMetadata: scopePolicy,
   enabledJWA: { idTokenSigningAlgValues: [algorithm] },
+  // The library fetches client documents from public addresses only; those of these tests are on loopback.
+  fetch: (url, options) => globalThis.fetch(url, { ...options, dispatcher: undefined }),
   features: {
+    clientIdMetadataDocument: { enabled: Boolean(process.env.E2E_DOCUMENTS), ack: 'draft-02' },
     devInteractions: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === introspector.client_id },
     registration: { enabled: applications.length === 0 },
     revocation: { enabled: true },
     resourceIndicators: {
@@ -65,7 +77,7 @@ const provider = new Provider(issuer, {
       defaultResource: (_, client) => audienceOf(client),
       getResourceServerInfo: (_, resource, client) => {
         if (![...resources, audienceOf(client)].includes(resource)) throw new errors.InvalidTarget();
-        return { scope: scopes.join(' '), audience: resource, accessTokenFormat: 'jwt', jwt: { sign: { alg: algorithm } } };
+        return { scope: scopes.join(' '), audience: resource, accessTokenFormat: opaque ? 'opaque' : 'jwt', jwt: { sign: { alg: algorithm } } };
       },
     },
   },

@@ -1,0 +1,65 @@
+package runtime
+
+import (
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/verify"
+)
+
+// IntrospectionConfig says how [IntrospectionVerifier] checks tokens.
+type IntrospectionConfig struct {
+	// URL is the introspection endpoint (RFC 7662). Required.
+	URL string
+	// ClientID and ClientSecret are this server's own credentials there. Required.
+	ClientID     string
+	ClientSecret oauth.Secret
+	// AuthMethod says how they are sent. The default is [verify.AuthBasic].
+	AuthMethod verify.AuthMethod
+	// Issuer is what iss must be where an answer has one, byte for byte, and the issuer of callers. Required.
+	Issuer string
+	// Audience is what the answer's aud must contain. The default is the server's resource URL.
+	Audience string
+	// ClientIDs, for an authorization server whose answers have no aud, are the applications whose tokens are accepted.
+	ClientIDs []string
+}
+
+// IntrospectionVerifier returns a verifier that asks the authorization server about each token, for the custom provider:
+// the way for opaque tokens, and for those whose revocation has to count within a minute. Answers are relied on as
+// docs/opaque-tokens.md says. What the answer says of times, issuer, audience and sender constraint is always checked;
+// [InsecureSkipAudience] turns the audience off.
+func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.TokenVerifier, error) {
+	in := NewInputs("introspectionVerifier:", opts...)
+	url := in.URL(config.URL, Field{
+		Name: "url", Required: true, Missing: "introspectionVerifier: url is required", KeepSlash: true,
+	})
+	issuer := in.String(config.Issuer, Field{Name: "issuer", Required: true, Missing: "introspectionVerifier: issuer is required"})
+	client := in.String(config.ClientID, Field{
+		Name: "clientId", Required: true, Missing: "introspectionVerifier: clientId is required",
+	})
+	secret := in.Secret(config.ClientSecret, Field{
+		Name: "clientSecret", Required: true, Missing: "introspectionVerifier: clientSecret is required",
+	})
+	if err := in.Err(); err != nil {
+		return nil, err
+	}
+	o := in.options
+	if o.client == nil {
+		o.client = egress.NewClient(egress.Policy{OperatorHosts: in.hosts})
+	}
+	mapper, err := verify.NewMapper(verify.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope"}})
+	if err != nil {
+		return nil, err
+	}
+	binding := verify.Binding{ClientIDs: config.ClientIDs}
+	if config.Audience != "" || len(config.ClientIDs) == 0 {
+		binding.Audience = verify.Audience{AnyOf: []string{config.Audience}, OrResource: true}
+	}
+	return verify.NewIntrospection(verify.IntrospectionConfig{
+		OpaqueConfig: verify.OpaqueConfig{
+			Provider: "introspection", Title: "Introspection verifier", Issuers: []string{issuer}, Binding: binding, Mapper: mapper,
+			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Logger: o.logger, Client: o.client,
+			Cache: answerCache(verify.AnswerCache{}, o.cache),
+		},
+		URL: url, ClientID: client, ClientSecret: secret, AuthMethod: config.AuthMethod,
+	})
+}

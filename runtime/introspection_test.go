@@ -1,0 +1,94 @@
+package runtime_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime"
+)
+
+func TestIntrospectionVerifierChecksWhatTheAnswerSays(t *testing.T) {
+	t.Parallel()
+	const issuer = "https://idp.example.com"
+	answer := func(more string) string {
+		return fmt.Sprintf(`{"active":true,"sub":"alice","client_id":"client-1","exp":4102444800%s}`, more)
+	}
+	aud := fmt.Sprintf(`,"aud":%q`, resource)
+	byClient := runtime.IntrospectionConfig{ClientIDs: []string{"client-1"}}
+	for name, c := range map[string]struct {
+		config runtime.IntrospectionConfig
+		answer string
+		opts   []runtime.Option
+		want   error
+	}{
+		"accepts a token for the resource":           {answer: answer(aud)},
+		"accepts the issuer":                         {answer: answer(aud + `,"iss":"https://idp.example.com"`)},
+		"refuses another issuer":                     {answer: answer(aud + `,"iss":"https://idp.example.com/"`), want: oauth.ErrInvalidToken},
+		"refuses an inactive token":                  {answer: `{"active":false}`, want: oauth.ErrInvalidToken},
+		"refuses an expired token":                   {answer: `{"active":true,"sub":"alice","exp":1` + aud + `}`, want: oauth.ErrInvalidToken},
+		"refuses no audience":                        {answer: answer(""), want: oauth.ErrInvalidToken},
+		"refuses another audience":                   {answer: answer(`,"aud":"https://other.example.com"`), want: oauth.ErrInvalidToken},
+		"accepts the configured audience":            {config: runtime.IntrospectionConfig{Audience: "api://mcp"}, answer: answer(`,"aud":"api://mcp"`)},
+		"refuses the resource beside the configured": {config: runtime.IntrospectionConfig{Audience: "api://mcp"}, answer: answer(aud), want: oauth.ErrInvalidToken},
+		"accepts an application":                     {config: byClient, answer: answer("")},
+		"refuses another application":                {config: runtime.IntrospectionConfig{ClientIDs: []string{"client-2"}}, answer: answer(""), want: oauth.ErrInvalidToken},
+		"accepts any audience only when told to":     {answer: answer(`,"aud":"x"`), opts: []runtime.Option{runtime.InsecureSkipAudience()}},
+		"refuses a token bound by DPoP":              {answer: answer(aud + `,"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`), want: &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonSenderConstrained}},
+		"refuses the token type DPoP":                {answer: answer(aud + `,"token_type":"DPoP"`), want: &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonSenderConstrained}},
+		"calls HTML an outage":                       {answer: "<html>", want: oauth.ErrTemporarilyUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.config.URL, c.config.Issuer, c.config.ClientID, c.config.ClientSecret = issuer+"/introspect", issuer, "mcp-server", "s3cr3t"
+			opts := append([]runtime.Option{
+				runtime.WithHTTPClient(&http.Client{Transport: answering(c.answer)}), runtime.WithLogger(slog.New(slog.DiscardHandler)),
+			}, c.opts...)
+			v, err := runtime.IntrospectionVerifier(c.config, opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims, err := v.VerifyToken(t.Context(), "opaque-token", resource)
+			if !errors.Is(err, c.want) || (err == nil) != (claims.String("sub") == "alice") {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+func TestIntrospectionVerifierNamesWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	_, err := runtime.IntrospectionVerifier(runtime.IntrospectionConfig{})
+	for _, missing := range []string{"url", "issuer", "clientId", "clientSecret"} {
+		if err == nil || !strings.Contains(err.Error(), "introspectionVerifier: "+missing+" is required") {
+			t.Errorf("got %v, want %s named", err, missing)
+		}
+	}
+}
+
+// Only what the operator wrote may be on loopback.
+func TestIntrospectionVerifierAsksTheConfiguredAddress(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if id, secret, ok := r.BasicAuth(); !ok || id != "mcp-server" || secret != "s3cr3t" || r.FormValue("token") != "opaque-token" {
+			t.Error("asked without this server's credentials, or about another token")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"active":true,"sub":"alice","exp":4102444800,"aud":%q}`, resource)
+	}))
+	defer server.Close()
+	v, err := runtime.IntrospectionVerifier(runtime.IntrospectionConfig{
+		URL: server.URL, Issuer: "https://idp.example.com", ClientID: "mcp-server", ClientSecret: "s3cr3t",
+	}, runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims, err := v.VerifyToken(t.Context(), "opaque-token", resource); err != nil || claims.String("sub") != "alice" {
+		t.Errorf("got %v", err)
+	}
+}
