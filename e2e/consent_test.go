@@ -2,21 +2,29 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"html"
 	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/chromium"
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 	"github.com/latchkey-auth/latchkey/e2e/servers/emulate"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/google"
+	"github.com/latchkey-auth/latchkey/runtime"
 )
 
 // consentScheme is the scheme of the native application; nothing on the machine opens it.
@@ -44,10 +52,12 @@ type consentWorld struct {
 	browser  *chromium.Browser
 	// loopback and site are the origins of the clients' pages.
 	loopback, site string
+	// hosts are names that the browser finds here.
+	hosts []string
 }
 
-// newConsentWorld starts everything but the server, which serve does: it gets the port to listen on, and returns the
-// resource's URL and a client that trusts its certificate.
+// newConsentWorld starts everything but the server and its provider, which serve does: it gets the port to listen on, and
+// fills in what the world knows of them.
 func newConsentWorld(ctx context.Context, t *testing.T, serve func(w *consentWorld, port int)) *consentWorld {
 	t.Helper()
 	program := findChromium(t)
@@ -62,7 +72,7 @@ func newConsentWorld(ctx context.Context, t *testing.T, serve func(w *consentWor
 	var err error
 	w.browser, err = chromium.Start(ctx, chromium.Config{
 		Root: suite.root, Node: suite.node, Chromium: program, LogDir: w.dir,
-		Hosts: "MAP " + consentSite + " " + site.Listener.Addr().String(),
+		Hosts: strings.Join(append(w.hosts, "MAP "+consentSite+" "+site.Listener.Addr().String()), ", "),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -84,22 +94,92 @@ func findChromium(t *testing.T) string {
 	return program
 }
 
-// serveConsent runs the command line in front of the emulator. publicURL is the server's for clients; empty is that of its
-// port.
-func serveConsent(ctx context.Context, t *testing.T, w *consentWorld, port int, publicURL string) {
+// startProvider starts the provider of a server that clients reach at a public URL.
+func (w *consentWorld) startProvider(ctx context.Context, t *testing.T, publicURL string) {
+	t.Helper()
+	w.resource = publicURL + "/mcp"
+	w.idp = newEmulate(ctx, t, emulate.Google(), w.resource)
+	w.upstream, _ = splitURL(t, endpointsOf(w.idp)["authorization"])
+}
+
+// serveCommandLine runs the command line. An empty public URL is that of its port.
+func (w *consentWorld) serveCommandLine(ctx context.Context, t *testing.T, port int, publicURL string) {
 	t.Helper()
 	server := &harness.ResourceServer{Binary: suite.binary, LogDir: w.dir, Port: port}
 	if publicURL == "" {
 		publicURL = server.Origin()
 	}
-	w.resource = publicURL + "/mcp"
-	w.idp = newEmulate(ctx, t, emulate.Google(), w.resource)
-	w.upstream, _ = splitURL(t, endpointsOf(w.idp)["authorization"])
+	w.startProvider(ctx, t, publicURL)
 	server.Server = w.idp
 	if err := server.Start(ctx, "--public-url", publicURL, "--custom-scheme", consentScheme); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Stop)
+}
+
+// serveOverTLS runs the command line behind a reverse proxy that speaks TLS, under a name of its own.
+func (w *consentWorld) serveOverTLS(ctx context.Context, t *testing.T, port int) {
+	t.Helper()
+	const host = "mcp.example.com"
+	behind := &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", port)}
+	front := httptest.NewTLSServer(harness.ReverseProxy(func(*http.Request) *url.URL { return behind }))
+	t.Cleanup(front.Close)
+	w.hosts = append(w.hosts, "MAP "+host+" "+front.Listener.Addr().String())
+	transport := front.Client().Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.ServerName = "example.com" // the certificate's
+	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, front.Listener.Addr().String())
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	w.http = &http.Client{Transport: transport}
+	w.serveCommandLine(ctx, t, port, "https://"+host)
+}
+
+// serveWithClock runs a server inside the test, which lives by a clock of its own.
+func (w *consentWorld) serveWithClock(ctx context.Context, t *testing.T, port int, now func() time.Time) {
+	t.Helper()
+	address := fmt.Sprintf("127.0.0.1:%d", port)
+	w.startProvider(ctx, t, "http://"+address)
+	variables := map[string]string{}
+	for _, variable := range w.idp.Environment() {
+		name, value, _ := strings.Cut(variable, "=")
+		variables[name] = value
+	}
+	log, err := os.Create(filepath.Join(w.dir, "serve.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	options := []runtime.Option{runtime.WithClock(now), runtime.WithLogger(logger), runtime.WithLookupEnv(func(name string) (string, bool) {
+		value, found := variables[name]
+		return value, found
+	})}
+	for name, endpoint := range endpointsOf(w.idp) {
+		options = append(options, runtime.WithEndpoint(name, endpoint))
+	}
+	provider, err := google.New(google.Config{}, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{Resource: w.resource, Name: "Example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", guard.Handler())
+	mux.Handle("/whoami", guard.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info, _ := oauth.FromContext(r.Context())
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"user": info.User})
+	})))
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
 }
 
 // endpointsOf are the endpoints in a server's command line.
@@ -184,11 +264,7 @@ func (w *consentWorld) window(ctx context.Context, t *testing.T, settings chromi
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := window.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { _ = window.Close(context.WithoutCancel(ctx)) }) // it may be gone with its browser
 	return window
 }
 

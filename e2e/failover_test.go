@@ -48,6 +48,7 @@ func TestReplicasServeEveryClient(t *testing.T) {
 				continue // the others differ in nothing that replicas see
 			}
 			t.Run(name+"/"+client.name, func(t *testing.T) {
+				t.Parallel()
 				ctx := testContext(t)
 				wanted, _ := cells.Client(client.name)
 				j := &journey{

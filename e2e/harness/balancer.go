@@ -41,23 +41,24 @@ func newBalancer(ctx context.Context, port int, replicas []int) (*balancer, erro
 	for _, replica := range replicas {
 		b.targets = append(b.targets, &url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", replica)})
 	}
-	quiet := log.New(io.Discard, "", 0) // of clients that go away, and of replicas that were killed
-	b.server = &http.Server{ReadHeaderTimeout: time.Minute, ErrorLog: quiet, Handler: buffered(&httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(b.choose(r.In))
-			r.Out.Host = r.In.Host
-			r.SetXForwarded()
-		},
-		// A connection to a replica that was killed must not be used again: not every request can be repeated.
-		Transport: &http.Transport{DisableKeepAlives: true}, ErrorLog: quiet,
-	})}
+	b.server = &http.Server{ReadHeaderTimeout: time.Minute, ErrorLog: quiet(), Handler: ReverseProxy(b.choose)}
 	go func() { _ = b.server.Serve(listener) }()
 	return b, nil
 }
 
-// buffered reads requests before they are sent on, as reverse proxies do by default. Without that Go's now and then cuts off
-// the answer of a server that is faster than the end of the request's body.
-func buffered(next http.Handler) http.Handler {
+// ReverseProxy sends requests on to the servers that choose names, with the host that the client named. It reads a request
+// before it sends it on, as reverse proxies do by default: without that Go's now and then cuts off the answer of a server
+// that is faster than the end of the request's body.
+func ReverseProxy(choose func(*http.Request) *url.URL) http.Handler {
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(choose(r.In))
+			r.Out.Host = r.In.Host
+			r.SetXForwarded()
+		},
+		// A connection to a server that was killed must not be used again: not every request can be repeated.
+		Transport: &http.Transport{DisableKeepAlives: true}, ErrorLog: quiet(),
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err != nil {
@@ -65,9 +66,12 @@ func buffered(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		next.ServeHTTP(w, r)
+		proxy.ServeHTTP(w, r)
 	})
 }
+
+// quiet is for complaints about clients that go away, and servers that were killed.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 
 // choose returns whose turn it is.
 func (b *balancer) choose(r *http.Request) *url.URL {
