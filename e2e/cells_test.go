@@ -49,17 +49,23 @@ func directPeers() []peer {
 	}
 }
 
-var clients = []struct {
+// client is an MCP client of the matrix.
+type client struct {
 	name string
 	// command is the program and its arguments.
 	command func(t *testing.T) []string
-}{
-	{"ts-v1", nodeScript("ts-v1")},
-	{"ts-v2", nodeScript("ts-v2")},
-	{"mcp-remote", nodeScript("mcp-remote")},
-	{"inspector", node22Script("inspector")},
-	{"go-sdk", func(*testing.T) []string { return []string{suite.goClient} }},
-	{"fastmcp", fastMCP},
+	// page tells that the client is a page in a browser, whose origin the resource server has to admit.
+	page bool
+}
+
+var clients = []client{
+	{name: "ts-v1", command: nodeScript("ts-v1")},
+	{name: "ts-v2", command: nodeScript("ts-v2")},
+	{name: "mcp-remote", command: nodeScript("mcp-remote")},
+	{name: "inspector", command: node22Script("inspector")},
+	{name: "go-sdk", command: func(*testing.T) []string { return []string{suite.goClient} }},
+	{name: "fastmcp", command: fastMCP},
+	{name: "browser", command: nodeScript("browser"), page: true},
 }
 
 func nodeScript(name string) func(*testing.T) []string {
@@ -114,7 +120,7 @@ func TestCells(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				runCell(t, cells, results, server, client.name, client.command(t))
+				runCell(t, cells, results, server, client)
 			})
 		}
 	}
@@ -130,15 +136,15 @@ func warmLast(servers []peer) []peer {
 	return append(quick, slices.DeleteFunc(servers, func(p peer) bool { return !slow(p) })...)
 }
 
-func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server peer, client string, command []string) {
+func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server peer, client client) {
 	t.Helper()
 	ctx, dir, started := testContext(t), logDir(t), time.Now()
 	listed, _ := cells.Server(server.name)
-	wanted, _ := cells.Client(client)
-	j := &journey{dir: dir, cell: listed.Cells[client], steps: cells.Steps, client: wanted, scope: server.scope()}
+	wanted, _ := cells.Client(client.name)
+	j := &journey{dir: dir, cell: listed.Cells[client.name], steps: cells.Steps, client: wanted, scope: server.scope()}
 	t.Cleanup(func() {
 		result := j.result()
-		result.Server, result.Client, result.Seconds = server.name, client, time.Since(started).Seconds()
+		result.Server, result.Client, result.Seconds = server.name, client.name, time.Since(started).Seconds()
 		switch {
 		case t.Failed():
 			result.Outcome = matrix.Failed
@@ -148,12 +154,17 @@ func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server
 		results.Add(result)
 		printCell(t, result)
 	})
+	command := client.command(t)
 	resource := &harness.ResourceServer{Binary: suite.binary, LogDir: dir, Port: port(ctx, t)}
 	if server.binary != nil {
 		resource.Binary = server.binary()
 	}
 	resource.Server = server.start(ctx, t, resource.MCPURL())
-	if err := resource.Start(ctx, "--tool-scope", j.scope); err != nil {
+	arguments := []string{"--tool-scope", j.scope}
+	if client.page {
+		arguments = append(arguments, j.openPage(ctx, t, resource)...)
+	}
+	if err := resource.Start(ctx, arguments...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(resource.Stop)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,8 @@ type journey struct {
 	client   matrix.Client
 	// scope is what the tool step_up needs.
 	scope string
+	// environment is for the client besides what all clients get.
+	environment []string
 
 	events events
 	asked  []harness.AuthorizeRequest
@@ -57,13 +60,13 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 	defer signIn.Stop()
 	err := harness.Run(ctx, harness.Command{
 		Name: "client", LogDir: j.dir, Path: command[0], Args: command[1:],
-		Env: append(harness.Trusting(j.resource.Server),
+		Env: append(append(harness.Trusting(j.resource.Server),
 			"E2E_MCP_URL="+j.resource.MCPURL(),
 			"E2E_LOGIN_URL="+signIn.URL(),
 			"E2E_STEPS="+strings.Join(j.taken(), ","),
 			"E2E_STEP_UP_SCOPE="+j.scope,
 			"E2E_WORK="+work,
-		),
+		), j.environment...),
 		Output: j.events.add,
 	})
 	if err != nil {
@@ -73,6 +76,21 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 		t.Errorf("the client prints a line that is no step: %q", line)
 	}
 	j.asked = signIn.Requests()
+}
+
+// openPage chooses the origin of a client that is a page, and returns what the resource server has to be told of it.
+func (j *journey) openPage(ctx context.Context, t *testing.T, resource *harness.ResourceServer) []string {
+	t.Helper()
+	// Another site than the servers', too.
+	origin := fmt.Sprintf("http://localhost:%d", port(ctx, t))
+	j.environment = []string{"E2E_ORIGIN=" + origin, "E2E_CHROMIUM=" + chromiumPath(t)}
+	arguments := []string{"--origin", origin}
+	if j.cell.Manner("login") == matrix.Relayed {
+		const path = "/oauth"
+		j.environment = append(j.environment, "E2E_RELAY="+resource.Origin()+path)
+		arguments = append(arguments, "--relay", path, "--relay-origin", origin, "--relay-allow-loopback")
+	}
+	return arguments
 }
 
 // check compares what the client said, and what it asked the authorization server for, with what must happen.

@@ -121,23 +121,15 @@ type visit struct {
 // browse opens a page in a Chromium of its own. The log, and a picture of the page's end, are kept.
 func browse(ctx context.Context, t *testing.T, idp *betterauth.Server, page string) visit {
 	t.Helper()
-	chromium, err := exec.LookPath("chromium")
-	if err != nil {
-		const why = "Chromium is needed for the browser relay's test: apt-get install chromium"
-		if os.Getenv("CI") != "" {
-			t.Fatal(why + "; CI skips no test")
-		}
-		t.Skip(why)
-	}
 	user, password := idp.Credentials()
 	dir := logDir(t)
 	var result visit
 	var unreadable error
-	err = harness.Run(ctx, harness.Command{
+	err := harness.Run(ctx, harness.Command{
 		Name: "browser", LogDir: dir, Path: suite.node,
 		Args: []string{filepath.Join(suite.root, "clients", "browser-relay", "client.mjs")},
 		Env: []string{
-			"E2E_CHROMIUM=" + chromium,
+			"E2E_CHROMIUM=" + chromiumPath(t),
 			"E2E_PAGE_URL=" + page,
 			"E2E_EMAIL=" + user,
 			"E2E_PASSWORD=" + password,
@@ -153,6 +145,20 @@ func browse(ctx context.Context, t *testing.T, idp *betterauth.Server, page stri
 		t.Fatal(unreadable)
 	}
 	return result
+}
+
+// chromiumPath is the browser's path.
+func chromiumPath(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		const why = "Chromium is needed for clients that are pages: apt-get install chromium"
+		if os.Getenv("CI") != "" {
+			t.Fatal(why + "; CI skips no test")
+		}
+		t.Skip(why)
+	}
+	return path
 }
 
 // wantBlocked says that the page failed since the browser withheld an answer from it, before anybody was asked to log in.

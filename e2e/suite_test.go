@@ -93,7 +93,7 @@ func build(dir, binary, command string) error {
 }
 
 // timeout bounds one cell: slower than a slow machine, faster than somebody's patience.
-const timeout = 5 * time.Minute
+const timeout = 10 * time.Minute
 
 // needed returns what e2e/run has installed and put into the environment. Where it could not, the test is skipped, but
 // never in CI.

@@ -102,6 +102,8 @@ const (
 	LeftOut Manner = "left out"
 	// Helped: the application has to do something that the SDK does not.
 	Helped Manner = "helped"
+	// Relayed: a page reaches the authorization server through the browser relay.
+	Relayed Manner = "relayed"
 	// Login: the user has to log in once more.
 	Login Manner = "login"
 )
@@ -255,8 +257,8 @@ func (c *checker) difference(cell, step string, d Difference) {
 	switch {
 	case i < 0:
 		c.report("%s: there is no step %q", cell, step)
-	case !slices.Contains([]Manner{LeftOut, Helped, Login}, d.Is):
-		c.report("%s %s: %q is none of %q, %q, %q", cell, step, d.Is, LeftOut, Helped, Login)
+	case !slices.Contains([]Manner{LeftOut, Helped, Relayed, Login}, d.Is):
+		c.report("%s %s: %q is none of %q, %q, %q, %q", cell, step, d.Is, LeftOut, Helped, Relayed, Login)
 	case d.Is == LeftOut && c.matrix.Steps[i].Always:
 		c.report("%s: the step %q can only be left out with the whole cell", cell, step)
 	}

@@ -164,7 +164,8 @@ func (p *page) notes() {
 	p.print("## Notes")
 	p.print("")
 	manners := map[Manner]string{
-		LeftOut: "left out", Helped: "with the help of the application or its user", Login: "takes one more login",
+		LeftOut: "left out", Helped: "with the help of the application or its user", Relayed: "through the browser relay",
+		Login: "takes one more login",
 	}
 	for i, n := range p.list {
 		what := "Excluded"

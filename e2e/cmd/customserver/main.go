@@ -25,6 +25,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/custom"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
 func main() {
@@ -43,7 +44,10 @@ type settings struct {
 	issuer, authorize, token, jwks string
 	introspector                   string
 	supported, library             string
-	scopes, toolScopes             scopeList
+	scopes, toolScopes, origins    scopeList
+	relay                          string
+	relayOrigins                   scopeList
+	relayAllowLoopback             bool
 
 	proxySettings
 }
@@ -75,6 +79,10 @@ func run(ctx context.Context, args []string) error {
 	flags.Var(&s.scopes, "scope", "scope that every request needs; may be repeated")
 	flags.Var(&s.toolScopes, "tool-scope", "scope that the tool step_up needs besides; may be repeated")
 	s.register(flags)
+	flags.Var(&s.origins, "origin", "browser origin that may call the server; may be repeated")
+	flags.StringVar(&s.relay, "relay", "", "path of the browser relay; none without it")
+	flags.Var(&s.relayOrigins, "relay-origin", "browser origin that may call the relay; may be repeated")
+	flags.BoolVar(&s.relayAllowLoopback, "relay-allow-loopback", false, "let the relay reach servers on this machine")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -96,7 +104,8 @@ func newHandler(s settings) (http.Handler, error) {
 		return nil, err
 	}
 	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{
-		Resource: s.publicURL + s.path, Scopes: s.scopes, Logger: logger,
+		AllowedOrigins: s.origins,
+		Resource:       s.publicURL + s.path, Scopes: s.scopes, Logger: logger,
 		Proxy: runtime.ProxyConfig{Tokens: s.tokens(), Scopes: s.toolScopes},
 	})
 	if err != nil {
@@ -105,6 +114,9 @@ func newHandler(s settings) (http.Handler, error) {
 	mux := http.NewServeMux()
 	for _, route := range guard.Routes() {
 		mux.Handle(route.Path, route.Handler)
+	}
+	if err := mountRelay(mux, s, logger); err != nil {
+		return nil, err
 	}
 	tools := mcpadapter.ToolScopes{stepUpTool: s.toolScopes}
 	below := mcpadapter.Handler(mcpHandler(tools))
@@ -121,6 +133,22 @@ func newHandler(s settings) (http.Handler, error) {
 	mux.Handle("GET /whoami", guard.Protect(http.HandlerFunc(whoami)))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	return mux, nil
+}
+
+func mountRelay(mux *http.ServeMux, s settings, logger *slog.Logger) error {
+	if s.relay == "" {
+		return nil
+	}
+	r, err := relay.New(relay.Config{
+		PublicURL: s.publicURL, BasePath: s.relay, AllowedOrigins: s.relayOrigins,
+		InsecureAllowLoopback: s.relayAllowLoopback, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	mux.Handle(r.MetadataPath(), r)
+	mux.Handle(r.ProxyPath(), r)
+	return nil
 }
 
 // newCustom returns the custom provider, for an authorization server that registers clients itself.

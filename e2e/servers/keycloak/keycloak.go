@@ -27,7 +27,7 @@ const (
 )
 
 // startTime bounds how long a start may take.
-const startTime = 3 * time.Minute
+const startTime = 8 * time.Minute
 
 // Config says what to run.
 type Config struct {

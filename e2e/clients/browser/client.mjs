@@ -1,0 +1,112 @@
+// A page in Chromium as an MCP client: page/ is the page, this serves it at an origin of its own, opens it, and presses its
+// buttons. Everything that OAuth and MCP have to say is said by the page's own script, under the browser's rules. Only what a
+// person would do at the pages of the authorization server is played by the test driver.
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { callerOf, loginURL, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
+
+const origin = new URL(required('E2E_ORIGIN'));
+const page = await openPage(await servePage());
+
+/** Serves the page, and the npm packages as they are. */
+async function servePage() {
+  const folders = { '/node_modules/': new URL('../../node_modules/', import.meta.url), '/': new URL('page/', import.meta.url) };
+  const types = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/javascript' };
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, origin);
+    const path = pathname === '/' || pathname === '/oauth/callback' ? '/index.html' : normalize(pathname);
+    const [prefix, folder] = Object.entries(folders).find(([start]) => path.startsWith(start));
+    const file = join(fileURLToPath(folder), path.slice(prefix.length));
+    const found = await stat(file).then((entry) => entry.isFile(), () => false);
+    if (!found) return response.writeHead(404).end();
+    response.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' });
+    return createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => { server.listen(Number(origin.port), '127.0.0.1', resolve); });
+  return server;
+}
+
+async function openPage() {
+  const context = await chromium.launchPersistentContext(join(required('E2E_WORK'), 'profile'), {
+    executablePath: required('E2E_CHROMIUM'),
+    // Some servers have a certificate that this run made.
+    ignoreHTTPSErrors: true,
+    // Nothing but what the page does may reach the network.
+    args: [
+      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync',
+    ],
+  });
+  const opened = context.pages()[0] ?? await context.newPage();
+  opened.setDefaultTimeout(120_000);
+  opened.on('pageerror', (error) => console.error(error));
+  opened.on('console', (message) => console.error(`${message.type()} ${message.text()}`));
+  opened.on('request', (request) => {
+    if (request.resourceType() === 'fetch') console.error(`fetch ${request.method()} ${request.url().split('?', 1)[0]}`);
+  });
+  // The user's way through the authorization server's pages, up to the redirect that ends it.
+  await opened.route((url) => url.origin !== origin.origin, async (route) => {
+    const request = route.request();
+    if (!request.isNavigationRequest()) return route.continue();
+    const answer = await fetch(loginURL, { method: 'POST', body: JSON.stringify({ url: request.url() }) });
+    const { redirect, error } = await answer.json();
+    if (error) return route.fulfill({ status: 502, body: error });
+    return route.fulfill({ status: 302, headers: { location: redirect } });
+  });
+  const settings = { server: mcpURL.href, relay: process.env.E2E_RELAY };
+  await opened.goto(origin.href);
+  await opened.evaluate((text) => sessionStorage.setItem('settings', text), JSON.stringify(settings));
+  await opened.reload();
+  await opened.waitForFunction(() => window.mcp);
+  return opened;
+}
+
+const press = (button, ...args) => page.evaluate(([name, rest]) => window.mcp[name](...rest), [button, args]);
+
+/** Presses a button of the page, and logs in where that is what the page wants. */
+async function pressAnyway(button, ...args) {
+  const first = await press(button, ...args);
+  if (!first.login) return first.done;
+  await press('leave', first.login);
+  await page.waitForURL((url) => url.pathname === '/oauth/callback');
+  await page.waitForFunction(() => window.mcp);
+  await press('finish', args[0]);
+  const second = await press(button, ...args);
+  if (second.login) throw new Error('the page wants another login');
+  return second.done;
+}
+
+const call = async (user, tool) => ({ caller: callerOf(await pressAnyway('call', user, tool)) });
+
+const user = 'user';
+await walk({
+  'login': async () => {
+    const session = await pressAnyway('connect', user);
+    const tokens = await press('tokens', user);
+    return {
+      client: software('@modelcontextprotocol/client'), ...session, chromium: page.context().browser()?.version(),
+      granted: tokens.scope?.split(' ').sort(), refresh_token: Boolean(tokens.refresh_token),
+    };
+  },
+  'list': async () => ({ tools: await pressAnyway('list', user) }),
+  'whoami': () => call(user, 'whoami'),
+  'renew': async () => {
+    await press('close', user);
+    await press('saveTokens', user, { ...await press('tokens', user), access_token: 'stale' });
+    return call(user, 'whoami');
+  },
+  'bad token': async () => {
+    await press('saveTokens', 'stranger', { access_token: 'stale', token_type: 'Bearer' });
+    return { login_required: Boolean((await press('connect', 'stranger')).login) };
+  },
+  'step-up': () => call(user, 'step_up'),
+  'restart': async () => {
+    await call(user, 'whoami');
+    await restart();
+    return call(user, 'whoami');
+  },
+});
