@@ -322,7 +322,7 @@ type Token struct {
 	// Members of the JOSE header that differ from the usual.
 	Header Object `yaml:"header"`
 	// Claims; of an opaque token those of the provider's answer about it. {issuer}, {resource} and {audience} stand for
-	// the test's own; null leaves a claim out.
+	// the test's own; null leaves a claim out. The time of the test is 2030-01-02T03:04:05Z, or 1893553445.
 	Claims Object `yaml:"claims"`
 	// The user's profile, where the provider is asked for one.
 	Profile Object `yaml:"profile"`

@@ -17,6 +17,8 @@
 //   - Without an audience Auth0 issues opaque tokens that only its own userinfo endpoint accepts; they are
 //     refused here.
 //   - Mail address, name, picture and roles are in access tokens only when an Action adds them.
+//   - The issuer ends in a slash. Clients on the Go MCP SDK up to 1.8.0 keep it when they look for metadata, and
+//     find none (corrected in the SDK since).
 //
 // Its own documentation: https://auth0.com/ai/docs/mcp/get-started/authorization-for-your-mcp-server
 package auth0
@@ -50,6 +52,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:      "MCP_USE_OAUTH_AUTH0_DOMAIN",
 		Required: true,
 		Example:  "tenant.us.auth0.com",
+		Pattern:  "(https?://)?([^/:]*\\.|localhost(:|/|$)|\\[).*",
+		Must:     "the whole domain, not the tenant's name alone",
 	})
 	audience := in.String(cfg.Audience, runtime.Field{
 		Name:     "audience",

@@ -65,6 +65,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:      "MCP_USE_OAUTH_OKTA_DOMAIN",
 		Required: true,
 		Example:  "dev-123456.okta.com",
+		Pattern:  "(https?://)?([^/:]*\\.|localhost(:|/|$)|\\[).*",
+		Must:     "the whole domain, not the organization's name alone",
 	})
 	authorizationServerID := in.Segment(cfg.AuthorizationServerID, runtime.Field{
 		Name:    "authorizationServerId",

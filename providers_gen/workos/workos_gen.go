@@ -42,6 +42,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:      "MCP_USE_OAUTH_WORKOS_SUBDOMAIN",
 		Required: true,
 		Example:  "my-company.authkit.app",
+		Pattern:  "(https?://)?([^/:]*\\.|localhost(:|/|$)|\\[).*",
+		Must:     "the whole host, not its first part alone",
 	})
 	if err := in.Err(); err != nil {
 		return nil, err

@@ -69,7 +69,10 @@ type Token struct {
 const Resource = "https://mcp.example.com/mcp"
 
 // now is the time of all tests.
-var now = time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC)
+var now = Now()
+
+// Now is the time at which the tokens of specs are issued: the times in specs are relative to it.
+func Now() time.Time { return time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC) }
 
 // Run runs the suite as sub-tests.
 func Run(t *testing.T, suite Suite) {

@@ -11,11 +11,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/spec"
 	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/runtime/providertest"
 )
-
-// specTime is when the tokens of specs are issued (the clock of runtime/providertest). A replica's are issued now: times in
-// specs are moved by the difference.
-var specTime = time.Date(2030, time.January, 2, 3, 4, 5, 0, time.UTC)
 
 // clientClaims are where access tokens name the client.
 var clientClaims = []string{"client_id", "azp", "cid"}
@@ -178,7 +175,7 @@ func (s *Server) claims(token spec.Token) map[string]any {
 	}
 	for name, value := range own {
 		if slices.Contains([]string{"exp", "nbf", "iat"}, name) {
-			value = moved(value, now.Sub(specTime))
+			value = moved(value, now.Sub(providertest.Now())) // a replica's tokens are issued now
 		}
 		claims[name] = value
 	}
