@@ -171,6 +171,7 @@ func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server
 	j.resource = resource
 	j.travel(ctx, t, command)
 	j.check(ctx, t)
+	checkLeaks(t, dir, resource.Server)
 }
 
 // printCell prints the line that a person reads.

@@ -101,6 +101,11 @@ func (b *Browser) PostForm(ctx context.Context, target string, form url.Values) 
 
 // Submit posts a form and follows redirects as Visit does.
 func (b *Browser) Submit(ctx context.Context, form *Form, stop func(*url.URL) bool) (*Page, error) {
+	if form.Method == http.MethodGet {
+		target := *form.Action
+		target.RawQuery = form.Values.Encode()
+		return b.Visit(ctx, target.String(), stop)
+	}
 	page, err := b.PostForm(ctx, form.Action.String(), form.Values)
 	if err != nil {
 		return nil, err

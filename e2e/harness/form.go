@@ -13,6 +13,8 @@ import (
 type Form struct {
 	// Action is where it goes, as an absolute URL.
 	Action *url.URL
+	// Method is GET, or empty for POST: the forms of all pages here are of the latter kind.
+	Method string
 	// Values are what it holds before anybody types.
 	Values url.Values
 	// Buttons are the names and values of its submit buttons, of which a person presses one.

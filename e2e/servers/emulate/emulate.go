@@ -153,7 +153,13 @@ func (s *Server) UserID() string { return s.userID }
 func (s *Server) Command(addr string) []string { return s.service.command(s, addr) }
 
 // Environment holds the credentials of the application.
-func (s *Server) Environment() []string { return s.service.environment(s) }
+func (s *Server) Environment() []string {
+	environment := []string{s.service.variables[1] + "=" + s.application.Secret}
+	if id := s.service.variables[0]; id != "" {
+		environment = append(environment, id+"="+s.application.ID)
+	}
+	return environment
+}
 
 // Log is what the emulator has logged so far.
 func (s *Server) Log() string { return s.process.Log() }

@@ -224,13 +224,19 @@ func (g *gateway) deleteToken(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	header := http.Header{"Authorization": {"Bearer " + token}}
-	path := "/settings/connections/applications/" + url.PathEscape(issued.application) + "/revoke"
-	if _, response, err := g.ask(r.Context(), http.MethodPost, path, header, nil); err != nil || response.StatusCode/100 > 3 {
+	if response, err := g.takeBack(r.Context(), issued.application, token); err != nil || response.StatusCode/100 > 3 {
 		http.Error(w, "the emulator does not revoke", http.StatusBadGateway)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// takeBack is what a user does at GitHub's page of the applications that they allowed something.
+func (g *gateway) takeBack(ctx context.Context, application, token string) (*http.Response, error) {
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	path := "/settings/connections/applications/" + url.PathEscape(application) + "/revoke"
+	_, response, err := g.ask(ctx, http.MethodPost, path, header, nil)
+	return response, err
 }
 
 // application checks the credentials of the application in the path and finds the token that it asks about: its own, or
@@ -258,6 +264,12 @@ func (g *gateway) application(w http.ResponseWriter, r *http.Request) (issued gr
 		return grant{}, nil, "", false
 	}
 	return issued, user, request.AccessToken, true
+}
+
+// post sends a form to the emulator.
+func (g *gateway) post(ctx context.Context, path string, form url.Values) ([]byte, *http.Response, error) {
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	return g.ask(ctx, http.MethodPost, path, header, []byte(form.Encode()))
 }
 
 // ask sends a request to the emulator. Of the headers only those that matter are sent on.

@@ -2,6 +2,10 @@ package emulate
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
@@ -13,6 +17,44 @@ func (s *Server) OtherTokens(ctx context.Context) (*harness.Tokens, error) {
 		ID: s.other.ID, Secret: s.other.Secret, RedirectURI: s.redirect,
 		Authorize: s.origin + s.service.authorize, Token: s.gateway.endpoint("/token"), Scope: s.service.scope,
 	}.Login(ctx, Pick)
+}
+
+// Honours tells whether the emulator still gives something for a token: new tokens for a refresh token or, at GitHub, which
+// has none, the user for an access token.
+func (s *Server) Honours(ctx context.Context, token string) (bool, error) {
+	if s.service.revoke == "" {
+		_, err := s.gateway.profile(ctx, token)
+		if errors.Is(err, errRefused) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	form := url.Values{
+		"grant_type": {"refresh_token"}, "refresh_token": {token},
+		"client_id": {s.application.ID}, "client_secret": {s.application.Secret},
+	}
+	_, response, err := s.gateway.post(ctx, s.service.token, form)
+	return err == nil && response.StatusCode == http.StatusOK, err
+}
+
+// TakeBack is the user who takes back at the provider what they allowed the application.
+func (s *Server) TakeBack(ctx context.Context) error {
+	for _, token := range s.Issued() {
+		var response *http.Response
+		var err error
+		if s.service.revoke != "" {
+			_, response, err = s.gateway.post(ctx, s.service.revoke, url.Values{"token": {token}})
+		} else {
+			response, err = s.gateway.takeBack(ctx, s.application.ID, token)
+		}
+		if err != nil {
+			return err
+		}
+		if response.StatusCode >= http.StatusBadRequest && response.StatusCode != http.StatusUnauthorized {
+			return fmt.Errorf("the emulator answers %d", response.StatusCode)
+		}
+	}
+	return nil
 }
 
 // Issued are the values of all tokens that the emulator issued: access, refresh and ID tokens.

@@ -13,34 +13,38 @@ type Service struct {
 	name, applications string
 	// authorize, token and userinfo are its paths.
 	authorize, token, userinfo string
-	scope                      string // of a login of our own
+	// revoke is the path that takes tokens; empty is GitHub's page where users take back what they allowed.
+	revoke string
+	scope  string // of a login of our own
 	// issuer is what callers are said to come from. Where there is none, the emulator's metadata at discovery says it.
 	issuer, discovery string
 	command           func(s *Server, addr string) []string
-	environment       func(*Server) []string
+	// variables are those of the application's id and secret. Without the first, the id is on the command line.
+	variables [2]string
 }
+
+// Custom tells whether the server in front of the service is cmd/customserver, not the latchkey command line.
+func (s Service) Custom() bool { return s.variables[0] == "" }
+
+// SecretVariable is the variable of the server in front of the service that holds the application's secret.
+func (s Service) SecretVariable() string { return s.variables[1] }
 
 // Google is reached by the provider google. The emulator has no tokeninfo: see the gateway.
 func Google() Service {
 	return Service{
 		name: "google", applications: "oauth_clients",
 		authorize: "/o/oauth2/v2/auth", token: "/oauth2/token", userinfo: "/oauth2/v2/userinfo",
-		scope: "openid email profile", issuer: "https://accounts.google.com",
+		revoke: "/oauth2/revoke", scope: "openid email profile", issuer: "https://accounts.google.com",
 		command: func(s *Server, addr string) []string {
 			return harness.Serve("google", addr,
 				"--endpoint", "authorization="+s.origin+s.service.authorize,
 				"--endpoint", "token="+s.gateway.endpoint("/token"),
 				"--endpoint", "userinfo="+s.gateway.endpoint("/userinfo"),
 				"--endpoint", "tokeninfo="+s.gateway.endpoint("/tokeninfo"),
-				"--endpoint", "revocation="+s.origin+"/oauth2/revoke",
+				"--endpoint", "revocation="+s.origin+s.service.revoke,
 			)
 		},
-		environment: func(s *Server) []string {
-			return []string{
-				"MCP_USE_OAUTH_GOOGLE_CLIENT_ID=" + s.application.ID,
-				"MCP_USE_OAUTH_GOOGLE_CLIENT_SECRET=" + s.application.Secret,
-			}
-		},
+		variables: [2]string{"MCP_USE_OAUTH_GOOGLE_CLIENT_ID", "MCP_USE_OAUTH_GOOGLE_CLIENT_SECRET"},
 	}
 }
 
@@ -61,12 +65,7 @@ func GitHub() Service {
 				"--endpoint", "revocation="+application,
 			)
 		},
-		environment: func(s *Server) []string {
-			return []string{
-				"MCP_USE_OAUTH_GITHUB_CLIENT_ID=" + s.application.ID,
-				"MCP_USE_OAUTH_GITHUB_CLIENT_SECRET=" + s.application.Secret,
-			}
-		},
+		variables: [2]string{"MCP_USE_OAUTH_GITHUB_CLIENT_ID", "MCP_USE_OAUTH_GITHUB_CLIENT_SECRET"},
 	}
 }
 
@@ -77,12 +76,12 @@ func Okta() Service {
 	return Service{
 		name: "okta", applications: "oauth_clients",
 		authorize: "/oauth2/default/v1/authorize", token: "/oauth2/default/v1/token", userinfo: "/oauth2/default/v1/userinfo",
-		scope: "openid email profile", discovery: "/oauth2/default/.well-known/openid-configuration",
+		revoke: "/oauth2/default/v1/revoke", scope: "openid email profile", discovery: "/oauth2/default/.well-known/openid-configuration",
 		command: func(s *Server, addr string) []string {
 			return s.custom(addr, "-introspection", s.origin+"/oauth2/default/v1/introspect",
-				"-revocation", s.origin+"/oauth2/default/v1/revoke")
+				"-revocation", s.origin+s.service.revoke)
 		},
-		environment: customEnvironment,
+		variables: [2]string{"", customSecret},
 	}
 }
 
@@ -93,11 +92,11 @@ func Microsoft() Service {
 	return Service{
 		name: "microsoft", applications: "oauth_clients",
 		authorize: "/oauth2/v2.0/authorize", token: "/oauth2/v2.0/token", userinfo: "/oidc/userinfo",
-		scope: "openid email profile", discovery: "/.well-known/openid-configuration",
+		revoke: "/oauth2/v2.0/revoke", scope: "openid email profile", discovery: "/.well-known/openid-configuration",
 		command: func(s *Server, addr string) []string {
-			return s.custom(addr, "-userinfo", s.gateway.endpoint("/userinfo"), "-revocation", s.origin+"/oauth2/v2.0/revoke")
+			return s.custom(addr, "-userinfo", s.gateway.endpoint("/userinfo"), "-revocation", s.origin+s.service.revoke)
 		},
-		environment: customEnvironment,
+		variables: [2]string{"", customSecret},
 	}
 }
 
@@ -109,6 +108,5 @@ func (s *Server) custom(addr string, further ...string) []string {
 	}, further...)
 }
 
-func customEnvironment(s *Server) []string {
-	return []string{"CUSTOMSERVER_CLIENT_SECRET=" + s.application.Secret}
-}
+// customSecret is the variable of cmd/customserver.
+const customSecret = "CUSTOMSERVER_CLIENT_SECRET"
