@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -46,9 +47,7 @@ func (s *Server) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := map[string]any{"active": true}
-	for name, value := range token.claims {
-		answer[name] = value
-	}
+	maps.Copy(answer, token.claims)
 	writeJSON(w, http.StatusOK, answer)
 }
 

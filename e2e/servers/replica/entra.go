@@ -29,7 +29,7 @@ func entra() kind {
 		header: func(s *Server, header map[string]any) { header["x5t"] = s.ownKey().ID() },
 		scopes: func(s *Server) []string {
 			var list []string
-			for _, name := range strings.Fields(s.values["scopes"]) {
+			for name := range strings.FieldsSeq(s.values["scopes"]) {
 				list = append(list, s.identifier()+name)
 			}
 			return list
