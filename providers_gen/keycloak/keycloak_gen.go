@@ -21,8 +21,9 @@
 //
 // What to know:
 //   - Without an audience mapper access tokens name the audience account, and are refused.
-//   - A scope that a client did not register for is invalid_scope: announce every scope from the start, a
-//     step-up to a further one is refused by Keycloak.
+//   - A scope that a client did not register for is invalid_scope: announce every scope from the start, or have
+//     an administrator add a further one to the optional client scopes of the registered client before it steps
+//     up.
 //   - Its key set has a key for encryption beside those for signatures; the log mentions at DEBUG that it is not
 //     used.
 //

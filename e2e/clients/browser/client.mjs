@@ -23,7 +23,9 @@ async function servePage() {
     const file = join(fileURLToPath(folder), path.slice(prefix.length));
     const found = await stat(file).then((entry) => entry.isFile(), () => false);
     if (!found) return response.writeHead(404).end();
-    response.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream' });
+    response.writeHead(200, {
+      'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Cache-Control': 'max-age=3600',
+    });
     return createReadStream(file).pipe(response);
   });
   await new Promise((resolve) => { server.listen(Number(origin.port), '127.0.0.1', resolve); });
@@ -58,9 +60,8 @@ async function openPage() {
     return route.fulfill({ status: 302, headers: { location: redirect } });
   });
   const settings = { server: mcpURL.href, relay: process.env.E2E_RELAY };
+  await opened.addInitScript((given) => { window.settings = given; }, settings);
   await opened.goto(origin.href);
-  await opened.evaluate((text) => sessionStorage.setItem('settings', text), JSON.stringify(settings));
-  await opened.reload();
   await opened.waitForFunction(() => window.mcp);
   return opened;
 }

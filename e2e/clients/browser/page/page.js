@@ -1,9 +1,9 @@
 // An MCP client that lives in a page: the official TypeScript SDK, second generation, as npm has it, with no bundler in
 // between. What must survive the navigation to the authorization server and back is in sessionStorage. client.mjs calls the
-// functions of window.mcp, as a person would press buttons.
+// functions of window.mcp, as a person would press buttons, and sets window.settings: the MCP server, and perhaps its relay.
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client';
 
-const settings = JSON.parse(sessionStorage.getItem('settings') ?? '{}');
+const { settings } = window;
 
 /** An OAuthClientProvider in sessionStorage. Nothing is shared between users, whom names tell apart. */
 class PageProvider {
