@@ -77,7 +77,7 @@ func (r *faultReport) check(t *testing.T, title string, got []harness.Outcomes, 
 		if o.Longest > w.wait.limit {
 			t.Errorf("%s: %s waited %s, want at most %s", o.Phase, o.Callers, o.Longest, w.wait.limit)
 		}
-		f.Rows = append(f.Rows, row{Outcomes: o, Saw: sentence(w.answers), Waits: w.wait.text})
+		f.Rows = append(f.Rows, row{Outcomes: o, Saw: sentence(w.callers, w.answers), Waits: w.wait.text})
 	}
 	for _, o := range got {
 		if !slices.ContainsFunc(want, func(w expected) bool { return o.Phase == w.phase && o.Callers == w.callers }) {
@@ -92,14 +92,14 @@ func (r *faultReport) check(t *testing.T, title string, got []harness.Outcomes, 
 }
 
 // sentence puts answers into words.
-func sentence(answers []string) string {
+func sentence(callers string, answers []string) string {
 	words := make([]string, len(answers))
 	for i, answer := range answers {
 		if words[i] = answer; answer == "503" {
 			words[i] = "503 with Retry-After"
 		}
 	}
-	if len(words) == 1 {
+	if len(words) == 1 && !strings.HasPrefix(callers, "one ") {
 		return "all " + words[0]
 	}
 	return strings.Join(words, ", then ")
@@ -136,7 +136,7 @@ func (r *faultReport) finish(t *testing.T) {
 	switch {
 	case bytes.Equal(have, want):
 	case os.Getenv("E2E_UPDATE") == "docs":
-		if err := os.WriteFile(page, want, 0o644); err != nil { //nolint:gosec // a page of the documentation
+		if err := os.WriteFile(page, want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	default:

@@ -36,7 +36,7 @@ func betterAuthRestarts(t *testing.T, report *faultReport) {
 	})
 	s.serve(ctx, t)
 	tokens := s.tokens(ctx, t, 2*callers)
-	traffic := s.traffic(ctx, t, beforeStop, tokens[:callers])
+	traffic := s.traffic(ctx, t, tokens[:callers])
 
 	traffic.Phase(whileDown)
 	must(t, server.End(ctx, syscall.SIGTERM))
@@ -80,7 +80,7 @@ func betterAuthForgets(t *testing.T, report *faultReport) {
 	})
 	s.serve(ctx, t)
 	tokens := s.tokens(ctx, t, 2*callers)
-	traffic := s.traffic(ctx, t, beforeStop, tokens[:callers])
+	traffic := s.traffic(ctx, t, tokens[:callers])
 
 	traffic.Phase(whileDown)
 	must(t, server.End(ctx, syscall.SIGKILL))

@@ -43,7 +43,7 @@ func keycloakRestarts(t *testing.T, report *faultReport) {
 func keycloakEnds(ctx context.Context, t *testing.T, report *faultReport, s *site, instance *keycloak.Instance, title string, signal syscall.Signal) {
 	t.Helper()
 	tokens := s.tokens(ctx, t, 2*callers)
-	traffic := s.traffic(ctx, t, beforeStop, tokens[:callers])
+	traffic := s.traffic(ctx, t, tokens[:callers])
 	for range 2 {
 		traffic.Add(metadata, func(ctx context.Context) (*http.Request, error) {
 			return http.NewRequestWithContext(ctx, http.MethodGet, s.resource.Origin()+"/.well-known/"+oauth.WellKnownAuthorizationServer, nil)

@@ -60,7 +60,7 @@ func slowKeySet(
 	t.Cleanup(proxy.Stop)
 	s.serve(ctx, t, "--endpoint", "jwks="+proxy.URL())
 	tokens := s.tokens(ctx, t, 2*callers)
-	warm := s.traffic(ctx, t, beforeStop, tokens[:callers])
+	warm := s.traffic(ctx, t, tokens[:callers])
 
 	set(proxy, true)
 	warm.Phase(underWay)

@@ -156,9 +156,9 @@ func authorized(ctx context.Context, method, target, token, body string) (*http.
 }
 
 // traffic starts callers who know the resource server, and returns when each has been answered.
-func (s *site) traffic(ctx context.Context, t *testing.T, phase string, tokens []string) *harness.Traffic {
+func (s *site) traffic(ctx context.Context, t *testing.T, tokens []string) *harness.Traffic {
 	t.Helper()
-	traffic := harness.NewTraffic(ctx, phase)
+	traffic := harness.NewTraffic(ctx, beforeStop)
 	t.Cleanup(func() { traffic.Stop() })
 	for i, token := range tokens {
 		traffic.Add(known, s.ask(i, token))
@@ -243,7 +243,6 @@ const titleServe = "`latchkey serve` is restarted (SIGTERM)"
 // serveRestarts ends the resource server while requests are in its handlers. They finish; none is cut.
 func serveRestarts(t *testing.T, report *faultReport) {
 	const (
-		before    = "before"
 		restart   = "until the new one listens"
 		after     = "after"
 		inHandler = "20 whose request is in a handler at the signal"
@@ -252,7 +251,7 @@ func serveRestarts(t *testing.T, report *faultReport) {
 	s := newSite(ctx, t, betterAuthScope, func(resource string) harness.Server { return newBetterAuth(ctx, t, "", resource) })
 	s.serve(ctx, t)
 	tokens := s.tokens(ctx, t, callers)
-	traffic := s.traffic(ctx, t, before, tokens)
+	traffic := s.traffic(ctx, t, tokens)
 
 	traffic.Phase(restart)
 	held := s.hold(ctx, t, traffic, inHandler, tokens)
@@ -271,7 +270,7 @@ func serveRestarts(t *testing.T, report *faultReport) {
 	must(t, traffic.Rounds(ctx, 5))
 
 	report.check(t, titleServe, traffic.Stop(), []expected{
-		{before, known, []string{"200"}, atOnce()},
+		{beforeStop, known, []string{"200"}, atOnce()},
 		{restart, inHandler, []string{"200"}, waiting{15 * time.Second, "as long as they took anyway"}},
 		{restart, known, []string{"200", harness.Refused}, atOnce()},
 		{after, known, []string{"200"}, atOnce()},

@@ -159,7 +159,8 @@ func TestTheOtherDocumentStandsInBriefly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clock := &clock{}
-			u := &upstream{answers: map[string]string{oauthPath: c.best, oidcPath: document(`,"from":"oidc"`)}}
+			u := &upstream{answers: map[string]string{oauthPath: c.best}}
+			u.set(oidcPath, document(`,"from":"oidc"`))
 			source := newSource(u, clock, metadata.OAuthInserted, metadata.OpenIDAppended)
 			get := func() (from, caching string) {
 				w := httptest.NewRecorder()
