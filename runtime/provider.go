@@ -34,6 +34,8 @@ var _ oauth.Provider = (*Provider)(nil)
 type tokenVerifier interface {
 	Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
 	UserInfo(claims oauth.Claims) oauth.UserInfo
+	// Forget drops what is cached about a token.
+	Forget(token string)
 }
 
 // New compiles a definition whose configuration was resolved by in. A problem of the configuration is an

@@ -146,6 +146,7 @@ func (p *Provider) broker(resource string, subresources []string, config GuardCo
 		Upstream: p.proxy.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
 		ScopeWords: p.proxy.scopeWords,
 		Tokens:     p.proxy.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
+		Forget:      p.tokens.Forget,
 		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,
 		RefreshLifetime: config.Proxy.RefreshLifetime, CustomSchemes: config.Proxy.CustomSchemes,
 		AllowedOrigins: config.AllowedOrigins, Limits: config.Proxy.Limits, ClientAddress: config.Proxy.ClientAddress,

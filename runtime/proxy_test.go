@@ -335,10 +335,21 @@ func generic(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runt
 // introspected is a provider by hand, whose opaque tokens are checked by introspection.
 func introspected(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
+	return introspectedAs(t, broker.Sealed, idp, opts...)
+}
+
+// introspectedJWTs passes its tokens through, which are JWTs and checked by introspection all the same.
+func introspectedJWTs(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
+	t.Helper()
+	return introspectedAs(t, broker.Passthrough, idp, opts...)
+}
+
+func introspectedAs(t *testing.T, mode broker.TokenMode, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
+	t.Helper()
 	in := runtime.NewInputs("Example", opts...)
 	base := in.URL(idp.Issuer(), runtime.Field{Name: "issuer"})
 	p, err := runtime.New(in, runtime.Definition{
-		Name: "example", Title: "Example", Mode: oauth.Proxy, Issuer: base,
+		Name: "example", Title: "Example", Mode: oauth.Proxy, TokenMode: mode, Issuer: base,
 		Endpoints: oauth.Endpoints{
 			Authorization: base + "/authorize", Token: base + "/token", Introspection: base + "/introspect",
 			Revocation: base + "/revoke", UserInfo: base + "/userinfo",
@@ -363,6 +374,24 @@ func introspected(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) 
 func opaqueTokens(c *devidp.Config) { c.AccessTokens = devidp.Opaque }
 
 func jwtTokens(c *devidp.Config) { c.AccessTokens = devidp.JWT }
+
+// TestARevokedTokenIsNotRememberedByTheGuard: what was passed through is checked at the provider, and the answer is cached.
+func TestARevokedTokenIsNotRememberedByTheGuard(t *testing.T) {
+	t.Parallel()
+	f := newFront(t, jwtTokens, introspectedJWTs)
+	s := f.newSession(t)
+	s.logIn("alice")
+	s.whoIs()
+	response, _ := s.post(s.metadata.RevocationEndpoint, "application/x-www-form-urlencoded", url.Values{
+		"token": {s.tokens.AccessToken}, "client_id": {s.id},
+	}.Encode())
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("revocation: %s", response.Status)
+	}
+	if answer := s.get(f.resource, s.tokens.AccessToken); answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the revoked token is answered with %s", answer.Status)
+	}
+}
 
 // TestProxyLogin plays whole logins through the server: AS-1, AS-2, AS-5, AS-8, AS-11, AS-13.
 func TestProxyLogin(t *testing.T) {

@@ -80,6 +80,9 @@ func (b *Broker) check() error {
 	if c.VerifyFresh == nil {
 		c.VerifyFresh = c.Verify
 	}
+	if c.Forget == nil {
+		c.Forget = func(string) {}
+	}
 	if c.Tokens == "" {
 		c.Tokens = Sealed
 	}

@@ -66,6 +66,9 @@ type Config struct {
 	// VerifyFresh is Verify without a cache, for refreshes without a refresh token of the provider: only the provider knows
 	// whether the user took the access back. The default is Verify.
 	VerifyFresh VerifyFunc
+	// Forget drops what Verify keeps about a token. It is called for tokens that were revoked at the provider. The default
+	// does nothing, for a Verify that keeps nothing.
+	Forget func(token string)
 
 	// SealingKeys are the keys of everything sealed, newest first: see package seal. Without any, the key is derived from
 	// the provider's client secret, which then needs 32 characters.

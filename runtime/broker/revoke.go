@@ -55,7 +55,7 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 		}
 		return b.revokeLogin(ctx, t.family, t.upstream, hintAccessToken)
 	}
-	if b.config.Tokens == Passthrough && isJWT(token) {
+	if b.config.Tokens == Passthrough && (isJWT(token) || b.config.InsecureOpaquePassthrough) {
 		return b.revokePassed(ctx, token, address)
 	}
 	return nil
@@ -88,9 +88,11 @@ func (b *Broker) revokePassed(ctx context.Context, token, address string) *oauth
 	return nil
 }
 
-// revokeUpstream tells the provider, where it has an endpoint for it. A provider that does not know the token is content.
+// revokeUpstream tells the provider, where it has an endpoint for it, and sees to it that nobody here relies on what was
+// known of the token. A provider that does not know the token is content.
 func (b *Broker) revokeUpstream(ctx context.Context, token, hint string) error {
 	u := b.upstream
+	defer b.config.Forget(token)
 	if u.Revocation == "" {
 		return nil
 	}

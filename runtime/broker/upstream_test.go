@@ -324,6 +324,43 @@ func TestPassthrough(t *testing.T) {
 	}
 }
 
+// What Verify keeps about a token ends with it, whatever kind of token it is and whether the provider can revoke it.
+func TestRevokedTokensAreForgotten(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*Config)
+		jwt    bool
+		want   func(tokens oauth.TokenResponse, w *world) string
+	}{
+		"a JWT that was passed through":           {func(c *Config) { c.Tokens = Passthrough }, true, passed},
+		"where the provider has no endpoint":      {func(c *Config) { c.Tokens, c.Upstream.Revocation = Passthrough, "" }, true, passed},
+		"an opaque token that was passed through": {func(c *Config) { c.Tokens, c.InsecureOpaquePassthrough = Passthrough, true }, false, passed},
+		"the provider's token in a sealed one": {func(*Config) {}, false, func(_ oauth.TokenResponse, w *world) string {
+			return w.provider.revoked[0]
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var forgotten []string
+			w := newWorld(t, 1, c.change, func(c *Config) {
+				c.Forget = func(token string) { forgotten = append(forgotten, token) }
+			})
+			w.provider.jwt = c.jwt
+			clientID := w.newClient(webRedirect)
+			tokens := w.login(clientID)
+			rec := w.post("/revoke", url.Values{"token": {tokens.AccessToken}, "client_id": {clientID}})
+			if rec.Code != http.StatusOK {
+				t.Fatalf("revocation: %d", rec.Code)
+			}
+			if len(forgotten) != 1 || forgotten[0] != c.want(tokens, w) {
+				t.Errorf("%d tokens are forgotten", len(forgotten))
+			}
+		})
+	}
+}
+
+func passed(tokens oauth.TokenResponse, _ *world) string { return tokens.AccessToken }
+
 func TestPassthroughRefuses(t *testing.T) {
 	t.Parallel()
 	redeem := func(w *world) *httptest.ResponseRecorder {

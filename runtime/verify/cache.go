@@ -250,6 +250,25 @@ func (c *acceptedTokens) evict(now int64) {
 	c.drop(from, way)
 }
 
+// forget drops what is kept about a token, for all resources.
+func (c *acceptedTokens) forget(token string) {
+	if c == nil {
+		return
+	}
+	b, tag := c.locate(token)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range b.slots {
+		if e := b.slots[i].Load(); e != nil && b.tags[i].Load() == tag && e.token == token {
+			c.drop(b, i)
+		}
+	}
+}
+
+// Forget drops what is cached about a token, so that the next request verifies it anew, and asks [Config.UserMapper]. The
+// provider is not asked: a JWT that it revoked is accepted until it expires.
+func (v *JWT) Forget(token string) { v.accepted.forget(token) }
+
 // Recall returns the caller of a token that is in the cache, if everything that was checked still holds; nil if it has to be
 // verified. Verify does the same first. It is for callers who have checks of their own that an accepted token has passed.
 func (v *JWT) Recall(token, resource string) *oauth.AuthInfo {

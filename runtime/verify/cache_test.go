@@ -161,6 +161,32 @@ func TestATokenThatLooksLikeACachedOneIsVerified(t *testing.T) {
 	wantRefusal(t, v, "")
 }
 
+func TestAForgottenTokenIsVerifiedAnewForEveryResource(t *testing.T) {
+	t.Parallel()
+	v, _, source := watched(t)
+	text, other := signed(t, jose.ES256, nil, payload(t, nil)), signed(t, jose.EdDSA, nil, payload(t, nil))
+	for _, token := range []string{text, other} {
+		if _, err := v.Verify(t.Context(), token, resource); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.Forget(text)
+	if v.Recall(text, resource) != nil || v.Recall(other, resource) == nil {
+		t.Error("the cache forgets another token, or too little")
+	}
+	before := source.askedFor()
+	for range 2 {
+		if _, err := v.Verify(t.Context(), text, resource); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if source.askedFor() != before+1 {
+		t.Errorf("the keys were asked for %d times", source.askedFor()-before)
+	}
+	off, _, _ := watched(t, cacheLimits(verify.TokenCache{Off: true}))
+	off.Forget(text) // nothing to forget
+}
+
 func TestATokenIsVerifiedAnewAfterMaxAge(t *testing.T) {
 	t.Parallel()
 	v, d, source := watched(t, cacheLimits(verify.TokenCache{MaxAge: time.Minute}))
