@@ -16,6 +16,8 @@
 //     refused here.
 //   - Mail address, name, roles and permissions are in access tokens only where customAccessTokenClaims adds
 //     them.
+//   - Its signing keys are in its database. With the memory adapter a restart brings other keys under the same
+//     issuer and forgets the registered clients: everybody has to register and log in again.
 //
 // Its own documentation: https://better-auth.com/docs/plugins/oauth-provider
 package betterauth

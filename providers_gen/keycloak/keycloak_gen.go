@@ -26,6 +26,9 @@
 //     up.
 //   - Its key set has a key for encryption beside those for signatures; the log mentions at DEBUG that it is not
 //     used.
+//   - A new key of higher priority signs at once, without having been published before. Refresh tokens are
+//     signed with HS512, a secret of the realm: a client that presents one in place of an access token is
+//     refused, and the log says so.
 //
 // Its own documentation: https://www.keycloak.org/securing-apps/mcp-authz-server
 package keycloak
