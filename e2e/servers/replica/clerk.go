@@ -25,6 +25,8 @@ func clerk() kind {
 		shape: func(_ *Server, _ *grant, claims map[string]any) {
 			claims["jti"] = "oat_" + randomName()
 		},
+		// Public clients in a browser are supported, as Clerk says; which headers they may send it does not.
+		scripts:      []string{"Authorization", "Content-Type", "MCP-Protocol-Version"},
 		opaquePrefix: "oat_",
 		lifetime:     24 * time.Hour,
 	}

@@ -52,6 +52,8 @@ type kind struct {
 	opaquePrefix string
 	// lifetime of access tokens; the default is an hour.
 	lifetime time.Duration
+	// scripts are the request headers that pages of other origins may send (CORS). Without any, pages cannot use the provider.
+	scripts []string
 	// further adds what else the provider has.
 	further func(s *Server, mux *http.ServeMux)
 }

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -159,9 +160,23 @@ func (s *Server) logged(next http.Handler) http.Handler {
 			http.NotFound(w, r)
 			return
 		}
+		if s.kind.scripts != nil {
+			allowScripts(w.Header(), s.kind.scripts)
+			if r.Method == http.MethodOptions {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// allowScripts lets pages of all origins in, with some headers. The browser enforces it.
+func allowScripts(answer http.Header, headers []string) {
+	answer.Set("Access-Control-Allow-Origin", "*")
+	answer.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE")
+	answer.Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
 }
 
 // routes are the provider's endpoints at their own paths, whatever their hosts are.

@@ -29,6 +29,8 @@ func supabase() kind {
 			}
 			return nil
 		},
+		// Not MCP-Protocol-Version: clients have to ask again without it.
+		scripts: []string{"Accept", "Authorization", "Content-Type", "X-Client-IP", "X-Client-Info"},
 		further: func(s *Server, mux *http.ServeMux) {
 			for _, path := range []string{"/auth/v1/authorize", "/auth/v1/token"} {
 				mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
