@@ -94,7 +94,7 @@ func startEmbedded(ctx context.Context, t *testing.T, _ string) harness.Server {
 
 // TestCells makes every client log in at every server and go through the journey of clients/README.md, as cells.yaml says
 // of the pair. CELL selects pairs by globs: keycloak/*, for example.
-func TestCells(t *testing.T) {
+func TestCells(t *testing.T) { //nolint:tparallel // beside no other test: some of them watch the time
 	cells, err := matrix.Read("cells.yaml")
 	if err != nil {
 		t.Fatal(err)

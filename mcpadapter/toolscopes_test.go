@@ -85,7 +85,7 @@ func TestToolScopes(t *testing.T) {
 			r.Header.Set("Authorization", "Bearer "+c.scopes)
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("Accept", "application/json, text/event-stream")
-			r.Header.Set("MCP-Protocol-Version", "2025-03-26")
+			r.Header.Set("Mcp-Protocol-Version", "2025-03-26")
 			response, err := http.DefaultClient.Do(r)
 			if err != nil {
 				t.Fatal(err)

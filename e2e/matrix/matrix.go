@@ -37,19 +37,21 @@ type Step struct {
 
 // Client is an MCP client that other people wrote.
 type Client struct {
+	Pinned `yaml:",inline"`
+
 	Name    string `yaml:"name"`
 	Title   string `yaml:"title"`
 	Project string `yaml:"project"`
-	Pinned  `yaml:",inline"`
 }
 
 // Server is an authorization server, with its pair for every client.
 type Server struct {
+	Pinned `yaml:",inline"`
+
 	Name    string `yaml:"name"`
 	Title   string `yaml:"title"`
 	Project string `yaml:"project"`
 	Kind    Kind   `yaml:"kind"`
-	Pinned  `yaml:",inline"`
 	// Reached says what stands between it and the clients.
 	Reached string `yaml:"reached"`
 	// Cells are by the client's name.
@@ -151,7 +153,7 @@ type Evidence struct {
 
 // Read reads and checks cells.yaml.
 func Read(file string) (*Matrix, error) {
-	text, err := os.ReadFile(file) //nolint:gosec // the caller's own file
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -187,10 +189,10 @@ func (m *Matrix) check() error {
 		c.described("server "+server.Name, server.Name, server.Title, server.Project, server.Pinned)
 		c.once(&servers, "server "+server.Name, server.Name)
 		if !slices.Contains([]Kind{Real, Emulation, Embedded, Replica}, server.Kind) {
-			c.report("server %s: kind %q is none of real, emulation, embedded, replica", server.Name, server.Kind)
+			c.reportf("server %s: kind %q is none of real, emulation, embedded, replica", server.Name, server.Kind)
 		}
 		if server.Reached == "" {
-			c.report("server %s: reached is missing", server.Name)
+			c.reportf("server %s: reached is missing", server.Name)
 		}
 		c.cells(server, clients)
 	}
@@ -204,20 +206,20 @@ type checker struct {
 	problems []error
 }
 
-func (c *checker) report(format string, args ...any) {
+func (c *checker) reportf(format string, args ...any) {
 	c.problems = append(c.problems, fmt.Errorf(format, args...))
 }
 
 func (c *checker) once(seen *[]string, what, name string) {
 	if slices.Contains(*seen, name) {
-		c.report("%s is there twice", what)
+		c.reportf("%s is there twice", what)
 	}
 	*seen = append(*seen, name)
 }
 
 func (c *checker) described(what, name, title, project string, pinned Pinned) {
 	if name == "" || title == "" || project == "" || pinned.Version == "" || pinned.By == "" {
-		c.report("%s needs name, title, project, version and pinned", what)
+		c.reportf("%s needs name, title, project, version and pinned", what)
 	}
 }
 
@@ -226,7 +228,7 @@ func (c *checker) steps() {
 	for _, step := range c.matrix.Steps {
 		c.once(&names, "step "+step.Name, step.Name)
 		if step.Means == "" {
-			c.report("step %s does not say what it means", step.Name)
+			c.reportf("step %s does not say what it means", step.Name)
 		}
 	}
 }
@@ -234,13 +236,13 @@ func (c *checker) steps() {
 func (c *checker) cells(server Server, clients []string) {
 	for _, client := range clients {
 		if _, found := server.Cells[client]; !found {
-			c.report("%s/%s is missing: a pair is either run or excluded", server.Name, client)
+			c.reportf("%s/%s is missing: a pair is either run or excluded", server.Name, client)
 		}
 	}
 	for client, cell := range server.Cells {
 		name := server.Name + "/" + client
 		if !slices.Contains(clients, client) {
-			c.report("%s: there is no such client", name)
+			c.reportf("%s: there is no such client", name)
 		}
 		if cell.Excluded != "" {
 			c.because(name, cell.Excluded)
@@ -256,17 +258,17 @@ func (c *checker) difference(cell, step string, d Difference) {
 	i := slices.IndexFunc(c.matrix.Steps, func(s Step) bool { return s.Name == step })
 	switch {
 	case i < 0:
-		c.report("%s: there is no step %q", cell, step)
+		c.reportf("%s: there is no step %q", cell, step)
 	case !slices.Contains([]Manner{LeftOut, Helped, Relayed, Login}, d.Is):
-		c.report("%s %s: %q is none of %q, %q, %q, %q", cell, step, d.Is, LeftOut, Helped, Relayed, Login)
+		c.reportf("%s %s: %q is none of %q, %q, %q, %q", cell, step, d.Is, LeftOut, Helped, Relayed, Login)
 	case d.Is == LeftOut && c.matrix.Steps[i].Always:
-		c.report("%s: the step %q can only be left out with the whole cell", cell, step)
+		c.reportf("%s: the step %q can only be left out with the whole cell", cell, step)
 	}
 }
 
 func (c *checker) because(where, reason string) {
 	if _, found := c.matrix.Reasons[reason]; !found {
-		c.report("%s: there is no reason %q", where, reason)
+		c.reportf("%s: there is no reason %q", where, reason)
 	}
 	c.used[reason] = true
 }
@@ -274,15 +276,15 @@ func (c *checker) because(where, reason string) {
 func (c *checker) reasons() {
 	for name, reason := range c.matrix.Reasons {
 		if !c.used[name] {
-			c.report("reason %s: nothing refers to it", name)
+			c.reportf("reason %s: nothing refers to it", name)
 		}
 		if reason.Says == "" || len(reason.Evidence) == 0 {
-			c.report("reason %s needs says and evidence", name)
+			c.reportf("reason %s needs says and evidence", name)
 		}
 		for _, e := range reason.Evidence {
 			source := e.Source != "" && e.Line > 0 && e.Text != ""
 			if !source && !strings.HasPrefix(e.Link, "https://") && e.Log == "" {
-				c.report("reason %s: evidence is {source, line, text}, {link} or {log}", name)
+				c.reportf("reason %s: evidence is {source, line, text}, {link} or {log}", name)
 			}
 		}
 	}

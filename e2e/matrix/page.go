@@ -58,7 +58,7 @@ type note struct {
 	cells  []string
 }
 
-func (p *page) print(format string, args ...any) { _, _ = fmt.Fprintf(&p.text, format+"\n", args...) }
+func (p *page) printf(format string, args ...any) { _, _ = fmt.Fprintf(&p.text, format+"\n", args...) }
 
 // number collects the notes in the order in which a reader meets them.
 func (p *page) number() {
@@ -96,15 +96,15 @@ func (p *page) find(n note) int {
 func (p *page) head(run string) {
 	all := len(p.matrix.Servers) * len(p.matrix.Clients)
 	excluded := p.matrix.excluded()
-	p.print("<!-- Written by `make compatibility` from e2e/cells.yaml and the results of `make e2e`. -->")
-	p.print("# Compatibility")
-	p.print("")
-	p.print("%d authorization servers by %d MCP clients, most of which other projects wrote, are put together by `make e2e`: of",
+	p.printf("<!-- Written by `make compatibility` from e2e/cells.yaml and the results of `make e2e`. -->")
+	p.printf("# Compatibility")
+	p.printf("")
+	p.printf("%d authorization servers by %d MCP clients, most of which other projects wrote, are put together by `make e2e`: of",
 		len(p.matrix.Servers), len(p.matrix.Clients))
-	p.print("%d pairs %d run and %d are excluded, each with its evidence. [`e2e/README.md`](../e2e/README.md) says how to run one.",
+	p.printf("%d pairs %d run and %d are excluded, each with its evidence. [`e2e/README.md`](../e2e/README.md) says how to run one.",
 		all, all-excluded, excluded)
-	p.print("")
-	p.print("%s", run)
+	p.printf("")
+	p.printf("%s", run)
 }
 
 // mark is what stands behind a server's name.
@@ -116,53 +116,59 @@ func (k Kind) mark() string {
 }
 
 func (p *page) table() {
-	p.print("")
-	p.print("## The matrix")
-	p.print("")
-	row, rule := "| |", "|---|"
+	p.printf("")
+	p.printf("## The matrix")
+	p.printf("")
+	columns := []string{""}
 	for _, client := range p.matrix.Clients {
-		row += " " + client.Title + " |"
-		rule += "---|"
+		columns = append(columns, client.Title)
 	}
-	p.print("%s\n%s", row, rule)
+	p.row(columns)
+	p.printf("|%s", strings.Repeat("---|", len(columns)))
 	for _, server := range p.matrix.Servers {
-		row := "| " + server.Title + server.Kind.mark() + " |"
+		columns = []string{server.Title + server.Kind.mark()}
 		for _, client := range p.matrix.Clients {
-			cell := server.Cells[client.Name]
-			mark := "✓"
-			if !cell.Runs() {
-				mark = "–"
-			}
-			for _, n := range notesOf(cell) {
-				mark += fmt.Sprintf(" [%d](#notes)", p.find(n)+1)
-			}
-			row += " " + mark + " |"
+			columns = append(columns, p.mark(server.Cells[client.Name]))
 		}
-		p.print("%s", row)
+		p.row(columns)
 	}
-	p.print("")
-	p.print("An *emulation* is another project's imitation of a service that cannot run here; a *replica* is this project's, built")
-	p.print("from the test section of the provider's spec: it shows what latchkey makes of the facts that are recorded there, not")
-	p.print("that they are right. Everything else is the software that people run.")
+	p.printf("")
+	p.printf("An *emulation* is another project's imitation of a service that cannot run here; a *replica* is this project's, built")
+	p.printf("from the test section of the provider's spec: it shows what latchkey makes of the facts that are recorded there, not")
+	p.printf("that they are right. Everything else is the software that people run.")
+}
+
+func (p *page) row(columns []string) { p.printf("| %s |", strings.Join(columns, " | ")) }
+
+// mark is what stands for a cell: whether it runs, and its notes.
+func (p *page) mark(cell Cell) string {
+	marks := []string{"✓"}
+	if !cell.Runs() {
+		marks = []string{"–"}
+	}
+	for _, n := range notesOf(cell) {
+		marks = append(marks, fmt.Sprintf("[%d](#notes)", p.find(n)+1))
+	}
+	return strings.Join(marks, " ")
 }
 
 func (p *page) steps() {
-	p.print("")
-	p.print("## What ✓ means")
-	p.print("")
-	p.print("The client went through all of these, and the server, the client and latchkey agreed on every answer. A number points")
-	p.print("to what is different about a step.")
-	p.print("")
-	p.print("| step | the client |\n|---|---|")
+	p.printf("")
+	p.printf("## What ✓ means")
+	p.printf("")
+	p.printf("The client went through all of these, and the server, the client and latchkey agreed on every answer. A number points")
+	p.printf("to what is different about a step.")
+	p.printf("")
+	p.printf("| step | the client |\n|---|---|")
 	for _, step := range p.matrix.Steps {
-		p.print("| %s | %s |", step.Name, step.Means)
+		p.printf("| %s | %s |", step.Name, step.Means)
 	}
 }
 
 func (p *page) notes() {
-	p.print("")
-	p.print("## Notes")
-	p.print("")
+	p.printf("")
+	p.printf("## Notes")
+	p.printf("")
 	manners := map[Manner]string{
 		LeftOut: "left out", Helped: "with the help of the application or its user", Relayed: "through the browser relay",
 		Login: "takes one more login",
@@ -173,9 +179,9 @@ func (p *page) notes() {
 			what = fmt.Sprintf("*%s*: %s", n.step, manners[n.manner])
 		}
 		reason := p.matrix.Reasons[n.reason]
-		p.print("%d. %s (%s). %s", i+1, what, strings.Join(n.cells, ", "), strings.TrimSpace(reason.Says))
+		p.printf("%d. %s (%s). %s", i+1, what, strings.Join(n.cells, ", "), strings.TrimSpace(reason.Says))
 		for _, e := range reason.Evidence {
-			p.print("   - %s", e.markdown())
+			p.printf("   - %s", e.markdown())
 		}
 	}
 }
@@ -191,18 +197,18 @@ func (e Evidence) markdown() string {
 }
 
 func (p *page) software() {
-	p.print("")
-	p.print("## Servers")
-	p.print("")
-	p.print("| in `CELL` | server | version | kind | reached by |\n|---|---|---|---|---|")
+	p.printf("")
+	p.printf("## Servers")
+	p.printf("")
+	p.printf("| in `CELL` | server | version | kind | reached by |\n|---|---|---|---|---|")
 	for _, s := range p.matrix.Servers {
-		p.print("| `%s` | [%s](%s) | %s | %s | %s |", s.Name, s.Title, s.Project, s.Version, s.Kind, s.Reached)
+		p.printf("| `%s` | [%s](%s) | %s | %s | %s |", s.Name, s.Title, s.Project, s.Version, s.Kind, s.Reached)
 	}
-	p.print("")
-	p.print("## Clients")
-	p.print("")
-	p.print("| in `CELL` | client | version |\n|---|---|---|")
+	p.printf("")
+	p.printf("## Clients")
+	p.printf("")
+	p.printf("| in `CELL` | client | version |\n|---|---|---|")
 	for _, c := range p.matrix.Clients {
-		p.print("| `%s` | [%s](%s) | %s |", c.Name, c.Title, c.Project, c.Version)
+		p.printf("| `%s` | [%s](%s) | %s |", c.Name, c.Title, c.Project, c.Version)
 	}
 }

@@ -32,7 +32,7 @@ func main() {
 		"login": t.login, "list": t.list, "whoami": t.whoami, "renew": t.renew, "refresh": t.refresh, "bad token": t.badToken,
 		"step-up": t.stepUp, "restart": t.restart,
 	}
-	for _, step := range strings.Split(os.Getenv("E2E_STEPS"), ",") {
+	for step := range strings.SplitSeq(os.Getenv("E2E_STEPS"), ",") {
 		if err := t.step(step, steps[step]); err != nil {
 			fmt.Fprintln(os.Stderr, step+":", err)
 			os.Exit(1)

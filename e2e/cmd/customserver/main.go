@@ -40,6 +40,8 @@ func main() {
 
 // settings are the flags.
 type settings struct {
+	proxySettings
+
 	addr, publicURL, path          string
 	issuer, authorize, token, jwks string
 	introspector                   string
@@ -48,8 +50,6 @@ type settings struct {
 	relay                          string
 	relayOrigins                   scopeList
 	relayAllowLoopback             bool
-
-	proxySettings
 }
 
 // scopeList is a flag that may be repeated.
