@@ -21,8 +21,9 @@ type waiting struct {
 	text  string
 }
 
-// The limits leave room for a slow machine, and still tell a caller who waited for the fault from one who did not.
-func atOnce() waiting   { return waiting{4 * time.Second, "no"} }
+// The limits leave room for a slow machine. While a fetch is slow they must tell who waited for it from who did not.
+func atOnce() waiting   { return waiting{15 * time.Second, "no"} }
+func notForIt() waiting { return waiting{4 * time.Second, "no"} }
 func oneFetch() waiting { return waiting{12 * time.Second, "at most 5 s, the limit of a fetch"} }
 func oneLogin() waiting { return waiting{time.Minute, "for the login"} }
 

@@ -93,8 +93,8 @@ func slowKeySet(
 
 	report.check(t, title, append(got, cold.Stop()...), []expected{
 		{beforeStop, known, []string{"200"}, atOnce()},
-		{underWay, known, []string{"200"}, atOnce()},
-		{underWay, firstUse, []string{"200"}, atOnce()},
+		{underWay, known, []string{"200"}, notForIt()},
+		{underWay, firstUse, []string{"200"}, notForIt()},
 		{underWay, stranger, []string{"503"}, oneFetch()},
 		{failed, known, []string{"200"}, atOnce()},
 		{coldStart, all, []string{"503"}, oneFetch()},
