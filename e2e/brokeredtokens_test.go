@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -12,6 +13,10 @@ import (
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 	"github.com/latchkey-auth/latchkey/e2e/servers/emulate"
+	"github.com/latchkey-auth/latchkey/oauth"
+	githubprovider "github.com/latchkey-auth/latchkey/providers_gen/github"
+	"github.com/latchkey-auth/latchkey/providers_gen/google"
+	"github.com/latchkey-auth/latchkey/runtime"
 )
 
 // serveEmulate starts an emulator and the server in proxy mode in front of it, with further variables.
@@ -129,6 +134,67 @@ func TestBrokeredTokens(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestBrokeredBinding asks the providers themselves, without the broker that hands them no token from outside: the check at
+// Google's tokeninfo and at GitHub's API ties a token to our application.
+func TestBrokeredBinding(t *testing.T) {
+	t.Parallel()
+	resource, server := serveEmulate(t, emulate.Google())
+	github, githubServer := serveEmulate(t, emulate.GitHub())
+	for name, c := range map[string]struct {
+		resource *harness.ResourceServer
+		server   *emulate.Server
+		build    func(...runtime.Option) (*runtime.Provider, error)
+	}{
+		"google": {resource, server, func(o ...runtime.Option) (*runtime.Provider, error) { return google.New(google.Config{}, o...) }},
+		"github": {github, githubServer, func(o ...runtime.Option) (*runtime.Provider, error) {
+			return githubprovider.New(githubprovider.Config{}, o...)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			provider, err := c.build(optionsOf(c.server)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own, err := c.server.OwnTokens(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, err := c.server.OtherTokens(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			info, err := provider.Verify(t.Context(), own.AccessToken, c.resource.MCPURL())
+			if err != nil || info.User.ID != c.server.UserID() {
+				t.Errorf("a token of our application: %v", err)
+			}
+			for what, token := range map[string]string{"another application's token": other.AccessToken, "a made-up token": "made-up-token"} {
+				if _, err := provider.Verify(t.Context(), token, c.resource.MCPURL()); !errors.Is(err, oauth.ErrInvalidToken) {
+					t.Errorf("%s: %v, want a refusal", what, err)
+				}
+			}
+		})
+	}
+}
+
+// optionsOf are those that the command line of `latchkey serve` stands for.
+func optionsOf(server *emulate.Server) []runtime.Option {
+	environment := server.Environment()
+	options := []runtime.Option{runtime.WithoutTokenCache(), runtime.WithLookupEnv(func(name string) (string, bool) {
+		for _, entry := range environment {
+			if value, found := strings.CutPrefix(entry, name+"="); found {
+				return value, true
+			}
+		}
+		return "", false
+	})}
+	for _, argument := range server.Command("127.0.0.1:1") {
+		if name, address, found := strings.Cut(argument, "="); found {
+			options = append(options, runtime.WithEndpoint(name, address))
+		}
+	}
+	return options
 }
 
 // TestBrokeredErrors shows what a client is told when something fails at the provider. GitHub answers such errors with status

@@ -7,8 +7,8 @@
 //   - Register an application at the provider. Its redirect URI is the URL of your MCP endpoint with
 //     /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback, exactly so.
 //   - Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs,
-//     verify.NewIntrospection one that asks an introspection endpoint, verify.NewUserInfo one that asks who the
-//     user is.
+//     runtime.IntrospectionVerifier one that asks an introspection endpoint, verify.NewUserInfo one that asks
+//     who the user is.
 //   - The function must refuse tokens that were issued to other applications or for other servers.
 //
 // What to know:

@@ -69,22 +69,22 @@ func newProxy(s settings, logger *slog.Logger) (*runtime.Provider, error) {
 
 // verifier is how the provider's tokens are checked: by its keys, or by asking it. Each way ties tokens to this server.
 func (s *settings) verifier(secret oauth.Secret, logger *slog.Logger) (oauth.TokenVerifier, error) {
-	common := verify.OpaqueConfig{
-		Provider: "proxy", Issuers: []string{s.issuer}, Logger: logger,
-		Client: egress.NewClient(egress.Policy{OperatorHosts: []string{s.issuer, s.introspection + s.userinfo}}),
-	}
 	switch {
 	case s.jwks != "":
 		return runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: s.jwks, Issuer: s.issuer, Audience: s.audience}, runtime.WithLogger(logger))
 	case s.introspection != "":
-		common.Binding = verify.Binding{ClientIDs: []string{s.clientID}}
-		return verify.NewIntrospection(verify.IntrospectionConfig{
-			OpaqueConfig: common, URL: s.introspection, ClientID: s.clientID, ClientSecret: secret,
-		})
+		return runtime.IntrospectionVerifier(runtime.IntrospectionConfig{
+			URL: s.introspection, Issuer: s.issuer, ClientID: s.clientID, ClientSecret: secret, ClientIDs: []string{s.clientID},
+		}, runtime.WithLogger(logger))
 	case s.userinfo != "":
 		// A profile names no application: only tokens that this server obtained itself are good.
-		common.Binding = verify.Binding{Exchange: true}
-		return verify.NewUserInfo(verify.UserInfoConfig{OpaqueConfig: common, URL: s.userinfo})
+		return verify.NewUserInfo(verify.UserInfoConfig{
+			OpaqueConfig: verify.OpaqueConfig{
+				Provider: "proxy", Issuers: []string{s.issuer}, Binding: verify.Binding{Exchange: true}, Logger: logger,
+				Client: egress.NewClient(egress.Policy{OperatorHosts: []string{s.userinfo}}),
+			},
+			URL: s.userinfo,
+		})
 	}
 	return nil, errors.New("proxy mode needs one of -jwks, -introspection and -userinfo")
 }

@@ -13,8 +13,12 @@ import (
 
 // OtherTokens logs the same user in to another application of the same emulator, without latchkey.
 func (s *Server) OtherTokens(ctx context.Context) (*harness.Tokens, error) {
+	return s.tokensOf(ctx, s.other)
+}
+
+func (s *Server) tokensOf(ctx context.Context, a Application) (*harness.Tokens, error) {
 	return harness.Application{
-		ID: s.other.ID, Secret: s.other.Secret, RedirectURI: s.redirect,
+		ID: a.ID, Secret: a.Secret, RedirectURI: s.redirect,
 		Authorize: s.origin + s.service.authorize, Token: s.gateway.endpoint("/token"), Scope: s.service.scope,
 	}.Login(ctx, Pick)
 }
@@ -62,4 +66,9 @@ func (s *Server) Issued() []string {
 	s.gateway.mu.Lock()
 	defer s.gateway.mu.Unlock()
 	return slices.Clone(s.gateway.values)
+}
+
+// OwnTokens logs the user in to the application that latchkey is, without latchkey.
+func (s *Server) OwnTokens(ctx context.Context) (*harness.Tokens, error) {
+	return s.tokensOf(ctx, s.application)
 }
