@@ -170,3 +170,20 @@ func TestPage(t *testing.T) {
 		t.Error("a run of a part is a proof of the whole")
 	}
 }
+
+func TestTable(t *testing.T) {
+	t.Parallel()
+	m, err := matrix.Parse([]byte(strings.Replace(small, "a: run", "a: {excluded: why}", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := matrix.NewResults("")
+	results.Add(matrix.Result{Server: "s", Client: "b", Outcome: matrix.Failed, Seconds: 3.2})
+	var table strings.Builder
+	m.Table(&table, results)
+	for _, want := range []string{"   a             b", "s  excluded      FAILED 3s", "0 ok, 1 failed, 1 excluded"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, table.String())
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,6 +93,11 @@ func (r *Results) Find(server, client string) (Result, bool) {
 	return Result{}, false
 }
 
+// has tells whether a cell of a server ran.
+func (r *Results) has(server string) bool {
+	return slices.ContainsFunc(r.Cells, func(result Result) bool { return result.Server == server })
+}
+
 // Write writes the results to a file.
 func (r *Results) Write(file string) error {
 	r.mu.Lock()
@@ -142,7 +148,7 @@ func (m *Matrix) Unmet(r *Results) error {
 	return errors.Join(unmet...)
 }
 
-// Table prints the matrix of a run: servers down, clients across.
+// Table prints the matrix of a run: servers down, clients across. Of a run of a part it prints the servers that had one.
 func (m *Matrix) Table(w io.Writer, r *Results) {
 	width := 0
 	for _, server := range m.Servers {
@@ -157,6 +163,9 @@ func (m *Matrix) Table(w io.Writer, r *Results) {
 	}
 	line("", func(c Client) string { return c.Name })
 	for _, server := range m.Servers {
+		if r.Selected != "" && !r.has(server.Name) {
+			continue
+		}
 		line(server.Name, func(c Client) string {
 			if !server.Cells[c.Name].Runs() {
 				return "excluded"
