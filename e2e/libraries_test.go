@@ -133,6 +133,72 @@ func TestLibraryTokens(t *testing.T) {
 	}
 }
 
+// TestFositeIntrospection asks about the same tokens. The server then has a say: a token that it revoked ends.
+func TestFositeIntrospection(t *testing.T) {
+	ctx := testContext(t)
+	resource := introspecting(ctx, t, false)
+	client, err := harness.NewOAuthClient(ctx, resource.Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := func(t *testing.T, target string) *harness.Tokens {
+		t.Helper()
+		tokens, err := client.Login(ctx, "openid email", target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tokens
+	}
+	ours := login(t, resource.MCPURL())
+	t.Run("accepts an access token for this resource", func(t *testing.T) {
+		wantCaller(t, resource, ours.AccessToken)
+	})
+	t.Run("refuses a token for another resource", func(t *testing.T) {
+		wantRefused(t, resource, login(t, otherResource).AccessToken, "reason=audience")
+	})
+	t.Run("refuses a refresh token, which is active too", func(t *testing.T) {
+		wantRefused(t, resource, ours.RefreshToken, "reason=token_type", "refresh_token")
+	})
+	t.Run("refuses an ID token", func(t *testing.T) {
+		wantRefused(t, resource, ours.IDToken, "reason=inactive")
+	})
+	t.Run("refuses a revoked token", func(t *testing.T) {
+		revoked := login(t, resource.MCPURL()).AccessToken
+		if err := client.Revoke(ctx, revoked); err != nil {
+			t.Fatal(err)
+		}
+		wantRefused(t, resource, revoked, "reason=inactive")
+	})
+}
+
+// TestFositeUntypedIntrospection asks a server that describes access and refresh tokens alike, and accepts neither.
+func TestFositeUntypedIntrospection(t *testing.T) {
+	ctx := testContext(t)
+	resource := introspecting(ctx, t, true)
+	ours := login(ctx, t, resource.Server, resource.MCPURL())
+	for name, token := range map[string]string{"an access token": ours.AccessToken, "a refresh token": ours.RefreshToken} {
+		t.Run("refuses "+name, func(t *testing.T) {
+			wantRefused(t, resource, token, "reason=token_type", "does not say what kind of token")
+		})
+	}
+}
+
+// introspecting is a resource server that asks a server about tokens.
+func introspecting(ctx context.Context, t *testing.T, untyped bool) *harness.ResourceServer {
+	t.Helper()
+	resource := &harness.ResourceServer{Binary: suite.custom, LogDir: logDir(t), Port: port(ctx, t)}
+	server, err := fosite.Start(ctx, fosite.Config{
+		LogDir: logDir(t), Port: port(ctx, t), Resources: []string{resource.MCPURL(), otherResource}, Introspected: true, Untyped: untyped,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	resource.Server = server
+	startResource(ctx, t, resource)
+	return resource
+}
+
 func startResource(ctx context.Context, t *testing.T, resource *harness.ResourceServer, args ...string) {
 	t.Helper()
 	if err := resource.Start(ctx, args...); err != nil {

@@ -167,6 +167,7 @@ func emitCheck(m *Model, at string) jen.Code {
 			member{"ClientSecret", resolved(c.ClientSecret)},
 			member{"AuthMethod", auth},
 			member{"NoExpiry", text(i.NoExpiry)},
+			member{"NoTokenType", text(i.NoTokenType)},
 			member{"TokenTypes", texts(i.TokenTypes)},
 		))
 	case "tokeninfo":

@@ -51,6 +51,7 @@ func makeHostile(s *spec.Spec, text string) {
 	s.Upstream.RequiredScopes.Scopes = []string{text}
 	s.Scopes.Words = []spec.ScopeWord{{Name: text, Words: text}}
 	s.Tokens.Binding.Reason, s.Tokens.Tenants.Hint, s.Tokens.Introspection.NoExpiry, s.Tokens.TokenInfo.NoExpiry = text, text, text, text
+	s.Tokens.Introspection.NoTokenType = text
 	s.Tokens.Introspection.TokenTypes = []string{text}
 	s.Tokens.UserInfo.Headers = []spec.Header{{Name: text, Value: text}}
 	s.Tokens.Profile.Headers = []spec.Header{{Name: text, Value: text}}

@@ -119,7 +119,7 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"active":true,"sub":"alice","client_id":"mine","exp":` + exp(time.Hour) + `}`))
+		_, _ = w.Write([]byte(`{"active":true,"token_type":"Bearer","sub":"alice","client_id":"mine","exp":` + exp(time.Hour) + `}`))
 	}))
 	t.Cleanup(server.Close)
 	var later atomic.Int64

@@ -21,6 +21,9 @@ type IntrospectionConfig struct {
 	Audience string
 	// ClientIDs, for an authorization server whose answers have no aud, are the applications whose tokens are accepted.
 	ClientIDs []string
+	// NoTokenType, when not empty, is the reason why the answers need not say what kind of token they describe: see
+	// [verify.IntrospectionConfig].
+	NoTokenType string
 }
 
 // IntrospectionVerifier returns a verifier that asks the authorization server about each token, for the custom provider:
@@ -61,5 +64,6 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 			Cache: answerCache(verify.AnswerCache{}, o.cache),
 		},
 		URL: url, ClientID: client, ClientSecret: secret, AuthMethod: config.AuthMethod,
+		NoTokenType: config.NoTokenType,
 	})
 }

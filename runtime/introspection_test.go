@@ -17,7 +17,10 @@ func TestIntrospectionVerifierChecksWhatTheAnswerSays(t *testing.T) {
 	t.Parallel()
 	const issuer = "https://idp.example.com"
 	answer := func(more string) string {
-		return fmt.Sprintf(`{"active":true,"sub":"alice","client_id":"client-1","exp":4102444800%s}`, more)
+		if strings.Contains(more, "token_type") {
+			return fmt.Sprintf(`{"active":true,"sub":"alice","exp":4102444800%s}`, more)
+		}
+		return fmt.Sprintf(`{"active":true,"sub":"alice","client_id":"client-1","token_type":"Bearer","exp":4102444800%s}`, more)
 	}
 	aud := fmt.Sprintf(`,"aud":%q`, resource)
 	byClient := runtime.IntrospectionConfig{ClientIDs: []string{"client-1"}}
@@ -27,21 +30,23 @@ func TestIntrospectionVerifierChecksWhatTheAnswerSays(t *testing.T) {
 		opts   []runtime.Option
 		want   error
 	}{
-		"accepts a token for the resource":           {answer: answer(aud)},
-		"accepts the issuer":                         {answer: answer(aud + `,"iss":"https://idp.example.com"`)},
-		"refuses another issuer":                     {answer: answer(aud + `,"iss":"https://idp.example.com/"`), want: oauth.ErrInvalidToken},
-		"refuses an inactive token":                  {answer: `{"active":false}`, want: oauth.ErrInvalidToken},
-		"refuses an expired token":                   {answer: `{"active":true,"sub":"alice","exp":1` + aud + `}`, want: oauth.ErrInvalidToken},
-		"refuses no audience":                        {answer: answer(""), want: oauth.ErrInvalidToken},
-		"refuses another audience":                   {answer: answer(`,"aud":"https://other.example.com"`), want: oauth.ErrInvalidToken},
-		"accepts the configured audience":            {config: runtime.IntrospectionConfig{Audience: "api://mcp"}, answer: answer(`,"aud":"api://mcp"`)},
-		"refuses the resource beside the configured": {config: runtime.IntrospectionConfig{Audience: "api://mcp"}, answer: answer(aud), want: oauth.ErrInvalidToken},
-		"accepts an application":                     {config: byClient, answer: answer("")},
-		"refuses another application":                {config: runtime.IntrospectionConfig{ClientIDs: []string{"client-2"}}, answer: answer(""), want: oauth.ErrInvalidToken},
-		"accepts any audience only when told to":     {answer: answer(`,"aud":"x"`), opts: []runtime.Option{runtime.InsecureSkipAudience()}},
-		"refuses a token bound by DPoP":              {answer: answer(aud + `,"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`), want: &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonSenderConstrained}},
-		"refuses the token type DPoP":                {answer: answer(aud + `,"token_type":"DPoP"`), want: &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonSenderConstrained}},
-		"calls HTML an outage":                       {answer: "<html>", want: oauth.ErrTemporarilyUnavailable},
+		"accepts a token for the resource":                             {answer: answer(aud)},
+		"accepts the issuer":                                           {answer: answer(aud + `,"iss":"https://idp.example.com"`)},
+		"refuses another issuer":                                       {answer: answer(aud + `,"iss":"https://idp.example.com/"`), want: oauth.ErrInvalidToken},
+		"refuses an inactive token":                                    {answer: `{"active":false}`, want: oauth.ErrInvalidToken},
+		"refuses an expired token":                                     {answer: `{"active":true,"token_type":"Bearer","sub":"alice","exp":1` + aud + `}`, want: oauth.ErrInvalidToken},
+		"refuses no audience":                                          {answer: answer(""), want: oauth.ErrInvalidToken},
+		"refuses another audience":                                     {answer: answer(`,"aud":"https://other.example.com"`), want: oauth.ErrInvalidToken},
+		"accepts the configured audience":                              {config: runtime.IntrospectionConfig{Audience: "api://mcp"}, answer: answer(`,"aud":"api://mcp"`)},
+		"refuses the resource beside the configured":                   {config: runtime.IntrospectionConfig{Audience: "api://mcp"}, answer: answer(aud), want: oauth.ErrInvalidToken},
+		"accepts an application":                                       {config: byClient, answer: answer("")},
+		"refuses another application":                                  {config: runtime.IntrospectionConfig{ClientIDs: []string{"client-2"}}, answer: answer(""), want: oauth.ErrInvalidToken},
+		"accepts any audience only when told to":                       {answer: answer(`,"aud":"x"`), opts: []runtime.Option{runtime.InsecureSkipAudience()}},
+		"refuses a token bound by DPoP":                                {answer: answer(aud + `,"cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}`), want: &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonSenderConstrained}},
+		"refuses the token type DPoP":                                  {answer: answer(aud + `,"token_type":"DPoP"`), want: &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonSenderConstrained}},
+		"refuses an answer that does not say what kind of token it is": {answer: `{"active":true,"sub":"alice","exp":4102444800` + aud + `}`, want: &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonTokenType}},
+		"accepts one where there is a reason":                          {config: runtime.IntrospectionConfig{NoTokenType: "refresh tokens are not described"}, answer: `{"active":true,"sub":"alice","exp":4102444800` + aud + `}`},
+		"calls HTML an outage":                                         {answer: "<html>", want: oauth.ErrTemporarilyUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +84,7 @@ func TestIntrospectionVerifierAsksTheConfiguredAddress(t *testing.T) {
 			t.Error("asked without this server's credentials, or about another token")
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, `{"active":true,"sub":"alice","exp":4102444800,"aud":%q}`, resource)
+		_, _ = fmt.Fprintf(w, `{"active":true,"token_type":"Bearer","sub":"alice","exp":4102444800,"aud":%q}`, resource)
 	}))
 	defer server.Close()
 	v, err := runtime.IntrospectionVerifier(runtime.IntrospectionConfig{

@@ -27,6 +27,7 @@ type OAuthClient struct {
 		Authorization string `json:"authorization_endpoint"`
 		Token         string `json:"token_endpoint"`
 		Registration  string `json:"registration_endpoint"`
+		Revocation    string `json:"revocation_endpoint"`
 		Documents     bool   `json:"client_id_metadata_document_supported"`
 	}
 	clientID string
@@ -194,6 +195,12 @@ func (c *OAuthClient) Refresh(ctx context.Context, refreshToken, resource string
 	return tokens, err
 }
 
+// Revoke ends a token at the server (RFC 7009).
+func (c *OAuthClient) Revoke(ctx context.Context, token string) error {
+	form := url.Values{"token": {token}, "client_id": {c.clientID}}
+	return c.call(ctx, http.MethodPost, c.metadata.Revocation, "application/x-www-form-urlencoded", []byte(form.Encode()), nil)
+}
+
 // call sends a request with pairs of further headers, of which empty ones are left out.
 func (c *OAuthClient) call(ctx context.Context, method, target, contentType string, body []byte, into any, headers ...string) error {
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
@@ -217,6 +224,9 @@ func (c *OAuthClient) call(ctx context.Context, method, target, contentType stri
 	}
 	if response.StatusCode/100 != 2 {
 		return fmt.Errorf("%s %s answers %d: %s", method, target, response.StatusCode, answer)
+	}
+	if into == nil {
+		return nil
 	}
 	return json.Unmarshal(answer, into)
 }

@@ -153,6 +153,9 @@ type Introspection struct {
 	AuthMethod string `yaml:"auth_method" validate:"omitempty,enum=endpoint_auth"`
 	// Why active tokens of this provider may lack exp, where they do.
 	NoExpiry string `yaml:"no_expiry"`
+	// Why answers of this provider may leave out what kind of token they describe, where they do. Refused otherwise: it may be
+	// a refresh token.
+	NoTokenType string `yaml:"no_token_type"`
 	// The accepted values of token_type. The default is Bearer and access_token.
 	TokenTypes []string `yaml:"token_types" validate:"unique,dive,printable"`
 }
@@ -179,6 +182,9 @@ type TokenInfo struct {
 	Expiry []Expiry `yaml:"expiry" validate:"dive"`
 	// Why tokens of this provider may lack an end, where they do.
 	NoExpiry string `yaml:"no_expiry"`
+	// Why answers of this provider may leave out what kind of token they describe, where they do. Refused otherwise: it may be
+	// a refresh token.
+	NoTokenType string `yaml:"no_token_type"`
 	// The accepted values of token_type. The default is Bearer and access_token.
 	TokenTypes []string `yaml:"token_types" validate:"unique,dive,printable"`
 }

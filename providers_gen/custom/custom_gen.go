@@ -13,7 +13,9 @@
 //     audience, issuer, key and typ of its access tokens; runtime.JWKSVerifier refuses them for the at_hash in
 //     them.
 //   - A server on ory/fosite grants a resource as an audience, and renews tokens only for audiences that the
-//     client is registered with. Its refresh tokens are opaque, its ID tokens are for the client.
+//     client is registered with. Its refresh tokens are opaque, its ID tokens are for the client. Its
+//     introspection describes refresh tokens as it does access tokens: have it say token_use, as Ory Hydra does,
+//     or set DisableRefreshTokenValidation and NoTokenType.
 //   - node-oidc-provider issues JWTs only for a resource that getResourceServerInfo says so of, and opaque
 //     tokens otherwise. It does not introspect JWTs: an ID token there is unsupported_token_type, and refused
 //     here.

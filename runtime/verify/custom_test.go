@@ -163,7 +163,7 @@ func TestACustomVerifierMayAskForTheUser(t *testing.T) {
 // TestACustomVerifierAsksAnewForWhatWasExchanged: only the provider knows whether the user took the access back.
 func TestACustomVerifierAsksAnewForWhatWasExchanged(t *testing.T) {
 	t.Parallel()
-	p := says(http.StatusOK, fmt.Sprintf(`{"active":true,"sub":"alice","client_id":%q,"exp":%d}`, opaqueClient, opaqueNow.Unix()+60))
+	p := says(http.StatusOK, fmt.Sprintf(`{"active":true,"token_type":"Bearer","sub":"alice","client_id":%q,"exp":%d}`, opaqueClient, opaqueNow.Unix()+60))
 	v, err := verify.NewCustom(verify.CustomConfig{
 		Provider: "mine", Issuer: opaqueIssuer, Verifier: introspection(t, p), Now: func() time.Time { return opaqueNow },
 	})

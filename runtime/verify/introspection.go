@@ -24,6 +24,10 @@ type IntrospectionConfig struct {
 	// NoExpiry, when not empty, is the documented reason why active tokens of this provider may lack exp. They are then
 	// accepted for as long as the provider calls them active, and their callers have no ExpiresAt.
 	NoExpiry string
+	// NoTokenType, when not empty, is the documented reason why answers of this provider may leave out what kind of token
+	// they describe (token_type, or token_use or typ in its place). Some providers describe refresh tokens in the very words
+	// that they have for access tokens: an answer that does not tell is a refusal otherwise.
+	NoTokenType string
 	// TokenTypes are the accepted values of token_type, compared without case, where an answer has one. The default is
 	// Bearer, access_token and the token type URI of RFC 8693 for access tokens.
 	TokenTypes []string
@@ -36,7 +40,7 @@ var defaultTokenTypes = []string{"Bearer", "access_token", "urn:ietf:params:oaut
 // missing.
 //
 // A token is accepted if the answer's active is the JSON value true and everything else that the answer says is in order:
-// exp (required), nbf, iat, iss, token_type, the binding. An answer that is none by RFC 7662 is an outage, not a refusal.
+// exp and token_type (both required), nbf, iat, iss, the binding. An answer that is none by RFC 7662 is an outage, not a refusal.
 func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 	if config.AuthMethod == "" {
 		config.AuthMethod = AuthBasic
@@ -55,27 +59,38 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 			invalidErrors: []string{string(oauth.CodeInvalidToken), "unsupported_token_type"},
 		},
 		inspect: func(claims oauth.Claims, c clock) (time.Time, error) {
-			return inspectIntrospection(claims, c, types, config.NoExpiry == "")
+			if err := inspectIntrospection(claims, c, types, config.NoTokenType == ""); err != nil {
+				return time.Time{}, err
+			}
+			return c.expiry(claims, config.NoExpiry == "")
 		},
 	})
 }
 
-func inspectIntrospection(claims oauth.Claims, c clock, types []string, expires bool) (time.Time, error) {
+func inspectIntrospection(claims oauth.Claims, c clock, types []string, typed bool) error {
 	active, ok := claims.Bool("active")
 	switch {
 	case !ok:
-		return time.Time{}, oauth.Unavailable(defaultRetry, errors.New(
+		return oauth.Unavailable(defaultRetry, errors.New(
 			"the introspection endpoint's answer lacks active, true or false (RFC 7662 section 2.2): is it the right address?"))
 	case !active:
-		return time.Time{}, oauth.InvalidToken(oauth.ReasonInactive, errors.New("the provider says that the token is not active"))
+		return oauth.InvalidToken(oauth.ReasonInactive, errors.New("the provider says that the token is not active"))
 	}
 	if err := bearerAccessToken(claims, types); err != nil {
-		return time.Time{}, err
+		return err
 	}
-	if err := c.start(claims); err != nil {
-		return time.Time{}, err
+	if typed && !saysAccessToken(claims, types) {
+		return oauth.InvalidToken(oauth.ReasonTokenType, errors.New(
+			"the introspection endpoint's answer does not say what kind of token it describes (token_type, token_use or typ): "+
+				"it may be a refresh token; have the provider say it, or not describe refresh tokens, and give that reason in NoTokenType"))
 	}
-	return c.expiry(claims, expires)
+	return c.start(claims)
+}
+
+// saysAccessToken tells whether an answer in which nothing speaks against an access token also calls it one.
+func saysAccessToken(claims oauth.Claims, types []string) bool {
+	return claims.Has("token_type") || strings.HasPrefix(claims.String("token_use"), "access") ||
+		containsFold(types, claims.String("typ"))
 }
 
 // bearerAccessToken refuses the provider's other tokens, which introspection describes as well, and those that are bound to

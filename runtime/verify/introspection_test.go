@@ -104,6 +104,9 @@ func TestIntrospectionRefusesTokens(t *testing.T) {
 		"a key-bound token":                     {map[string]any{"cnf": map[string]any{"jkt": "x"}}, oauth.ReasonSenderConstrained},
 		"a DPoP token":                          {map[string]any{"token_type": "dpop"}, oauth.ReasonSenderConstrained},
 		"a refresh token by its type":           {map[string]any{"token_type": "refresh_token"}, oauth.ReasonTokenType},
+		"a token of no type":                    {map[string]any{"token_type": nil}, oauth.ReasonTokenType},
+		"a token of an unknown use":             {map[string]any{"token_type": nil, "token_use": "x"}, oauth.ReasonTokenType},
+		"a type in another case":                {map[string]any{"token_type": nil, "Token_Type": "Bearer"}, oauth.ReasonTokenType},
 		"an empty type":                         {map[string]any{"token_type": ""}, oauth.ReasonTokenType},
 		"a type that is no string":              {map[string]any{"token_type": 1}, oauth.ReasonTokenType},
 		"a refresh token by its use":            {map[string]any{"token_use": "refresh_token"}, oauth.ReasonTokenType},
@@ -130,7 +133,6 @@ func TestIntrospectionAcceptsWhatRFC7662LeavesOpen(t *testing.T) {
 	at := opaqueNow.Unix()
 	for name, changes := range map[string]map[string]any{
 		"an answer without issuer":     {"iss": nil},
-		"an answer without type":       {"token_type": nil},
 		"a type in another case":       {"token_type": "bearer"},
 		"a type by its URI":            {"token_type": "urn:ietf:params:oauth:token-type:access_token"},
 		"exp within the leeway":        {"exp": at - 29},
@@ -139,8 +141,8 @@ func TestIntrospectionAcceptsWhatRFC7662LeavesOpen(t *testing.T) {
 		"an answer without an iat":     {"iat": nil},
 		"a nonce beside a client":      {"nonce": "n"},
 		"another audience, by client":  {"aud": "https://api.example.com"},
-		"Keycloak's mark of bearer":    {"typ": "Bearer"},
-		"Hydra's mark of access token": {"token_use": "access_token"},
+		"Keycloak's mark of bearer":    {"typ": "Bearer", "token_type": nil},
+		"Hydra's mark of access token": {"token_use": "access_token", "token_type": nil},
 	} {
 		t.Run("accepts "+name, func(t *testing.T) {
 			t.Parallel()
@@ -149,6 +151,24 @@ func TestIntrospectionAcceptsWhatRFC7662LeavesOpen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// ory/fosite describes a refresh token in the words that it has for an access token, and says of neither what it is. RFC 7662
+// section 2.2 leaves token_type open.
+func TestAnAnswerThatDoesNotSayWhatItDescribesNeedsAReason(t *testing.T) {
+	t.Parallel()
+	untyped := func(changes map[string]any) *providerAPI {
+		changes["token_type"] = nil
+		return says(200, active(t, changes))
+	}
+	reason := func(c *verify.IntrospectionConfig) { c.NoTokenType = "it does not describe refresh tokens" }
+	wantRefused(t, introspection(t, untyped(map[string]any{})), oauth.ReasonTokenType)
+	wantAccepted(t, introspection(t, untyped(map[string]any{}), reason))
+	t.Run("and what says that it is something else is refused all the same", func(t *testing.T) {
+		t.Parallel()
+		wantRefused(t, introspection(t, untyped(map[string]any{"token_use": "refresh_token"}), reason), oauth.ReasonTokenType)
+		wantRefused(t, introspection(t, says(200, active(t, map[string]any{"token_type": "refresh_token"})), reason), oauth.ReasonTokenType)
+	})
 }
 
 // TestIntrospectionByAudience: RS-5.

@@ -227,7 +227,7 @@ func TestAnAnswerFromBeforeIsNotKept(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				g := newGate()
-				good := jsonOf(t, map[string]any{"active": true, "sub": "alice", "client_id": opaqueClient, "exp": time.Now().Unix() + 600}, nil)
+				good := jsonOf(t, map[string]any{"active": true, "token_type": "Bearer", "sub": "alice", "client_id": opaqueClient, "exp": time.Now().Unix() + 600}, nil)
 				p := says(200, good)
 				p.before = g.pass
 				o := introspection(t, p, func(c *verify.IntrospectionConfig) { c.Now = time.Now })

@@ -66,7 +66,7 @@ func (g *gate) release() {
 // good is an answer about a token that is good by the bubble's clock.
 func good(t testing.TB) string {
 	t.Helper()
-	return jsonOf(t, map[string]any{"active": true, "sub": "alice", "client_id": opaqueClient, "exp": time.Now().Unix() + 600}, nil)
+	return jsonOf(t, map[string]any{"active": true, "token_type": "Bearer", "sub": "alice", "client_id": opaqueClient, "exp": time.Now().Unix() + 600}, nil)
 }
 
 func bubbleClock(c *verify.IntrospectionConfig) { c.Now = time.Now }

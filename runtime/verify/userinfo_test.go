@@ -152,7 +152,7 @@ func TestAProfileCompletesTheUser(t *testing.T) {
 // TestAProfileCannotGrant: a user can often choose what stands in a profile.
 func TestAProfileCannotGrant(t *testing.T) {
 	t.Parallel()
-	bare := `{"active":true,"sub":"alice","client_id":"our-client","exp":1772370000}`
+	bare := `{"active":true,"token_type":"Bearer","sub":"alice","client_id":"our-client","exp":1772370000}`
 	p := &providerAPI{answer: func(r asked) *http.Response {
 		if r.URL == userInfoURL {
 			return reply(200, `{"sub":"alice","scope":"admin","scp":["admin"],"aud":"x","azp":"x","iss":"x","token_use":"x"}`)
@@ -160,7 +160,7 @@ func TestAProfileCannotGrant(t *testing.T) {
 		return reply(200, bare)
 	}}
 	info := wantAccepted(t, withProfile(t, p))
-	if len(info.Scopes) > 0 || info.Claims.Len() != 4 {
+	if len(info.Scopes) > 0 || info.Claims.Len() != 5 {
 		text, _ := info.Claims.MarshalJSON()
 		t.Errorf("scopes %v, claims %s", info.Scopes, text)
 	}

@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"time"
@@ -36,6 +37,11 @@ type Config struct {
 	Resources []string
 	// Lifetime of access tokens. Zero means five minutes; a negative one makes tokens that expired before.
 	Lifetime time.Duration
+	// Introspected makes resource servers ask about tokens, though they could check them themselves.
+	Introspected bool
+	// Untyped answers introspection as the library does, which does not say what kind of token it describes: active refresh
+	// tokens look like access tokens. Otherwise the answer says it, as Ory Hydra's does.
+	Untyped bool
 }
 
 // Server is a running server.
@@ -51,6 +57,7 @@ type Server struct {
 
 	// introspector is the client of the resource server, for introspection.
 	introspector, introspectorSecret string
+	introspected, untyped            bool
 }
 
 var _ harness.Server = (*Server)(nil)
@@ -65,6 +72,7 @@ var scopes = []string{"openid", "profile", "email", "offline_access", "notes:wri
 func Start(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{
 		origin: host.Origin(c.Port), resources: c.Resources, introspector: "resource-server", introspectorSecret: rand.Text(),
+		introspected: c.Introspected, untyped: c.Untyped,
 		user:  host.User{ID: "user-mary", Username: "mary", Password: rand.Text(), Name: "Mary Jackson", Email: "mary@example.com"},
 		store: &store{MemoryStore: storage.NewMemoryStore(), resources: c.Resources, clients: map[string]fosite.Client{}},
 	}
@@ -114,6 +122,7 @@ func (s *Server) handler() http.Handler {
 	mux.HandleFunc("/authorize", s.authorize)
 	mux.HandleFunc("/token", s.token)
 	mux.HandleFunc("/introspect", s.introspect)
+	mux.HandleFunc("/revoke", s.revoke)
 	mux.Handle("/register", host.Register(s.store.add))
 	document(mux, "/jwks", jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
 		{Key: s.key.Public(), KeyID: keyID, Algorithm: string(jose.ES256), Use: "sig"},
@@ -121,7 +130,7 @@ func (s *Server) handler() http.Handler {
 	document(mux, "/.well-known/openid-configuration", map[string]any{
 		"issuer": s.origin, "authorization_endpoint": s.origin + "/authorize", "token_endpoint": s.origin + "/token",
 		"jwks_uri": s.origin + "/jwks", "registration_endpoint": s.origin + "/register",
-		"introspection_endpoint": s.origin + "/introspect", "scopes_supported": scopes,
+		"introspection_endpoint": s.origin + "/introspect", "revocation_endpoint": s.origin + "/revoke", "scopes_supported": scopes,
 		"response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token"},
 		"code_challenge_methods_supported": []string{"S256"}, "token_endpoint_auth_methods_supported": []string{"none"},
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"ES256"},
@@ -190,7 +199,28 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 		s.provider.WriteIntrospectionError(ctx, w, err)
 		return
 	}
-	s.provider.WriteIntrospectionResponse(ctx, w, response)
+	if s.untyped || !response.IsActive() {
+		s.provider.WriteIntrospectionResponse(ctx, w, response)
+		return
+	}
+	recorded := httptest.NewRecorder()
+	s.provider.WriteIntrospectionResponse(ctx, recorded, response)
+	var answer map[string]any
+	if err := json.Unmarshal(recorded.Body.Bytes(), &answer); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answer["token_use"] = response.GetTokenUse()
+	if kind := response.GetAccessTokenType(); kind != "" {
+		answer["token_type"] = kind
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_ = json.NewEncoder(w).Encode(answer) // the client is gone when this fails
+}
+
+func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
+	s.provider.WriteRevocationResponse(r.Context(), w, s.provider.NewRevocationRequest(r.Context(), r))
 }
 
 // Issuer is the server's origin.
@@ -201,14 +231,20 @@ func (s *Server) UserID() string { return s.user.ID }
 
 // Command configures cmd/customserver.
 func (s *Server) Command(addr string) []string {
-	return []string{
+	command := []string{
 		"--addr", addr, "--public-url", "http://" + addr, "--path", "/mcp", "--issuer", s.origin,
-		"--authorize", s.origin + "/authorize", "--token", s.origin + "/token", "--jwks", s.origin + "/jwks",
+		"--authorize", s.origin + "/authorize", "--token", s.origin + "/token",
 	}
+	if s.introspected {
+		return append(command, "--introspection", s.origin+"/introspect", "--introspection-client", s.introspector)
+	}
+	return append(command, "--jwks", s.origin+"/jwks")
 }
 
-// Environment is empty: the custom provider has no variables.
-func (s *Server) Environment() []string { return nil }
+// Environment is the secret of the resource server.
+func (s *Server) Environment() []string {
+	return []string{"CUSTOMSERVER_CLIENT_SECRET=" + s.introspectorSecret}
+}
 
 // Login fills in the login page.
 func (s *Server) Login(ctx context.Context, authorizeURL string) (string, error) {
