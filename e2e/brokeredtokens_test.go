@@ -58,6 +58,7 @@ var emulated = map[string]func() emulate.Service{
 
 // TestBrokeredTokens follows the tokens that clients get in proxy mode, at every emulated provider.
 func TestBrokeredTokens(t *testing.T) {
+	t.Parallel()
 	for name, service := range emulated {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +66,7 @@ func TestBrokeredTokens(t *testing.T) {
 			client := newBrokerClient(t, resource)
 
 			t.Run("a client that sends neither scope nor resource logs in", func(t *testing.T) {
-				tokens := client.tokens(t, nil)
+				tokens := client.tokens(t)
 				if caller := wantCaller(t, resource, tokens.AccessToken); len(caller.Scopes) == 0 {
 					t.Error("the caller has no scopes")
 				}
@@ -88,13 +89,13 @@ func TestBrokeredTokens(t *testing.T) {
 				}
 			})
 			t.Run("the provider's own token is refused, as is a refresh token", func(t *testing.T) {
-				tokens := client.tokens(t, nil)
+				tokens := client.tokens(t)
 				for _, token := range append(server.Issued(), tokens.RefreshToken) {
 					wantRefused(t, resource, token)
 				}
 			})
 			t.Run("a revoked access token is refused", func(t *testing.T) {
-				tokens := client.tokens(t, nil)
+				tokens := client.tokens(t)
 				wantCaller(t, resource, tokens.AccessToken)
 				client.revoke(t, tokens.AccessToken)
 				wantRefused(t, resource, tokens.AccessToken, "reason=inactive")
@@ -103,7 +104,7 @@ func TestBrokeredTokens(t *testing.T) {
 			})
 			t.Run("a revoked refresh token ends the login, at the provider too", func(t *testing.T) {
 				known := server.Issued()
-				tokens := client.tokens(t, nil)
+				tokens := client.tokens(t)
 				client.revoke(t, tokens.RefreshToken)
 				wantRefused(t, resource, tokens.AccessToken, "reason=inactive")
 				status, answer := client.refresh(t, tokens.RefreshToken)
@@ -115,7 +116,7 @@ func TestBrokeredTokens(t *testing.T) {
 				}
 			})
 			t.Run("a login that the user denies ends with access_denied", func(t *testing.T) {
-				l := client.begin(nil)
+				l := client.begin()
 				redirect, err := harness.Walk(t.Context(), l.url, harness.Deny, emulate.Pick)
 				if err != nil {
 					t.Fatal(err)
@@ -153,6 +154,7 @@ func TestBrokeredBinding(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			provider, err := c.build(optionsOf(c.server)...)
 			if err != nil {
 				t.Fatal(err)
@@ -200,6 +202,7 @@ func optionsOf(server *emulate.Server) []runtime.Option {
 // TestBrokeredErrors shows what a client is told when something fails at the provider. GitHub answers such errors with status
 // 200, and with codes of its own.
 func TestBrokeredErrors(t *testing.T) {
+	t.Parallel()
 	for name, service := range emulated {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -207,7 +210,7 @@ func TestBrokeredErrors(t *testing.T) {
 			client := newBrokerClient(t, resource)
 
 			t.Run("a login that is refused at the provider", func(t *testing.T) {
-				l := client.begin(nil)
+				l := client.begin()
 				answer := l.callback(t, answerInstead(t, resource, l, url.Values{
 					"error": {"access_denied"}, "error_description": {"The user has denied your application access."},
 				}))
@@ -216,13 +219,13 @@ func TestBrokeredErrors(t *testing.T) {
 				}
 			})
 			t.Run("a code that the provider does not know", func(t *testing.T) {
-				l := client.begin(nil)
+				l := client.begin()
 				answer := l.callback(t, answerInstead(t, resource, l, url.Values{"code": {"a-code-of-nobody"}}))
 				status, tokens := l.redeem(t, answer.Get("code"))
 				wantError(t, status, tokens, http.StatusBadRequest, "invalid_grant")
 			})
 			t.Run("an access that the user took back", func(t *testing.T) {
-				tokens := client.tokens(t, nil)
+				tokens := client.tokens(t)
 				if err := server.TakeBack(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -235,7 +238,7 @@ func TestBrokeredErrors(t *testing.T) {
 			secret := strings.Repeat("wrong-client-secret-", 3)
 			resource, _ := serveEmulate(t, service(), service().SecretVariable()+"="+secret)
 			client := newBrokerClient(t, resource)
-			l := client.begin(nil)
+			l := client.begin()
 			redirect, err := resource.Server.Login(t.Context(), l.url)
 			if err != nil {
 				t.Fatal(err)
@@ -276,10 +279,10 @@ func TestBrokeredHostedDomain(t *testing.T) {
 			resource, _ := serveEmulate(t, emulate.Google(), "MCP_USE_OAUTH_GOOGLE_HOSTED_DOMAIN="+domain)
 			client := newBrokerClient(t, resource)
 			if allowed {
-				wantCaller(t, resource, client.tokens(t, nil).AccessToken)
+				wantCaller(t, resource, client.tokens(t).AccessToken)
 				return
 			}
-			l := client.begin(nil)
+			l := client.begin()
 			redirect, err := resource.Server.Login(t.Context(), l.url)
 			if err != nil {
 				t.Fatal(err)
@@ -297,6 +300,7 @@ func TestBrokeredHostedDomain(t *testing.T) {
 
 // TestProxiedJWTs: what clients can use of a provider that issues JWTs, in both token modes.
 func TestProxiedJWTs(t *testing.T) {
+	t.Parallel()
 	for name, passthrough := range map[string]bool{"sealed": false, "passthrough": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -309,7 +313,7 @@ func TestProxiedJWTs(t *testing.T) {
 			}
 			t.Cleanup(resource.Stop)
 			client := newBrokerClient(t, resource)
-			tokens := client.tokens(t, nil)
+			tokens := client.tokens(t)
 			t.Run("clients get tokens of the mode", func(t *testing.T) {
 				wantCaller(t, resource, tokens.AccessToken)
 				if _, err := tokenHeader(tokens.AccessToken); (err == nil) != passthrough {
@@ -336,7 +340,7 @@ func TestProxiedJWTs(t *testing.T) {
 				}
 			})
 			t.Run("a revoked login is not renewed", func(t *testing.T) {
-				tokens := client.tokens(t, nil)
+				tokens := client.tokens(t)
 				client.revoke(t, tokens.RefreshToken)
 				status, answer := client.refresh(t, tokens.RefreshToken)
 				wantError(t, status, answer, http.StatusBadRequest, "invalid_grant")

@@ -51,16 +51,13 @@ type brokerLogin struct {
 	url      string
 }
 
-// begin makes an authorization request with PKCE and nothing else that may be left out, but for further parameters.
-func (c *brokerClient) begin(further url.Values) brokerLogin {
+// begin makes an authorization request with PKCE and nothing else that may be left out.
+func (c *brokerClient) begin() brokerLogin {
 	l := brokerLogin{client: c, verifier: rand.Text() + rand.Text(), state: rand.Text()}
 	challenge := sha256.Sum256([]byte(l.verifier))
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {c.id}, "redirect_uri": {clientRedirect}, "state": {l.state},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
-	}
-	for name, values := range further {
-		query[name] = values
 	}
 	l.url = c.resource.MCPURL() + "/authorize?" + query.Encode()
 	return l
@@ -91,9 +88,9 @@ func (l brokerLogin) redeem(t *testing.T, code string) (int, map[string]any) {
 }
 
 // tokens logs in.
-func (c *brokerClient) tokens(t *testing.T, further url.Values) harness.Tokens {
+func (c *brokerClient) tokens(t *testing.T) harness.Tokens {
 	t.Helper()
-	l := c.begin(further)
+	l := c.begin()
 	redirect, err := c.resource.Server.Login(t.Context(), l.url)
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
@@ -71,7 +72,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		Name: "emulate", LogDir: c.LogDir, Path: c.Node,
 		Args: []string{
 			filepath.Join(c.Root, "node_modules", "emulate", "dist", "index.js"), "start", "--service", c.Service.name,
-			"--port", fmt.Sprint(c.Port), "--base-url", s.origin, "--seed", seed,
+			"--port", strconv.Itoa(c.Port), "--base-url", s.origin, "--seed", seed,
 		},
 	})
 	if err != nil {
@@ -92,14 +93,14 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 // discover learns what the emulator makes up: its issuer, where it has one, and the user's identifier.
 func (s *Server) discover(ctx context.Context) error {
 	if s.issuer = s.service.issuer; s.issuer == "" {
-		body, _, err := s.gateway.ask(ctx, http.MethodGet, s.service.discovery, nil, nil)
+		answer, err := s.gateway.ask(ctx, http.MethodGet, s.service.discovery, nil, nil)
 		if err != nil {
 			return err
 		}
 		var metadata struct {
 			Issuer string `json:"issuer"`
 		}
-		if err := json.Unmarshal(body, &metadata); err != nil {
+		if err := json.Unmarshal(answer.body, &metadata); err != nil {
 			return err
 		}
 		s.issuer = metadata.Issuer

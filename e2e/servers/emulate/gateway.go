@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -43,8 +44,11 @@ type grant struct {
 	expires     time.Time // zero where it does not say
 }
 
-// errRefused is the emulator's refusal of a token.
-var errRefused = errors.New("the emulator refuses the token")
+// errRefused is the emulator's refusal of a token, errRequest the gateway's own of a request.
+var (
+	errRefused = errors.New("the emulator refuses the token")
+	errRequest = errors.New("the request is refused")
+)
 
 func newGateway(s *Server) *gateway {
 	g := &gateway{
@@ -75,15 +79,15 @@ func (g *gateway) token(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	answer, response, err := g.ask(r.Context(), http.MethodPost, g.server.service.token, r.Header, body)
+	answer, err := g.ask(r.Context(), http.MethodPost, g.server.service.token, r.Header, body)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	g.remember(r.Header, body, answer)
-	w.Header().Set("Content-Type", response.Header.Get("Content-Type"))
-	w.WriteHeader(response.StatusCode)
-	_, _ = w.Write(answer)
+	g.remember(r.Header, body, answer.body)
+	w.Header().Set("Content-Type", answer.contentType)
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.body)
 }
 
 // remember keeps for whom a token was issued.
@@ -94,6 +98,7 @@ func (g *gateway) remember(header http.Header, request, answer []byte) {
 	}
 	var tokens struct {
 		harness.Tokens
+
 		ExpiresIn int `json:"expires_in"`
 	}
 	if err := json.Unmarshal(answer, &tokens); err != nil || tokens.AccessToken == "" {
@@ -131,17 +136,17 @@ func (g *gateway) find(ctx context.Context, token string) (grant, profile, error
 // profile asks the emulator for a token's user.
 func (g *gateway) profile(ctx context.Context, token string) (profile, error) {
 	header := http.Header{"Authorization": {"Bearer " + token}}
-	body, response, err := g.ask(ctx, http.MethodGet, g.server.service.userinfo, header, nil)
+	answer, err := g.ask(ctx, http.MethodGet, g.server.service.userinfo, header, nil)
 	switch {
 	case err != nil:
 		return nil, err
-	case response.StatusCode/100 == 4:
+	case answer.status/100 == 4:
 		return nil, errRefused
-	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("the emulator answers %d", response.StatusCode)
+	case answer.status != http.StatusOK:
+		return nil, fmt.Errorf("the emulator answers %d", answer.status)
 	}
 	var user profile
-	if err := json.Unmarshal(body, &user); err != nil {
+	if err := json.Unmarshal(answer.body, &user); err != nil {
 		return nil, err
 	}
 	if user["email"] == nobody {
@@ -187,8 +192,9 @@ func (g *gateway) tokeninfo(w http.ResponseWriter, r *http.Request) {
 	}
 	write(w, http.StatusOK, map[string]any{
 		"azp": issued.application, "aud": issued.application, "sub": user.id(), "scope": googleScopes(issued.scope),
-		"exp": fmt.Sprint(issued.expires.Unix()), "expires_in": fmt.Sprint(int(time.Until(issued.expires).Seconds())),
-		"email": user["email"], "email_verified": fmt.Sprint(user["email_verified"]), "access_type": "offline",
+		"exp":        strconv.FormatInt(issued.expires.Unix(), 10),
+		"expires_in": strconv.Itoa(int(time.Until(issued.expires).Seconds())),
+		"email":      user["email"], "email_verified": fmt.Sprint(user["email_verified"]), "access_type": "offline",
 	})
 }
 
@@ -224,7 +230,7 @@ func (g *gateway) deleteToken(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if response, err := g.takeBack(r.Context(), issued.application, token); err != nil || response.StatusCode/100 > 3 {
+	if answer, err := g.takeBack(r.Context(), issued.application, token); err != nil || answer.status/100 > 3 {
 		http.Error(w, "the emulator does not revoke", http.StatusBadGateway)
 		return
 	}
@@ -232,11 +238,9 @@ func (g *gateway) deleteToken(w http.ResponseWriter, r *http.Request) {
 }
 
 // takeBack is what a user does at GitHub's page of the applications that they allowed something.
-func (g *gateway) takeBack(ctx context.Context, application, token string) (*http.Response, error) {
+func (g *gateway) takeBack(ctx context.Context, application, token string) (reply, error) {
 	header := http.Header{"Authorization": {"Bearer " + token}}
-	path := "/settings/connections/applications/" + url.PathEscape(application) + "/revoke"
-	_, response, err := g.ask(ctx, http.MethodPost, path, header, nil)
-	return response, err
+	return g.ask(ctx, http.MethodPost, "/settings/connections/applications/"+url.PathEscape(application)+"/revoke", header, nil)
 }
 
 // application checks the credentials of the application in the path and finds the token that it asks about: its own, or
@@ -245,14 +249,14 @@ func (g *gateway) application(w http.ResponseWriter, r *http.Request) (issued gr
 	id, secret, _ := r.BasicAuth()
 	known := slices.Contains([]Application{g.server.application, g.server.other}, Application{id, secret})
 	if !known || id != r.PathValue("id") {
-		refuse(w, http.StatusUnauthorized, errors.New("bad credentials"))
+		refuse(w, http.StatusUnauthorized, errRequest)
 		return grant{}, nil, "", false
 	}
 	var request struct {
 		AccessToken string `json:"access_token"`
 	}
 	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&request); err != nil {
-		refuse(w, http.StatusUnprocessableEntity, err)
+		refuse(w, http.StatusUnprocessableEntity, errors.Join(errRequest, err))
 		return grant{}, nil, "", false
 	}
 	issued, user, err := g.find(r.Context(), request.AccessToken)
@@ -266,42 +270,54 @@ func (g *gateway) application(w http.ResponseWriter, r *http.Request) (issued gr
 	return issued, user, request.AccessToken, true
 }
 
+// reply is what the emulator answered.
+type reply struct {
+	status      int
+	contentType string
+	body        []byte
+}
+
 // post sends a form to the emulator.
-func (g *gateway) post(ctx context.Context, path string, form url.Values) ([]byte, *http.Response, error) {
+func (g *gateway) post(ctx context.Context, path string, form url.Values) (reply, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
 	return g.ask(ctx, http.MethodPost, path, header, []byte(form.Encode()))
 }
 
 // ask sends a request to the emulator. Of the headers only those that matter are sent on.
-func (g *gateway) ask(ctx context.Context, method, path string, header http.Header, body []byte) ([]byte, *http.Response, error) {
+func (g *gateway) ask(ctx context.Context, method, path string, header http.Header, body []byte) (reply, error) {
 	request, err := http.NewRequestWithContext(ctx, method, g.server.origin+path, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	for _, name := range []string{"Accept", "Authorization", "Content-Type"} {
 		if value := header.Get(name); value != "" {
 			request.Header.Set(name, value)
 		}
 	}
-	response, err := g.client.Do(request) //nolint:gosec // the emulator is ours
+	response, err := g.client.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
-	return answer, response, err
+	return reply{response.StatusCode, response.Header.Get("Content-Type"), answer}, err
 }
 
 // refuse answers a refusal of the emulator with a status, and everything else as an outage.
 func refuse(w http.ResponseWriter, status int, err error) {
-	if status != http.StatusUnprocessableEntity && !errors.Is(err, errRefused) && err.Error() != "bad credentials" {
+	if !errors.Is(err, errRefused) && !errors.Is(err, errRequest) {
 		status = http.StatusBadGateway
 	}
 	write(w, status, map[string]any{"error": "invalid_token", "error_description": err.Error()})
 }
 
 func write(w http.ResponseWriter, status int, body any) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the caller is gone when this fails
+	_, _ = w.Write(encoded) // the caller is gone when this fails
 }

@@ -37,25 +37,25 @@ func (s *Server) Honours(ctx context.Context, token string) (bool, error) {
 		"grant_type": {"refresh_token"}, "refresh_token": {token},
 		"client_id": {s.application.ID}, "client_secret": {s.application.Secret},
 	}
-	_, response, err := s.gateway.post(ctx, s.service.token, form)
-	return err == nil && response.StatusCode == http.StatusOK, err
+	answer, err := s.gateway.post(ctx, s.service.token, form)
+	return err == nil && answer.status == http.StatusOK, err
 }
 
 // TakeBack is the user who takes back at the provider what they allowed the application.
 func (s *Server) TakeBack(ctx context.Context) error {
 	for _, token := range s.Issued() {
-		var response *http.Response
+		var answer reply
 		var err error
 		if s.service.revoke != "" {
-			_, response, err = s.gateway.post(ctx, s.service.revoke, url.Values{"token": {token}})
+			answer, err = s.gateway.post(ctx, s.service.revoke, url.Values{"token": {token}})
 		} else {
-			response, err = s.gateway.takeBack(ctx, s.application.ID, token)
+			answer, err = s.gateway.takeBack(ctx, s.application.ID, token)
 		}
 		if err != nil {
 			return err
 		}
-		if response.StatusCode >= http.StatusBadRequest && response.StatusCode != http.StatusUnauthorized {
-			return fmt.Errorf("the emulator answers %d", response.StatusCode)
+		if answer.status >= http.StatusBadRequest && answer.status != http.StatusUnauthorized {
+			return fmt.Errorf("the emulator answers %d", answer.status)
 		}
 	}
 	return nil

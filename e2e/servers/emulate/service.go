@@ -31,7 +31,7 @@ func (s Service) SecretVariable() string { return s.variables[1] }
 
 // Google is reached by the provider google. The emulator has no tokeninfo: see the gateway.
 func Google() Service {
-	return Service{
+	return Service{ //nolint:gosec // names of variables, no credentials
 		name: "google", applications: "oauth_clients",
 		authorize: "/o/oauth2/v2/auth", token: "/oauth2/token", userinfo: "/oauth2/v2/userinfo",
 		revoke: "/oauth2/revoke", scope: "openid email profile", issuer: "https://accounts.google.com",
@@ -51,7 +51,7 @@ func Google() Service {
 // GitHub is reached by the provider github. The emulator knows neither the check nor the deletion of a token: see the
 // gateway. It ignores PKCE, answers errors with status 200 and gives no refresh tokens, as GitHub does for OAuth Apps.
 func GitHub() Service {
-	return Service{
+	return Service{ //nolint:gosec // names of variables, no credentials
 		name: "github", applications: "oauth_apps",
 		authorize: "/login/oauth/authorize", token: "/login/oauth/access_token", userinfo: "/user",
 		scope: "read:user user:email", issuer: "https://github.com/login/oauth",
@@ -73,7 +73,7 @@ func GitHub() Service {
 // server of Okta are JWTs, which the provider okta insists on, and the emulator's are opaque. It has introspection, which
 // names the application.
 func Okta() Service {
-	return Service{
+	return Service{ //nolint:gosec // names of variables, no credentials
 		name: "okta", applications: "oauth_clients",
 		authorize: "/oauth2/default/v1/authorize", token: "/oauth2/default/v1/token", userinfo: "/oauth2/default/v1/userinfo",
 		revoke: "/oauth2/default/v1/revoke", scope: "openid email profile", discovery: "/oauth2/default/.well-known/openid-configuration",
@@ -89,7 +89,7 @@ func Okta() Service {
 // one's own are JWTs, which the provider entra insists on, and the emulator's are opaque. There is nothing to ask but
 // userinfo, which names no application: only tokens that latchkey got itself are good.
 func Microsoft() Service {
-	return Service{
+	return Service{ //nolint:gosec // names of variables, no credentials
 		name: "microsoft", applications: "oauth_clients",
 		authorize: "/oauth2/v2.0/authorize", token: "/oauth2/v2.0/token", userinfo: "/oidc/userinfo",
 		revoke: "/oauth2/v2.0/revoke", scope: "openid email profile", discovery: "/.well-known/openid-configuration",

@@ -25,6 +25,7 @@ type application struct {
 // them. Its access tokens are JWTs for the application's audience; a resource indicator is refused.
 type Upstream struct {
 	*Server
+
 	application, other application
 	passthrough        bool
 }
