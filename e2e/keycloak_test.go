@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
@@ -75,6 +76,11 @@ func TestKeycloakTokens(t *testing.T) {
 		}
 		if !slices.Contains(caller.Permissions, "reports:read") {
 			t.Errorf("permissions %q lack the client's reports:read", caller.Permissions)
+		}
+	})
+	t.Run("warns of none of the realm's keys, of which one is for encryption", func(t *testing.T) {
+		if log := resource.Log(); !strings.Contains(log, "key set is new") || strings.Contains(log, "is ignored") {
+			t.Errorf("the log says\n%s", log)
 		}
 	})
 	t.Run("refuses an ID token of the same realm", func(t *testing.T) {

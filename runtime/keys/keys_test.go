@@ -411,16 +411,16 @@ func TestWithoutAnyKeyFetchesAreTriedSoonerThanTheCoolDown(t *testing.T) {
 		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
 			p.fail(errDown)
 			wantUnavailable(t, r, "a")
-			for i, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+			for i, seconds := range []int{1, 2, 4, 8, 16, 30, 30, 30} {
 				fetches := int64(i + 1)
-				time.Sleep(pause*time.Second - time.Millisecond)
+				time.Sleep(time.Duration(seconds)*time.Second - time.Millisecond)
 				for range 1000 {
 					wantUnavailable(t, r, fmt.Sprint("random-", i))
 				}
-				p.wantFetches(t, fetches, fmt.Sprintf("within %d seconds", pause))
+				p.wantFetches(t, fetches, fmt.Sprintf("within %d seconds", seconds))
 				time.Sleep(time.Millisecond)
 				wantUnavailable(t, r, "a")
-				p.wantFetches(t, fetches+1, fmt.Sprintf("after %d seconds", pause))
+				p.wantFetches(t, fetches+1, fmt.Sprintf("after %d seconds", seconds))
 			}
 		}, newKey(t, "a"))
 	})
@@ -428,11 +428,11 @@ func TestWithoutAnyKeyFetchesAreTriedSoonerThanTheCoolDown(t *testing.T) {
 		t.Parallel()
 		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
 			p.fail(errDown)
-			for _, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+			for _, seconds := range []int{1, 2, 4, 8, 16, 30, 30} {
 				_, err := r.Key(t.Context(), "a", jose.ES256)
 				var e *oauth.Error
-				if !errors.As(err, &e) || e.RetryAfter != want*time.Second {
-					t.Fatalf("got %v, want a Retry-After of %d s", e, want)
+				if !errors.As(err, &e) || e.RetryAfter != time.Duration(seconds)*time.Second {
+					t.Fatalf("got %v, want a Retry-After of %d s", e, seconds)
 				}
 				time.Sleep(e.RetryAfter)
 			}

@@ -72,7 +72,7 @@ func (b *Binder) Bind(next http.Handler) http.Handler {
 		}
 		user := identity(info)
 		s := session{binder: b, user: user}
-		if len(r.Header.Values(header)) > 0 || r.Header.Get("Last-Event-Id") != "" { // what a stream had belongs to its session
+		if len(r.Header.Values(header)) > 0 || r.Header.Get("Last-Event-ID") != "" { // what a stream had belongs to its session
 			s.outer = r.Header.Get(header)
 			if s.inner, ok = b.open(r.Context(), user, r.Header.Values(header)); !ok {
 				http.Error(w, "session not found", http.StatusNotFound)
