@@ -116,6 +116,18 @@ func submatch(file, pattern string) (string, error) {
 	return string(found[1]), nil
 }
 
+// TestPageFits holds docs/compatibility.md to cells.yaml.
+func TestPageFits(t *testing.T) {
+	page, err := os.ReadFile("../docs/compatibility.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !readCells(t).PageFits(page) {
+		t.Error("docs/compatibility.md is not that of cells.yaml: run make e2e and make compatibility, or, " +
+			"before a run, go run ./cmd/compatibility -unproven")
+	}
+}
+
 // TestEvidenceIsThere looks the evidence of cells.yaml up in the peers' own sources, as they are installed.
 func TestEvidenceIsThere(t *testing.T) {
 	for name, reason := range readCells(t).Reasons {

@@ -10,6 +10,9 @@ import (
 // lastRun begins the one line of the page that differs from run to run.
 const lastRun = "Last run: "
 
+// Unproven is the page's line where there was no run of the whole matrix.
+const Unproven = lastRun + "none of the whole matrix as it is listed here."
+
 // LastRun returns the page's line about a run. It fails for a run that does not prove the whole matrix.
 func (m *Matrix) LastRun(r *Results) (string, error) {
 	if r.Selected != "" {
