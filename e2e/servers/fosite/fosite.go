@@ -214,9 +214,14 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) {
 	if kind := response.GetAccessTokenType(); kind != "" {
 		answer["token_type"] = kind
 	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	_ = json.NewEncoder(w).Encode(answer) // the client is gone when this fails
+	_, _ = w.Write(text) // the client is gone when this fails
 }
 
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
