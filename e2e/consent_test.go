@@ -312,11 +312,10 @@ func (p *person) forward() (moved bool) {
 	return moved
 }
 
-// waitFor waits for an element and returns its text.
-func (p *person) waitFor(selector string) (text string) {
+// waitFor waits for an element.
+func (p *person) waitFor(selector string) {
 	p.t.Helper()
-	p.run("wait", map[string]any{"selector": selector}, &text)
-	return text
+	p.run("wait", map[string]any{"selector": selector}, nil)
 }
 
 // waitForText waits for a text in an element.

@@ -34,9 +34,10 @@ func newReplicas(ctx context.Context, t *testing.T, service emulate.Service, arg
 	return resource
 }
 
-// TestReplicasServeEveryClient sends clients that other people wrote through the matrix's journey, each of whose requests
+// TestTwoServersServeEveryClient sends clients that other people wrote through the matrix's journey, each of whose requests
 // goes to another server than the one before.
-func TestReplicasServeEveryClient(t *testing.T) {
+func TestTwoServersServeEveryClient(t *testing.T) {
+	t.Parallel()
 	cells, err := matrix.Read("cells.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -194,8 +195,8 @@ func startLogin(ctx context.Context, t *testing.T, resource *harness.ResourceSer
 	return nil
 }
 
-// TestReplicasShareNothing takes a login's steps, each at another server than the one before, beginning with either.
-func TestReplicasShareNothing(t *testing.T) {
+// TestTwoServersShareNothing takes a login's steps, each at another server than the one before, beginning with either.
+func TestTwoServersShareNothing(t *testing.T) {
 	for name, service := range replicated() {
 		t.Run(name, func(t *testing.T) {
 			ctx := testContext(t)
@@ -256,9 +257,9 @@ func at(t *testing.T, resource *harness.ResourceServer, replica int) *http.Clien
 	return &http.Client{Transport: transport}
 }
 
-// TestWhatReplicasForget holds docs/proxy-mode.md to its word: what servers without a shared store know of each other, and
+// TestWhatTwoServersForget holds docs/proxy-mode.md to its word: what servers without a shared store know of each other, and
 // after a crash, and what the provider makes good.
-func TestWhatReplicasForget(t *testing.T) {
+func TestWhatTwoServersForget(t *testing.T) {
 	ctx := testContext(t)
 	resource := newReplicas(ctx, t, emulate.Google())
 	first, second := at(t, resource, 0), at(t, resource, 1)

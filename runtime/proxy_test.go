@@ -380,7 +380,7 @@ func TestARevokedTokenIsNotRememberedByTheGuard(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, jwtTokens, introspectedJWTs)
 	s := f.newSession(t)
-	s.logIn("alice")
+	s.logIn("bob")
 	s.whoIs()
 	response, _ := s.post(s.metadata.RevocationEndpoint, "application/x-www-form-urlencoded", url.Values{
 		"token": {s.tokens.AccessToken}, "client_id": {s.id},

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -124,9 +125,7 @@ func (w *Window) Tab(ctx context.Context) (*Tab, error) {
 // Run has the tab do one of the driver's commands and reads its answer, unless answer is nil.
 func (t *Tab) Run(ctx context.Context, command string, args map[string]any, answer any) error {
 	all := map[string]any{"tab": t.number}
-	for name, value := range args {
-		all[name] = value
-	}
+	maps.Copy(all, args)
 	return t.browser.run(ctx, command, all, answer)
 }
 

@@ -11,7 +11,7 @@ function required(name) {
 }
 
 /** How long the browser may take for anything: slower than a slow machine. */
-const patience = 120_000;
+const patience = 60_000;
 
 const audit = readFileSync(new URL('audit.js', import.meta.url), 'utf8');
 const bare = (url) => url.split(/[?#]/, 1)[0];
@@ -113,12 +113,10 @@ const commands = {
     await settled(page);
   },
 
-  /** Waits until an element is there. → its text */
+  /** Waits until an element is there. */
   async wait({ page, selector }) {
-    const found = page.locator(selector).first();
-    await found.waitFor({ state: 'attached' });
+    await page.locator(selector).first().waitFor({ state: 'attached' });
     await settled(page);
-    return await found.textContent();
   },
 
   /** → what an expression is in the page */

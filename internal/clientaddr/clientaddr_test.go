@@ -79,7 +79,7 @@ func TestTheHeaderIsTheConfiguredOneAlone(t *testing.T) {
 	if got := resolver.Client(r); got != "10.0.0.2" {
 		t.Errorf("another header counts: %s", got)
 	}
-	r.Header.Set("X-Real-Ip", "203.0.113.9")
+	r.Header.Set("X-Real-IP", "203.0.113.9")
 	if got := resolver.Client(r); got != "203.0.113.9" {
 		t.Errorf("the header does not count: %s", got)
 	}
