@@ -13,7 +13,7 @@ import (
 
 // TestConsentPage asks a person in front of a real browser. Each test has a window without cookies.
 func TestConsentPage(t *testing.T) {
-	ctx := testContext(t)
+	ctx := longContext(t)
 	w := newConsentWorld(ctx, t, func(w *consentWorld, port int) { w.serveCommandLine(ctx, t, port, "") })
 	for _, kind := range redirectKinds() {
 		t.Run("Allow lets a client in: "+kind.name, func(t *testing.T) { w.allow(ctx, t, kind) })

@@ -11,7 +11,7 @@ import (
 
 // TestConsentPageOverTLS is TestConsentPage as it is in earnest: over https, where cookies are bound to the host.
 func TestConsentPageOverTLS(t *testing.T) {
-	ctx := testContext(t)
+	ctx := longContext(t)
 	w := newConsentWorld(ctx, t, func(w *consentWorld, port int) { w.serveOverTLS(ctx, t, port) })
 	for _, kind := range redirectKinds() {
 		t.Run("Allow lets a client in: "+kind.name, func(t *testing.T) { w.allow(ctx, t, kind) })

@@ -116,6 +116,14 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
+// longContext is for a test of many parts.
+func longContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*timeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 func port(ctx context.Context, t *testing.T) int {
 	t.Helper()
 	port, err := suite.ports.Next(ctx)
