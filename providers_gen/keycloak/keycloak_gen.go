@@ -24,6 +24,8 @@
 //   - A scope that a client did not register for is invalid_scope: announce every scope from the start, or have
 //     an administrator add a further one to the optional client scopes of the registered client before it steps
 //     up.
+//   - A page registers itself only from an origin that the registration policy Allowed Registration Web Origins
+//     lists; its token requests pass then, too. Others need the browser relay.
 //   - Its key set has a key for encryption beside those for signatures; the log mentions at DEBUG that it is not
 //     used.
 //   - A new key of higher priority signs at once, without having been published before. Refresh tokens are

@@ -40,6 +40,7 @@ var _ harness.Server = (*Realm)(nil)
 const (
 	trustedHosts  = "trusted-hosts"
 	allowedScopes = "allowed-client-templates"
+	webOrigins    = "registration-web-origins"
 )
 
 // toolsScope is the optional client scope that carries the audience and the roles.
@@ -79,6 +80,8 @@ func (i *Instance) NewRealm(ctx context.Context, c RealmConfig) (*Realm, error) 
 	err := r.changePolicies(ctx, map[string]object{
 		trustedHosts:  {"trusted-hosts": []string{"127.0.0.1", "localhost"}, "client-uris-must-match": []string{"false"}},
 		allowedScopes: {"allowed-client-scopes": []string{"openid"}},
+		// Without origins here no page may read what a registration answers.
+		webOrigins: {"web-origins": []string{"*"}},
 	})
 	return r, err
 }
