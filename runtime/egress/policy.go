@@ -19,11 +19,13 @@ type Resolver interface {
 
 // The limits of a [Policy] whose fields are zero.
 const (
-	DefaultDialTimeout            = 5 * time.Second
-	DefaultTLSHandshakeTimeout    = 5 * time.Second
-	DefaultResponseHeaderTimeout  = 10 * time.Second
-	DefaultTimeout                = 15 * time.Second
-	DefaultIdleConnTimeout        = 90 * time.Second
+	DefaultDialTimeout           = 5 * time.Second
+	DefaultTLSHandshakeTimeout   = 5 * time.Second
+	DefaultResponseHeaderTimeout = 10 * time.Second
+	DefaultTimeout               = 15 * time.Second
+	// Node.js and Apache close unused connections after five seconds. A token request that is sent at that very moment is
+	// lost, and nobody may repeat it: its code works once. So this side closes first.
+	DefaultIdleConnTimeout        = 3 * time.Second
 	DefaultMaxResponseBytes       = 1 << 20
 	DefaultMaxResponseHeaderBytes = 64 << 10
 	DefaultMaxConnsPerHost        = 64
@@ -61,7 +63,7 @@ type Policy struct {
 	ResponseHeaderTimeout time.Duration
 	// Timeout limits the whole exchange: redirects and reading the body included. Zero means 15 seconds.
 	Timeout time.Duration
-	// IdleConnTimeout is how long an unused connection is kept. Zero means 90 seconds.
+	// IdleConnTimeout is how long an unused connection is kept. Zero means 3 seconds; keep it below what the servers allow.
 	IdleConnTimeout time.Duration
 
 	// MaxResponseBytes limits a body after decompression. Zero means 1 MiB.
