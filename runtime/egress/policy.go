@@ -23,8 +23,8 @@ const (
 	DefaultTLSHandshakeTimeout   = 5 * time.Second
 	DefaultResponseHeaderTimeout = 10 * time.Second
 	DefaultTimeout               = 15 * time.Second
-	// Node.js and Apache close unused connections after five seconds. A token request that is sent at that very moment is
-	// lost, and nobody may repeat it: its code works once. So this side closes first.
+	// DefaultIdleConnTimeout is shorter than the five seconds after which Node.js and Apache close unused connections. A
+	// token request that is sent at that very moment is lost, and nobody may repeat it: its code works once.
 	DefaultIdleConnTimeout        = 3 * time.Second
 	DefaultMaxResponseBytes       = 1 << 20
 	DefaultMaxResponseHeaderBytes = 64 << 10
