@@ -33,6 +33,12 @@ func page(m measured) string {
 		p("| %s | %s | %s | %s |", t.what, t.aim(), t.result(), verdict(t.met()))
 	}
 	p("")
+	if ceiling, peer := lowestCeiling(m); ceiling < repeatedAim {
+		p("Over sockets no guard can be more than %.1f times as fast as %s here: that is what the handler reaches without any. The time of a",
+			ceiling, peer)
+		p("request is mostly the kernel's. What the guards themselves take of the processor is under [a request in process](#a-request-in-process).")
+		p("")
+	}
 	firstSeen(&b, m)
 	known(&b, m)
 	inProcess(&b, m)
@@ -41,6 +47,17 @@ func page(m measured) string {
 	forwardingAndSealing(&b, m)
 	versions(&b, m)
 	return b.String()
+}
+
+// lowestCeiling is how many times as many requests the unguarded handler answers as the fastest of the other guards.
+func lowestCeiling(m measured) (ceiling float64, peer string) {
+	route := byName(m.Route)
+	for _, name := range otherGuards() {
+		if s := route[name]; s != nil && (peer == "" || 1/s.Share.Median() < ceiling) {
+			ceiling, peer = 1/s.Share.Median(), name
+		}
+	}
+	return ceiling, peer
 }
 
 func picture(b *strings.Builder, name, alternative string) {
