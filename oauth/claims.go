@@ -134,7 +134,7 @@ func (c Claims) Time(path ...string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	if whole, err := strconv.ParseUint(raw, 10, 64); err == nil && whole <= maxSeconds { // as nearly all are
-		return time.Unix(int64(whole), 0), true //nolint:gosec // it is not above maxSeconds
+		return time.Unix(int64(whole), 0), true
 	}
 	seconds, ok := number(raw)
 	if !ok || seconds < 0 || seconds > maxSeconds {

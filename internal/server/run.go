@@ -45,7 +45,7 @@ func Run(ctx context.Context, listener net.Listener, handler http.Handler, logge
 	}
 	stopping.Store(true)
 	_ = listener.Close() // it is closed in any case: Shutdown below
-	_ = <-ended          // now all connections are known
+	<-ended              // now all connections are known
 	connections.wait(windDown)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()

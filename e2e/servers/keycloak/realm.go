@@ -223,7 +223,7 @@ func (r *Realm) allow(ctx context.Context, authorizeURL string) error {
 	if err != nil {
 		return err
 	}
-	for _, scope := range strings.Fields(target.Query().Get("scope")) {
+	for scope := range strings.FieldsSeq(target.Query().Get("scope")) {
 		id, found := r.optional[scope]
 		if !found {
 			continue

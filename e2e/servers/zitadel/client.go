@@ -32,7 +32,7 @@ func (c client) AccessTokenType() op.AccessTokenType { return op.AccessTokenType
 func (c client) IDTokenLifetime() time.Duration      { return time.Hour }
 func (c client) DevMode() bool                       { return false }
 
-//nolint:revive // the library's spelling
+//nolint:revive,staticcheck // the library's spelling
 func (c client) RestrictAdditionalIdTokenScopes() func([]string) []string { return unchanged }
 
 func (c client) RestrictAdditionalAccessTokenScopes() func([]string) []string { return unchanged }
