@@ -44,8 +44,10 @@ func Run(ctx context.Context, listener net.Listener, handler http.Handler, logge
 	case <-ctx.Done():
 	}
 	stopping.Store(true)
-	_ = listener.Close() // it is closed in any case: Shutdown below
-	<-ended              // now all connections are known
+	_ = listener.Close()                                // it is closed in any case: Shutdown below
+	if err := <-ended; !errors.Is(err, net.ErrClosed) { // now all connections are known
+		logger.Warn("the listener ended in an odd way", "error", err)
+	}
 	connections.wait(windDown)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
