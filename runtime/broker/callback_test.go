@@ -208,10 +208,8 @@ func TestTransactionsAreBounded(t *testing.T) {
 	clientID := w.newClient(redirect)
 	user := w.newBrowser()
 	user.cookies[w.brokers[0].cookies.transaction+"stale"] = "rubbish"
-	var callbacks []string
 	for range 6 {
-		callbacks = append(callbacks, w.provider.login(t, user.consentTo(clientID, redirect, "state", strings.Repeat("s", 1024), "scope", "")))
-		w.add(time.Second)
+		w.provider.login(t, user.consentTo(clientID, redirect, "state", strings.Repeat("s", 1024), "scope", ""))
 		count := 0
 		for name, value := range user.cookies {
 			if !strings.Contains(name, "-login-") {
@@ -226,18 +224,35 @@ func TestTransactionsAreBounded(t *testing.T) {
 			t.Errorf("%d logins at once", count)
 		}
 	}
-	for i, callback := range callbacks {
-		want := http.StatusSeeOther
-		if i < 2 {
-			want = http.StatusBadRequest // the oldest two made room
-		}
-		if rec := user.open(callback); rec.Code != want {
-			t.Errorf("login %d: %d, want %d", i, rec.Code, want)
-		}
-	}
 	rec := w.newBrowser().open(authorizeURL(clientID, redirect+"", "state", strings.Repeat("s", 1025)))
 	if rec.Code != http.StatusBadRequest {
 		t.Errorf("a state that does not fit: %d", rec.Code)
+	}
+}
+
+// Of too many logins at once the oldest makes room, also where all began within a second.
+func TestTheOldestLoginMakesRoom(t *testing.T) {
+	t.Parallel()
+	for name, pause := range map[string]time.Duration{"a second apart": time.Second, "within a second": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			clientID, user := w.newClient(webRedirect), w.newBrowser()
+			var callbacks []string
+			for range maxTransactions + 2 {
+				callbacks = append(callbacks, w.provider.login(t, user.consentTo(clientID, webRedirect)))
+				w.add(pause)
+			}
+			for i, callback := range callbacks {
+				want := http.StatusSeeOther
+				if i < 2 {
+					want = http.StatusBadRequest
+				}
+				if rec := user.open(callback); rec.Code != want {
+					t.Errorf("login %d: %d, want %d", i, rec.Code, want)
+				}
+			}
+		})
 	}
 }
 

@@ -72,6 +72,8 @@ func (b *Broker) dropOldTransactions(w http.ResponseWriter, r *http.Request) {
 		}
 		live = append(live, aged{c.Name, expires})
 	}
+	// Expiry is in seconds. Of the logins begun within one, browsers name the earlier cookie first (RFC 6265 section 5.4).
+	slices.Reverse(live)
 	slices.SortStableFunc(live, func(x, y aged) int { return y.expires.Compare(x.expires) })
 	for _, c := range live[min(len(live), maxTransactions-1):] {
 		b.cookies.clear(w, c.name)

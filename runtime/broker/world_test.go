@@ -2,15 +2,18 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"html"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -176,26 +179,33 @@ func decode[T any](t testing.TB, rec *httptest.ResponseRecorder) (v T) {
 type browser struct {
 	w       *world
 	cookies map[string]string
+	// created tells how many cookies there were before one was made; a new value does not make it younger.
+	created map[string]int
 	// origin is what it sends with forms.
 	origin string
 }
 
 func (w *world) newBrowser() *browser {
-	return &browser{w: w, cookies: map[string]string{}, origin: "https://mcp.example.com"}
+	return &browser{w: w, cookies: map[string]string{}, created: map[string]int{}, origin: "https://mcp.example.com"}
 }
 
-// send sends a request with the browser's cookies and keeps those of the answer.
+// send sends a request with the browser's cookies, the earliest first (RFC 6265 section 5.4), and keeps those of the answer.
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
-	for name, value := range b.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
+	names := slices.Sorted(maps.Keys(b.cookies))
+	slices.SortStableFunc(names, func(x, y string) int { return cmp.Compare(b.created[x], b.created[y]) })
+	for _, name := range names {
+		r.AddCookie(&http.Cookie{Name: name, Value: b.cookies[name]})
 	}
 	rec := b.w.do(r)
 	for _, c := range rec.Result().Cookies() {
 		if c.MaxAge < 0 {
 			delete(b.cookies, c.Name)
-		} else {
-			b.cookies[c.Name] = c.Value
+			continue
 		}
+		if _, kept := b.cookies[c.Name]; !kept {
+			b.created[c.Name] = 1 + len(b.created)
+		}
+		b.cookies[c.Name] = c.Value
 	}
 	return rec
 }
