@@ -3,9 +3,15 @@ package harness
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"sync"
 )
+
+// The ports that are handed out are below those that systems give to outgoing connections: one of these might take the port
+// of a server that is not started yet, or that is restarted.
+const lowestPort, highestPort = 20_000, 29_999
 
 // Ports hands out free loopback ports, each once.
 type Ports struct {
@@ -18,23 +24,20 @@ func (p *Ports) Next(ctx context.Context) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for range 100 {
-		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+		port := lowestPort + rand.IntN(highestPort-lowestPort+1) //nolint:gosec // no secret
+		if p.used[port] {
+			continue
+		}
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return 0, err
+			continue
 		}
 		_ = listener.Close()
-		address, ok := listener.Addr().(*net.TCPAddr)
-		if !ok {
-			return 0, errors.New("a TCP listener has no TCP address")
+		if p.used == nil {
+			p.used = make(map[int]bool)
 		}
-		port := address.Port
-		if !p.used[port] {
-			if p.used == nil {
-				p.used = make(map[int]bool)
-			}
-			p.used[port] = true
-			return port, nil
-		}
+		p.used[port] = true
+		return port, nil
 	}
 	return 0, errors.New("no free port on 127.0.0.1")
 }

@@ -1,5 +1,7 @@
 // mcp-remote: a local stdio server for hosts that cannot log in themselves. The host is the official TypeScript client.
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -8,12 +10,29 @@ import { browser, callerOf, installed, mcpURL, required, restart, software, walk
 const program = installed('mcp-remote/dist/proxy.js');
 const config = join(required('E2E_WORK'), 'mcp-remote');
 
+// By itself mcp-remote derives the port of its callback from the server's URL. Where somebody has that port already it listens
+// at the next, and sends the browser to the first all the same.
+const callbackPort = await freePort();
+
+/** Finds a port below those that outgoing connections take, and above those of the servers. */
+async function freePort() {
+  for (;;) {
+    const server = createServer().listen(30000 + Math.floor(Math.random() * 2000), '127.0.0.1');
+    const [failure] = await Promise.race([once(server, 'listening'), once(server, 'error')].map((event) => event.catch((error) => [error])));
+    if (failure) continue;
+    const { port } = server.address();
+    server.close();
+    await once(server, 'close');
+    return String(port);
+  }
+}
+
 /** Runs mcp-remote for as long as `use` takes. */
 async function host(use, folder = config) {
   const client = new Client({ name: 'host-of-mcp-remote', version: '1.0.0' });
   await client.connect(new StdioClientTransport({
     command: process.execPath,
-    args: [program, mcpURL.href, '--transport', 'http-only', '--auth-timeout', '120'],
+    args: [program, mcpURL.href, callbackPort, '--transport', 'http-only', '--auth-timeout', '120'],
     env: { ...process.env, MCP_REMOTE_CONFIG_DIR: folder, BROWSER: browser },
     stderr: 'inherit',
   }));
