@@ -32,8 +32,7 @@ const maxCachedTokenAge = 24 * time.Hour
 // Only accepted tokens are kept: a flood of others pushes none of them out. When the cache is full, expired tokens go first,
 // then those that were not used for the longest time.
 type TokenCache struct {
-	// MaxEntries is the number of tokens that are kept. The default is [DefaultMaxCachedTokens]. The index takes up to 50
-	// bytes for each, from the start.
+	// MaxEntries is the number of tokens that are kept. The default is [DefaultMaxCachedTokens].
 	MaxEntries int
 	// MaxBytes is the memory for the tokens with their claims and callers, by estimate: about four times a token's length.
 	// The default is [DefaultMaxCachedTokenBytes].
@@ -93,21 +92,31 @@ type bucket struct {
 }
 
 // acceptedTokens is a bounded set of accepted tokens. Finding one takes no lock and writes no memory that others read; the
-// table has a fixed size and buckets of a few entries, like the caches of a processor, so that storing one costs the same
-// however many there are. A nil *acceptedTokens keeps nothing.
+// table has buckets of a few entries, like the caches of a processor, and doubles when a quarter of it is full, so that storing
+// one costs the same however many there are, and few take little room. A nil *acceptedTokens keeps nothing.
 //
 // A token is found by its last characters, a part of the signature that nobody can guess, and then compared in full: the
 // time that a look-up takes says nothing about tokens to somebody who does not have them.
 type acceptedTokens struct {
-	limits  TokenCache
-	seed    maphash.Seed
-	buckets []bucket // a power of two
+	limits TokenCache
+	seed   maphash.Seed
+	table  atomic.Pointer[table]
 
 	mu      sync.Mutex // for changes
+	most    int        // buckets
 	entries int
 	bytes   int64
-	hand    int // the bucket where the next search for victims begins
+	hand    uint64 // the bucket where the next search for victims begins
 }
+
+// table is a power of two of buckets.
+type table []bucket
+
+// at is the bucket of a hash.
+func (t table) at(hash uint64) *bucket { return &t[hash&uint64(len(t)-1)] }
+
+// fewest is how many buckets there are at first.
+const fewest = 16
 
 // minEntryBytes is less than any entry takes: more entries than fit MaxBytes need no room in the table.
 const minEntryBytes = 1 << 10
@@ -118,18 +127,48 @@ func newAcceptedTokens(limits TokenCache) (*acceptedTokens, error) {
 		return nil, err
 	}
 	most := min(limits.MaxEntries, limits.MaxBytes/minEntryBytes+1)
-	// Buckets are half full on average, so that few overflow while others have room.
-	count := 1 << bits.Len(uint(most*2/ways))
-	return &acceptedTokens{limits: limits, seed: maphash.MakeSeed(), buckets: make([]bucket, count)}, nil
+	// At its largest the table is half full, so that few buckets overflow while others have room.
+	c := &acceptedTokens{limits: limits, seed: maphash.MakeSeed(), most: 1 << bits.Len(uint(most*2/ways))}
+	first := make(table, min(fewest, c.most))
+	c.table.Store(&first)
+	return c, nil
+}
+
+// grow doubles the table if a quarter of it is full. Who is looking into the old one meanwhile finds what was there. The caller
+// holds the lock.
+func (c *acceptedTokens) grow() {
+	old := *c.table.Load()
+	if len(old) >= c.most || c.entries < len(old)*ways/4 {
+		return
+	}
+	twice := make(table, 2*len(old))
+	for i := range old {
+		for way := range old[i].slots {
+			if e := old[i].slots[way].Load(); e != nil {
+				// Two buckets share what was one's, so that each entry finds its old place free.
+				hash, tag := c.hash(e.token)
+				b := twice.at(hash)
+				b.slots[way].Store(e)
+				b.tags[way].Store(tag)
+			}
+		}
+	}
+	c.table.Store(&twice)
 }
 
 // tailLength is how much of a token's end is hashed: 192 bits of its signature.
 const tailLength = 32
 
-// locate returns where a token is kept, and its tag, which is never zero.
+// hash returns the hash of a token, which decides on its bucket, and its tag, which is never zero.
+func (c *acceptedTokens) hash(token string) (hash uint64, tag uint32) {
+	hash = maphash.String(c.seed, token[max(0, len(token)-tailLength):])
+	return hash, uint32(hash>>32) | 1
+}
+
+// locate returns where a token is kept, and its tag.
 func (c *acceptedTokens) locate(token string) (*bucket, uint32) {
-	hash := maphash.String(c.seed, token[max(0, len(token)-tailLength):])
-	return &c.buckets[hash&uint64(len(c.buckets)-1)], uint32(hash>>32) | 1 //nolint:gosec // a length is not negative
+	hash, tag := c.hash(token)
+	return c.table.Load().at(hash), tag
 }
 
 // find returns what is kept about a token for a resource, if its checks of time still hold.
@@ -174,9 +213,10 @@ func (c *acceptedTokens) put(e *accepted, now, expires time.Time) {
 	if e.size > int64(c.limits.MaxBytes) {
 		return
 	}
-	b, tag := c.locate(e.token)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.grow()
+	b, tag := c.locate(e.token)
 	way := b.wayFor(e, tag)
 	c.drop(b, way)
 	for c.entries >= c.limits.MaxEntries || c.bytes+e.size > int64(c.limits.MaxBytes) {
@@ -239,8 +279,8 @@ func (c *acceptedTokens) evict(now int64) {
 	var from *bucket
 	way, best := 0, (*accepted)(nil)
 	for searched := 0; searched < sample || best == nil; searched++ {
-		b := &c.buckets[c.hand]
-		c.hand = (c.hand + 1) & (len(c.buckets) - 1)
+		b := c.table.Load().at(c.hand)
+		c.hand++
 		for i := range b.slots {
 			if e := b.slots[i].Load(); e != nil && (best == nil || e.goesBefore(best, now)) {
 				from, way, best = b, i, e
@@ -255,9 +295,9 @@ func (c *acceptedTokens) forget(token string) {
 	if c == nil {
 		return
 	}
-	b, tag := c.locate(token)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	b, tag := c.locate(token)
 	for i := range b.slots {
 		if e := b.slots[i].Load(); e != nil && b.tags[i].Load() == tag && e.token == token {
 			c.drop(b, i)

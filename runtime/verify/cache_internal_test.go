@@ -27,9 +27,9 @@ func keep(c *acceptedTokens, token string, now, expires time.Time) {
 }
 
 func (c *acceptedTokens) kept() (entries int, bytes int64) {
-	for i := range c.buckets {
-		for way := range c.buckets[i].slots {
-			if e := c.buckets[i].slots[way].Load(); e != nil {
+	for i := range *c.table.Load() {
+		for way := range (*c.table.Load())[i].slots {
+			if e := (*c.table.Load())[i].slots[way].Load(); e != nil {
 				entries++
 				bytes += e.size
 			}
@@ -80,6 +80,37 @@ func TestTheCacheKeepsAsManyTokensAsItMay(t *testing.T) {
 		if entries, _ := c.kept(); entries*100 < most*95 {
 			t.Errorf("%d of %d tokens are kept", entries, most)
 		}
+	}
+}
+
+// The table grows with its tokens: a mount that nobody uses takes little memory, and the garbage collector looks at no more.
+func TestTheCacheGrowsWithItsTokens(t *testing.T) {
+	t.Parallel()
+	c := newTokens(t, TokenCache{})
+	if n := len(*c.table.Load()); n > fewest {
+		t.Errorf("%d buckets before the first token", n)
+	}
+	const many = 2000
+	for i := range many {
+		keep(c, fmt.Sprint("token ", i), start, start.Add(time.Hour))
+	}
+	if n := len(*c.table.Load()); n*ways < many || n > c.most {
+		t.Errorf("%d buckets for %d tokens", n, many)
+	}
+	found := 0
+	for i := range many {
+		if c.find(fmt.Sprint("token ", i), "r", start) != nil {
+			found++
+		}
+	}
+	if entries, _ := c.kept(); found != entries || found*100 < many*99 { // a bucket may have had no room
+		t.Errorf("%d of %d tokens are found, %d are kept", found, many, entries)
+	}
+	for i := range many {
+		c.forget(fmt.Sprint("token ", i))
+	}
+	if entries, bytes := c.kept(); entries != 0 || bytes != 0 || c.entries != 0 || c.bytes != 0 {
+		t.Errorf("%d entries of %d bytes after all were forgotten", entries, bytes)
 	}
 }
 
