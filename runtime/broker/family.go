@@ -2,9 +2,7 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/store"
@@ -63,12 +61,8 @@ func (b *Broker) rotate(ctx context.Context, t refreshToken, state familyState, 
 		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are never handed out.
 		return invalidGrant(reasonRefreshReused, errors.New("another refresh of the same token was faster"))
 	}
-	body, err := json.Marshal(answer) //nolint:gosec // sealed on the next line but one
-	if err != nil {
-		return misconfigured(reasonStore, err)
-	}
-	sealed := b.boxes.answer.Seal(body, b.now().Add(retryWindow))
-	if _, err := b.store.CompareAndSwap(ctx, b.key("answer", t.id), nil, []byte(sealed), retryWindow); err != nil {
+	sealed := b.boxes.answer.SealBytes(answerRecord(answer), b.now().Add(retryWindow))
+	if _, err := b.store.CompareAndSwap(ctx, b.key("answer", t.id), nil, sealed, retryWindow); err != nil {
 		b.logger.WarnContext(ctx, "the answer to a refresh is not kept for a retry", "error", err)
 	}
 	return nil
@@ -80,15 +74,34 @@ func (b *Broker) keptAnswer(ctx context.Context, t refreshToken) (*oauth.TokenRe
 	if err != nil || !found {
 		return nil, err
 	}
-	body, _, err := b.boxes.answer.Open(string(sealed), b.now())
+	payload, _, err := b.boxes.answer.OpenBytes(sealed, b.now())
 	if err != nil {
 		return nil, nil //nolint:nilerr,nilnil // sealed with a key that is gone: as if there were none
 	}
-	var answer oauth.TokenResponse
-	if err := json.Unmarshal(body, &answer); err != nil || strings.TrimSpace(answer.AccessToken) == "" {
+	answer, err := readAnswer(string(payload))
+	if err != nil {
 		return nil, nil //nolint:nilerr,nilnil // as above
 	}
 	return &answer, nil
+}
+
+// answerRecord puts an answer to a refresh into a record.
+func answerRecord(answer oauth.TokenResponse) []byte {
+	w := recordWriter{b: make([]byte, 0, len(answer.AccessToken)+len(answer.RefreshToken)+len(answer.Scope)+64)}
+	w.text(answer.AccessToken)
+	w.text(answer.TokenType)
+	w.number(uint64(max(0, answer.ExpiresIn)))
+	w.text(answer.RefreshToken)
+	w.text(answer.Scope)
+	return w.b
+}
+
+func readAnswer(record string) (oauth.TokenResponse, error) {
+	r := recordReader{rest: record}
+	answer := oauth.TokenResponse{
+		AccessToken: r.text(), TokenType: r.text(), ExpiresIn: int64(min(r.number(), maxRecordTime)), RefreshToken: r.text(), Scope: r.text(),
+	}
+	return answer, r.end()
 }
 
 // rememberFailure keeps the provider's no for a moment, so that all who wait with the same token do not ask in turn. It is
@@ -119,8 +132,8 @@ func (b *Broker) keepRenewed(ctx context.Context, t refreshToken, tokens upstrea
 	if t.keepsAccess || refused.Code != oauth.CodeTemporarilyUnavailable {
 		return
 	}
-	sealed := b.boxes.renewed.Seal(tokens.record(), b.now().Add(renewedMemory))
-	if _, err := b.store.CompareAndSwap(ctx, b.key("renewed", t.id), nil, []byte(sealed), renewedMemory); err != nil {
+	sealed := b.boxes.renewed.SealBytes(tokens.record(), b.now().Add(renewedMemory))
+	if _, err := b.store.CompareAndSwap(ctx, b.key("renewed", t.id), nil, sealed, renewedMemory); err != nil {
 		b.logger.WarnContext(ctx, "renewed tokens of the provider are not kept for a retry", "error", err)
 	}
 }
@@ -130,7 +143,7 @@ func (b *Broker) keptRenewed(ctx context.Context, t refreshToken) (upstreamToken
 	if err != nil || !found {
 		return upstreamTokens{}, false
 	}
-	payload, _, err := b.boxes.renewed.Open(string(sealed), b.now())
+	payload, _, err := b.boxes.renewed.OpenBytes(sealed, b.now())
 	if err != nil {
 		return upstreamTokens{}, false
 	}

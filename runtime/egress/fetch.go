@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"mime"
@@ -71,14 +72,17 @@ func readAll(resp *http.Response, host string, maxBytes int64) ([]byte, error) {
 	if resp.ContentLength > maxBytes {
 		return nil, tooLarge(host, maxBytes)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBytes+1))
-	if err != nil {
+	var body bytes.Buffer
+	if resp.ContentLength > 0 {
+		body.Grow(int(resp.ContentLength) + bytes.MinRead)
+	}
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, maxBytes+1)); err != nil {
 		return nil, exchangeError(host, err)
 	}
-	if int64(len(body)) > maxBytes {
+	if int64(body.Len()) > maxBytes {
 		return nil, tooLarge(host, maxBytes)
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // GetJSON fetches a JSON document: it asks for JSON, accepts status 200 alone ([KindStatus] otherwise), checks that the

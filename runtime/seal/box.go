@@ -88,28 +88,46 @@ func contextOf(purpose string, b Binding) []byte {
 	return context
 }
 
-// Seal returns the sealed payload. It expires at the given time, rounded down to seconds; the zero time never does.
+// Seal returns the sealed payload as text that goes into URLs, cookies and headers as it is. It expires at the given time,
+// rounded down to seconds; the zero time never does.
 func (b *Box) Seal(payload []byte, expires time.Time) string {
+	return encode(b.SealBytes(payload, expires))
+}
+
+// SealBytes is [Box.Seal] for places that take any bytes.
+func (b *Box) SealBytes(payload []byte, expires time.Time) []byte {
 	var nonce [chacha20poly1305.NonceSizeX]byte
 	_, _ = rand.Read(nonce[:]) // never fails: crypto/rand ends the program instead
 	return b.sealWith(nonce, payload, expires)
 }
 
-func (b *Box) sealWith(nonce [chacha20poly1305.NonceSizeX]byte, payload []byte, expires time.Time) string {
+func (b *Box) sealWith(nonce [chacha20poly1305.NonceSizeX]byte, payload []byte, expires time.Time) []byte {
 	key := b.keys[0]
 	value := make([]byte, 0, minSize+len(b.purpose)+binary.MaxVarintLen64+len(payload))
 	value = append(value, version)
 	value = append(value, key.id[:]...)
 	value = append(value, nonce[:]...)
+	value = binary.AppendUvarint(value, uint64(len(b.purpose))) // one byte: a purpose is short
+	value = append(value, b.purpose...)
+	value = binary.AppendUvarint(value, seconds(expires))
+	value = append(value, payload...)
+	// In place: what was written behind the head becomes its ciphertext.
+	return key.aead.Seal(value[:headSize], nonce[:], value[headSize:], b.additional(value[:1+keyIDSize]))
+}
 
-	content := make([]byte, 0, 1+len(b.purpose)+binary.MaxVarintLen64+len(payload))
-	content = binary.AppendUvarint(content, uint64(len(b.purpose))) // one byte: a purpose is short
-	content = append(content, b.purpose...)
-	content = binary.AppendUvarint(content, seconds(expires))
-	content = append(content, payload...)
-
-	value = key.aead.Seal(value, nonce[:], content, b.additional(value[:1+keyIDSize]))
-	return base64.RawURLEncoding.EncodeToString(value)
+// encode is base64url without padding.
+func encode(value []byte) string {
+	const part = 768 // a multiple of three, so that parts join
+	var text strings.Builder
+	text.Grow(base64.RawURLEncoding.EncodedLen(len(value)))
+	var buffer [part / 3 * 4]byte
+	for len(value) > 0 {
+		n := min(part, len(value))
+		base64.RawURLEncoding.Encode(buffer[:], value[:n])
+		text.Write(buffer[:base64.RawURLEncoding.EncodedLen(n)])
+		value = value[n:]
+	}
+	return text.String()
 }
 
 func seconds(t time.Time) uint64 {
@@ -129,6 +147,14 @@ func (b *Box) Open(sealed string, now time.Time) (payload []byte, expires time.T
 	value, err := decode(sealed)
 	if err != nil {
 		return nil, time.Time{}, err
+	}
+	return b.OpenBytes(value, now)
+}
+
+// OpenBytes is [Box.Open] for what [Box.SealBytes] made.
+func (b *Box) OpenBytes(value []byte, now time.Time) (payload []byte, expires time.Time, err error) {
+	if len(value) < minSize || value[0] != version {
+		return nil, time.Time{}, ErrMalformed
 	}
 	content, err := b.decrypt(value)
 	if err != nil {
@@ -150,7 +176,7 @@ func decode(sealed string) ([]byte, error) {
 		return nil, ErrMalformed
 	}
 	value, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
-	if err != nil || len(value) < minSize || value[0] != version {
+	if err != nil {
 		return nil, ErrMalformed
 	}
 	return value, nil
