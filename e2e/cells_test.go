@@ -83,7 +83,7 @@ func node22Script(name string) func(*testing.T) []string {
 
 func fastMCP(t *testing.T) []string {
 	t.Helper()
-	python := needed(t, "E2E_PYTHON", "FastMCP needs Python 3.10 or newer with venv")
+	python := needed(t, "E2E_PYTHON", "FastMCP needs Python 3.11 or newer with venv")
 	return []string{python, filepath.Join(suite.root, "clients", "fastmcp", "client.py")}
 }
 
@@ -99,7 +99,7 @@ func TestCells(t *testing.T) { //nolint:tparallel // beside no other test: some 
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := matrix.NewResults(os.Getenv("CELL"))
+	results := cells.NewResults(os.Getenv("CELL"))
 	t.Cleanup(func() { conclude(t, cells, results) })
 	selected := 0
 	for _, server := range warmLast(peers()) {
@@ -184,8 +184,13 @@ func printCell(t *testing.T, result matrix.Result) {
 // conclude prints the table, keeps the results for the page, and fails for cells that should have run.
 func conclude(t *testing.T, cells *matrix.Matrix, results *matrix.Results) {
 	t.Helper()
+	results.End()
 	cells.Table(os.Stdout, results)
-	if err := results.Write(filepath.Join(suite.run, "results.json")); err != nil {
+	file := wholeRun
+	if results.Selected != "" {
+		file = "results-of-cell.json"
+	}
+	if err := results.Write(filepath.Join(suite.run, file)); err != nil {
 		t.Error(err)
 	}
 	if err := cells.Unmet(results); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,7 +54,7 @@ func prepare() error {
 		return err
 	}
 	suite.run = filepath.Join(suite.root, ".run")
-	if err := os.RemoveAll(suite.run); err != nil {
+	if err := clearRun(); err != nil {
 		return err
 	}
 	if suite.node, err = exec.LookPath("node"); err != nil {
@@ -80,6 +81,24 @@ func prepare() error {
 	}
 	suite.binary = filepath.Join(suite.run, "bin", "latchkey")
 	return build(filepath.Dir(suite.root), suite.binary, "./cmd/latchkey")
+}
+
+// wholeRun has the results of the last run of the whole matrix.
+const wholeRun = "results.json"
+
+// clearRun removes the logs of earlier runs. The results of the whole matrix stay until there are others.
+func clearRun() error {
+	entries, err := os.ReadDir(suite.run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	problems := []error{err}
+	for _, entry := range entries {
+		if entry.Name() != wholeRun {
+			problems = append(problems, os.RemoveAll(filepath.Join(suite.run, entry.Name())))
+		}
+	}
+	return errors.Join(problems...)
 }
 
 // build builds a command of the module at dir.

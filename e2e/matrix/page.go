@@ -2,55 +2,33 @@ package matrix
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
-// lastRun begins the one line of the page that differs from run to run.
-const lastRun = "Last run: "
-
-// Unproven is the page's line where there was no run of the whole matrix.
-const Unproven = lastRun + "none of the whole matrix as it is listed here."
-
-// LastRun returns the page's line about a run. It fails for a run that does not prove the whole matrix.
-func (m *Matrix) LastRun(r *Results) (string, error) {
-	if r.Selected != "" {
-		return "", fmt.Errorf("the last run was one of CELL=%s: run make e2e without it", r.Selected)
+// Page writes the page of a run that proves the whole matrix, and fails for any other.
+func (m *Matrix) Page(r *Results) ([]byte, error) {
+	if err := m.Proves(r); err != nil {
+		return nil, fmt.Errorf("the run does not prove the matrix:\n%w", err)
 	}
-	if err := m.Unmet(r); err != nil {
-		return "", fmt.Errorf("the last run does not prove the matrix:\n%w", err)
-	}
-	return fmt.Sprintf("%s%s, %d pairs went well, in %.0f minutes on %s.",
-		lastRun, r.Started.Format("2006-01-02"), len(r.Cells), r.Seconds/60, r.Machine), nil
-}
-
-// Page writes the page. run is its line about the last run.
-func (m *Matrix) Page(run string) []byte {
-	p := &page{matrix: m}
+	p := &page{matrix: m, results: r}
 	p.number()
-	p.head(run)
+	p.head()
 	p.table()
 	p.steps()
 	p.notes()
 	p.software()
-	return p.text.Bytes()
-}
-
-// PageFits tells whether a page is the one of this matrix, whatever run it tells of.
-func (m *Matrix) PageFits(text []byte) bool {
-	for line := range strings.Lines(string(text)) {
-		if strings.HasPrefix(line, lastRun) {
-			return bytes.Equal(text, m.Page(strings.TrimSuffix(line, "\n")))
-		}
-	}
-	return false
+	return p.text.Bytes(), nil
 }
 
 type page struct {
-	matrix *Matrix
-	text   bytes.Buffer
-	list   []note
+	matrix  *Matrix
+	results *Results
+	text    bytes.Buffer
+	list    []note
 }
 
 // note is a numbered remark below the matrix.
@@ -96,7 +74,7 @@ func (p *page) find(n note) int {
 	})
 }
 
-func (p *page) head(run string) {
+func (p *page) head() {
 	all := len(p.matrix.Servers) * len(p.matrix.Clients)
 	excluded := p.matrix.excluded()
 	p.printf("<!-- Written by `make compatibility` from e2e/cells.yaml and the results of `make e2e`. -->")
@@ -107,7 +85,10 @@ func (p *page) head(run string) {
 	p.printf("%d pairs %d run and %d are excluded, each with its evidence. [`e2e/README.md`](../e2e/README.md) says how to run one.",
 		all, all-excluded, excluded)
 	p.printf("")
-	p.printf("%s", run)
+	r := p.results
+	p.printf("Last run: %s, %d pairs went well, in %.0f minutes on %s. What happened at each step, and whom the tool named as",
+		r.Started.Format(time.DateOnly), len(r.Cells), r.Seconds/60, r.Machine)
+	p.printf("its caller, is in [`compatibility/results.json`](compatibility/results.json).")
 }
 
 // mark is what stands behind a server's name.
@@ -210,8 +191,20 @@ func (p *page) software() {
 	p.printf("")
 	p.printf("## Clients")
 	p.printf("")
-	p.printf("| in `CELL` | client | version |\n|---|---|---|")
+	p.printf("| in `CELL` | client | version | speaks MCP |\n|---|---|---|---|")
 	for _, c := range p.matrix.Clients {
-		p.printf("| `%s` | [%s](%s) | %s |", c.Name, c.Title, c.Project, c.Version)
+		p.printf("| `%s` | [%s](%s) | %s | %s |", c.Name, c.Title, c.Project, c.Version, p.protocols(c.Name))
 	}
+}
+
+// protocols are the revisions of MCP that a client agreed on with the MCP server, as far as it tells.
+func (p *page) protocols(client string) string {
+	var spoken []string
+	for _, r := range p.results.Cells {
+		if r.Client == client && r.Protocol != "" && !slices.Contains(spoken, r.Protocol) {
+			spoken = append(spoken, r.Protocol)
+		}
+	}
+	slices.Sort(spoken)
+	return cmp.Or(strings.Join(spoken, ", "), "does not tell")
 }

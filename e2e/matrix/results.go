@@ -1,6 +1,7 @@
 package matrix
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,7 +32,9 @@ type Results struct {
 	Started  time.Time `json:"started"`
 	Seconds  float64   `json:"seconds"`
 	Machine  string    `json:"machine"`
-	Cells    []Result  `json:"cells"`
+	// Versions are those of the servers and clients, as "server NAME" and "client NAME".
+	Versions map[string]string `json:"versions"`
+	Cells    []Result          `json:"cells"`
 
 	mu sync.Mutex
 }
@@ -67,11 +70,22 @@ type Caller struct {
 }
 
 // NewResults begins a run. The value of CELL selects cells.
-func NewResults(selected string) *Results {
+func (m *Matrix) NewResults(selected string) *Results {
 	return &Results{
-		Selected: selected, Started: time.Now().UTC().Truncate(time.Second),
+		Selected: selected, Started: time.Now().UTC().Truncate(time.Second), Versions: m.versions(),
 		Machine: fmt.Sprintf("%d CPUs, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 	}
+}
+
+func (m *Matrix) versions() map[string]string {
+	versions := map[string]string{}
+	for _, s := range m.Servers {
+		versions["server "+s.Name] = s.Version
+	}
+	for _, c := range m.Clients {
+		versions["client "+c.Name] = c.Version
+	}
+	return versions
 }
 
 // Add adds a cell that ended.
@@ -98,16 +112,21 @@ func (r *Results) has(server string) bool {
 	return slices.ContainsFunc(r.Cells, func(result Result) bool { return result.Server == server })
 }
 
-// Write writes the results to a file.
+// End ends the run.
+func (r *Results) End() { r.Seconds = time.Since(r.Started).Seconds() }
+
+// Write writes the results to a file, in an order that does not depend on the run.
 func (r *Results) Write(file string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.Seconds = time.Since(r.Started).Seconds()
+	slices.SortFunc(r.Cells, func(a, b Result) int {
+		return cmp.Or(strings.Compare(a.Server, b.Server), strings.Compare(a.Client, b.Client))
+	})
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, append(text, '\n'), 0o600)
+	return os.WriteFile(file, append(text, '\n'), 0o644) //nolint:gosec // it becomes a file of the repository
 }
 
 // ReadResults reads the results of a run.
@@ -148,6 +167,26 @@ func (m *Matrix) Unmet(r *Results) error {
 	return errors.Join(unmet...)
 }
 
+// Proves returns why a run does not prove the whole matrix as it is: it was of a part, of other versions, a cell did not go
+// well, or its tool did not name the user.
+func (m *Matrix) Proves(r *Results) error {
+	if r.Selected != "" {
+		return fmt.Errorf("the run was one of CELL=%s", r.Selected)
+	}
+	problems := []error{m.Unmet(r)}
+	for name, version := range m.versions() {
+		if ran := r.Versions[name]; ran != version {
+			problems = append(problems, fmt.Errorf("%s: the run was with version %q, cells.yaml has %q", name, ran, version))
+		}
+	}
+	for _, cell := range r.Cells {
+		if cell.Caller == nil || cell.Caller.Issuer == "" || cell.Caller.Subject == "" {
+			problems = append(problems, fmt.Errorf("%s/%s: no tool named the user", cell.Server, cell.Client))
+		}
+	}
+	return errors.Join(problems...)
+}
+
 // Table prints the matrix of a run: servers down, clients across. Of a run of a part it prints the servers that had one.
 func (m *Matrix) Table(w io.Writer, r *Results) {
 	width := 0
@@ -186,7 +225,7 @@ func (m *Matrix) Table(w io.Writer, r *Results) {
 	}
 	_, _ = fmt.Fprintln(w, strings.Join([]string{
 		fmt.Sprintf("%d ok", counts[OK]), fmt.Sprintf("%d failed", counts[Failed]),
-		fmt.Sprintf("%d excluded", m.excluded()), fmt.Sprintf("%.0f seconds", time.Since(r.Started).Seconds()),
+		fmt.Sprintf("%d excluded", m.excluded()), fmt.Sprintf("%.0f seconds", r.Seconds),
 	}, ", "))
 }
 

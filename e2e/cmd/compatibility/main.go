@@ -1,40 +1,46 @@
-// Command compatibility writes docs/compatibility.md from cells.yaml and the results of the last run. It is started in the
-// folder of the end-to-end tests, and refuses a run that does not prove the whole matrix. With -unproven it writes the page
-// of a matrix that no run has proved yet, which then says so.
+// Command compatibility writes docs/compatibility.md from cells.yaml and the results of a run, which it keeps beside the page:
+// those of the last run of the whole matrix in this checkout, or else those that are kept already. It is started in the folder
+// of the end-to-end tests, and refuses results that do not prove the whole matrix as it is.
 package main
 
 import (
-	"flag"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/latchkey-auth/latchkey/e2e/matrix"
 )
 
 func main() {
-	unproven := flag.Bool("unproven", false, "write the page without a run, and say so in it")
-	flag.Parse()
-	if err := write("cells.yaml", ".run/results.json", "../docs/compatibility.md", *unproven); err != nil {
+	if err := write("cells.yaml", ".run/results.json", "../docs/compatibility.md", "../docs/compatibility/results.json"); err != nil {
 		fmt.Fprintln(os.Stderr, "compatibility:", err)
 		os.Exit(1)
 	}
 }
 
-func write(cells, results, page string, unproven bool) error {
+func write(cells, last, page, kept string) error {
 	m, err := matrix.Read(cells)
 	if err != nil {
 		return err
 	}
-	if unproven {
-		return os.WriteFile(page, m.Page(matrix.Unproven), 0o644) //nolint:gosec // a page of the repository
+	results, err := matrix.ReadResults(last)
+	if errors.Is(err, fs.ErrNotExist) {
+		results, err = matrix.ReadResults(kept)
 	}
-	r, err := matrix.ReadResults(results)
 	if err != nil {
 		return fmt.Errorf("there is no run to write of, start make e2e first: %w", err)
 	}
-	run, err := m.LastRun(r)
+	text, err := m.Page(results)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(page, m.Page(run), 0o644) //nolint:gosec // a page of the repository
+	if err := os.MkdirAll(filepath.Dir(kept), 0o755); err != nil { //nolint:gosec // a folder of the repository
+		return err
+	}
+	if err := results.Write(kept); err != nil {
+		return err
+	}
+	return os.WriteFile(page, text, 0o644) //nolint:gosec // a page of the repository
 }
