@@ -28,7 +28,30 @@ func (b *Broker) authorize(w http.ResponseWriter, r *http.Request) {
 		redirectTo(w, r, target)
 		return
 	}
+	if r.Method == http.MethodPost && len(b.browserIdentifiers(r)) == 0 {
+		redirectTo(w, r, b.authorizeURL(p))
+		return
+	}
 	b.showConsent(w, r, req)
+}
+
+// authorizeURL is the same request as a link. Browsers send no Lax cookies with a form of another site, but with the redirect
+// that it is answered with: otherwise each such form would give the browser one more identifier, until it lost the cookies of
+// everything else on this host.
+func (b *Broker) authorizeURL(p params) string {
+	var pairs [][2]string
+	for _, name := range authorizeParameters {
+		if value := p.get(name); value != "" {
+			pairs = append(pairs, [2]string{name, value})
+		}
+	}
+	return appendQuery(b.resource+pathAuthorize, pairs)
+}
+
+// authorizeParameters are those that count.
+var authorizeParameters = []string{
+	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
+	"resource", "prompt",
 }
 
 // authorizeParams reads the query of a GET and the form of a POST request (RFC 6749 section 3.1). What a POST request has

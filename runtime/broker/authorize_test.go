@@ -2,9 +2,11 @@ package broker
 
 import (
 	"html"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -195,6 +197,52 @@ func TestAuthorizeAccepts(t *testing.T) {
 	}
 }
 
+// Browsers send no Lax cookies with the forms of another site, so each of them would look like one of a new browser. A site that
+// posts many must not fill the browser with identifiers, which would push out the cookies of everything else on the host.
+func TestFormsOfAnotherSiteLeaveNoCookies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	full, _ := url.Parse(authorizeURL(w.newClient(webRedirect), webRedirect, "resource", testResource, "prompt", "consent"))
+	form := full.Query()
+	form.Set("more", "than counts")
+	user := w.newBrowser()
+	for range 20 {
+		r := httptest.NewRequest(http.MethodPost, testResource+"/authorize", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		rec := w.do(r) // without the user's cookies
+		if rec.Code != http.StatusSeeOther || len(rec.Result().Cookies()) != 0 {
+			t.Fatalf("got %d with the cookies %v", rec.Code, rec.Result().Cookies())
+		}
+		link, _ := url.Parse(rec.Header().Get("Location"))
+		form.Del("more")
+		if got := link.Query(); !maps.EqualFunc(got, form, slices.Equal) {
+			t.Fatalf("the link asks for %v", got)
+		}
+		form.Set("more", "than counts")
+		if page := user.open(link.String()); !strings.Contains(page.Body.String(), "Test Client") { // a link brings them
+			t.Fatalf("got %d %s", page.Code, page.Body)
+		}
+	}
+	if len(user.cookies) != 1 {
+		t.Errorf("the browser has %d cookies", len(user.cookies))
+	}
+}
+
+// The cookie of a login has room for so much.
+func TestStateAndRedirectAreBoundedTogether(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	redirect := webRedirect + "?" + strings.Repeat("r", maxRedirectURI-len(webRedirect)-1)
+	clientID := w.newClient(redirect)
+	for length, fits := range map[int]bool{maxStateAndRedirect - maxRedirectURI: true, maxStateAndRedirect - maxRedirectURI + 1: false} {
+		rec := w.newBrowser().open(authorizeURL(clientID, redirect, "state", strings.Repeat("s", length)))
+		if (rec.Code == http.StatusOK) != fits {
+			t.Errorf("a state of %d characters: %d", length, rec.Code)
+		}
+	}
+}
+
 // RFC 6749 section 3.1: POST works too.
 func TestAuthorizeByPost(t *testing.T) {
 	t.Parallel()
@@ -205,7 +253,12 @@ func TestAuthorizeByPost(t *testing.T) {
 		r := httptest.NewRequest(http.MethodPost, testResource+"/authorize?"+query, strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", "none")
-		return w.newBrowser().send(r)
+		user := w.newBrowser()
+		rec := user.send(r)
+		if rec.Code == http.StatusSeeOther {
+			rec = user.open(rec.Header().Get("Location"))
+		}
+		return rec
 	}
 	if rec := post("", full.Query()); rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), "Test Client") {
 		t.Errorf("got %d %s", rec.Code, rec.Body)

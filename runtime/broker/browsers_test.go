@@ -56,7 +56,7 @@ func TestAnIdentifierUnderAnotherNameDoesNotCount(t *testing.T) {
 	page := user.open(authorizeURL(w.newClient(webRedirect), webRedirect)).Body.String()
 	stranger := w.newBrowser()
 	for name, value := range user.cookies {
-		stranger.cookies[name[:len(name)-1]+"_"] = value
+		stranger.cookies[name[:len(name)-1]+flip(name[len(name)-1])] = value
 	}
 	wantPage(t, stranger.answer(page, "allow"), http.StatusForbidden)
 }

@@ -256,6 +256,31 @@ func TestTheOldestLoginMakesRoom(t *testing.T) {
 	}
 }
 
+// Two cookies of a name mean that somebody planted one, whichever comes first.
+func TestTwoCookiesOfANameAreNone(t *testing.T) {
+	t.Parallel()
+	for _, first := range []bool{true, false} {
+		w := newWorld(t, 1)
+		user := w.newBrowser()
+		callback := w.provider.login(t, user.consentTo(w.newClient(webRedirect), webRedirect))
+		r := httptest.NewRequest(http.MethodGet, callback, nil)
+		var planted []string
+		for name := range user.cookies {
+			planted = append(planted, name+"=planted")
+		}
+		if first {
+			r.Header.Set("Cookie", strings.Join(planted, "; "))
+		}
+		for name, value := range user.cookies {
+			r.AddCookie(&http.Cookie{Name: name, Value: value})
+		}
+		if !first {
+			r.Header.Set("Cookie", r.Header.Get("Cookie")+"; "+strings.Join(planted, "; "))
+		}
+		wantPage(t, w.do(r), http.StatusBadRequest)
+	}
+}
+
 // A transaction speaks of scopes by their place in the configuration: after a change there it is void, not reinterpreted.
 func TestAChangeOfTheScopesEndsTransactions(t *testing.T) {
 	t.Parallel()

@@ -261,19 +261,21 @@ func TestRememberedConsent(t *testing.T) {
 		headers []string
 		want    bool
 	}{
-		"the same, opened by the user":      {same, []string{"Sec-Fetch-Site", "none"}, true},
-		"the same, from a page of ours":     {same, []string{"Sec-Fetch-Site", "same-origin"}, true},
-		"the same with another state":       {authorizeURL(clientID, webRedirect, "state", "x"), []string{"Sec-Fetch-Site", "none"}, true},
-		"ridden by a cross-site navigation": {same, []string{"Sec-Fetch-Site", "cross-site"}, false},
-		"ridden by a sibling site":          {same, []string{"Sec-Fetch-Site", "same-site"}, false},
-		"a browser that does not say":       {same, []string{"Sec-Fetch-Site", ""}, false},
-		"inside a frame":                    {same, []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Dest", "iframe"}, false},
-		"fetched in advance":                {same, []string{"Sec-Fetch-Site", "none", "Sec-Purpose", "prefetch"}, false},
-		"another client (confused deputy)":  {authorizeURL(other, webRedirect), []string{"Sec-Fetch-Site", "none"}, false},
-		"another redirect of the client":    {authorizeURL(clientID, webRedirect+"2"), []string{"Sec-Fetch-Site", "none"}, false},
-		"more scopes":                       {authorizeURL(clientID, webRedirect, "scope", "openid email profile"), []string{"Sec-Fetch-Site", "none"}, false},
-		"fewer scopes":                      {authorizeURL(clientID, webRedirect, "scope", "openid"), []string{"Sec-Fetch-Site", "none"}, false},
-		"another resource of the server":    {authorizeURL(clientID, webRedirect, "resource", testResource+"/sse"), []string{"Sec-Fetch-Site", "none"}, false},
+		"the same, opened by the user":                 {same, []string{"Sec-Fetch-Site", "none"}, true},
+		"the same, from a page of ours":                {same, []string{"Sec-Fetch-Site", "same-origin", "Referer", "https://mcp.example.com/start"}, true},
+		"from a page that leads where its client says": {same, []string{"Sec-Fetch-Site", "same-origin"}, false},
+		"a referrer that begins alike":                 {same, []string{"Sec-Fetch-Site", "same-origin", "Referer", "https://mcp.example.com.evil.example/"}, false},
+		"the same with another state":                  {authorizeURL(clientID, webRedirect, "state", "x"), []string{"Sec-Fetch-Site", "none"}, true},
+		"ridden by a cross-site navigation":            {same, []string{"Sec-Fetch-Site", "cross-site"}, false},
+		"ridden by a sibling site":                     {same, []string{"Sec-Fetch-Site", "same-site"}, false},
+		"a browser that does not say":                  {same, []string{"Sec-Fetch-Site", ""}, false},
+		"inside a frame":                               {same, []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Dest", "iframe"}, false},
+		"fetched in advance":                           {same, []string{"Sec-Fetch-Site", "none", "Sec-Purpose", "prefetch"}, false},
+		"another client (confused deputy)":             {authorizeURL(other, webRedirect), []string{"Sec-Fetch-Site", "none"}, false},
+		"another redirect of the client":               {authorizeURL(clientID, webRedirect+"2"), []string{"Sec-Fetch-Site", "none"}, false},
+		"more scopes":                                  {authorizeURL(clientID, webRedirect, "scope", "openid email profile"), []string{"Sec-Fetch-Site", "none"}, false},
+		"fewer scopes":                                 {authorizeURL(clientID, webRedirect, "scope", "openid"), []string{"Sec-Fetch-Site", "none"}, false},
+		"another resource of the server":               {authorizeURL(clientID, webRedirect, "resource", testResource+"/sse"), []string{"Sec-Fetch-Site", "none"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

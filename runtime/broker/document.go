@@ -18,8 +18,10 @@ import (
 const (
 	// maxDocumentURL bounds a client_id that is a URL.
 	maxDocumentURL = 512
-	// maxDocuments is how many documents, and failures, are kept.
+	// maxDocuments is how many documents are kept, maxFailures how many failures. Everybody can cause those, and they must not
+	// push out what clients need.
 	maxDocuments = 1024
+	maxFailures  = 256
 	// documentTimeout bounds one fetch.
 	documentTimeout = 10 * time.Second
 	// documentDefault is how long a document is kept that does not say.
@@ -29,6 +31,8 @@ const (
 	// documentFailure is how long a failure is kept. It is short since the draft wants none cached for good, and long
 	// enough that a page that is reloaded does not hammer somebody else's server.
 	documentFailure = 30 * time.Second
+	// documentGrace is how long a document counts beyond its time while too many others are asked for to fetch it anew.
+	documentGrace = time.Hour
 )
 
 // documents fetches and keeps client ID metadata documents.
@@ -41,6 +45,7 @@ type documents struct {
 
 	mu      sync.Mutex
 	kept    *recent[string, *keptDocument]
+	failed  *recent[string, *keptDocument]
 	flights map[string]*flight
 }
 
@@ -60,7 +65,8 @@ type flight struct {
 func newDocuments(fetcher *http.Client, schemes []string, limits limiters, now func() time.Time, logger *slog.Logger) *documents {
 	return &documents{
 		fetcher: withoutRedirects(fetcher), schemes: schemes, limits: limits, now: now, logger: logger,
-		kept: newRecent[string, *keptDocument](maxDocuments), flights: map[string]*flight{},
+		kept: newRecent[string, *keptDocument](maxDocuments), failed: newRecent[string, *keptDocument](maxFailures),
+		flights: map[string]*flight{},
 	}
 }
 
@@ -116,13 +122,20 @@ func (d *documents) join(ctx context.Context, id, address string) (*flight, *kep
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
-	if kept, ok := d.kept.get(id); ok && now.Before(kept.expires) {
+	kept, ok := d.kept.get(id)
+	if ok && now.Before(kept.expires) {
 		return nil, kept, nil
+	}
+	if failure, ok := d.failed.get(id); ok && now.Before(failure.expires) {
+		return nil, failure, nil
 	}
 	if f, ok := d.flights[id]; ok {
 		return f, nil, nil
 	}
 	if !d.limits.documents.allow(address, now) || !d.limits.allDocuments.AllowN(now, 1) {
+		if ok && now.Before(kept.expires.Add(documentGrace)) {
+			return nil, kept, nil
+		}
 		return nil, nil, tooMany()
 	}
 	f := &flight{done: make(chan struct{})}
@@ -136,9 +149,10 @@ func (d *documents) fly(ctx context.Context, id string, f *flight) {
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
 	c, lifetime, err := d.fetch(ctx, id)
+	table := d.kept
 	if err != nil {
 		d.logger.WarnContext(ctx, "client metadata document refused", "client", id, "error", err)
-		f.result.err, lifetime = badDocument(err), documentFailure
+		f.result.err, lifetime, table = badDocument(err), documentFailure, d.failed
 	}
 	f.result.client = c
 
@@ -146,9 +160,10 @@ func (d *documents) fly(ctx context.Context, id string, f *flight) {
 	defer d.mu.Unlock()
 	delete(d.flights, id)
 	d.kept.drop(id)
+	d.failed.drop(id)
 	if lifetime > 0 {
 		f.result.expires = d.now().Add(lifetime)
-		d.kept.put(id, &f.result)
+		table.put(id, &f.result)
 	}
 	close(f.done)
 }
@@ -158,7 +173,13 @@ func badDocument(cause error) *oauth.Error {
 		"The application's description could not be read from the address that is its client_id", cause)
 }
 
-func (d *documents) fetch(ctx context.Context, id string) (client, time.Duration, error) {
+func (d *documents) fetch(ctx context.Context, id string) (c client, lifetime time.Duration, err error) {
+	defer func() {
+		// A fetch has a goroutine of its own, where a panic of somebody's http.Client would end the process.
+		if p := recover(); p != nil {
+			err = fmt.Errorf("fetching the document panicked: %v", p)
+		}
+	}()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return client{}, 0, err
@@ -173,7 +194,7 @@ func (d *documents) fetch(ctx context.Context, id string) (client, time.Duration
 	case !egress.IsJSON(resp.Header):
 		return client{}, 0, errors.New("the answer's content type is not JSON")
 	}
-	c, err := d.parse(id, string(resp.Body))
+	c, err = d.parse(id, string(resp.Body))
 	return c, documentLifetime(resp.Header, d.now()), err
 }
 

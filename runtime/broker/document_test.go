@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -344,3 +345,87 @@ func TestClientAddress(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Everybody can name documents that do not exist. They must not take the place of those that clients need.
+func TestFailuresDoNotPushOutDocuments(t *testing.T) {
+	t.Parallel()
+	s := newDocumentServer(t)
+	fine := s.answer
+	s.answer = func(w http.ResponseWriter, r *http.Request) {
+		if s.URL+r.URL.Path != s.id() {
+			http.NotFound(w, r)
+			return
+		}
+		fine(w, r)
+	}
+	w := newWorld(t, 1, func(c *Config) {
+		c.DocumentClient = s.Client()
+		c.Limits = Limits{Authorize: Rate{1e6, 1e6}, Documents: Rate{1e6, 1e6}}
+	})
+	open := func(id string, want int) {
+		t.Helper()
+		if rec := w.newBrowser().open(authorizeURL(id, webRedirect)); rec.Code != want {
+			t.Fatalf("%s: %d", id, rec.Code)
+		}
+	}
+	open(s.id(), http.StatusOK)
+	for i := range maxDocuments + 10 {
+		open(fmt.Sprintf("%s/missing-%d", s.URL, i), http.StatusBadRequest)
+	}
+	before := s.fetches.Load()
+	open(s.id(), http.StatusOK)
+	if s.fetches.Load() != before {
+		t.Error("the document was forgotten")
+	}
+	if n := len(w.brokers[0].documents.failed.items); n != maxFailures {
+		t.Errorf("%d failures are kept", n)
+	}
+}
+
+// While others ask for too many documents, one that was known counts a while longer, but not for good.
+func TestAKnownDocumentOutlastsAFlood(t *testing.T) {
+	t.Parallel()
+	s := newDocumentServer(t)
+	w := newWorld(t, 1, func(c *Config) {
+		c.DocumentClient = s.Client()
+		c.Limits = Limits{Documents: Rate{PerSecond: 1e-9, Burst: 1}} // gone with the first
+	})
+	for _, step := range []struct {
+		wait time.Duration
+		want int
+	}{{0, http.StatusOK}, {documentDefault, http.StatusOK}, {documentGrace - time.Second, http.StatusOK}, {time.Second, http.StatusTooManyRequests}} {
+		w.add(step.wait)
+		if rec := w.newBrowser().open(authorizeURL(s.id(), webRedirect)); rec.Code != step.want {
+			t.Errorf("after %s more: %d, want %d", step.wait, rec.Code, step.want)
+		}
+	}
+	if n := s.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
+// Threats, proxy mode: CIMD slow. A fetch has a deadline, and one that panics is a failure like any other.
+func TestFetchesOfDocumentsEnd(t *testing.T) {
+	t.Parallel()
+	for name, fetch := range map[string]func(*http.Request) (*http.Response, error){
+		"when their time is up": func(r *http.Request) (*http.Response, error) {
+			if deadline, ok := r.Context().Deadline(); !ok || time.Until(deadline) > 10*time.Second {
+				t.Errorf("the deadline is %s (%v)", deadline, ok)
+			}
+			return nil, context.DeadlineExceeded
+		},
+		"in a panic": func(*http.Request) (*http.Response, error) { panic("a client that is broken") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1, func(c *Config) { c.DocumentClient = &http.Client{Transport: roundTripper(fetch)} })
+			for range 2 {
+				wantPage(t, w.newBrowser().open(authorizeURL("https://client.example.com/x", webRedirect)), http.StatusBadRequest)
+			}
+		})
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -126,20 +126,20 @@ func (b *Broker) failedBefore(ctx context.Context, t refreshToken) *oauth.Error 
 	return nil
 }
 
-// keepRenewed keeps the provider's new tokens for a moment when they could not be verified for want of an answer: the
-// provider may have rotated its refresh token, and would take the retry with the old one for a replay.
-func (b *Broker) keepRenewed(ctx context.Context, t refreshToken, tokens upstreamTokens, refused *oauth.Error) {
-	if t.keepsAccess || refused.Code != oauth.CodeTemporarilyUnavailable {
+// keepTokens keeps the provider's new tokens for a moment when they could not be verified for want of an answer: what they were
+// got with, a code or a refresh token, may work only once, and the provider would take the retry for a replay.
+func (b *Broker) keepTokens(ctx context.Context, id identifier, tokens upstreamTokens, refused *oauth.Error) {
+	if refused.Code != oauth.CodeTemporarilyUnavailable {
 		return
 	}
 	sealed := b.boxes.renewed.SealBytes(tokens.record(), b.now().Add(renewedMemory))
-	if _, err := b.store.CompareAndSwap(ctx, b.key("renewed", t.id), nil, sealed, renewedMemory); err != nil {
-		b.logger.WarnContext(ctx, "renewed tokens of the provider are not kept for a retry", "error", err)
+	if _, err := b.store.CompareAndSwap(ctx, b.key("renewed", id), nil, sealed, renewedMemory); err != nil {
+		b.logger.WarnContext(ctx, "new tokens of the provider are not kept for a retry", "error", err)
 	}
 }
 
-func (b *Broker) keptRenewed(ctx context.Context, t refreshToken) (upstreamTokens, bool) {
-	sealed, found, err := b.store.Get(ctx, b.key("renewed", t.id))
+func (b *Broker) keptTokens(ctx context.Context, id identifier) (upstreamTokens, bool) {
+	sealed, found, err := b.store.Get(ctx, b.key("renewed", id))
 	if err != nil || !found {
 		return upstreamTokens{}, false
 	}

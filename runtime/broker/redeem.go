@@ -2,16 +2,12 @@ package broker
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
-
-// codeMemory is how long a redeemed code is remembered: a little longer than it would live.
-const codeMemory = 2 * codeLifetime
 
 // redeem turns a code into tokens (RFC 6749 section 4.1.3).
 func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.Error) {
@@ -31,7 +27,7 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 	if refused := b.useCode(ctx, c); refused != nil {
 		return none, refused
 	}
-	tokens, refused := b.exchangeCode(ctx, c)
+	tokens, refused := b.tokensOfCode(ctx, c)
 	if refused != nil {
 		b.giveBack(ctx, c, refused)
 		return none, refused
@@ -41,37 +37,28 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 	}
 	answer, refused := b.issue(ctx, &g, tokens, g.scopes, b.config.Verify)
 	if refused != nil {
+		b.keepTokens(ctx, c.family, tokens, refused)
+		b.giveBack(ctx, c, refused)
 		return none, refused
 	}
+	// What the provider granted, which may be less than what the user consented to: a refresh must not give more, even where
+	// its answer names no scopes (RFC 6749 section 6).
+	g.scopes = oauth.ParseScope(answer.Scope)
 	answer.RefreshToken = b.refreshTokenFor(g, tokens, newLineage())
+	if refused := b.codeGaveTokens(ctx, c); refused != nil {
+		b.abandon(ctx, tokens)
+		return none, refused
+	}
 	b.logger.InfoContext(ctx, "tokens issued", "client", g.label, "provider", b.upstream.Name, "mode", b.config.Tokens)
 	return answer, nil
 }
 
-// useCode lets a code pass once. A second time somebody else has it too, and what the first got is revoked (RFC 6749
-// section 4.1.2).
-func (b *Broker) useCode(ctx context.Context, c code) *oauth.Error {
-	first, err := store.Mark(ctx, b.store, b.key("code", c.family), codeMemory)
-	switch {
-	case err != nil:
-		return retryLater(reasonStore, 0, err)
-	case first:
-		return nil
+// tokensOfCode returns the provider's tokens: those that were kept when they could not be verified a moment ago, or new ones.
+func (b *Broker) tokensOfCode(ctx context.Context, c code) (upstreamTokens, *oauth.Error) {
+	if tokens, ok := b.keptTokens(ctx, c.family); ok {
+		return tokens, nil
 	}
-	if err := b.revokeFamily(ctx, c.family); err != nil {
-		return retryLater(reasonStore, 0, err)
-	}
-	return invalidGrant(reasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
-}
-
-// giveBack makes a code usable again that the provider did not get to see.
-func (b *Broker) giveBack(ctx context.Context, c code, refused *oauth.Error) {
-	if refused.Status != http.StatusServiceUnavailable {
-		return
-	}
-	if err := store.Unmark(ctx, b.store, b.key("code", c.family)); err != nil {
-		b.logger.WarnContext(ctx, "a code stays used although the provider was not reached", "error", err)
-	}
+	return b.exchangeCode(ctx, c)
 }
 
 // key is the name of an entry in the store. Mounts that share a store never share entries.

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -92,7 +93,9 @@ func (b *Broker) refreshUpstream(ctx context.Context, t refreshToken, scopes []s
 	}
 	answer, refused := b.issue(ctx, &t.grant, tokens, scopes, verify)
 	if refused != nil {
-		b.keepRenewed(ctx, t, tokens, refused)
+		if !t.keepsAccess {
+			b.keepTokens(ctx, t.id, tokens, refused)
+		}
 		return none, refused
 	}
 	next := t.next()
@@ -100,8 +103,25 @@ func (b *Broker) refreshUpstream(ctx context.Context, t refreshToken, scopes []s
 	if refused := b.rotate(ctx, t, state, next, answer); refused != nil {
 		return none, refused
 	}
+	if refused := b.revokedMeanwhile(ctx, t, tokens); refused != nil {
+		return none, refused
+	}
 	b.logger.InfoContext(ctx, "tokens refreshed", "client", t.label, "provider", b.upstream.Name)
 	return answer, nil
+}
+
+// revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider has given new tokens since:
+// those are revoked there too.
+func (b *Broker) revokedMeanwhile(ctx context.Context, t refreshToken, tokens upstreamTokens) *oauth.Error {
+	revoked, err := b.revoked(ctx, t.family)
+	switch {
+	case err != nil:
+		return retryLater(reasonStore, 0, err)
+	case !revoked:
+		return nil
+	}
+	b.abandon(ctx, tokens)
+	return invalidGrant(reasonRevoked, errors.New("the login was revoked during the refresh"))
 }
 
 // renew gets the provider's new tokens, or makes sure that the old access token still counts where there is nothing else.
@@ -109,7 +129,7 @@ func (b *Broker) renew(ctx context.Context, t refreshToken, scopes []string) (up
 	if t.keepsAccess {
 		return upstreamTokens{access: t.upstream, expires: t.upstreamExpires}, b.config.VerifyFresh, nil
 	}
-	if tokens, ok := b.keptRenewed(ctx, t); ok {
+	if tokens, ok := b.keptTokens(ctx, t.id); ok {
 		return tokens, b.config.Verify, nil
 	}
 	tokens, refused := b.exchangeRefresh(ctx, t.upstream, scopes, t.resource)

@@ -1,12 +1,15 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -431,4 +434,223 @@ func TestRevocationAtTheProvider(t *testing.T) {
 			t.Errorf("not even revoked here: %v", err)
 		}
 	})
+}
+
+// A provider may leave out the scope of a refresh, which means that nothing has changed (RFC 6749 section 6). It must not give
+// what the user consented to here and the provider did not grant.
+func TestARefreshGivesNoMoreThanTheLogin(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		atLogin, atRefresh string
+		noRefresh          bool
+		want               string
+	}{
+		"less was granted, and the refresh says nothing":          {`"openid"`, "", false, "openid"},
+		"less was granted, and there is no refresh":               {`"openid"`, "", true, "openid"},
+		"nothing was granted, as for applications of GitHub":      {`""`, "", true, ""},
+		"nothing was granted, and the refresh says nothing":       {`""`, "", false, ""},
+		"the refresh names more":                                  {`"openid"`, `"openid email"`, false, "openid"},
+		"the refresh names less":                                  {`"openid email"`, `"email"`, false, "email"},
+		"neither says anything: what was asked for is granted":    {"", "", false, "openid email"},
+		"there is no refresh, and the login says nothing of them": {"", "", true, "openid email"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			w.provider.scope, w.provider.noRefresh = c.atLogin, c.noRefresh
+			if c.noRefresh {
+				w.provider.expiresIn = ""
+			}
+			clientID := w.newClient(webRedirect)
+			tokens := w.login(clientID)
+			w.provider.scope = c.atRefresh
+			for range 2 {
+				tokens = w.refreshed(clientID, tokens.RefreshToken)
+				info, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource)
+				if err != nil || tokens.Scope != c.want || strings.Join(info.Scopes, " ") != c.want {
+					t.Errorf("scope %q, want %q (%v)", tokens.Scope, c.want, err)
+				}
+			}
+		})
+	}
+}
+
+// The provider gave new tokens after the login was revoked: nobody gets them, and they are revoked too.
+func TestARevocationDuringARefresh(t *testing.T) {
+	t.Parallel()
+	var w *world
+	var revoke func()
+	w = newWorld(t, 1, func(c *Config) {
+		verify := c.Verify
+		c.Verify = func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+			if revoke != nil {
+				revoke()
+			}
+			return verify(ctx, token, resource)
+		}
+	})
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	revoke = func() {
+		if rec := w.post("/revoke", url.Values{"token": {tokens.RefreshToken}, "client_id": {clientID}}); rec.Code != http.StatusOK {
+			t.Errorf("revocation: %d %s", rec.Code, rec.Body)
+		}
+	}
+	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	if len(w.provider.refresh) != 0 {
+		t.Error("a refresh token of the provider's lives on")
+	}
+}
+
+// A lock may run out, so that two refresh at once. Only one of them gets tokens.
+func TestTwoRefreshesWhoseLockRanOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, func(c *Config) { c.Store = unlocked{store.NewMemory(store.MemoryConfig{})} })
+	w.provider.rotates = false // the provider would give both
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	w.provider.hold, w.provider.holding = make(chan struct{}), make(chan struct{}, 2)
+	answers := make([]*httptest.ResponseRecorder, 2)
+	var all sync.WaitGroup
+	for i := range answers {
+		all.Go(func() { answers[i] = w.post("/token", refreshForm(clientID, tokens.RefreshToken)) })
+	}
+	<-w.provider.holding
+	<-w.provider.holding
+	close(w.provider.hold)
+	all.Wait()
+	slices.SortFunc(answers, func(a, b *httptest.ResponseRecorder) int { return a.Code - b.Code })
+	if answers[0].Code != http.StatusOK {
+		t.Errorf("nobody got tokens: %d %s", answers[0].Code, answers[0].Body)
+	}
+	wantError(t, answers[1], http.StatusBadRequest, oauth.CodeInvalidGrant)
+}
+
+// unlocked is a store whose locks hold nobody.
+type unlocked struct{ store.Store }
+
+func (unlocked) Lock(context.Context, string, time.Duration) (store.Lease, error) {
+	return unlocked{}, nil
+}
+func (unlocked) Release(context.Context) error { return nil }
+
+// The same subject at another issuer is another user.
+func TestARefreshThatChangesTheIssuer(t *testing.T) {
+	t.Parallel()
+	var issuer atomic.Pointer[string]
+	w := newWorld(t, 1, func(c *Config) {
+		verify := c.Verify
+		c.Verify = func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+			info, err := verify(ctx, token, resource)
+			if other := issuer.Load(); other != nil && err == nil {
+				info.Issuer = *other
+			}
+			return info, err
+		}
+	})
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	other := "https://tenant-2.example.com"
+	issuer.Store(&other)
+	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	if !w.logged(reasonSubjectChanged) {
+		t.Error("the log does not say why")
+	}
+}
+
+// A client that hangs up in the middle of a refresh finds its answer when it tries again.
+func TestAClientThatHangsUpDuringARefresh(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	w.provider.hold, w.provider.holding = make(chan struct{}), make(chan struct{}, 1)
+	ctx, hangUp := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		form := strings.NewReader(refreshForm(clientID, tokens.RefreshToken).Encode())
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, testResource+"/token", form)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w.do(r)
+	}()
+	<-w.provider.holding
+	hangUp()
+	close(w.provider.hold)
+	<-done
+	w.provider.hold = nil
+	w.refreshed(clientID, tokens.RefreshToken)
+	if n := w.provider.refreshCalls.Load(); n != 1 {
+		t.Errorf("%d refreshes at the provider", n)
+	}
+}
+
+// A store may keep things for too long. An answer is handed out again for half a minute all the same.
+func TestAnAnswerIsNotKeptForLongerThanItsSealSays(t *testing.T) {
+	t.Parallel()
+	start := time.Unix(1_800_000_000, 0)
+	stopped := store.NewMemory(store.MemoryConfig{Now: func() time.Time { return start }})
+	w := newWorld(t, 1, func(c *Config) { c.Store = stopped })
+	clientID := w.newClient(webRedirect)
+	tokens := w.login(clientID)
+	w.refreshed(clientID, tokens.RefreshToken)
+	w.add(retryWindow)
+	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+}
+
+// Whoever else vouches for users, everything that was sealed before is void.
+func TestAnotherProviderEndsWhatWasSealed(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Upstream){
+		"another issuer":         func(u *Upstream) { u.Issuer += "/tenant-2" },
+		"another token endpoint": func(u *Upstream) { u.Token += "2" },
+		"another client id":      func(u *Upstream) { u.ClientID += "2" },
+		"another provider":       func(u *Upstream) { u.Name += "2" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			clientID := w.newClient(webRedirect)
+			tokens := w.login(clientID)
+			change(&w.config.Upstream)
+			w.brokers[0] = w.newBroker()
+			if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+				t.Errorf("the access token still counts: %v", err)
+			}
+			wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusUnauthorized, oauth.CodeInvalidClient)
+		})
+	}
+}
+
+// A code that the provider refused is not tried again there.
+func TestARefusedCodeStaysRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	code := w.newBrowser().code(clientID, webRedirect)
+	clear(w.provider.codes)
+	for range 3 {
+		wantError(t, w.post("/token", redeemForm(clientID, webRedirect, code)), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	}
+	if n := w.provider.tokenCalls.Load(); n != 1 {
+		t.Errorf("%d requests to the provider", n)
+	}
+}
+
+// Only the provider can judge a token that was passed through. Nobody may use the server to ask it all the time.
+func TestRevocationsAtTheProviderAreLimited(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, func(c *Config) {
+		c.Tokens, c.Limits = Passthrough, Limits{Authorize: Rate{PerSecond: 1, Burst: 3}}
+	})
+	clientID := w.newClient(webRedirect)
+	limited := 0
+	for range 10 {
+		if w.post("/revoke", url.Values{"token": {"eyJh.eyJz.c2ln"}, "client_id": {clientID}}).Code == http.StatusTooManyRequests {
+			limited++
+		}
+	}
+	if n := w.provider.revokeCalls.Load(); n != 3 || limited != 7 {
+		t.Errorf("%d requests to the provider, %d refused", n, limited)
+	}
 }

@@ -16,14 +16,16 @@ func (b *Broker) consentDigest(req request) identifier {
 }
 
 // remembers tells whether the user agreed to this very request before and asked not to be asked again. That counts only
-// when the browser says that the user opened the page, or came from a page of ours: another site must not be able to ride
-// on it. For a redirect to the user's own device it never counts, since any application there may be waiting.
+// when the browser says that the user opened the page, or came from a page of this origin: another site must not be able to
+// ride on it. The broker's own pages send no Referer, and lead where clients say, so that they do not count as such. For a
+// redirect to the user's own device it never counts, since any application there may be waiting.
 func (b *Broker) remembers(r *http.Request, req request) bool {
 	if req.native || r.Method != http.MethodGet {
 		return false
 	}
 	site, dest := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
-	if site != "none" && site != "same-origin" || dest != "" && dest != "document" {
+	fromHere := site == "same-origin" && strings.HasPrefix(r.Header.Get("Referer"), b.origin+"/")
+	if site != "none" && !fromHere || dest != "" && dest != "document" {
 		return false
 	}
 	if r.Header.Get("Sec-Purpose") != "" { // a prefetch is nobody's decision

@@ -117,6 +117,17 @@ func (b *Broker) revokeUpstream(ctx context.Context, token, hint string) error {
 	return nil
 }
 
+// abandon revokes tokens at the provider that nobody will get.
+func (b *Broker) abandon(ctx context.Context, tokens upstreamTokens) {
+	token, hint := tokens.refresh, grantRefreshToken
+	if token == "" {
+		token, hint = tokens.access, hintAccessToken
+	}
+	if err := b.revokeUpstream(ctx, token, hint); err != nil {
+		b.logger.WarnContext(ctx, "the provider's tokens that nobody gets were not revoked there", "error", err)
+	}
+}
+
 // deleteToken is how GitHub revokes: DELETE /applications/{client_id}/token with the token in the body.
 func (b *Broker) deleteToken(ctx context.Context, token string) (*egress.Response, error) {
 	body, err := json.Marshal(map[string]string{"access_token": token})

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,20 +204,123 @@ func TestACodeIsRedeemedOnceByManyAtATime(t *testing.T) {
 	clientID := w.newClient(webRedirect)
 	code := w.newBrowser().code(clientID, webRedirect)
 	var all sync.WaitGroup
-	results := make([]int, 20)
+	results := make([]*httptest.ResponseRecorder, 20)
 	for i := range results {
-		all.Go(func() { results[i] = w.post("/token", redeemForm(clientID, webRedirect, code)).Code })
+		all.Go(func() { results[i] = w.post("/token", redeemForm(clientID, webRedirect, code)) })
 	}
 	all.Wait()
-	ok := 0
-	for _, status := range results {
-		if status == http.StatusOK {
-			ok++
+	for _, rec := range results {
+		if rec.Code != http.StatusOK { // somebody else came before it gave any tokens
+			wantError(t, rec, http.StatusBadRequest, oauth.CodeInvalidGrant)
+			continue
+		}
+		tokens := decode[oauth.TokenResponse](t, rec)
+		if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); !errors.Is(err, oauth.ErrInvalidToken) {
+			t.Errorf("the access token still counts: %v", err)
 		}
 	}
-	if ok != 1 || w.provider.tokenCalls.Load() != 1 {
-		t.Errorf("%d redemptions, %d requests to the provider", ok, w.provider.tokenCalls.Load())
+	if n := w.provider.tokenCalls.Load(); n != 1 {
+		t.Errorf("%d requests to the provider", n)
 	}
+}
+
+// A code that comes a second time while it is redeemed gives nobody any tokens: not even the first, who may be the thief.
+func TestACodeThatComesWhileItIsRedeemed(t *testing.T) {
+	t.Parallel()
+	var w *world
+	var form url.Values
+	var again atomic.Pointer[httptest.ResponseRecorder]
+	w = newWorld(t, 1, func(c *Config) {
+		verify := c.Verify
+		c.Verify = func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+			again.Store(w.post("/token", form))
+			return verify(ctx, token, resource)
+		}
+	})
+	clientID := w.newClient(webRedirect)
+	form = redeemForm(clientID, webRedirect, w.newBrowser().code(clientID, webRedirect))
+	wantError(t, w.post("/token", form), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	wantError(t, again.Load(), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	if len(w.provider.revoked) != 1 || w.provider.tokenCalls.Load() != 1 {
+		t.Errorf("%d requests to the provider, revoked there: %d", w.provider.tokenCalls.Load(), len(w.provider.revoked))
+	}
+}
+
+// Everybody can make codes that give no tokens, with a callback of their own. They must leave nothing behind for long, or they
+// would push what was revoked out of a store that is full.
+func TestCodesThatGiveNothingAreSoonForgotten(t *testing.T) {
+	t.Parallel()
+	lifetimes := &recordingStore{Store: store.NewMemory(store.MemoryConfig{})}
+	w := newWorld(t, 1, func(c *Config) { c.Store = lifetimes })
+	clientID := w.newClient(webRedirect)
+	user := w.newBrowser()
+	callback, _ := url.Parse(w.provider.login(t, user.consentTo(clientID, webRedirect)))
+	query := callback.Query()
+	query.Set("code", "made-up")
+	callback.RawQuery = query.Encode()
+	back, _ := url.Parse(user.open(callback.String()).Header().Get("Location"))
+	lifetimes.reset()
+	for range 3 {
+		wantError(t, w.post("/token", redeemForm(clientID, webRedirect, back.Query().Get("code"))), http.StatusBadRequest, oauth.CodeInvalidGrant)
+	}
+	if n := w.provider.tokenCalls.Load(); n != 1 {
+		t.Errorf("the provider was asked %d times", n)
+	}
+	if longest := lifetimes.longest(); longest == 0 || longest > codeMemory {
+		t.Errorf("something is kept for %s", longest)
+	}
+}
+
+// recordingStore notes for how long entries are kept.
+type recordingStore struct {
+	store.Store
+
+	mu   sync.Mutex
+	ttls []time.Duration
+}
+
+func (s *recordingStore) CompareAndSwap(ctx context.Context, key string, previous, next []byte, ttl time.Duration) (bool, error) {
+	swapped, err := s.Store.CompareAndSwap(ctx, key, previous, next, ttl)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if swapped {
+		s.ttls = append(s.ttls, ttl)
+	}
+	return swapped, err
+}
+
+func (s *recordingStore) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ttls = nil
+}
+
+func (s *recordingStore) longest() (longest time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ttl := range s.ttls {
+		longest = max(longest, ttl)
+	}
+	return longest
+}
+
+// The code was exchanged, but nobody could say whose the provider's tokens are: the retry must not exchange it again.
+func TestACodesTokensAreNotLostWhenTheyCannotBeVerified(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	code := w.newBrowser().code(clientID, webRedirect)
+	var down error = oauth.Unavailable(time.Second, errors.New("userinfo is down"))
+	w.provider.verifyErr.Store(&down)
+	for range 3 {
+		wantError(t, w.post("/token", redeemForm(clientID, webRedirect, code)), http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable)
+	}
+	w.provider.verifyErr.Store(nil)
+	rec := w.post("/token", redeemForm(clientID, webRedirect, code))
+	if rec.Code != http.StatusOK || w.provider.tokenCalls.Load() != 1 || w.logged(reasonCodeUsed) {
+		t.Fatalf("%d, %d requests to the provider", rec.Code, w.provider.tokenCalls.Load())
+	}
+	w.refreshed(clientID, decode[oauth.TokenResponse](t, rec).RefreshToken)
 }
 
 // On two replicas without a shared store the provider's own single use decides.

@@ -7,9 +7,9 @@
 //
 // What each guarantee costs, in calls of a [Store]; with a shared one each call is a round trip:
 //
-//   - an authorization code is redeemed once: one swap per login, and one per callback for the transaction;
-//   - a replayed refresh token revokes its family, and the client's immediate retry is answered: two reads and two swaps
-//     per refresh, and an entry of about 150 bytes per login for as long as its refresh tokens live;
+//   - an authorization code is redeemed once: two swaps and a read per login, and a swap per callback for the transaction;
+//   - a replayed refresh token revokes its family, and the client's immediate retry is answered: five reads and two swaps
+//     per refresh, an entry of about 150 bytes per login for as long as its refresh tokens live, and the answer for 30 s;
 //   - one refresh at the provider for concurrent callers: one lock per refresh;
 //   - a revoked access token is refused before it expires: one read per request. Without a shared store a revocation is
 //     seen by the replica that was asked to revoke, and the others accept the token until it expires, one hour at most.

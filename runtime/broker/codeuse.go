@@ -1,0 +1,79 @@
+package broker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+)
+
+// codeMemory is how long a code is remembered: a little longer than it would live.
+const codeMemory = 2 * codeLifetime
+
+// What the store has of a code. Anybody can come by codes that give no tokens, by a callback of their own making: those must
+// leave nothing behind that outlives them, or they would push out what revocations left.
+var (
+	codeUsed     = []byte("used")     // being redeemed, or refused by the provider
+	codeGave     = []byte("gave")     // redeemed for tokens
+	codeDisputed = []byte("disputed") // came twice before it gave any
+)
+
+// useCode lets a code pass once.
+func (b *Broker) useCode(ctx context.Context, c code) *oauth.Error {
+	first, err := b.store.CompareAndSwap(ctx, b.key("code", c.family), nil, codeUsed, codeMemory)
+	switch {
+	case err != nil:
+		return retryLater(reasonStore, 0, err)
+	case first:
+		return nil
+	}
+	return b.disputeCode(ctx, c)
+}
+
+// disputeCode refuses a code that comes again. Somebody else has it too: what the first got is revoked, or never handed out
+// (RFC 6749 section 4.1.2).
+func (b *Broker) disputeCode(ctx context.Context, c code) *oauth.Error {
+	key := b.key("code", c.family)
+	if _, err := b.store.CompareAndSwap(ctx, key, codeUsed, codeDisputed, codeMemory); err != nil {
+		return retryLater(reasonStore, 0, err)
+	}
+	state, _, err := b.store.Get(ctx, key)
+	if err != nil {
+		return retryLater(reasonStore, 0, err)
+	}
+	if !bytes.Equal(state, codeGave) {
+		return invalidGrant(reasonCodeUsed, errors.New("the code came before, and gives nobody any tokens now"))
+	}
+	if err := b.revokeFamily(ctx, c.family); err != nil {
+		return retryLater(reasonStore, 0, err)
+	}
+	return invalidGrant(reasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
+}
+
+// codeGaveTokens notes that a code is about to give tokens. It refuses where the code came a second time meanwhile. A store that
+// forgot the code, because it is full, takes nothing from the client.
+func (b *Broker) codeGaveTokens(ctx context.Context, c code) *oauth.Error {
+	key := b.key("code", c.family)
+	for _, before := range [][]byte{codeUsed, nil} {
+		noted, err := b.store.CompareAndSwap(ctx, key, before, codeGave, codeMemory)
+		switch {
+		case err != nil:
+			return retryLater(reasonStore, 0, err)
+		case noted:
+			return nil
+		}
+	}
+	return invalidGrant(reasonCodeUsed, errors.New("the code came a second time while it was redeemed"))
+}
+
+// giveBack makes a code usable again that is not to blame.
+func (b *Broker) giveBack(ctx context.Context, c code, refused *oauth.Error) {
+	if refused.Status != http.StatusServiceUnavailable {
+		return
+	}
+	if _, err := b.store.CompareAndSwap(ctx, b.key("code", c.family), codeUsed, nil, 0); err != nil {
+		b.logger.WarnContext(ctx, "a code stays used although its client is told to try again", "error", err)
+	}
+}
