@@ -15,18 +15,32 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/emulate"
 )
 
-// replicated are the providers that two servers with the same variables, and without a store, stand in front of.
-func replicated() map[string]emulate.Service {
-	return map[string]emulate.Service{"google": emulate.Google(), "github": emulate.GitHub()}
+// replicated are the providers with which the steps of a login are taken one by one.
+func replicated() map[string]peer {
+	return map[string]peer{
+		"google": {name: "emulate-google", start: startEmulate(emulate.Google())},
+		"github": {name: "emulate-github", start: startEmulate(emulate.GitHub())},
+	}
 }
 
-// newReplicas starts two servers behind a reverse proxy, in front of an emulated provider.
-func newReplicas(ctx context.Context, t *testing.T, service emulate.Service, args ...string) *harness.ResourceServer {
+// proxied are the servers of the matrix that proxy mode stands in front of.
+func proxied() []peer {
+	replicas := slices.DeleteFunc(replicaPeers(), func(p peer) bool {
+		return !slices.Contains([]string{"google-replica", "okta-replica", "entra-replica"}, p.name)
+	})
+	return append(brokeredPeers(), replicas...)
+}
+
+// newReplicas starts two servers with the same variables, and without a store, behind a reverse proxy and in front of a provider.
+func newReplicas(ctx context.Context, t *testing.T, provider peer, args ...string) *harness.ResourceServer {
 	t.Helper()
 	resource := &harness.ResourceServer{
 		Binary: suite.binary, LogDir: logDir(t), Port: port(ctx, t), Replicas: []int{port(ctx, t), port(ctx, t)},
 	}
-	resource.Server = newEmulate(ctx, t, service, resource.MCPURL())
+	if provider.binary != nil {
+		resource.Binary = provider.binary()
+	}
+	resource.Server = provider.start(ctx, t, resource.MCPURL())
 	if err := resource.Start(ctx, args...); err != nil {
 		t.Fatal(err)
 	}
@@ -42,19 +56,24 @@ func TestTwoServersServeEveryClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, service := range replicated() {
-		listed, _ := cells.Server("emulate-" + name)
+	for _, provider := range proxied() {
+		listed, _ := cells.Server(provider.name)
+		// All kinds of clients at one provider with refresh tokens and at one without, one client at the others.
+		chosen := []string{"ts-v2"}
+		if provider.name == "emulate-google" || provider.name == "emulate-github" {
+			chosen = []string{"ts-v1", "ts-v2", "mcp-remote", "inspector"}
+		}
 		for _, client := range clients {
-			if !slices.Contains([]string{"ts-v1", "ts-v2", "mcp-remote", "inspector"}, client.name) {
-				continue // the others differ in nothing that replicas see
+			if !slices.Contains(chosen, client.name) {
+				continue
 			}
-			t.Run(name+"/"+client.name, func(t *testing.T) {
+			t.Run(provider.name+"/"+client.name, func(t *testing.T) {
 				t.Parallel()
 				ctx := testContext(t)
 				wanted, _ := cells.Client(client.name)
 				j := &journey{
-					resource: newReplicas(ctx, t, service, "--tool-scope", stepUpScope), dir: logDir(t),
-					cell: listed.Cells[client.name], steps: cells.Steps, client: wanted, scope: stepUpScope,
+					resource: newReplicas(ctx, t, provider, "--tool-scope", provider.scope()), dir: logDir(t),
+					cell: listed.Cells[client.name], steps: cells.Steps, client: wanted, scope: provider.scope(),
 				}
 				j.travel(ctx, t, client.command(t))
 				j.check(ctx, t)
@@ -197,10 +216,10 @@ func startLogin(ctx context.Context, t *testing.T, resource *harness.ResourceSer
 
 // TestTwoServersShareNothing takes a login's steps, each at another server than the one before, beginning with either.
 func TestTwoServersShareNothing(t *testing.T) {
-	for name, service := range replicated() {
+	for name, provider := range replicated() {
 		t.Run(name, func(t *testing.T) {
 			ctx := testContext(t)
-			resource := newReplicas(ctx, t, service)
+			resource := newReplicas(ctx, t, provider)
 			for first := range resource.Replicas {
 				t.Run(fmt.Sprintf("from server %d", first+1), func(t *testing.T) {
 					resource.Turn(first)
@@ -214,10 +233,10 @@ func TestTwoServersShareNothing(t *testing.T) {
 
 // TestALoginSurvivesACrashOfAllServers kills all servers between two steps, and starts them again.
 func TestALoginSurvivesACrashOfAllServers(t *testing.T) {
-	for name, service := range replicated() {
+	for name, provider := range replicated() {
 		t.Run(name, func(t *testing.T) {
 			ctx := testContext(t)
-			resource := newReplicas(ctx, t, service)
+			resource := newReplicas(ctx, t, provider)
 			crash := func(t *testing.T) {
 				t.Helper()
 				if err := resource.Crash(ctx); err != nil {
@@ -261,7 +280,7 @@ func at(t *testing.T, resource *harness.ResourceServer, replica int) *http.Clien
 // after a crash, and what the provider makes good.
 func TestWhatTwoServersForget(t *testing.T) {
 	ctx := testContext(t)
-	resource := newReplicas(ctx, t, emulate.Google())
+	resource := newReplicas(ctx, t, replicated()["google"])
 	first, second := at(t, resource, 0), at(t, resource, 1)
 	wantStatus := func(t *testing.T, l *stepLogin, way *http.Client, token string, want int) {
 		t.Helper()
