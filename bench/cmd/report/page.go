@@ -33,12 +33,7 @@ func page(m measured) string {
 		p("| %s | %s | %s | %s |", t.what, t.aim(), t.result(), verdict(t.met()))
 	}
 	p("")
-	if ceiling, peer := lowestCeiling(m); ceiling < repeatedAim {
-		p("Over sockets no guard can be more than %.1f times as fast as %s here: that is what the handler reaches without any. The time of a",
-			ceiling, peer)
-		p("request is mostly the kernel's. What the guards themselves take of the processor is under [a request in process](#a-request-in-process).")
-		p("")
-	}
+	ceilings(&b, m)
 	firstSeen(&b, m)
 	known(&b, m)
 	inProcess(&b, m)
@@ -49,15 +44,20 @@ func page(m measured) string {
 	return b.String()
 }
 
-// lowestCeiling is how many times as many requests the unguarded handler answers as the fastest of the other guards.
-func lowestCeiling(m measured) (ceiling float64, peer string) {
+// ceilings says how many times as many requests as the other guards any guard could answer over sockets: as many as the handler
+// answers without one.
+func ceilings(b *strings.Builder, m measured) {
 	route := byName(m.Route)
-	for _, name := range otherGuards() {
-		if s := route[name]; s != nil && (peer == "" || 1/s.Share.Median() < ceiling) {
-			ceiling, peer = 1/s.Share.Median(), name
+	var reached []string
+	for _, name := range append(otherGuards(), mcpUse) {
+		if s := route[name]; s != nil {
+			reached = append(reached, fmt.Sprintf("%.1f times as many as with %s", 1/s.Share.Median(), name))
 		}
 	}
-	return ceiling, peer
+	fmt.Fprintf(b, "Over sockets no guard can do better than none. Without any the handler answers %s: most of a request's time is the\n"+
+		"kernel's, on this machine %s of the server's processor time for each. What the guards themselves take is under\n"+
+		"[a request in process](#a-request-in-process).\n\n",
+		strings.Join(reached, ", "), nanos(1000*route["unguarded"].CPU.Median()))
 }
 
 func picture(b *strings.Builder, name, alternative string) {
