@@ -141,7 +141,7 @@ func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server
 	ctx, dir, started := testContext(t), logDir(t), time.Now()
 	listed, _ := cells.Server(server.name)
 	wanted, _ := cells.Client(client.name)
-	j := &journey{dir: dir, cell: listed.Cells[client.name], steps: cells.Steps, client: wanted, scope: server.scope()}
+	j := &journey{dir: dir, cell: listed.Cells[client.name], steps: cells.Steps, client: wanted, page: client.page, scope: server.scope()}
 	t.Cleanup(func() {
 		result := j.result()
 		result.Server, result.Client, result.Seconds = server.name, client.name, time.Since(started).Seconds()

@@ -24,6 +24,8 @@ type journey struct {
 	cell     matrix.Cell
 	steps    []matrix.Step
 	client   matrix.Client
+	// page tells that the client is a page in a browser.
+	page bool
 	// scope is what the tool step_up needs.
 	scope string
 	// environment is for the client besides what all clients get.
@@ -54,9 +56,7 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 		t.Fatal(err)
 	}
 	defer func() { _ = os.RemoveAll(work) }() // it holds tokens
-	signIn := harness.NewSignIn(j.resource.Server, func(context.Context) error {
-		return j.resource.Restart(ctx) // the process must outlive the request
-	})
+	signIn := harness.NewSignIn(ctx, j.resource)
 	defer signIn.Stop()
 	err := harness.Run(ctx, harness.Command{
 		Name: "client", LogDir: j.dir, Path: command[0], Args: command[1:],
@@ -122,14 +122,29 @@ func (j *journey) check(ctx context.Context, t *testing.T) {
 	if j.cell.Manner("refresh") == matrix.Helped {
 		j.checkStep(t, "refresh", 1) // the login that got the refresh token
 	}
-	if !j.events.step(t, "bad token").LoginRequired {
-		t.Error("bad token: the client did not ask for a login")
-	}
+	j.checkBadToken(t)
 	j.checkStepUp(t)
 	if j.cell.Manner("restart") != matrix.LeftOut {
 		j.checkStep(t, "restart", map[bool]int{true: 1, false: 0}[j.cell.Manner("restart") == matrix.Login])
 	}
 	checkRefusals(ctx, t, j.resource)
+}
+
+// checkBadToken says that the client sent the bad token, and began a login when it was refused. What the client says of itself
+// is not enough: most just call the tool, and would come to the same end with a good token.
+func (j *journey) checkBadToken(t *testing.T) {
+	t.Helper()
+	step := j.events.step(t, "bad token")
+	if step.Refused == 0 {
+		t.Error("bad token: the MCP server refused none")
+	}
+	if !step.LoginRequired {
+		checkCaller(t, "bad token", j.resource.Server, step.Caller)
+	}
+	// A page does not leave for a login that nobody needs, and says that it wanted to.
+	if want := map[bool]int{true: 0, false: 1}[j.page]; step.Logins != want {
+		t.Errorf("bad token: %d logins, want %d", step.Logins, want)
+	}
 }
 
 // checkStepUp says that one login was enough, and lost nothing of what the client had (RS-8).
@@ -201,6 +216,7 @@ type event struct {
 	OK            bool            `json:"ok"`
 	Error         string          `json:"error"`
 	Logins        int             `json:"logins"`
+	Refused       int             `json:"refused"`
 	RefreshToken  bool            `json:"refresh_token"`
 	Protocol      string          `json:"protocol"`
 	Client        software        `json:"client"`

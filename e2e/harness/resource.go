@@ -120,6 +120,17 @@ func (r *ResourceServer) Log() string {
 	return log.String()
 }
 
+// RefusedTokens is how many MCP requests were refused so far for the token that they had. Those without any are not logged.
+func (r *ResourceServer) RefusedTokens() int {
+	refused := 0
+	for line := range strings.Lines(r.Log()) {
+		if strings.Contains(line, `msg="request refused"`) && strings.Contains(line, " status=401 ") && strings.Contains(line, " path=/mcp ") {
+			refused++
+		}
+	}
+	return refused
+}
+
 // Served are the requests so far in the order in which they came, of a server with replicas.
 func (r *ResourceServer) Served() []Served { return r.balancer.all() }
 

@@ -23,21 +23,21 @@ type AuthorizeRequest struct {
 //
 //	POST /        {"url": authorization request}  →  {"redirect": where the client gets its code}
 //	GET  /open    ?url=authorization request: the same, and the redirect is followed, as a real browser would
-//	GET  /count   {"logins": how often somebody logged in so far}
+//	GET  /count   {"logins": how often somebody logged in so far, "refused": how many bad tokens the resource server refused}
 //	POST /restart restarts the resource server
 //
 // Errors are {"error": …} with status 502.
 type SignIn struct {
-	http   *httptest.Server
-	server Server
+	http     *httptest.Server
+	resource *ResourceServer
 
 	mu       sync.Mutex
 	requests []AuthorizeRequest
 }
 
-// NewSignIn starts the service. restart is what /restart does.
-func NewSignIn(server Server, restart func(context.Context) error) *SignIn {
-	s := &SignIn{server: server}
+// NewSignIn starts the service for the clients of a resource server, which after /restart lives as long as ctx.
+func NewSignIn(ctx context.Context, resource *ResourceServer) *SignIn {
+	s := &SignIn{resource: resource}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{$}", func(w http.ResponseWriter, r *http.Request) {
 		var request struct {
@@ -62,10 +62,10 @@ func NewSignIn(server Server, restart func(context.Context) error) *SignIn {
 		answer(w, reply{}, err)
 	})
 	mux.HandleFunc("GET /count", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, reply{Logins: len(s.Requests())}, nil)
+		answer(w, reply{Logins: len(s.Requests()), Refused: resource.RefusedTokens()}, nil)
 	})
-	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, reply{}, restart(r.Context()))
+	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, reply{}, resource.Restart(ctx)) //nolint:contextcheck // the process must outlive the request
 	})
 	s.http = httptest.NewServer(mux)
 	return s
@@ -83,7 +83,7 @@ func (s *SignIn) login(ctx context.Context, authorizeURL string) (string, error)
 		Resource: query.Get("resource"), ChallengeMethod: query.Get("code_challenge_method"),
 	})
 	s.mu.Unlock()
-	return s.server.Login(ctx, authorizeURL)
+	return s.resource.Server.Login(ctx, authorizeURL)
 }
 
 // returnTo takes the browser back to the client. A client may open the browser before it listens, since people are slower
@@ -122,6 +122,7 @@ func (s *SignIn) Stop() { s.http.Close() }
 type reply struct {
 	Redirect string `json:"redirect,omitempty"`
 	Logins   int    `json:"logins"`
+	Refused  int    `json:"refused"`
 	Error    string `json:"error,omitempty"`
 }
 

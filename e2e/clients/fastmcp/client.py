@@ -70,8 +70,7 @@ class Traveller:
         other = Traveller()
         other.auth._bind(MCP_URL)
         await other.auth.token_storage_adapter.set_tokens(OAuthToken(access_token="stale", token_type="Bearer"))
-        await other.call()
-        return {"login_required": True}
+        return await other.call()
 
     async def step_up(self):
         return await self.call("step_up")
@@ -95,15 +94,16 @@ async def main():
         "restart": traveller.restart,
     }
     for step in os.environ["E2E_STEPS"].split(","):
-        before = ask("GET", "count")["logins"]
+        before = ask("GET", "count")
         try:
             facts = await steps[step]()
         except Exception as error:  # whatever it is, the driver wants to know
             traceback.print_exc()
             print(json.dumps({"step": step, "ok": False, "error": str(error)}), flush=True)
             return 1
-        logins = ask("GET", "count")["logins"] - before
-        print(json.dumps({"step": step, "ok": True, "logins": logins, **facts}), flush=True)
+        after = ask("GET", "count")
+        counts = {name: after[name] - before[name] for name in ("logins", "refused")}
+        print(json.dumps({"step": step, "ok": True, **counts, **facts}), flush=True)
     return 0
 
 

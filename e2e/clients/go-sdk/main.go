@@ -58,7 +58,7 @@ type traveller struct {
 func (t *traveller) step(name string, run func(context.Context) (facts, error)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	before, err := t.logins(ctx)
+	before, err := t.count(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,11 +66,12 @@ func (t *traveller) step(name string, run func(context.Context) (facts, error)) 
 	if err != nil {
 		return errors.Join(err, printLine(facts{"step": name, "ok": false, "error": err.Error()}))
 	}
-	after, err := t.logins(ctx)
+	after, err := t.count(ctx)
 	if err != nil {
 		return err
 	}
-	line["step"], line["ok"], line["logins"] = name, true, after-before
+	line["step"], line["ok"] = name, true
+	line["logins"], line["refused"] = after.Logins-before.Logins, after.Refused-before.Refused
 	return printLine(line)
 }
 
@@ -224,8 +225,8 @@ func (t *traveller) badToken(ctx context.Context) (facts, error) {
 	if err := t.connect(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "stale"})); err != nil {
 		return nil, err
 	}
-	// The SDK logged in by itself: there is a token that the first source did not give.
-	return facts{"login_required": t.tokens != main.tokens}, t.session.Close()
+	line, err := t.whoami(ctx)
+	return line, errors.Join(err, t.session.Close())
 }
 
 func (t *traveller) stepUp(ctx context.Context) (facts, error) {
@@ -268,12 +269,15 @@ func (t *traveller) fetchCode(ctx context.Context, args *auth.AuthorizationArgs)
 	return &auth.AuthorizationResult{Code: query.Get("code"), State: query.Get("state"), Iss: query.Get("iss")}, nil
 }
 
-func (t *traveller) logins(ctx context.Context) (int, error) {
-	var answer struct {
-		Logins int `json:"logins"`
-	}
-	err := t.ask(ctx, http.MethodGet, "count", nil, &answer)
-	return answer.Logins, err
+// counts is what the test driver counts.
+type counts struct {
+	Logins  int `json:"logins"`
+	Refused int `json:"refused"`
+}
+
+func (t *traveller) count(ctx context.Context) (answer counts, err error) {
+	err = t.ask(ctx, http.MethodGet, "count", nil, &answer)
+	return answer, err
 }
 
 // ask calls the test driver.

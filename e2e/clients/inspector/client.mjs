@@ -70,8 +70,7 @@ await walk({
   },
   'bad token': async () => {
     await tokens(({ refresh_token: _, ...held }) => ({ ...held, access_token: 'stale' }));
-    await whoami();
-    return { login_required: true };
+    return { caller: await whoami() };
   },
   // Refused with insufficient_scope, this version renews its token and gives up ("auth() returned AUTHORIZED without
   // authorization code"). Its user adds the scope to the configuration and logs in anew.

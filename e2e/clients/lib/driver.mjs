@@ -38,10 +38,11 @@ export const software = (name) => {
 export async function walk(steps) {
   for (const step of required('E2E_STEPS').split(',')) {
     try {
-      const before = (await ask('count', 'GET')).logins;
+      const before = await ask('count', 'GET');
       const facts = await steps[step]();
-      const logins = (await ask('count', 'GET')).logins - before;
-      console.log(JSON.stringify({ step, ok: true, logins, ...facts }));
+      const after = await ask('count', 'GET');
+      const counts = { logins: after.logins - before.logins, refused: after.refused - before.refused };
+      console.log(JSON.stringify({ step, ok: true, ...counts, ...facts }));
     } catch (error) {
       console.log(JSON.stringify({ step, ok: false, error: String(error?.message ?? error), kind: error?.name }));
       console.error(error);

@@ -75,10 +75,7 @@ await walk({
   },
   'bad token': async () => {
     await changeTokens(config, ({ refresh_token: _, ...tokens }) => ({ ...tokens, access_token: 'stale' }));
-    return host(async (client) => {
-      await whoami(client);
-      return { login_required: true };
-    });
+    return host(async (client) => ({ caller: await whoami(client) }));
   },
   'step-up': () => host(async (client) => ({ caller: await call(client, 'step_up') })),
   'restart': () => host(async (client) => {
