@@ -118,9 +118,13 @@ func (j *journey) check(ctx context.Context, t *testing.T) {
 	checkCaller(t, "whoami", j.resource.Server, j.events.step(t, "whoami").Caller)
 
 	// A stale access token is renewed without anybody noticing where there is a refresh token.
-	j.checkStep(t, "renew", map[bool]int{true: 0, false: 1}[refreshes])
+	renewal := j.checkStep(t, "renew", map[bool]int{true: 0, false: 1}[refreshes])
 	if j.cell.Manner("refresh") == matrix.Helped {
-		j.checkStep(t, "refresh", 1) // the login that got the refresh token
+		renewal = j.checkStep(t, "refresh", 1) // the login that got the refresh token
+		refreshes = true
+	}
+	if refreshes && !renewal.Renewed {
+		t.Errorf("%s: the client has the access token that it had before", renewal.Step)
 	}
 	j.checkBadToken(t)
 	j.checkStepUp(t)
@@ -223,6 +227,7 @@ type event struct {
 	Server        software        `json:"server"`
 	Tools         []string        `json:"tools"`
 	Caller        *harness.Caller `json:"caller"`
+	Renewed       bool            `json:"renewed"`
 	LoginRequired bool            `json:"login_required"`
 }
 

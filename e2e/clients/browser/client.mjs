@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { callerOf, loginURL, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
+import { callerOf, isNew, loginURL, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
 
 const origin = new URL(required('E2E_ORIGIN'));
 const page = await openPage(await servePage());
@@ -97,8 +97,10 @@ await walk({
   'whoami': () => call(user, 'whoami'),
   'renew': async () => {
     await press('close', user);
-    await press('saveTokens', user, { ...await press('tokens', user), access_token: 'stale' });
-    return call(user, 'whoami');
+    const held = await press('tokens', user);
+    await press('saveTokens', user, { ...held, access_token: 'stale' });
+    const called = await call(user, 'whoami');
+    return { ...called, renewed: isNew(await press('tokens', user), held) };
   },
   'bad token': async () => {
     await press('saveTokens', 'stranger', { access_token: 'stale', token_type: 'Bearer' });

@@ -64,7 +64,9 @@ class Traveller:
     async def renew(self):
         # The SDK looks at the expiry that it was told; after a 401 it logs in.
         self.auth.context.token_expiry_time = time.time() - 60
-        return await self.call()
+        before = self.auth.context.current_tokens.access_token
+        facts = await self.call()
+        return {**facts, "renewed": self.auth.context.current_tokens.access_token != before}
 
     async def bad_token(self):
         other = Traveller()

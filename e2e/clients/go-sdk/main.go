@@ -213,10 +213,11 @@ func (t *traveller) outlive(ctx context.Context) (facts, error) {
 	old := t.tokens.AccessToken
 	t.expired = true
 	line, err := t.whoami(ctx)
-	if err == nil && t.tokens.AccessToken == old {
-		err = errors.New("the SDK did not renew the token")
+	if err != nil {
+		return nil, err
 	}
-	return line, err
+	line["renewed"] = t.tokens.AccessToken != old
+	return line, nil
 }
 
 func (t *traveller) badToken(ctx context.Context) (facts, error) {

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { browser, callerOf, installed, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
+import { browser, callerOf, installed, isNew, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
 
 const program = installed('@modelcontextprotocol/inspector/clients/launcher/build/index.js');
 const storage = join(required('E2E_WORK'), 'inspector');
@@ -43,7 +43,7 @@ const list = async () => (await inspect('--method', 'tools/list')).tools.map((to
 const call = async (tool, ...args) => callerOf(await inspect('--method', 'tools/call', '--tool-name', tool, ...args));
 const whoami = () => call('whoami');
 
-/** Reads, or changes, the tokens in the Inspector's store. */
+/** Reads the tokens in the Inspector's store, and may change them then. */
 async function tokens(change) {
   const file = join(storage, 'secrets.json');
   const store = JSON.parse(await readFile(file, 'utf8'));
@@ -65,8 +65,9 @@ await walk({
   'list': async () => ({ tools: await list() }),
   'whoami': async () => ({ caller: await whoami() }),
   'renew': async () => {
-    await tokens((held) => ({ ...held, access_token: 'stale' }));
-    return { caller: await whoami() };
+    const held = await tokens((before) => ({ ...before, access_token: 'stale' }));
+    const caller = await whoami();
+    return { caller, renewed: isNew(await tokens(), held) };
   },
   'bad token': async () => {
     await tokens(({ refresh_token: _, ...held }) => ({ ...held, access_token: 'stale' }));

@@ -54,6 +54,9 @@ export async function walk(steps) {
   process.exit();
 }
 
+/** Tells whether an access token is neither the earlier one nor the stale one that took its place. */
+export const isNew = (tokens, before) => ![undefined, 'stale', before.access_token].includes(tokens?.access_token);
+
 /** The answer of the tools whoami and step_up. */
 export function callerOf(result) {
   if (result.isError) throw new Error(`the tool failed: ${JSON.stringify(result.content)}`);

@@ -4,7 +4,7 @@
 //   loginRequired(error)         → is this the error that asks for a login?
 //   registration                 → what the application must add to its client metadata
 //   software                     → the SDK's name and version
-import { callerOf, loginURL, mcpURL, restart, walk } from './driver.mjs';
+import { callerOf, isNew, loginURL, mcpURL, restart, walk } from './driver.mjs';
 import { MemoryProvider } from './provider.mjs';
 
 const scopesOf = (provider) => provider.saved?.scope?.split(' ').sort();
@@ -51,9 +51,10 @@ export async function journey(adapter) {
 
   /** With a stale access token the SDK must get a new one by itself: by refresh token, or by a login. */
   async function renew(as) {
-    const refreshToken = Boolean(as.saved.refresh_token);
-    as.saved = { ...as.saved, access_token: 'stale' };
-    return { refresh_token: refreshToken, caller: await whoami(as) };
+    const before = as.saved;
+    as.saved = { ...before, access_token: 'stale' };
+    const caller = await whoami(as);
+    return { refresh_token: Boolean(before.refresh_token), caller, renewed: isNew(as.saved, before) };
   }
 
   await walk({

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { browser, callerOf, installed, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
+import { browser, callerOf, installed, isNew, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
 
 const program = installed('mcp-remote/dist/proxy.js');
 const config = join(required('E2E_WORK'), 'mcp-remote');
@@ -28,12 +28,12 @@ async function freePort() {
 }
 
 /** Runs mcp-remote for as long as `use` takes. */
-async function host(use, folder = config) {
+async function host(use) {
   const client = new Client({ name: 'host-of-mcp-remote', version: '1.0.0' });
   await client.connect(new StdioClientTransport({
     command: process.execPath,
     args: [program, mcpURL.href, callbackPort, '--transport', 'http-only', '--auth-timeout', '120'],
-    env: { ...process.env, MCP_REMOTE_CONFIG_DIR: folder, BROWSER: browser },
+    env: { ...process.env, MCP_REMOTE_CONFIG_DIR: config, BROWSER: browser },
     stderr: 'inherit',
   }));
   try {
@@ -47,35 +47,39 @@ const call = async (client, name) => callerOf(await client.callTool({ name, argu
 const whoami = (client) => call(client, 'whoami');
 
 /** Finds the file in which mcp-remote keeps tokens. */
-async function tokenFile(folder) {
-  const files = await readdir(folder, { recursive: true });
-  return join(folder, files.find((file) => file.endsWith('tokens.json')));
+async function tokenFile() {
+  const files = await readdir(config, { recursive: true });
+  return join(config, files.find((file) => file.endsWith('tokens.json')));
 }
 
-async function changeTokens(folder, change) {
-  const file = await tokenFile(folder);
-  await writeFile(file, JSON.stringify(change(JSON.parse(await readFile(file, 'utf8')))));
+const tokens = async () => JSON.parse(await readFile(await tokenFile(), 'utf8'));
+
+async function saveTokens(changed) {
+  await writeFile(await tokenFile(), JSON.stringify(changed));
 }
 
 await walk({
   'login': () => host(async (client) => {
-    const tokens = JSON.parse(await readFile(await tokenFile(config), 'utf8'));
+    const held = await tokens();
     return {
       client: software('mcp-remote'),
-      granted: tokens.scope?.split(' ').sort(),
-      refresh_token: Boolean(tokens.refresh_token),
+      granted: held.scope?.split(' ').sort(),
+      refresh_token: Boolean(held.refresh_token),
       server: client.getServerVersion(),
     };
   }),
   'list': () => host(async (client) => ({ tools: (await client.listTools()).tools.map((tool) => tool.name) })),
   'whoami': () => host(async (client) => ({ caller: await whoami(client) })),
   'renew': async () => {
-    await changeTokens(config, (tokens) => ({ ...tokens, access_token: 'stale' }));
-    return host(async (client) => ({ caller: await whoami(client) }));
+    const held = await tokens();
+    await saveTokens({ ...held, access_token: 'stale' });
+    const caller = await host(whoami);
+    return { caller, renewed: isNew(await tokens(), held) };
   },
   'bad token': async () => {
-    await changeTokens(config, ({ refresh_token: _, ...tokens }) => ({ ...tokens, access_token: 'stale' }));
-    return host(async (client) => ({ caller: await whoami(client) }));
+    const { refresh_token: _, ...held } = await tokens();
+    await saveTokens({ ...held, access_token: 'stale' });
+    return { caller: await host(whoami) };
   },
   'step-up': () => host(async (client) => ({ caller: await call(client, 'step_up') })),
   'restart': () => host(async (client) => {
