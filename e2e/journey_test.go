@@ -65,6 +65,7 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 			"E2E_LOGIN_URL="+signIn.URL(),
 			"E2E_STEPS="+strings.Join(j.taken(), ","),
 			"E2E_STEP_UP_SCOPE="+j.scope,
+			"E2E_CALLBACK_PORT="+strconv.Itoa(port(ctx, t)),
 			"E2E_WORK="+work,
 		), j.environment...),
 		Output: j.events.add,

@@ -35,7 +35,11 @@ class Traveller:
     """A client with one user."""
 
     def __init__(self):
-        self.auth = OAuth(token_storage=MemoryStore(), callback_host="127.0.0.1", callback_timeout=120)
+        # By itself it looks for a free port when it is made, which others may take until the login.
+        self.auth = OAuth(
+            token_storage=MemoryStore(), callback_host="127.0.0.1", callback_timeout=120,
+            callback_port=int(os.environ["E2E_CALLBACK_PORT"]),
+        )
 
     def client(self):
         return Client(MCP_URL, auth=self.auth)

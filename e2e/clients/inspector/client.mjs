@@ -1,20 +1,12 @@
 // The Inspector's command line: one process per request, tokens kept in between.
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { browser, callerOf, installed, isNew, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
 
 const program = installed('@modelcontextprotocol/inspector/clients/launcher/build/index.js');
 const storage = join(required('E2E_WORK'), 'inspector');
-
-const freePort = await new Promise((resolve) => {
-  const probe = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = probe.address();
-    probe.close(() => resolve(port));
-  });
-});
 
 // Its configuration, in which a user may name scopes.
 const servers = join(required('E2E_WORK'), 'mcp.json');
@@ -26,7 +18,7 @@ await configure();
 async function inspect(...args) {
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [
     program, '--cli', '--config', servers, '--server', 'server', '--format', 'json', '--connect-timeout', '60000', '--protocol-era', 'auto',
-    '--callback-url', `http://127.0.0.1:${freePort}/oauth/callback`, ...args,
+    '--callback-url', `http://127.0.0.1:${required('E2E_CALLBACK_PORT')}/oauth/callback`, ...args,
   ], {
     env: {
       ...process.env, HOME: required('E2E_WORK'), MCP_STORAGE_DIR: storage, MCP_INSPECTOR_SECRET_STORE: 'file',

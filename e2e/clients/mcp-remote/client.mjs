@@ -1,7 +1,5 @@
 // mcp-remote: a local stdio server for hosts that cannot log in themselves. The host is the official TypeScript client.
-import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -12,20 +10,7 @@ const config = join(required('E2E_WORK'), 'mcp-remote');
 
 // By itself mcp-remote derives the port of its callback from the server's URL. Where somebody has that port already it listens
 // at the next, and sends the browser to the first all the same.
-const callbackPort = await freePort();
-
-/** Finds a port below those that outgoing connections take, and above those of the servers. */
-async function freePort() {
-  for (;;) {
-    const server = createServer().listen(30000 + Math.floor(Math.random() * 2000), '127.0.0.1');
-    const [failure] = await Promise.race([once(server, 'listening'), once(server, 'error')].map((event) => event.catch((error) => [error])));
-    if (failure) continue;
-    const { port } = server.address();
-    server.close();
-    await once(server, 'close');
-    return String(port);
-  }
-}
+const callbackPort = required('E2E_CALLBACK_PORT');
 
 /** Runs mcp-remote for as long as `use` takes. */
 async function host(use) {
