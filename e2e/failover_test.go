@@ -73,7 +73,7 @@ func TestTwoServersServeEveryClient(t *testing.T) {
 				wanted, _ := cells.Client(client.name)
 				j := &journey{
 					resource: newReplicas(ctx, t, provider, "--tool-scope", provider.scope()), dir: logDir(t),
-					cell: listed.Cells[client.name], steps: cells.Steps, client: wanted, scope: provider.scope(),
+					cell: listed.Cells[client.name], steps: cells.Steps, reasons: cells.Reasons, client: wanted, scope: provider.scope(),
 				}
 				j.travel(ctx, t, client.command(t))
 				j.check(ctx, t)

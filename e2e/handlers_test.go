@@ -46,7 +46,7 @@ func TestClientsOfMCPGo(t *testing.T) {
 			resource.Server = newFosite(ctx, t, 0, resource.MCPURL())
 			startResource(ctx, t, resource, "--library", "mcp-go", "--tool-scope", stepUpScope)
 			wanted, _ := cells.Client(client.name)
-			j := &journey{resource: resource, dir: dir, steps: cells.Steps, client: wanted, scope: stepUpScope}
+			j := &journey{resource: resource, dir: dir, steps: cells.Steps, reasons: cells.Reasons, client: wanted, scope: stepUpScope}
 			j.travel(ctx, t, client.command(t))
 			j.check(ctx, t)
 		})

@@ -23,6 +23,7 @@ type journey struct {
 	dir      string
 	cell     matrix.Cell
 	steps    []matrix.Step
+	reasons  map[string]matrix.Reason
 	client   matrix.Client
 	// page tells that the client is a page in a browser.
 	page bool
@@ -48,6 +49,17 @@ func (j *journey) taken() []string {
 	return names
 }
 
+// failing are the names of the steps that must fail.
+func (j *journey) failing() []string {
+	var names []string
+	for name, difference := range j.cell.Differs {
+		if difference.Is == matrix.Fails {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // travel runs the client to its end.
 func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 	t.Helper()
@@ -64,6 +76,7 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 			"E2E_MCP_URL="+j.resource.MCPURL(),
 			"E2E_LOGIN_URL="+signIn.URL(),
 			"E2E_STEPS="+strings.Join(j.taken(), ","),
+			"E2E_FAILS="+strings.Join(j.failing(), ","),
 			"E2E_STEP_UP_SCOPE="+j.scope,
 			"E2E_CALLBACK_PORT="+strconv.Itoa(port(ctx, t)),
 			"E2E_WORK="+work,
@@ -129,6 +142,7 @@ func (j *journey) check(ctx context.Context, t *testing.T) {
 	}
 	j.checkBadToken(t)
 	j.checkStepUp(t)
+	j.checkReasons(t)
 	if j.cell.Manner("restart") != matrix.LeftOut {
 		j.checkStep(t, "restart", map[bool]int{true: 1, false: 0}[j.cell.Manner("restart") == matrix.Login])
 	}
@@ -155,11 +169,16 @@ func (j *journey) checkBadToken(t *testing.T) {
 // checkStepUp says that one login was enough, and lost nothing of what the client had (RS-8).
 func (j *journey) checkStepUp(t *testing.T) {
 	t.Helper()
-	if j.cell.Manner("step-up") == matrix.LeftOut {
-		return
-	}
 	before := j.events.step(t, "whoami").Caller.Scopes
-	if slices.Contains(before, j.scope) {
+	switch manner := j.cell.Manner("step-up"); {
+	case manner == matrix.Fails:
+		return
+	case manner == matrix.LeftOut:
+		if len(before) > 0 && !slices.Contains(before, j.scope) {
+			t.Errorf("step-up is left out, but the caller has the scopes %q and could step up to %s", before, j.scope)
+		}
+		return
+	case slices.Contains(before, j.scope):
 		t.Errorf("whoami: the caller has %s before anything asked for it", j.scope)
 	}
 	after := j.checkStep(t, "step-up", 1).Caller.Scopes
@@ -170,12 +189,45 @@ func (j *journey) checkStepUp(t *testing.T) {
 	}
 }
 
+// checkReasons looks in the client's own words for what the reasons of this cell say.
+func (j *journey) checkReasons(t *testing.T) {
+	t.Helper()
+	for name, difference := range j.cell.Differs {
+		switch difference.Is {
+		case matrix.Fails:
+			step, _ := j.events.find(name)
+			switch {
+			case step.OK || step.Error == "":
+				t.Errorf("%s: does not fail any more; cells.yaml says that it does", name)
+			case step.Logins != 0:
+				t.Errorf("%s: %d logins before it failed, want 0", name, step.Logins)
+			}
+			j.checkShown(t, name, step.Error)
+		case matrix.Helped, matrix.Relayed:
+			j.checkShown(t, name, j.events.step(t, name).Unaided)
+		}
+	}
+}
+
+// checkShown says whether a step failed in the way that the reason for its difference says.
+func (j *journey) checkShown(t *testing.T, step, failure string) {
+	t.Helper()
+	for _, evidence := range j.reasons[j.cell.Differs[step].Because].Evidence {
+		if !evidence.Shown(failure) {
+			t.Errorf("%s: fails with %q, cells.yaml says %q", step, failure, evidence.Log)
+		}
+	}
+}
+
 // result is what goes into the run's results.
 func (j *journey) result() matrix.Result {
 	result := matrix.Result{Outcome: matrix.OK}
 	for _, event := range j.events.all() {
 		step := matrix.StepResult{Step: event.Step, Outcome: matrix.OK, Logins: event.Logins}
-		if !event.OK {
+		switch {
+		case !event.OK && j.cell.Manner(event.Step) == matrix.Fails:
+			step.Outcome = matrix.Foretold
+		case !event.OK:
 			step.Outcome = matrix.Failed
 		}
 		result.Steps = append(result.Steps, step)
@@ -229,6 +281,7 @@ type event struct {
 	Tools         []string        `json:"tools"`
 	Caller        *harness.Caller `json:"caller"`
 	Renewed       bool            `json:"renewed"`
+	Unaided       string          `json:"unaided"`
 	LoginRequired bool            `json:"login_required"`
 }
 
@@ -261,18 +314,26 @@ func (e *events) all() []event {
 	return slices.Clone(e.lines)
 }
 
+func (e *events) find(name string) (event, bool) {
+	for _, step := range e.all() {
+		if step.Step == name {
+			return step, true
+		}
+	}
+	return event{}, false
+}
+
 // step returns a step that went well.
 func (e *events) step(t *testing.T, name string) event {
 	t.Helper()
-	for _, step := range e.all() {
-		if step.Step == name && !step.OK {
-			t.Fatalf("%s: %s", name, step.Error)
-		} else if step.Step == name {
-			return step
-		}
+	step, found := e.find(name)
+	switch {
+	case !found:
+		t.Fatalf("the client did not get to %q", name)
+	case !step.OK:
+		t.Fatalf("%s: %s", name, step.Error)
 	}
-	t.Fatalf("the client did not get to %q", name)
-	return event{}
+	return step
 }
 
 // checkCaller says whether a tool's answer is about the server's user, from the server's token.

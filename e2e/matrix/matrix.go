@@ -82,7 +82,8 @@ const (
 
 // Cell is a pair: either it runs, or it is excluded.
 type Cell struct {
-	// Excluded is the reason's name, empty for a cell that runs.
+	// Excluded is the reason's name, empty for a cell that runs. Of one that is excluded nothing but the login is tried, which
+	// must fail with what the reason's logs show.
 	Excluded string
 	// Differs are the steps that do not go as Step.Means says, by their names.
 	Differs map[string]Difference
@@ -102,6 +103,8 @@ type Manner string
 const (
 	// LeftOut: the step is not taken.
 	LeftOut Manner = "left out"
+	// Fails: the step is taken, and must fail with what the reason's logs show. The client goes on after it.
+	Fails Manner = "fails"
 	// Helped: the application has to do something that the SDK does not.
 	Helped Manner = "helped"
 	// Relayed: a page reaches the authorization server through the browser relay.
@@ -109,6 +112,8 @@ const (
 	// Login: the user has to log in once more.
 	Login Manner = "login"
 )
+
+var manners = []Manner{LeftOut, Fails, Helped, Relayed, Login}
 
 // UnmarshalYAML reads "run", {run: {STEP: {is: …, because: …}}} or {excluded: REASON}.
 func (c *Cell) UnmarshalYAML(node *yaml.Node) error {
@@ -147,9 +152,28 @@ type Evidence struct {
 	Text   string `yaml:"text"`
 	// Link is a page.
 	Link string `yaml:"link"`
-	// Log is a line that a run shows.
+	// Log is what every cell with this reason shows: the error with which its step fails, or fails without the help or the
+	// relay that it then gets. An ellipsis (…) stands for anything.
 	Log string `yaml:"log"`
 }
+
+// Shown tells whether a text has the log that is the evidence.
+func (e Evidence) Shown(text string) bool {
+	for part := range strings.SplitSeq(e.Log, "…") {
+		_, rest, found := strings.Cut(text, part)
+		if !found {
+			return false
+		}
+		text = rest
+	}
+	return true
+}
+
+// Excluded is the outcome of a cell that is excluded: its login failed as the reason says.
+const Excluded Outcome = "excluded"
+
+// Foretold is the outcome of a step that failed as it must.
+const Foretold Outcome = "failed as foretold"
 
 // Read reads and checks cells.yaml.
 func Read(file string) (*Matrix, error) {
@@ -246,6 +270,7 @@ func (c *checker) cells(server Server, clients []string) {
 		}
 		if cell.Excluded != "" {
 			c.because(name, cell.Excluded)
+			c.log(name+" (excluded)", cell.Excluded, true)
 		}
 		for step, difference := range cell.Differs {
 			c.because(name+" "+step, difference.Because)
@@ -259,10 +284,24 @@ func (c *checker) difference(cell, step string, d Difference) {
 	switch {
 	case i < 0:
 		c.reportf("%s: there is no step %q", cell, step)
-	case !slices.Contains([]Manner{LeftOut, Helped, Relayed, Login}, d.Is):
-		c.reportf("%s %s: %q is none of %q, %q, %q, %q", cell, step, d.Is, LeftOut, Helped, Relayed, Login)
-	case d.Is == LeftOut && c.matrix.Steps[i].Always:
-		c.reportf("%s: the step %q can only be left out with the whole cell", cell, step)
+	case !slices.Contains(manners, d.Is):
+		c.reportf("%s %s: %q is none of %q", cell, step, d.Is, manners)
+	case (d.Is == LeftOut || d.Is == Fails) && c.matrix.Steps[i].Always:
+		c.reportf("%s: the step %q can only be left out, or fail, with the whole cell", cell, step)
+	case d.Is == Fails:
+		c.log(cell+" "+step, d.Because, true)
+	case d.Is == LeftOut || d.Is == Login:
+		c.log(cell+" "+step, d.Because, false)
+	}
+}
+
+// log says that a reason has a log where it needs one, and none where nobody would look for it.
+func (c *checker) log(where, reason string, wanted bool) {
+	hasLog := func(e Evidence) bool { return e.Log != "" }
+	if has := slices.ContainsFunc(c.matrix.Reasons[reason].Evidence, hasLog); has && !wanted {
+		c.reportf("%s: nothing fails, so nothing shows the log of reason %s", where, reason)
+	} else if !has && wanted {
+		c.reportf("%s: reason %s needs a log, to know the failure by", where, reason)
 	}
 }
 

@@ -33,6 +33,9 @@ reasons:
     evidence: [{link: https://b.example/1}]
 `
 
+// failing is small with a step that fails.
+var failing = strings.NewReplacer("is: left out", "is: fails", "[{link: https://b.example/1}]", `[{log: "no … for B"}]`).Replace(small)
+
 func TestParse(t *testing.T) {
 	t.Parallel()
 	m, err := matrix.Parse([]byte(small))
@@ -55,7 +58,10 @@ func TestParse(t *testing.T) {
 		"evidence that proves nothing":     {"link: https://b.example/1", "source: npm:b/x.js", "evidence is {source, line, text}"},
 		"a reason that nothing refers to":  {"b: {run: {step-up: {is: left out, because: why}}}", "b: run", "reason why: nothing refers to it"},
 		"a step that is not there":         {"{step-up: {is", "{step-down: {is", `there is no step "step-down"`},
-		"a step that always must be taken": {"{step-up: {is", "{login: {is", "can only be left out with the whole cell"},
+		"a step that always must be taken": {"{step-up: {is", "{login: {is", "can only be left out, or fail, with the whole cell"},
+		"a log that nothing shows":         {"link: https://b.example/1", `log: "no"`, "nothing shows the log of reason why"},
+		"a failure without a log":          {"is: left out", "is: fails", "s/b step-up: reason why needs a log"},
+		"an exclusion without a log":       {"a: run", "a: {excluded: why}", "s/a (excluded): reason why needs a log"},
 		"a manner that is not there":       {"is: left out", "is: odd", `"odd" is none of`},
 		"a kind that is not there":         {"kind: real", "kind: fake", `kind "fake" is none of`},
 		"a server without a version":       {`version: "3"`, `version: ""`, "server s needs name"},
@@ -71,6 +77,25 @@ func TestParse(t *testing.T) {
 				t.Errorf("got %v, want %q", err, c.problem)
 			}
 		})
+	}
+}
+
+func TestLogIsShown(t *testing.T) {
+	t.Parallel()
+	m, err := matrix.Parse([]byte(failing))
+	if err != nil {
+		t.Fatal(err)
+	}
+	evidence := m.Reasons["why"].Evidence[0]
+	for text, want := range map[string]bool{
+		"error: no scope for B": true, "no  for B, at last": true, "no scope": false, "for B there is no scope": false, "": false,
+	} {
+		if evidence.Shown(text) != want {
+			t.Errorf("%q: %t, want %t", text, !want, want)
+		}
+	}
+	if link := (matrix.Evidence{Link: "https://b.example/1"}); !link.Shown("anything") {
+		t.Error("evidence without a log wants one")
 	}
 }
 
@@ -195,7 +220,7 @@ func TestOnlyAWholeRunIsAProof(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	t.Parallel()
-	m, err := matrix.Parse([]byte(strings.Replace(small, "a: run", "a: {excluded: why}", 1)))
+	m, err := matrix.Parse([]byte(strings.Replace(failing, "a: run", "a: {excluded: why}", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}

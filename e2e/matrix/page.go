@@ -154,7 +154,7 @@ func (p *page) notes() {
 	p.printf("## Notes")
 	p.printf("")
 	manners := map[Manner]string{
-		LeftOut: "left out", Helped: "with the help of the application or its user", Relayed: "through the browser relay",
+		LeftOut: "left out", Fails: "fails", Helped: "with the help of the application or its user", Relayed: "through the browser relay",
 		Login: "takes one more login",
 	}
 	for i, n := range p.list {

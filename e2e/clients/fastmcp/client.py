@@ -99,17 +99,19 @@ async def main():
         "step-up": traveller.step_up,
         "restart": traveller.restart,
     }
+    foretold = os.environ["E2E_FAILS"].split(",")
     for step in os.environ["E2E_STEPS"].split(","):
         before = ask("GET", "count")
         try:
-            facts = await steps[step]()
+            facts = {"ok": True, **await steps[step]()}
         except Exception as error:  # whatever it is, the driver wants to know
             traceback.print_exc()
-            print(json.dumps({"step": step, "ok": False, "error": str(error)}), flush=True)
-            return 1
+            facts = {"ok": False, "error": str(error)}
         after = ask("GET", "count")
         counts = {name: after[name] - before[name] for name in ("logins", "refused")}
-        print(json.dumps({"step": step, "ok": True, **counts, **facts}), flush=True)
+        print(json.dumps({"step": step, **counts, **facts}), flush=True)
+        if not facts["ok"] and step not in foretold:
+            return 1
     return 0
 
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,17 +63,20 @@ func (t *traveller) step(name string, run func(context.Context) (facts, error)) 
 	if err != nil {
 		return err
 	}
-	line, err := run(ctx)
-	if err != nil {
-		return errors.Join(err, printLine(facts{"step": name, "ok": false, "error": err.Error()}))
+	line, failure := run(ctx)
+	if failure != nil {
+		line = facts{"error": failure.Error()}
 	}
 	after, err := t.count(ctx)
 	if err != nil {
-		return err
+		return errors.Join(failure, err)
 	}
-	line["step"], line["ok"] = name, true
+	line["step"], line["ok"] = name, failure == nil
 	line["logins"], line["refused"] = after.Logins-before.Logins, after.Refused-before.Refused
-	return printLine(line)
+	if slices.Contains(strings.Split(os.Getenv("E2E_FAILS"), ","), name) {
+		failure = nil // as foretold
+	}
+	return errors.Join(failure, printLine(line))
 }
 
 func printLine(line facts) error {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { browser, callerOf, installed, isNew, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
+import { browser, callerOf, installed, isNew, mcpURL, required, restart, software, unaided, walk } from '../lib/driver.mjs';
 
 const program = installed('@modelcontextprotocol/inspector/clients/launcher/build/index.js');
 const storage = join(required('E2E_WORK'), 'inspector');
@@ -65,12 +65,13 @@ await walk({
     await tokens(({ refresh_token: _, ...held }) => ({ ...held, access_token: 'stale' }));
     return { caller: await whoami() };
   },
-  // Refused with insufficient_scope, this version renews its token and gives up ("auth() returned AUTHORIZED without
-  // authorization code"). Its user adds the scope to the configuration and logs in anew.
+  // Refused with insufficient_scope, this version renews its token and gives up. Its user adds the scope to the configuration
+  // and logs in anew.
   'step-up': async () => {
+    const failure = await unaided(() => call('step_up'));
     const held = await tokens();
     await configure({ scopes: `${held.scope} ${required('E2E_STEP_UP_SCOPE')}` });
-    return { caller: await call('step_up', '--relogin') };
+    return { unaided: failure, caller: await call('step_up', '--relogin') };
   },
   // Each call is a process of its own, so there is no session to outlive the restart: the tokens do.
   'restart': async () => {

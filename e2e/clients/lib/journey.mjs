@@ -92,9 +92,12 @@ export async function journey(adapter) {
       const held = scopesOf(provider);
       const session = adapter.open(mcpURL, provider);
       await session.client.connect(session.transport);
-      const caller = await callAnyway(session, provider, 'step_up');
-      await session.client.close();
-      return { caller, held, granted: scopesOf(provider) };
+      try {
+        const caller = await callAnyway(session, provider, 'step_up');
+        return { caller, held, granted: scopesOf(provider) };
+      } finally {
+        await session.client.close();
+      }
     },
     'restart': async () => {
       const session = adapter.open(mcpURL, provider);
