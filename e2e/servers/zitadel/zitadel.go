@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rs/cors"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
@@ -94,7 +95,8 @@ func (s *Server) handler(store *storage) (http.Handler, error) {
 		document.RegistrationEndpoint = s.origin + "/register"
 		op.Discover(w, document)
 	})
-	return mux, nil
+	// What stands beside the library answers pages of other origins as the library does.
+	return cors.New(*provider.CORSOptions()).Handler(mux), nil
 }
 
 // resourceKey is where the context of a request keeps its resource parameter.
