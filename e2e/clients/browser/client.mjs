@@ -1,16 +1,19 @@
 // A page in Chromium as an MCP client: page/ is the page, this serves it at an origin of its own, opens it, and presses its
 // buttons. Everything that OAuth and MCP have to say is said by the page's own script, under the browser's rules. Only what a
-// person would do at the pages of the authorization server is played by the test driver.
+// person would do at the pages of the authorization server is played by the test driver. Where the page has a relay it is first
+// opened without.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
-import { callerOf, isNew, loginURL, mcpURL, required, restart, software, walk } from '../lib/driver.mjs';
+import { callerOf, isNew, loginURL, mcpURL, required, restart, software, unaided, walk } from '../lib/driver.mjs';
 
 const origin = new URL(required('E2E_ORIGIN'));
-const page = await openPage(await servePage());
+await servePage();
+const context = await openBrowser();
+const page = await openPage(process.env.E2E_RELAY);
 
 /** Serves the page, and the npm packages as they are. */
 async function servePage() {
@@ -32,8 +35,9 @@ async function servePage() {
   return server;
 }
 
-async function openPage() {
-  const context = await chromium.launchPersistentContext(join(required('E2E_WORK'), 'profile'), {
+// No request may be intercepted: Playwright would answer the preflights of all others then, in place of the servers.
+function openBrowser() {
+  return chromium.launchPersistentContext(join(required('E2E_WORK'), 'profile'), {
     executablePath: required('E2E_CHROMIUM'),
     // Some servers have a certificate that this run made.
     ignoreHTTPSErrors: true,
@@ -43,27 +47,38 @@ async function openPage() {
       '--disable-component-update', '--disable-sync',
     ],
   });
-  const opened = context.pages()[0] ?? await context.newPage();
+}
+
+async function openPage(relay) {
+  const opened = await context.newPage();
   opened.setDefaultTimeout(120_000);
   opened.on('pageerror', (error) => console.error(error));
   opened.on('console', (message) => console.error(`${message.type()} ${message.text()}`));
   opened.on('request', (request) => {
     if (request.resourceType() === 'fetch') console.error(`fetch ${request.method()} ${request.url().split('?', 1)[0]}`);
   });
-  // The user's way through the authorization server's pages, up to the redirect that ends it.
-  await opened.route((url) => url.origin !== origin.origin, async (route) => {
-    const request = route.request();
-    if (!request.isNavigationRequest()) return route.continue();
-    const answer = await fetch(loginURL, { method: 'POST', body: JSON.stringify({ url: request.url() }) });
-    const { redirect, error } = await answer.json();
-    if (error) return route.fulfill({ status: 502, body: error });
-    return route.fulfill({ status: 302, headers: { location: redirect } });
-  });
-  const settings = { server: mcpURL.href, relay: process.env.E2E_RELAY };
-  await opened.addInitScript((given) => { window.settings = given; }, settings);
+  await opened.addInitScript((given) => { window.settings = given; }, { server: mcpURL.href, relay });
   await opened.goto(origin.href);
   await opened.waitForFunction(() => window.mcp);
   return opened;
+}
+
+/** The user's way through the authorization server's pages, up to the redirect that ends it. */
+async function logIn(authorization) {
+  const answer = await fetch(loginURL, { method: 'POST', body: JSON.stringify({ url: authorization }) });
+  const { redirect, error } = await answer.json();
+  if (error) throw new Error(`login failed: ${error}`);
+  return redirect;
+}
+
+/** What the browser says when the page connects without a relay, in a tab of its own. */
+async function withoutRelay() {
+  const alone = await openPage();
+  const said = [];
+  alone.on('console', (message) => { if (message.type() === 'error') said.push(message.text()); });
+  const failure = await unaided(() => alone.evaluate((name) => window.mcp.connect(name), user));
+  await alone.close();
+  return [...said, failure].join('\n');
 }
 
 const press = (button, ...args) => page.evaluate(([name, rest]) => window.mcp[name](...rest), [button, args]);
@@ -72,7 +87,7 @@ const press = (button, ...args) => page.evaluate(([name, rest]) => window.mcp[na
 async function pressAnyway(button, ...args) {
   const first = await press(button, ...args);
   if (!first.login) return first.done;
-  await press('leave', first.login);
+  await press('leave', await logIn(first.login));
   await page.waitForURL((url) => url.pathname === '/oauth/callback');
   await page.waitForFunction(() => window.mcp);
   await press('finish', args[0]);
@@ -86,10 +101,11 @@ const call = async (user, tool) => ({ caller: callerOf(await pressAnyway('call',
 const user = 'user';
 await walk({
   'login': async () => {
+    const alone = process.env.E2E_RELAY && await withoutRelay();
     const session = await pressAnyway('connect', user);
     const tokens = await press('tokens', user);
     return {
-      client: software('@modelcontextprotocol/client'), ...session, chromium: page.context().browser()?.version(),
+      client: software('@modelcontextprotocol/client'), ...session, chromium: context.browser()?.version(), unaided: alone,
       granted: tokens.scope?.split(' ').sort(), refresh_token: Boolean(tokens.refresh_token),
     };
   },

@@ -51,7 +51,7 @@ class PageProvider {
     }
   }
 
-  /** The page leaves only when client.mjs has seen why. */
+  /** The page leaves only when client.mjs has seen why, and straight for where the user comes back from there. */
   redirectToAuthorization(url) {
     this.target = String(url);
   }
