@@ -346,6 +346,8 @@ func checkCaller(t *testing.T, where string, server harness.Server, caller *harn
 		t.Errorf("%s: the caller is %q, want the server's user %q", where, caller.User.UserID, server.UserID())
 	case caller.Issuer != server.Issuer():
 		t.Errorf("%s: the caller's issuer is %q, want %q", where, caller.Issuer, server.Issuer())
+	case caller.User.Email != harness.EmailOf(server):
+		t.Errorf("%s: the caller's mail address is %q, want %q", where, caller.User.Email, harness.EmailOf(server))
 	case caller.ClientID == "" && !harness.NamesNoClient(server):
 		t.Errorf("%s: the caller has no client", where)
 	case !caller.ExpiresAt.After(time.Now()):

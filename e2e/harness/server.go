@@ -28,6 +28,15 @@ func Serve(provider, addr string, further ...string) []string {
 	}, further...)
 }
 
+// EmailOf is the mail address that callers of a server's user have: empty for most, whose access tokens name none.
+func EmailOf(server Server) string {
+	named, ok := server.(interface{ Email() string })
+	if !ok {
+		return ""
+	}
+	return named.Email()
+}
+
 // NamesNoClient tells whether a server is one of the few whose access tokens do not say which client they were issued to.
 func NamesNoClient(server Server) bool {
 	silent, ok := server.(interface{ NamesNoClient() bool })

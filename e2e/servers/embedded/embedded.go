@@ -10,10 +10,11 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
 
-// user is one of the provider's made-up people, subject what its tokens call her.
+// user is one of the provider's made-up people, subject and email what its tokens say of her.
 const (
 	user    = "alice"
 	subject = "user-alice"
+	email   = "alice@example.com"
 )
 
 // Server is the identity provider of a `latchkey dev` that the test starts as its resource server.
@@ -29,6 +30,9 @@ func (s *Server) Issuer() string { return "http://" + s.addr }
 
 // UserID is the subject of the user who logs in.
 func (s *Server) UserID() string { return subject }
+
+// Email is in the provider's access tokens.
+func (s *Server) Email() string { return email }
 
 // Command runs provider and resource server in one process.
 func (s *Server) Command(addr string) []string {

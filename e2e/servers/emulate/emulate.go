@@ -150,6 +150,14 @@ func (s *Server) Issuer() string { return s.issuer }
 // UserID is the identifier that the emulator made up for its user.
 func (s *Server) UserID() string { return s.userID }
 
+// Email is what the service says of its user.
+func (s *Server) Email() string {
+	if s.service.noEmail {
+		return ""
+	}
+	return user
+}
+
 // Command is that of `latchkey serve` or, where the service has no fitting provider, of cmd/customserver.
 func (s *Server) Command(addr string) []string { return s.service.command(s, addr) }
 

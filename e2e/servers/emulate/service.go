@@ -16,6 +16,8 @@ type Service struct {
 	// revoke is the path that takes tokens; empty is GitHub's page where users take back what they allowed.
 	revoke string
 	scope  string // of a login of our own
+	// noEmail tells that what latchkey asks about tokens does not name the user's mail address.
+	noEmail bool
 	// issuer is what callers are said to come from. Where there is none, the emulator's metadata at discovery says it.
 	issuer, discovery string
 	command           func(s *Server, addr string) []string
@@ -77,6 +79,7 @@ func Okta() Service {
 		name: "okta", applications: "oauth_clients",
 		authorize: "/oauth2/default/v1/authorize", token: "/oauth2/default/v1/token", userinfo: "/oauth2/default/v1/userinfo",
 		revoke: "/oauth2/default/v1/revoke", scope: "openid email profile", discovery: "/oauth2/default/.well-known/openid-configuration",
+		noEmail: true,
 		command: func(s *Server, addr string) []string {
 			return s.custom(addr, "-introspection", s.origin+"/oauth2/default/v1/introspect",
 				"-revocation", s.origin+s.service.revoke)

@@ -23,6 +23,7 @@ import (
 const (
 	adminName    = "admin"
 	userName     = "ada"
+	userEmail    = "ada@example.com"
 	userPassword = "test-password-of-ada"
 )
 

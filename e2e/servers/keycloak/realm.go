@@ -95,7 +95,7 @@ func (r *Realm) representation(c RealmConfig) object {
 			"client": object{"reports": []object{{"name": "read"}}},
 		},
 		"users": []object{{
-			"username": userName, "enabled": true, "email": "ada@example.com", "emailVerified": true,
+			"username": userName, "enabled": true, "email": userEmail, "emailVerified": true,
 			"firstName": "Ada", "lastName": "Lovelace",
 			"credentials": []object{{"type": "password", "value": userPassword, "temporary": false}},
 			"realmRoles":  []string{"editor", "offline_access"},
@@ -196,6 +196,9 @@ func (r *Realm) Issuer() string { return r.instance.origin + "/realms/" + r.name
 
 // UserID is the id that Keycloak gave to the realm's user.
 func (r *Realm) UserID() string { return r.userID }
+
+// Email is in the realm's access tokens.
+func (r *Realm) Email() string { return userEmail }
 
 // Command serves with latchkey's provider, and needs the scope that carries the audience: clients register with the scopes that the
 // resource announces, and Keycloak gives such a client no other scope, not even a default one of the realm.
