@@ -147,17 +147,13 @@ func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server
 	t.Cleanup(func() {
 		result := j.result()
 		result.Server, result.Client, result.Seconds = server.name, client.name, time.Since(started).Seconds()
-		switch {
-		case t.Failed():
-			result.Outcome = matrix.Failed
-		case t.Skipped():
-			result.Outcome = matrix.NotRun
-		}
+		result.Outcome = outcome(t, matrix.OK)
 		results.Add(result)
 		printCell(t, result)
 	})
+	command := client.command(t) // before anything starts: it may not be installed
 	j.prepare(ctx, t, server, client)
-	j.travel(ctx, t, client.command(t))
+	j.travel(ctx, t, command)
 	j.check(ctx, t)
 	checkLeaks(t, j.dir, j.resource.Server)
 }
@@ -171,18 +167,27 @@ func tryExcluded(t *testing.T, cells *matrix.Matrix, server peer, client client)
 	j.steps = cells.Steps[:1]
 	j.cell.Differs = map[string]matrix.Difference{j.steps[0].Name: {Is: matrix.Fails, Because: j.cell.Excluded}}
 	t.Cleanup(func() {
-		outcome := matrix.Excluded
-		if t.Failed() {
-			outcome = matrix.Failed
-		}
-		printCell(t, matrix.Result{
-			Server: server.name, Client: client.name, Outcome: outcome, Seconds: time.Since(started).Seconds(),
-		})
+		result := matrix.Result{Server: server.name, Client: client.name, Seconds: time.Since(started).Seconds()}
+		result.Outcome = outcome(t, matrix.Excluded)
+		printCell(t, result)
 	})
+	command := client.command(t)
 	j.prepare(ctx, t, server, client)
-	j.travel(ctx, t, client.command(t))
+	j.travel(ctx, t, command)
 	j.checkReasons(t)
 	checkLeaks(t, j.dir, j.resource.Server)
+}
+
+// outcome is that of a test which has ended, where all is well the given one.
+func outcome(t *testing.T, well matrix.Outcome) matrix.Outcome {
+	t.Helper()
+	switch {
+	case t.Failed():
+		return matrix.Failed
+	case t.Skipped():
+		return matrix.NotRun
+	}
+	return well
 }
 
 // newJourney is that of a cell, which prepare makes ready.

@@ -124,7 +124,8 @@ func (r *ResourceServer) Log() string {
 func (r *ResourceServer) RefusedTokens() int {
 	refused := 0
 	for line := range strings.Lines(r.Log()) {
-		if strings.Contains(line, `msg="request refused"`) && strings.Contains(line, " status=401 ") && strings.Contains(line, " path=/mcp ") {
+		_, refusal, found := strings.Cut(line, `msg="request refused"`)
+		if found && strings.Contains(refusal, " status=401 ") && strings.Contains(refusal, " path=/mcp ") {
 			refused++
 		}
 	}

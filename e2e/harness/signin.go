@@ -65,7 +65,7 @@ func NewSignIn(ctx context.Context, resource *ResourceServer) *SignIn {
 		answer(w, reply{Logins: len(s.Requests()), Refused: resource.RefusedTokens()}, nil)
 	})
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, reply{}, resource.Restart(ctx)) //nolint:contextcheck // the process must outlive the request
+		answer(w, reply{}, resource.Restart(ctx)) // the process must outlive the request
 	})
 	s.http = httptest.NewServer(mux)
 	return s

@@ -34,7 +34,9 @@ reasons:
 `
 
 // failing is small with a step that fails.
-var failing = strings.NewReplacer("is: left out", "is: fails", "[{link: https://b.example/1}]", `[{log: "no … for B"}]`).Replace(small)
+var failing = strings.NewReplacer(
+	"is: left out", "is: fails", "[{link: https://b.example/1}]", `[{log: "no … for B"}]`,
+).Replace(small)
 
 func TestParse(t *testing.T) {
 	t.Parallel()

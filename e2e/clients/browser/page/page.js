@@ -51,7 +51,7 @@ class PageProvider {
     }
   }
 
-  /** The page leaves only when client.mjs has seen why, and straight for where the user comes back from there. */
+  /** The page does not leave by itself: client.mjs has the user log in, and sends the page to where that ends. */
   redirectToAuthorization(url) {
     this.target = String(url);
   }
