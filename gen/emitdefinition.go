@@ -37,6 +37,7 @@ func emitDefinition(m *Model) *jen.Statement {
 		member{"Scopes", choice(m.Scopes)},
 		member{"GrantTypes", choice(m.Grants)},
 		member{"OpaqueHint", text(m.Tokens.OpaqueHint)},
+		member{"AlgorithmHint", text(m.Tokens.AlgorithmHint)},
 		member{"Verifier", fromConfig(m.Tokens.Verifier)},
 		member{"UserMapper", fromConfig(m.Claims.UserMapper)},
 	)

@@ -229,6 +229,7 @@ func emitResolve(f *Field) *jen.Statement {
 			member{"KeepSlash", yes(f.Normalize == "keep_slash")},
 			member{"MinLength", number(f.MinLength)},
 			member{"Pattern", text(f.Pattern)},
+			member{"Not", text(f.Not)},
 			member{"Must", text(f.Must)},
 		),
 	)

@@ -163,7 +163,7 @@ func TestTextStaysText(t *testing.T) {
 			s.Title, s.Docs.Summary, s.Docs.Setup, s.Docs.Notes = text, text, []string{text}, []string{text, text}
 			s.Config = slices.Clone(s.Config)
 			s.Config[0].Doc, s.Config[1].Doc, s.Config[1].Example, s.Config[1].Default = text, text, text, []string{text}
-			s.Tokens.OpaqueHint, s.Tokens.Audience.Hint = text, text
+			s.Tokens.OpaqueHint, s.Tokens.AlgorithmHint, s.Tokens.Audience.Hint = text, text, text
 			s.Claims.Extra = slices.Clone(s.Claims.Extra)
 			s.Claims.Extra[0].Doc, s.Claims.Extra[0].Claim = text, text
 			m := gen.NewModel(&s)

@@ -113,6 +113,7 @@ type Tokens struct {
 	SharedSecrets []SharedSecret
 	IDTokenShaped string
 	OpaqueHint    string
+	AlgorithmHint string
 }
 
 // Audience is the rule for a token's recipients.
@@ -258,6 +259,7 @@ func (m *Model) tokens(s *spec.Spec, scope *scope) {
 	m.Tokens = Tokens{
 		Verifier: m.field(t.Verifier), Algorithms: t.Algorithms, Types: t.Types,
 		Audience: Audience{Audience: t.Audience}, IDTokenShaped: t.IDTokenShaped, OpaqueHint: t.OpaqueHint,
+		AlgorithmHint: t.AlgorithmHint,
 	}
 	for _, issuer := range t.Issuers {
 		m.Tokens.Issuers = append(m.Tokens.Issuers, scope.expression(issuer))

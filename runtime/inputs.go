@@ -33,8 +33,10 @@ type Field struct {
 	KeepSlash bool
 	// MinLength is the least number of bytes of a secret.
 	MinLength int
-	// Pattern is a regular expression (package regexp) that the whole value must match; Must says so in words: "a GUID".
+	// Pattern is a regular expression (package regexp) that the whole value must match, Not one that it must not match; Must
+	// says so in words: "a GUID".
 	Pattern string
+	Not     string
 	Must    string
 }
 
@@ -256,7 +258,7 @@ func (in *Inputs) resolve(value string, field Field) string {
 	switch {
 	case value == "" && field.Required:
 		in.missing(field)
-	case value != "" && field.Pattern != "" && !matches(field.Pattern, value):
+	case value != "" && (field.Pattern != "" && !matches(field.Pattern, value) || field.Not != "" && matches(field.Not, value)):
 		in.problemf(field, "must be %s%s", field.Must, field.example())
 		return ""
 	}

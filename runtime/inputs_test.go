@@ -212,6 +212,13 @@ func TestPatternsOfFields(t *testing.T) {
 			t.Errorf("%q: got %q, %v", value, got, in.Err())
 		}
 	}
+	mistaken := runtime.Field{Name: "domain", Not: "(?i)[^.]*-admin[.].*", Must: "the domain without -admin"}
+	for value, ok := range map[string]bool{"a.example.com": true, "": true, "a-admin.example.com": false, "A-ADMIN.example.com": false, "x.a-admin.example.com": true} {
+		in := inputs(nil)
+		if got := in.Host(value, mistaken); (in.Err() == nil) != ok || !ok && got != "" {
+			t.Errorf("%q: got %q, %v", value, got, in.Err())
+		}
+	}
 	in := inputs(map[string]string{"TENANT": "contoso"})
 	in.String("", field)
 	const want = "Example tenantId must be four hexadecimal digits or common, such as 12ef. Correct it in TENANT or config."

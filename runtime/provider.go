@@ -100,6 +100,7 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 		Provider: d.Name, Title: d.Title, Rules: d.Tokens, Mapper: mapper, UserMapper: d.UserMapper,
 		Keys:     keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Logger: o.logger}),
 		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Logger: o.logger, OpaqueHint: d.OpaqueHint,
+		AlgorithmHint: d.AlgorithmHint,
 	})
 }
 

@@ -33,7 +33,7 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 	if value == "" {
 		return "", true
 	}
-	if f.Pattern != "" && !f.matches(value) {
+	if f.Pattern != "" && !matches(f.Pattern, value, true) || f.Not != "" && matches(f.Not, value, false) {
 		return f.Must, false
 	}
 	switch f.Type {
@@ -55,10 +55,14 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 	}
 }
 
-// matches tells whether the field's pattern, if it is one, describes a value.
-func (f *Field) matches(value string) bool {
-	pattern, err := regexp.Compile("^(?:" + f.Pattern + ")$")
-	return err != nil || pattern.MatchString(value)
+// matches tells whether a pattern describes the whole of a value. What is no pattern is reported elsewhere; here it counts as
+// otherwise says.
+func matches(pattern, value string, otherwise bool) bool {
+	compiled, err := regexp.Compile("^(?:" + pattern + ")$")
+	if err != nil {
+		return otherwise
+	}
+	return compiled.MatchString(value)
 }
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*(:[0-9]{1,5})?$`)

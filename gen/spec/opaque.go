@@ -7,7 +7,9 @@ import (
 
 // opaque checks how tokens are checked at the provider.
 func (c *checker) opaque(t *Tokens) {
-	for _, key := range []string{"algorithms", "types", "tenants", "shared_secrets", "id_token_shaped", "opaque_hint"} {
+	for _, key := range []string{
+		"algorithms", "types", "tenants", "shared_secrets", "id_token_shaped", "opaque_hint", "algorithm_hint",
+	} {
 		if c.has("tokens." + key) {
 			c.reportKeyf("opaque-rules", "tokens."+key, "%q does nothing here: opaque tokens are not signed", key)
 		}

@@ -17,7 +17,7 @@ func Rules() []string {
 		"issuer-bound-reason", "issuer-bound-unguarded", "issuer-optional", "issuers-incomplete", "jwks-missing",
 		"key-kind", "list-both", "list-empty", "list-field-type", "list-without-each", "min-length-type",
 		"missing-key", "missing-optional", "negative-number", "nesting", "nonce-scope", "normalize-type",
-		"not-a-mapping", "one-line", "opaque-only", "opaque-passthrough", "opaque-rules", "optional-in-template",
+		"not-a-mapping", "not-must", "not-type", "one-line", "opaque-only", "opaque-passthrough", "opaque-rules", "optional-in-template",
 		"otherwise-unreachable", "package-name", "parameter", "parameters-type", "params-both", "pattern",
 		"pattern-must", "pattern-type", "profile-userinfo", "proxy-only", "reason-unused", "reference-place",
 		"reference-type", "refused-value", "reject-reason", "reject-user", "repeated-entry", "require-both",

@@ -71,6 +71,7 @@ func (c *checker) verifier(t *Tokens) {
 	}
 	for _, key := range []string{
 		"algorithms", "types", "issuers", "tenants", "require", "shared_secrets", "id_token_shaped", "opaque_hint",
+		"algorithm_hint",
 	} {
 		if c.has("tokens." + key) {
 			c.reportKeyf("verifier-rules", "tokens."+key, "%q does nothing here: the verifier makes its own rules", key)

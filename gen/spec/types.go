@@ -93,7 +93,9 @@ type Field struct {
 	MinLength int `yaml:"min_length" validate:"min=0"`
 	// For text: a regular expression (RE2) that the whole value must match. Needs must.
 	Pattern string `yaml:"pattern" validate:"omitempty,pattern"`
-	// What pattern asks for, in words that follow "must be": a GUID.
+	// For text: a regular expression (RE2) that the whole value must not match, for what people write by mistake. Needs must.
+	Not string `yaml:"not" validate:"omitempty,pattern"`
+	// What pattern and not ask for, in words that follow "must be": a GUID.
 	Must string `yaml:"must"`
 	// A value as people would write it. It is shown where a value cannot be read, and the generated test uses it.
 	Example string `yaml:"example"`
@@ -187,6 +189,8 @@ type Tokens struct {
 	IDTokenShaped string `yaml:"id_token_shaped"`
 	// Tells the operator, in the log, why a token that is no JWT arrived and what to change at the provider.
 	OpaqueHint string `yaml:"opaque_hint"`
+	// Tells the operator, in the log, why a token with another algorithm arrived and what to change at the provider.
+	AlgorithmHint string `yaml:"algorithm_hint"`
 }
 
 // Audience is the rule for a token's recipients.

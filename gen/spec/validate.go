@@ -127,7 +127,12 @@ func (c *checker) fieldKeys(f *Field, path string) {
 	switch {
 	case f.Pattern != "" && !f.isText():
 		c.reportKeyf("pattern-type", path+".pattern", "pattern is for fields that are text; %s is a %s", f.Name, f.Type)
-	case (f.Pattern == "") != (f.Must == "") && c.known(path+".pattern") && c.known(path+".must"):
+	case f.Not != "" && !f.isText():
+		c.reportKeyf("not-type", path+".not", "not is for fields that are text; %s is a %s", f.Name, f.Type)
+	case f.Not != "" && f.Must == "" && c.known(path+".must"):
+		c.reportf("not-must", path, "not needs must: what the value has to be, for people")
+	case f.Not == "" && (f.Pattern == "") != (f.Must == "") &&
+		c.known(path+".pattern") && c.known(path+".not") && c.known(path+".must"):
 		c.reportf("pattern-must", path, "pattern and must go together: what the value has to be, for the program and for people")
 	}
 	if f.Missing != "" && !f.Required {

@@ -181,6 +181,7 @@ func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
 		withSecret(&c.Rules, oauth.Secret(signingKeys()[jose.HS256].Secret()))
 		c.Keys = nil
 	}
+	hinted := newVerifier(t, func(c *verify.Config) { c.AlgorithmHint = "Set the API to EdDSA." })
 	const itsOwn, another = "probably a refresh token", "choose one of them"
 	for name, c := range map[string]struct {
 		verifier      *verify.JWT
@@ -191,6 +192,7 @@ func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
 		"another shared secret where some are accepted": {newVerifier(t, symmetric), "HS512", another, itsOwn},
 		"a public key that is not accepted":             {newVerifier(t, symmetric), "PS512", another, itsOwn},
 		"an algorithm of nobody's":                      {newVerifier(t), "XX512", another, itsOwn},
+		"what the provider's own hint explains":         {hinted, "HS512", "Set the API to EdDSA.", itsOwn},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -50,6 +50,8 @@ type Config struct {
 	Logger *slog.Logger
 	// OpaqueHint tells the operator, in the log, why a token that is no JWT may have arrived.
 	OpaqueHint string
+	// AlgorithmHint tells the operator, in the log, why a token with another algorithm may have arrived.
+	AlgorithmHint string
 }
 
 // JWT verifies access tokens that are signed JWTs (RFC 9068, RFC 8725). It is safe for concurrent use.
@@ -86,6 +88,7 @@ func NewJWT(config Config) (*JWT, error) {
 		return nil, err
 	}
 	config.Cache.Off = config.Cache.Off || config.Insecure.SkipSignature
+	rules.algorithmHint = config.AlgorithmHint
 	cache, err := newAcceptedTokens(config.Cache)
 	if err != nil {
 		return nil, err
@@ -218,8 +221,9 @@ func (v *JWT) parse(jws *jose.JWS, token string) error {
 	case errors.Is(err, jose.ErrNotCompact):
 		return oauth.InvalidToken(oauth.ReasonNotAJWT, errors.New(strings.TrimSpace(opaqueExplanation+" "+v.opaqueHint)))
 	case errors.Is(err, jose.ErrEncrypted):
-		return oauth.InvalidToken(oauth.ReasonNotAJWT, errors.New(
-			"the token is an encrypted JWT (JWE), which only its recipient can read: turn token encryption off for this API at the provider"))
+		return oauth.InvalidToken(oauth.ReasonNotAJWT, errors.New(strings.TrimSpace(
+			"the token is an encrypted JWT (JWE), which only its recipient can read: turn token encryption off for this API at the "+
+				"provider, if it is on. "+audienceExplanation+" "+v.opaqueHint)))
 	case errors.Is(err, jose.ErrCritical):
 		return oauth.InvalidToken(oauth.ReasonCriticalHeader, err)
 	default:
@@ -227,8 +231,11 @@ func (v *JWT) parse(jws *jose.JWS, token string) error {
 	}
 }
 
-const opaqueExplanation = "the token is not a signed JWT. Many providers (Auth0 included) issue JWT access tokens only when " +
-	"the authorization request names a valid audience: check that configuration."
+const (
+	opaqueExplanation   = "the token is not a signed JWT. " + audienceExplanation
+	audienceExplanation = "Many providers (Auth0 included) issue JWT access tokens only when the authorization request names a " +
+		"valid audience: check that configuration."
+)
 
 // signature checks the signature with the provider's key, or the shared secret, for the token's algorithm.
 func (v *JWT) signature(ctx context.Context, jws *jose.JWS, issuer string) (signer, error) {
@@ -272,6 +279,7 @@ type compiledRules struct {
 	secrets       []sharedSecret
 	idTokenShaped bool
 	needsKeys     bool
+	algorithmHint string
 }
 
 type sharedSecret struct {
@@ -400,6 +408,10 @@ func lower(c byte) byte {
 // header checks the algorithm and the type.
 func (c *compiledRules) header(jws *jose.JWS) error {
 	if !jws.Algorithm.Within(c.algorithms) {
+		if c.algorithmHint != "" {
+			return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
+				"the token is signed with algorithm %s, accepted are %v. %s", quote(string(jws.Algorithm)), c.algorithms, c.algorithmHint))
+		}
 		if jws.Algorithm.Symmetric() && !slices.ContainsFunc(c.algorithms, jose.Algorithm.Symmetric) {
 			return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
 				"the token is signed with %s, a secret that its issuer shares with nobody here: it is no access token, but probably a "+

@@ -168,8 +168,11 @@ func TestAnOpaqueTokenIsExplainedToTheOperator(t *testing.T) {
 			t.Errorf("%q lacks %q", e.Error(), part)
 		}
 	}
-	if e := wantRefusal(t, v, "a.b.c.d.e", oauth.ReasonNotAJWT); !strings.Contains(e.Error(), "encrypted") {
-		t.Errorf("a JWE is explained with %q", e.Error())
+	e = wantRefusal(t, v, "a.b.c.d.e", oauth.ReasonNotAJWT)
+	for _, part := range []string{"encrypted", "turn token encryption off", "Auth0 included", "Ask for the audience mcp."} {
+		if !strings.Contains(e.Error(), part) {
+			t.Errorf("a JWE is explained with %q, which lacks %q", e.Error(), part)
+		}
 	}
 }
 

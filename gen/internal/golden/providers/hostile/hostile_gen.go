@@ -84,7 +84,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{Claim: "x\"); panic(\"out\"); (\"`*/", As: "y\"` */"},
 			},
 		},
-		OpaqueHint: "*/ ` \" \\ %s",
+		OpaqueHint:    "*/ ` \" \\ %s",
+		AlgorithmHint: "*/ ` \" \\ %s",
 	})
 }
 

@@ -195,10 +195,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{Claim: "2fa", As: "second_factor"},
 			},
 		},
-		Scopes:     audiences,
-		GrantTypes: []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"},
-		OpaqueHint: "Ask for a JWT.",
-		UserMapper: cfg.MapUser,
+		Scopes:        audiences,
+		GrantTypes:    []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"},
+		OpaqueHint:    "Ask for a JWT.",
+		AlgorithmHint: "Choose another key.",
+		UserMapper:    cfg.MapUser,
 	})
 }
 

@@ -52,6 +52,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:     "LARDER_TENANT",
 		Default: "acme",
 		Pattern: "[a-z]+",
+		Not:     "no.*",
 		Must:    "small letters",
 	})
 	appID := in.String(cfg.AppID, runtime.Field{
