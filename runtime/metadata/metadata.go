@@ -61,16 +61,17 @@ type Source struct {
 func NewSource(config Config) *Source {
 	s := &Source{config: config, documents: map[string]*document{}}
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
-		if urls := config.urls(suffix); len(urls) > 0 {
-			s.documents[suffix] = &document{source: s, urls: urls}
+		if urls, own := config.urls(suffix); len(urls) > 0 {
+			s.documents[suffix] = &document{source: s, urls: urls, own: own}
 		}
 	}
 	return s
 }
 
 // urls returns where to look for the document of a well-known suffix. A request for RFC 8414's document is also answered
-// with OpenID's, of which it is a subset; the reverse would lack what OpenID clients need.
-func (c Config) urls(suffix string) []string {
+// with OpenID's, of which it is a subset; the reverse would lack what OpenID clients need. The first own ones are of the very
+// document.
+func (c Config) urls(suffix string) (urls []string, own int) {
 	var same, other []string
 	for _, form := range c.Forms {
 		if u := form.URL(c.Issuer); form.suffix() == suffix {
@@ -79,10 +80,11 @@ func (c Config) urls(suffix string) []string {
 			other = append(other, u)
 		}
 	}
+	own = len(same)
 	if suffix == oauth.WellKnownAuthorizationServer {
 		same = append(same, other...)
 	}
-	return same
+	return same, own
 }
 
 // Document returns the document of a well-known suffix. Errors are [*oauth.Error] values: 404 for a document that the
@@ -161,11 +163,13 @@ func writeError(w http.ResponseWriter, e *oauth.Error) {
 type document struct {
 	source *Source
 	urls   []string
+	own    int // how many of urls are of this document, and not of OpenID's in its place
 
 	mu      sync.Mutex
 	current answer
 	fetched time.Time
 	failed  time.Time
+	lacking bool // whether OpenID's document was served last, since the provider has no other
 	// running is closed when the fetch that is under way ends; nil when none is.
 	running chan struct{}
 }
@@ -206,11 +210,18 @@ func (d *document) get(ctx context.Context) (answer, error) {
 func (d *document) fetch(ctx context.Context, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
-	body, err := d.first(ctx)
+	body, lacks, err := d.first(ctx)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.source.config.Now()
+	if body != nil {
+		if lacks != nil && !d.lacking {
+			d.source.config.Logger.Warn("the provider does not have the OAuth metadata that it should (RFC 8414); its OpenID "+
+				"configuration stands in. Is the OAuth server switched on there?", "issuer", d.source.config.Issuer, "error", lacks)
+		}
+		d.lacking = lacks != nil
+	}
 	switch older := d.current.body != nil && !d.current.makeshift; {
 	case err == nil:
 		d.current, d.fetched, d.failed = answer{body: body}, now, time.Time{}
@@ -228,8 +239,8 @@ func (d *document) fetch(ctx context.Context, done chan struct{}) {
 }
 
 // first returns the first usable document. If a better one may only be out of reach for the moment, it returns the error of
-// that one too.
-func (d *document) first(ctx context.Context) (body []byte, err error) {
+// that one too. lacks says why there is none but OpenID's where there should be.
+func (d *document) first(ctx context.Context) (body []byte, lacks, err error) {
 	defer func() {
 		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the process.
 		if p := recover(); p != nil {
@@ -237,17 +248,20 @@ func (d *document) first(ctx context.Context) (body []byte, err error) {
 		}
 	}()
 	var problems, passing []error
-	for _, u := range d.urls {
+	for i, u := range d.urls {
 		body, err := d.source.one(ctx, u)
-		if err == nil {
-			return body, errors.Join(passing...)
+		switch {
+		case err == nil && d.own > 0 && i >= d.own && len(passing) == 0:
+			return body, errors.Join(problems...), nil
+		case err == nil:
+			return body, nil, errors.Join(passing...)
 		}
 		err = fmt.Errorf("%s: %w", u, err)
 		if problems = append(problems, err); mayPass(err) {
 			passing = append(passing, err)
 		}
 	}
-	return nil, errors.Join(problems...)
+	return nil, nil, errors.Join(problems...)
 }
 
 // mayPass tells a provider that does not answer now from one that has answered, and has no such document. What is wrong with

@@ -207,6 +207,57 @@ func TestTheOtherDocumentStandsInBriefly(t *testing.T) {
 	}
 }
 
+// logged counts log entries with a text.
+type logged struct {
+	text  string
+	count atomic.Int64
+}
+
+func (l *logged) Write(entry []byte) (int, error) {
+	if strings.Contains(string(entry), l.text) {
+		l.count.Add(1)
+	}
+	return len(entry), nil
+}
+
+// An OAuth server that is off, as Supabase's is at first, has no metadata of RFC 8414, and OpenID's says nothing of it.
+func TestALackOfOAuthMetadataIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		best  string
+		forms []metadata.Form
+		want  int64
+	}{
+		"where it should be":                {"404", []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended}, 1},
+		"not where it is":                   {document(``), []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended}, 0},
+		"not where it may come any moment":  {"503", []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended}, 0},
+		"not where nobody says it should":   {"404", []metadata.Form{metadata.OpenIDAppended}, 0},
+		"not where OpenID's is at one of 2": {"404", []metadata.Form{metadata.OpenIDInserted, metadata.OpenIDAppended}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var clock clock
+			clock.at.Store(1_700_000_000)
+			warnings := &logged{text: "Is the OAuth server switched on there?"}
+			u := &upstream{answers: map[string]string{oauthPath: c.best, oidcPath: document(``)}}
+			source := metadata.NewSource(metadata.Config{
+				Issuer: issuer, Forms: c.forms, Client: &http.Client{Transport: u}, Now: clock.now,
+				Logger: slog.New(slog.NewTextHandler(warnings, nil)),
+			})
+			for u.fetches.Load() < 10 { // the later ones in the background
+				if _, err := source.Document(t.Context(), oauth.WellKnownAuthorizationServer); err != nil {
+					t.Fatal(err)
+				}
+				clock.add(time.Hour)
+				goruntime.Gosched()
+			}
+			if got := warnings.count.Load(); got != c.want {
+				t.Errorf("said %d times, want %d", got, c.want)
+			}
+		})
+	}
+}
+
 func TestUnusableDocumentsAre503(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
