@@ -19,6 +19,10 @@
 // What to know:
 //   - Tokens that the login asks for with OpenID Connect's scopes alone are for Microsoft Graph and cannot be
 //     verified by anybody else. So a scope of your API is always asked for.
+//   - Only tokens of users are accepted, which have scopes (scp). An application that acts for itself gets
+//     tokens with roles and without scp: they are refused.
+//   - Of a user in many groups the token has no groups, but _claim_names or hasgroups in their place. Such users
+//     then have none: decide by app roles instead.
 //   - Mail addresses in Entra ID are not verified and can change: never decide about access by them. User.ID is
 //     the object id of the user, which is the same in all applications.
 //   - In the clouds of governments and of China set authority: login.microsoftonline.us,
@@ -155,6 +159,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 					Claim: "ver",
 					AnyOf: []string{"2.0"},
 					Hint:  "Set requestedAccessTokenVersion to 2 in the manifest of the app registration",
+				},
+				{
+					Claim: "scp",
+					Hint:  "The token is that of an application that acts for itself: users must log in",
 				},
 			},
 		},

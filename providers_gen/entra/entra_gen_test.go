@@ -78,8 +78,54 @@ func TestProvider(t *testing.T) {
 					"userId": "00000000-0000-0000-66f3-3332eca7ea81",
 				},
 			},
+			{
+				Name: "a token of a user with too many groups, which says so and names none",
+				Claims: map[string]any{
+					"_claim_names": map[string]any{
+						"groups": "src1",
+					},
+					"_claim_sources": map[string]any{
+						"src1": map[string]any{
+							"endpoint": "https://graph.microsoft.com/v1.0/users/00000000-0000-0000-66f3-3332eca7ea81/getMemberObjects",
+						},
+					},
+					"hasgroups": true,
+					"oid":       "00000000-0000-0000-66f3-3332eca7ea81",
+					"scp":       "access_as_user",
+					"tid":       "72f988bf-86f1-41af-91ab-2d7cd011db47",
+					"ver":       "2.0",
+				},
+				WantUser: map[string]any{
+					"oid":    "00000000-0000-0000-66f3-3332eca7ea81",
+					"scopes": []any{"access_as_user"},
+					"tid":    "72f988bf-86f1-41af-91ab-2d7cd011db47",
+					"userId": "00000000-0000-0000-66f3-3332eca7ea81",
+				},
+			},
 		},
 		Reject: []providertest.Token{
+			{
+				Name: "a token of an application that acts for itself, with roles",
+				Claims: map[string]any{
+					"azp":   "44444444-2222-3333-4444-555555555555",
+					"oid":   "33333333-0000-0000-66f3-3332eca7ea81",
+					"roles": []any{"Admin"},
+					"sub":   "33333333-0000-0000-66f3-3332eca7ea81",
+					"tid":   "72f988bf-86f1-41af-91ab-2d7cd011db47",
+					"ver":   "2.0",
+				},
+				Reason: oauth.ReasonClaim,
+			},
+			{
+				Name: "a token of an application that acts for itself, without any role",
+				Claims: map[string]any{
+					"oid": "33333333-0000-0000-66f3-3332eca7ea81",
+					"sub": "33333333-0000-0000-66f3-3332eca7ea81",
+					"tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+					"ver": "2.0",
+				},
+				Reason: oauth.ReasonClaim,
+			},
 			{
 				Name: "a token of version 1",
 				Claims: map[string]any{
@@ -99,8 +145,12 @@ func TestProvider(t *testing.T) {
 			},
 			{
 				Name: "a token for Microsoft Graph",
+				Header: map[string]any{
+					"nonce": "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI",
+				},
 				Claims: map[string]any{
 					"aud": "00000003-0000-0000-c000-000000000000",
+					"scp": "openid profile email",
 					"tid": "72f988bf-86f1-41af-91ab-2d7cd011db47",
 					"ver": "2.0",
 				},
