@@ -98,6 +98,7 @@ func auth0Provider() Provider {
 			"Settings → Advanced: switch on the Resource Parameter Compatibility Profile, so that the resource parameter of MCP clients selects the API.",
 			"Settings → Advanced: switch on Dynamic Client Registration, and give the API Default Permissions for Third-Party Applications. Connections must be domain-level.",
 			"API → Settings: Allow Offline Access for refresh tokens; RBAC with Add Permissions in the Access Token for permissions.",
+			"API → Settings: leave the Signing Algorithm at RS256, or take PS256. With HS256 tokens could be checked only by whoever could also make them. Leave token encryption (JWE) off.",
 		},
 		Issuer: "https://{domain}/",
 		Endpoints: oauth.Endpoints{
@@ -802,7 +803,7 @@ func supabaseProvider() Provider {
 		DocsURL: "https://supabase.com/docs/guides/auth/oauth-server/mcp-authentication",
 		Setup: []string{
 			"Authentication → OAuth Server: enable it, with Allow dynamic OAuth apps, and set the path of your consent page.",
-			"Project Settings → JWT Keys: use an asymmetric signing key (ES256). With a legacy HS256 secret, set jwtSecret too.",
+			"Project Settings → JWT Keys: use an asymmetric signing key (ES256, else RS256 or EdDSA). With a legacy HS256 secret, set jwtSecret too.",
 		},
 		Issuer: "https://{projectId}.supabase.co/auth/v1",
 		Endpoints: oauth.Endpoints{

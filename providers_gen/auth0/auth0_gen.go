@@ -12,11 +12,15 @@
 //     Third-Party Applications. Connections must be domain-level.
 //   - API → Settings: Allow Offline Access for refresh tokens; RBAC with Add Permissions in the Access Token
 //     for permissions.
+//   - API → Settings: leave the Signing Algorithm at RS256, or take PS256. With HS256 tokens could be checked
+//     only by whoever could also make them. Leave token encryption (JWE) off.
 //
 // What to know:
 //   - Without an audience Auth0 issues opaque tokens that only its own userinfo endpoint accepts; they are
 //     refused here.
 //   - Mail address, name, picture and roles are in access tokens only when an Action adds them.
+//   - Clients get a refresh token only if they ask for offline_access. The metadata of a resource does not
+//     announce it, and the official TypeScript SDK 1.x asks for no more than is announced.
 //   - The issuer ends in a slash. Clients on the Go MCP SDK up to 1.8.0 keep it when they look for metadata, and
 //     find none (corrected in the SDK since).
 //
@@ -107,9 +111,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{Claim: "org_name"},
 			},
 		},
-		Scopes:     []string{"openid", "profile", "email", "offline_access"},
-		GrantTypes: []string{"authorization_code", "refresh_token"},
-		OpaqueHint: "Auth0 issues opaque access tokens when no API is asked for: switch on the Resource Parameter Compatibility Profile and create an API whose Identifier equals the configured audience, or set the tenant's Default Audience",
+		Scopes:        []string{"openid", "profile", "email", "offline_access"},
+		GrantTypes:    []string{"authorization_code", "refresh_token"},
+		OpaqueHint:    "Auth0 issues opaque access tokens when no API is asked for: switch on the Resource Parameter Compatibility Profile and create an API whose Identifier equals the configured audience, or set the tenant's Default Audience",
+		AlgorithmHint: "In Auth0, Applications → APIs → the API → Settings: set the Signing Algorithm to RS256 or PS256. With HS256 everybody who can check a token could make one",
 	})
 }
 

@@ -68,6 +68,18 @@ func TestProvider(t *testing.T) {
 				},
 			},
 			{
+				Name: "a token of an API that is set to PS256",
+				Header: map[string]any{
+					"alg": "PS256",
+				},
+				Claims: map[string]any{
+					"azp": "client-1",
+				},
+				WantUser: map[string]any{
+					"userId": "user-1",
+				},
+			},
+			{
 				Name: "a machine's token",
 				Claims: map[string]any{
 					"azp": "client-1",
@@ -80,6 +92,16 @@ func TestProvider(t *testing.T) {
 			},
 		},
 		Reject: []providertest.Token{
+			{
+				Name: "a token of an API that is set to HS256",
+				Header: map[string]any{
+					"alg": "HS256",
+				},
+				Claims: map[string]any{
+					"azp": "client-1",
+				},
+				Reason: oauth.ReasonAlgorithmNotAllowed,
+			},
 			{
 				Name: "a token for the userinfo endpoint alone",
 				Claims: map[string]any{

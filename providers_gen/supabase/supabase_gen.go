@@ -6,14 +6,24 @@
 // What to set up there:
 //   - Authentication → OAuth Server: enable it, with Allow dynamic OAuth apps, and set the path of your
 //     consent page.
-//   - Project Settings → JWT Keys: use an asymmetric signing key (ES256). With a legacy HS256 secret, set
-//     jwtSecret too.
+//   - Project Settings → JWT Keys: use an asymmetric signing key (ES256, else RS256 or EdDSA). With a legacy
+//     HS256 secret, set jwtSecret too.
 //
 // What to know:
 //   - All access tokens of a project name the audience authenticated, whatever server they were made for. What
 //     keeps ordinary session tokens out is that only tokens of the OAuth server have a client_id.
 //   - user_metadata can be changed by the user: name, username and picture come from there. Never decide about
-//     access by them.
+//     access by them. app_metadata is the project's own: roles and tenants belong there.
+//   - A project that allows anonymous sign-ins lets anonymous users in as well: their tokens are those of
+//     everybody else, with role and audience authenticated, but for is_anonymous, which is true. Where somebody
+//     must stand behind a call, refuse callers of whom supabase.ClaimsFrom(info).IsAnonymous says so, or do not
+//     let such users past your consent page.
+//   - While the OAuth server is off, its registration, authorization and token endpoints and its RFC 8414
+//     metadata are not found (404), but OpenID's metadata still is: a login that ends there is the sign to
+//     enable it.
+//   - Supabase has scopes of its own alone and does not enforce them, so none are announced. Some clients
+//     (mcp-remote, the Python SDK) then ask for all that it knows.
+//   - Its CORS does not list the header MCP-Protocol-Version. Pages of the TypeScript SDK ask again without it.
 //
 // Its own documentation: https://supabase.com/docs/guides/auth/oauth-server/mcp-authentication
 package supabase
@@ -91,7 +101,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		},
 		Discovery: []metadata.Form{metadata.OAuthAppended, metadata.OAuthInserted, metadata.OpenIDAppended},
 		Tokens: verify.Rules{
-			Algorithms: []string{"ES256", "RS256", "HS256"},
+			Algorithms: []string{"ES256", "RS256", "EdDSA", "HS256"},
 			Audience: verify.Audience{
 				AnyOf: []string{"authenticated"},
 				Hint:  "Supabase writes authenticated into aud; a Custom Access Token Hook may have changed it",
@@ -114,7 +124,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			UserID:      []string{"sub", "user_id"},
 			Email:       []string{"email"},
 			Name:        []string{"user_metadata.name", "user_metadata.full_name"},
-			Username:    []string{"user_metadata.username"},
+			Username:    []string{"user_metadata.username", "user_metadata.user_name"},
 			Picture:     []string{"user_metadata.avatar_url"},
 			Roles:       verify.List{From: []string{"role"}},
 			Permissions: verify.List{From: []string{"aal"}, As: "aal:{value}"},
@@ -123,6 +133,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{Claim: "aal"},
 				{Claim: "amr"},
 				{Claim: "session_id"},
+				{Claim: "is_anonymous"},
+				{Claim: "app_metadata"},
 			},
 		},
 		GrantTypes: []string{"authorization_code", "refresh_token"},
@@ -138,13 +150,21 @@ type Claims struct {
 	AMR json.RawMessage
 	// SessionID is the claim "session_id". The session at Supabase.
 	SessionID string
+	// IsAnonymous is the claim "is_anonymous". Whether the user has signed in anonymously.
+	IsAnonymous bool
+	// AppMetadata is the claim "app_metadata". What the project knows of the user, which the user cannot change:
+	// provider, providers, and roles or tenants of your own.
+	AppMetadata oauth.Claims
 }
 
 // ClaimsFrom reads the further claims of a verified caller.
 func ClaimsFrom(info *oauth.AuthInfo) Claims {
+	isAnonymous, _ := info.Claims.Bool("is_anonymous")
 	return Claims{
-		AAL:       info.Claims.String("aal"),
-		AMR:       info.Claims.Raw("amr"),
-		SessionID: info.Claims.String("session_id"),
+		AAL:         info.Claims.String("aal"),
+		AMR:         info.Claims.Raw("amr"),
+		SessionID:   info.Claims.String("session_id"),
+		IsAnonymous: isAnonymous,
+		AppMetadata: info.Claims.Object("app_metadata"),
 	}
 }

@@ -20,7 +20,7 @@ func TestProvider(t *testing.T) {
 				JWTSecret: "test-secret-of-no-project-0123456789",
 			}, opts...)
 		},
-		Algorithms:   []string{"ES256", "RS256", "HS256"},
+		Algorithms:   []string{"ES256", "RS256", "EdDSA", "HS256"},
 		SharedSecret: "test-secret-of-no-project-0123456789",
 		Accept: []providertest.Token{
 			{
@@ -31,11 +31,16 @@ func TestProvider(t *testing.T) {
 						"method":    "password",
 						"timestamp": 1893456000,
 					}},
-					"client_id":  "9a8b7c6d-0000-4000-8000-000000000001",
-					"email":      "ada@example.com",
-					"role":       "authenticated",
-					"scope":      "openid email",
-					"session_id": "session-1",
+					"app_metadata": map[string]any{
+						"provider":  "email",
+						"providers": []any{"email"},
+					},
+					"client_id":    "9a8b7c6d-0000-4000-8000-000000000001",
+					"email":        "ada@example.com",
+					"is_anonymous": false,
+					"role":         "authenticated",
+					"scope":        "openid email",
+					"session_id":   "session-1",
 					"user_metadata": map[string]any{
 						"avatar_url": "https://example.com/ada.png",
 						"full_name":  "Ada Lovelace",
@@ -48,15 +53,20 @@ func TestProvider(t *testing.T) {
 						"method":    "password",
 						"timestamp": 1893456000,
 					}},
-					"email":       "ada@example.com",
-					"name":        "Ada Lovelace",
-					"permissions": []any{"aal:aal1"},
-					"picture":     "https://example.com/ada.png",
-					"roles":       []any{"authenticated"},
-					"scopes":      []any{"openid", "email"},
-					"session_id":  "session-1",
-					"userId":      "user-1",
-					"username":    "ada",
+					"app_metadata": map[string]any{
+						"provider":  "email",
+						"providers": []any{"email"},
+					},
+					"email":        "ada@example.com",
+					"is_anonymous": false,
+					"name":         "Ada Lovelace",
+					"permissions":  []any{"aal:aal1"},
+					"picture":      "https://example.com/ada.png",
+					"roles":        []any{"authenticated"},
+					"scopes":       []any{"openid", "email"},
+					"session_id":   "session-1",
+					"userId":       "user-1",
+					"username":     "ada",
 				},
 			},
 			{
@@ -66,10 +76,61 @@ func TestProvider(t *testing.T) {
 					"user_metadata": map[string]any{
 						"full_name": "Ada Lovelace",
 						"name":      "Ada",
+						"user_name": "lovelace",
+						"username":  "ada",
 					},
 				},
 				WantUser: map[string]any{
-					"name":   "Ada",
+					"name":     "Ada",
+					"userId":   "user-1",
+					"username": "ada",
+				},
+			},
+			{
+				Name: "a token of a user from GitHub, with a user_name",
+				Claims: map[string]any{
+					"app_metadata": map[string]any{
+						"provider":  "github",
+						"providers": []any{"github"},
+						"tenant":    "acme",
+					},
+					"client_id": "client-1",
+					"user_metadata": map[string]any{
+						"user_name": "ada",
+					},
+				},
+				WantUser: map[string]any{
+					"app_metadata": map[string]any{
+						"provider":  "github",
+						"providers": []any{"github"},
+						"tenant":    "acme",
+					},
+					"userId":   "user-1",
+					"username": "ada",
+				},
+			},
+			{
+				Name: "an anonymous user's token, which says that it is one",
+				Claims: map[string]any{
+					"client_id":    "client-1",
+					"is_anonymous": true,
+					"role":         "authenticated",
+				},
+				WantUser: map[string]any{
+					"is_anonymous": true,
+					"roles":        []any{"authenticated"},
+					"userId":       "user-1",
+				},
+			},
+			{
+				Name: "a token of a project whose signing key is an Ed25519 key",
+				Header: map[string]any{
+					"alg": "EdDSA",
+				},
+				Claims: map[string]any{
+					"client_id": "client-1",
+				},
+				WantUser: map[string]any{
 					"userId": "user-1",
 				},
 			},
@@ -97,7 +158,7 @@ func TestProvider(t *testing.T) {
 				Reason: oauth.ReasonClaim,
 			},
 			{
-				Name: "a token of an anonymous visitor",
+				Name: "a token for visitors who have not signed in",
 				Claims: map[string]any{
 					"aud":       "anon",
 					"client_id": "client-1",
