@@ -17,7 +17,10 @@
 // What to know:
 //   - The organization's own authorization server issues tokens for Okta's API only: they cannot be verified by
 //     anybody else, so it is not supported.
-//   - User.ID is Okta's uid. The claim sub is the login name, which can change.
+//   - User.ID is Okta's uid. The claim sub is the login name, which can change. The token of a machine
+//     (client_credentials) has no uid: its user is the client id.
+//   - A login that ends with access_denied and no_matching_policy lacks an access policy of the authorization
+//     server for the app integration, the user or a scope.
 //   - Only tokens of the configured app integration are accepted, although others may have the same audience.
 //
 // Its own documentation: https://developer.okta.com/docs/concepts/auth-servers/
@@ -66,7 +69,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Required: true,
 		Example:  "dev-123456.okta.com",
 		Pattern:  "(https?://)?([^/:]*\\.|localhost(:|/|$)|\\[).*",
-		Must:     "the whole domain, not the organization's name alone",
+		Not:      "(?i)(https?://)?[^/:.]+-admin\\.okta.*",
+		Must:     "the whole domain, not the organization's name alone, and without the -admin of the Admin Console",
 	})
 	authorizationServerID := in.Segment(cfg.AuthorizationServerID, runtime.Field{
 		Name:    "authorizationServerId",

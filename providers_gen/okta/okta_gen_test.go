@@ -68,8 +68,33 @@ func TestProvider(t *testing.T) {
 					"username": "ada",
 				},
 			},
+			{
+				Name: "a machine's token, which has no uid",
+				Claims: map[string]any{
+					"cid": "0oa1b2c3d4e5f6g7h8i9",
+					"jti": "AT.2",
+					"scp": []any{"reports"},
+					"sub": "0oa1b2c3d4e5f6g7h8i9",
+					"ver": 1,
+				},
+				WantUser: map[string]any{
+					"scopes":   []any{"reports"},
+					"userId":   "0oa1b2c3d4e5f6g7h8i9",
+					"username": "0oa1b2c3d4e5f6g7h8i9",
+				},
+			},
 		},
 		Reject: []providertest.Token{
+			{
+				Name: "a machine's token of another app integration",
+				Claims: map[string]any{
+					"cid": "0oaOther",
+					"scp": []any{"reports"},
+					"sub": "0oaOther",
+					"ver": 1,
+				},
+				Reason: oauth.ReasonClaim,
+			},
 			{
 				Name: "a token of another app integration",
 				Claims: map[string]any{

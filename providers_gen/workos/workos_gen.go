@@ -12,6 +12,11 @@
 //   - Without a Resource Indicator all tokens of the environment name the same audience, and are refused here.
 //   - Connect's access tokens carry neither scopes nor mail address unless a JWT template adds them: do not
 //     require scopes without one.
+//   - Roles and permissions (role, roles, permissions) are documented for AuthKit's session tokens, which are
+//     refused here. In Connect's tokens they are read where a JWT template adds them.
+//   - The token of a machine (client_credentials) has its client id as its user.
+//   - Clients get a refresh token only if they ask for offline_access. The metadata of a resource does not
+//     announce it, and the official TypeScript SDK 1.x asks for no more than is announced.
 //
 // Its own documentation: https://workos.com/docs/authkit/mcp
 package workos
@@ -43,7 +48,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Required: true,
 		Example:  "my-company.authkit.app",
 		Pattern:  "(https?://)?([^/:]*\\.|localhost(:|/|$)|\\[).*",
-		Must:     "the whole host, not its first part alone",
+		Not:      "(?i)(https?://)?api\\.workos\\.com([:/].*)?",
+		Must:     "the whole host of the AuthKit domain, not its first part alone and not api.workos.com",
 	})
 	if err := in.Err(); err != nil {
 		return nil, err
@@ -77,7 +83,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Name:        []string{"name"},
 			Username:    []string{"preferred_username"},
 			Picture:     []string{"picture"},
-			Roles:       verify.List{From: []string{"roles"}},
+			Roles:       verify.List{From: []string{"roles", "role"}},
 			Permissions: verify.List{From: []string{"permissions"}},
 			Scopes:      []string{"scope"},
 			Extra: []verify.Extra{

@@ -59,8 +59,41 @@ func TestProvider(t *testing.T) {
 					"username":       "ada",
 				},
 			},
+			{
+				Name: "a token to which a JWT template adds the one role of the user",
+				Claims: map[string]any{
+					"org_id": "org_01ABC",
+					"role":   "member",
+					"sub":    "user_01ABC",
+				},
+				WantUser: map[string]any{
+					"organization_id": "org_01ABC",
+					"roles":           []any{"member"},
+					"userId":          "user_01ABC",
+				},
+			},
+			{
+				Name: "a machine's token for this server",
+				Claims: map[string]any{
+					"org_id": "org_01ABC",
+					"sub":    "client_01ABC",
+				},
+				WantUser: map[string]any{
+					"organization_id": "org_01ABC",
+					"userId":          "client_01ABC",
+				},
+			},
 		},
 		Reject: []providertest.Token{
+			{
+				Name: "a machine's token with the environment's audience",
+				Claims: map[string]any{
+					"aud":    "client_123456789",
+					"org_id": "org_01ABC",
+					"sub":    "client_01ABC",
+				},
+				Reason: oauth.ReasonAudience,
+			},
 			{
 				Name: "a session token of AuthKit",
 				Claims: map[string]any{
