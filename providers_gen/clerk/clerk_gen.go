@@ -13,6 +13,11 @@
 //     instance is accepted too. Use an instance of its own where that matters, or have Clerk add an aud and
 //     configure audience.
 //   - Mail address, name and picture are at the userinfo endpoint, not in access tokens.
+//   - The organization (org_id) is in tokens for which the user granted user:org:read. Role, permissions and
+//     short name in it are known from Clerk's session tokens, which are refused here: no documentation has them
+//     in OAuth access tokens. They are read should they come, so do not count on them.
+//   - Clients get a refresh token only if they ask for offline_access. The metadata of a resource does not
+//     announce it, and the official TypeScript SDK 1.x asks for no more than is announced.
 //
 // Its own documentation: https://clerk.com/docs/guides/ai/mcp/build-mcp-server
 package clerk
@@ -103,11 +108,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 // Claims are what tokens of Clerk say beyond the common fields of [oauth.UserInfo]. A claim that a token does not
 // carry, or carries as another type, is the zero value.
 type Claims struct {
-	// OrgID is the claim "org_id". The organization that the user chose.
+	// OrgID is the claim "org_id". The organization that the user chose, with the scope user:org:read.
 	OrgID string
-	// OrgRole is the claim "org_role". The user's role in it.
+	// OrgRole is the claim "org_role". The user's role in it, should Clerk say so.
 	OrgRole string
-	// OrgSlug is the claim "org_slug". Its short name.
+	// OrgSlug is the claim "org_slug". Its short name, should Clerk say so.
 	OrgSlug string
 	// EmailVerified is the claim "email_verified".
 	EmailVerified bool

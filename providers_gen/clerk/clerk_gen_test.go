@@ -23,7 +23,7 @@ func TestProvider(t *testing.T) {
 		IssuerBound: true,
 		Accept: []providertest.Token{
 			{
-				Name: "an OAuth access token",
+				Name: "an OAuth access token with the user's organization",
 				Header: map[string]any{
 					"typ": "at+jwt",
 				},
@@ -31,19 +31,36 @@ func TestProvider(t *testing.T) {
 					"client_id": "client-1",
 					"jti":       "oat_123",
 					"org_id":    "org_1",
-					"scope":     "profile email",
+					"scope":     "profile email user:org:read",
 					"sub":       "user_2abc",
 				},
 				WantUser: map[string]any{
 					"org_id": "org_1",
-					"scopes": []any{"profile", "email"},
+					"scopes": []any{"profile", "email", "user:org:read"},
 					"userId": "user_2abc",
 				},
 			},
 			{
-				Name: "a token with its scopes in a list and an organization",
+				Name: "a token without an organization, with its scopes in a list and its typ in full",
 				Header: map[string]any{
 					"typ": "application/at+jwt",
+				},
+				Claims: map[string]any{
+					"client_id": "client-1",
+					"jti":       "oat_124",
+					"scope":     "profile email",
+					"scp":       []any{"profile"},
+					"sub":       "user_2abc",
+				},
+				WantUser: map[string]any{
+					"scopes": []any{"profile"},
+					"userId": "user_2abc",
+				},
+			},
+			{
+				Name: "a token with claims that are known from userinfo and session tokens alone, should they come",
+				Header: map[string]any{
+					"typ": "at+jwt",
 				},
 				Claims: map[string]any{
 					"email":           "ada@example.com",
@@ -53,7 +70,6 @@ func TestProvider(t *testing.T) {
 					"org_role":        "org:admin",
 					"org_slug":        "acme",
 					"picture":         "https://example.com/ada.png",
-					"scp":             []any{"profile"},
 					"username":        "ada",
 				},
 				WantUser: map[string]any{
@@ -65,7 +81,6 @@ func TestProvider(t *testing.T) {
 					"permissions":    []any{"org:reports:read"},
 					"picture":        "https://example.com/ada.png",
 					"roles":          []any{"org:admin"},
-					"scopes":         []any{"profile"},
 					"userId":         "user-1",
 					"username":       "ada",
 				},
