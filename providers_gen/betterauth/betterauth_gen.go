@@ -16,6 +16,11 @@
 //     refused here.
 //   - Mail address, name, roles and permissions are in access tokens only where customAccessTokenClaims adds
 //     them.
+//   - Clients get a refresh token only if they ask for offline_access. The metadata of a resource does not
+//     announce it, and the official TypeScript SDK 1.x asks for no more than is announced.
+//   - Registration takes clients that name no application_type for web applications and then refuses loopback
+//     redirects: clients on a user's machine must send native.
+//   - It sends no CORS headers: pages can log in only through a relay (docs/relay.md).
 //   - Its signing keys are in its database. With the memory adapter a restart brings other keys under the same
 //     issuer and forgets the registered clients: everybody has to register and log in again.
 //

@@ -19,6 +19,9 @@
 //   - node-oidc-provider issues JWTs only for a resource that getResourceServerInfo says so of, and opaque
 //     tokens otherwise. It does not introspect JWTs: an ID token there is unsupported_token_type, and refused
 //     here.
+//   - node-oidc-provider grants offline_access, and with it a refresh token, only to clients that send
+//     prompt=consent. It holds a client to the scopes with which it registered, unless its policy allows more: a
+//     client that steps up to another scope is refused otherwise.
 //   - Tokens that are bound to a client's key (DPoP) are refused; the log says so.
 package custom
 
