@@ -15,6 +15,8 @@
 // What to know:
 //   - Google's access tokens are opaque. They are checked at Google's tokeninfo endpoint, and only those of your
 //     own client are accepted.
+//   - Google's tokeninfo endpoint may be throttled. It is asked at logins and renewals, not at every request:
+//     while it refuses to answer, tokens work on, and logins and renewals get 503 with Retry-After.
 //   - The domain of hostedDomain is checked, not only asked for. Without it everybody with a Google account can
 //     log in.
 //   - Groups and roles of Workspace are not among what Google tells.

@@ -91,6 +91,16 @@ func TestProvider(t *testing.T) {
 		},
 		Reject: []providertest.Token{
 			{
+				Name: "a service account's token, which names no user",
+				Claims: map[string]any{
+					"aud":   "110169484474386276335",
+					"azp":   "110169484474386276335",
+					"scope": "https://www.googleapis.com/auth/cloud-platform",
+					"sub":   nil,
+				},
+				Reason: oauth.ReasonAudience,
+			},
+			{
 				Name: "a token that another client got and handed on",
 				Claims: map[string]any{
 					"aud": "another.apps.googleusercontent.com",
