@@ -3,9 +3,11 @@ package e2e
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -233,6 +235,22 @@ func TestAuth0Replica(t *testing.T) {
 		token := pair.logIn(t, "openid profile", pair.MCPURL()).AccessToken
 		wantRefused(t, pair.ResourceServer, token, "reason=not_a_jwt", "Resource Parameter Compatibility Profile")
 	})
+	t.Run("an API that is set to HS256 issues tokens that are refused, and the log names the setting", func(t *testing.T) {
+		token, err := pair.replica.Issue(spec.Token{Header: spec.Object{"alg": "HS256"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantRefused(t, pair.ResourceServer, token, "reason=algorithm_not_allowed", "set the Signing Algorithm to RS256 or PS256")
+	})
+	t.Run("an API that encrypts its tokens is told to stop, or to have an audience asked for", func(t *testing.T) {
+		pair := startNamed(t, "auth0", replica.Dashboard{EncryptedTokens: true})
+		token := pair.logIn(t, "openid profile", pair.MCPURL()).AccessToken
+		if strings.Count(token, ".") != 4 || header(t, token)["enc"] == nil {
+			t.Error("the token is no JWE")
+		}
+		wantRefused(t, pair.ResourceServer, token, "reason=not_a_jwt", "turn token encryption off", "names a valid audience",
+			"Resource Parameter Compatibility Profile")
+	})
 	noRegistration(t, "auth0")
 }
 
@@ -293,6 +311,15 @@ func TestClerkReplica(t *testing.T) {
 			t.Errorf("scopes are %q", scope)
 		}
 	})
+	t.Run("the organization is in tokens with the scope for it, and in no others", func(t *testing.T) {
+		for scope, want := range map[string]any{"profile email": nil, "profile user:org:read": "org_1"} {
+			token := pair.logIn(t, scope, pair.MCPURL()).AccessToken
+			if org := payload(t, token)["org_id"]; org != want {
+				t.Errorf("with the scopes %s org_id is %v, want %v", scope, org, want)
+			}
+			wantCaller(t, pair.ResourceServer, token)
+		}
+	})
 	t.Run("with the switch for JWTs off tokens are opaque, and the log names the switch", func(t *testing.T) {
 		pair := startNamed(t, "clerk", replica.Dashboard{OpaqueTokens: true})
 		token := pair.logIn(t, "profile", pair.MCPURL()).AccessToken
@@ -327,6 +354,13 @@ func TestWorkOSReplica(t *testing.T) {
 	})
 	t.Run("a token for a server that is no Resource Indicator is refused, and the log says where to add one", func(t *testing.T) {
 		token := pair.logIn(t, "email", "https://other.example.com/mcp").AccessToken
+		wantRefused(t, pair.ResourceServer, token, "reason=audience", "Resource Indicator")
+	})
+	t.Run("a client that sends no resource gets the environment's audience, and is refused", func(t *testing.T) {
+		token := pair.logIn(t, "email", "").AccessToken
+		if aud := payload(t, token)["aud"]; aud != "client_123456789" {
+			t.Errorf("aud is %v", aud)
+		}
 		wantRefused(t, pair.ResourceServer, token, "reason=audience", "Resource Indicator")
 	})
 	t.Run("without any Resource Indicator the parameter is ignored, and the token is refused", func(t *testing.T) {
@@ -392,6 +426,24 @@ func TestSupabaseReplica(t *testing.T) {
 		token := pair.logIn(t, "email", pair.MCPURL()).AccessToken
 		wantRefused(t, pair.ResourceServer, token, "reason=configuration_missing", "JWT Secret is required for HS256")
 	})
+	t.Run("while the OAuth server is off all of it is 404, and the log asks for the switch", func(t *testing.T) {
+		pair := startNamed(t, "supabase", replica.Dashboard{NoServer: true})
+		for _, address := range []string{
+			wellknown.OAuthAppended.URL(pair.replica.Issuer()), wellknown.OAuthInserted.URL(pair.replica.Issuer()),
+			pair.replica.Describe().Endpoints.Registration, pair.replica.Describe().Endpoints.Authorization,
+		} {
+			if status, _ := get(t, pair.replica, address); status != http.StatusNotFound {
+				t.Errorf("%s answers %d, want 404", address, status)
+			}
+		}
+		_, err := harness.NewOAuthClientAt(testContext(t), pair.replica, pair.Origin()+"/.well-known/oauth-authorization-server/auth/v1")
+		if err == nil || !strings.Contains(err.Error(), "404") {
+			t.Errorf("registration ends with %v", err)
+		}
+		if !strings.Contains(pair.Log(), "Is the OAuth server switched on there?") {
+			t.Errorf("the log does not help:\n%s", pair.Log())
+		}
+	})
 	noRegistration(t, "supabase")
 }
 
@@ -406,6 +458,25 @@ func TestOktaReplica(t *testing.T) {
 		caller := wantCaller(t, pair.ResourceServer, pair.logIn(t, "openid profile", pair.MCPURL()).AccessToken)
 		if caller.User.UserID != "00u1b2c3d4e5f6g7h8i9" || caller.User.Username != "ada@example.com" {
 			t.Errorf("the user is %q, called %q", caller.User.UserID, caller.User.Username)
+		}
+	})
+	t.Run("a machine's token has the client for its user, since it has no uid", func(t *testing.T) {
+		token, err := pair.token(t, spec.Token{Claims: spec.Object{
+			"cid": "0oa1b2c3d4e5f6g7h8i9", "sub": "0oa1b2c3d4e5f6g7h8i9", "scp": []any{"reports"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkUser(t, pair, token, map[string]any{"userId": "0oa1b2c3d4e5f6g7h8i9", "username": "0oa1b2c3d4e5f6g7h8i9"})
+	})
+	t.Run("an app integration without an access policy is refused at the login, and the log says why", func(t *testing.T) {
+		pair := startNamed(t, "okta", replica.Dashboard{NoPolicy: true})
+		_, err := pair.client(t).Login(testContext(t), "", pair.MCPURL())
+		if err == nil || !strings.Contains(err.Error(), "access_denied") {
+			t.Errorf("the login ends with %v", err)
+		}
+		if !strings.Contains(pair.Log(), "no_matching_policy") {
+			t.Errorf("the log does not help:\n%s", pair.Log())
 		}
 	})
 	t.Run("every login asks for offline_access, and never for the resource", func(t *testing.T) {
@@ -487,6 +558,34 @@ func TestEntraReplica(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a key for the tokens of one tenant signs for no other", func(t *testing.T) {
+		pair := startReplicaPair(testContext(t), t, replica.Config{
+			Provider: "entra", Settings: map[string]string{"tenantId": "organizations", "allowedTenants": other + " " + tenant},
+			Dashboard: replica.Dashboard{KeysOf: other},
+		})
+		if _, err := pair.token(t, ofTenant(pair, other, other)); err != nil {
+			t.Errorf("the tenant of the key is refused: %v", err)
+		}
+		before := len(pair.Log())
+		_, err := pair.token(t, ofTenant(pair, tenant, tenant))
+		if log := pair.Log()[before:]; err == nil || !strings.Contains(log, "invalid_token: unknown_key:") || !strings.Contains(log, "is for tokens of") {
+			t.Errorf("the login ends with %v:\n%s", err, log)
+		}
+	})
+	t.Run("a user with too many groups has none, and no roles", func(t *testing.T) {
+		token := pair.replica.Accepted()[0]
+		token.Claims = maps.Clone(token.Claims)
+		token.Claims["hasgroups"], token.Claims["_claim_names"] = true, map[string]any{"groups": "src1"}
+		access, err := pair.token(t, token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := pair.Whoami(t.Context(), access)
+		if err != nil || answer.Status != http.StatusOK || strings.Contains(string(answer.Body), "src1") ||
+			strings.Contains(string(answer.Body), `"groups"`) || strings.Contains(string(answer.Body), `"roles"`) {
+			t.Errorf("%v, %s", err, answer.Body)
+		}
+	})
 }
 
 // startTenants logs in users of several tenants.
@@ -544,6 +643,35 @@ func TestGoogleReplica(t *testing.T) {
 			t.Errorf("tokeninfo answers %d", status)
 		}
 	})
+	t.Run("while tokeninfo is throttled tokens work on, logins and renewals are put off, and nobody is told to log in anew", func(t *testing.T) {
+		pair := startNamed(t, "google", replica.Dashboard{})
+		client := pair.client(t)
+		held, err := client.Login(testContext(t), "openid", pair.MCPURL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair.replica.Throttle(true)
+		if err := pair.Restart(testContext(t)); err != nil { // which forgets what Google said
+			t.Fatal(err)
+		}
+		wantCaller(t, pair.ResourceServer, held.AccessToken)
+		if _, err := client.Login(testContext(t), "openid", pair.MCPURL()); err == nil || !strings.Contains(err.Error(), "temporarily_unavailable") {
+			t.Errorf("a login ends with %v", err)
+		}
+		wantPutOff(t, pair, url.Values{
+			"grant_type": {"refresh_token"}, "client_id": {client.ClientID()}, "refresh_token": {held.RefreshToken},
+		})
+		pair.replica.Throttle(false)
+		var renewed *harness.Tokens
+		err = harness.Until(testContext(t), func() bool {
+			renewed, err = client.Refresh(testContext(t), held.RefreshToken, pair.MCPURL())
+			return err == nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantCaller(t, pair.ResourceServer, renewed.AccessToken)
+	})
 	t.Run("with a Workspace domain nobody else gets in, and the log says why", func(t *testing.T) {
 		pair := startReplicaPair(testContext(t), t, replica.Config{
 			Provider: "google", Settings: map[string]string{"hostedDomain": "example.com"},
@@ -565,4 +693,23 @@ func TestGoogleReplica(t *testing.T) {
 			t.Errorf("Google is asked for the domain %q", hd)
 		}
 	})
+}
+
+// wantPutOff says that a token request is answered with 503 and a time to wait.
+func wantPutOff(t *testing.T, pair replicaPair, form url.Values) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(testContext(t), http.MethodPost, pair.MCPURL()+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	wait, err := strconv.Atoi(response.Header.Get("Retry-After"))
+	if response.StatusCode != http.StatusServiceUnavailable || err != nil || wait < 1 || wait > 60 {
+		t.Errorf("status %d, Retry-After %q", response.StatusCode, response.Header.Get("Retry-After"))
+	}
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"reflect"
@@ -124,6 +125,9 @@ func TestReplicaTokens(t *testing.T) {
 					checkUser(t, pair, access, want)
 				})
 			}
+			for _, algorithm := range pair.replica.Algorithms() {
+				t.Run("accepts a token signed with "+algorithm, func(t *testing.T) { checkAlgorithm(t, pair, algorithm) })
+			}
 			for _, token := range pair.replica.Rejected() {
 				t.Run("refuses "+token.Name, func(t *testing.T) {
 					before := len(pair.Log())
@@ -142,6 +146,25 @@ func TestReplicaTokens(t *testing.T) {
 			}
 		})
 	}
+}
+
+// checkAlgorithm says that the user's token is accepted under one of the spec's algorithms.
+func checkAlgorithm(t *testing.T, pair replicaPair, algorithm string) {
+	t.Helper()
+	token := pair.replica.Accepted()[0]
+	token.Header = maps.Clone(token.Header)
+	if token.Header == nil {
+		token.Header = spec.Object{}
+	}
+	token.Header["alg"] = algorithm
+	access, err := pair.token(t, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pair.replica.Describe().Mode == oauth.Direct && header(t, access)["alg"] != algorithm {
+		t.Errorf("the token is signed with %v", header(t, access)["alg"])
+	}
+	wantCaller(t, pair.ResourceServer, access)
 }
 
 // checkUser says that a token is of exactly a user, whose scopes count where they are wanted.

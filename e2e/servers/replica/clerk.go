@@ -22,8 +22,11 @@ func clerk() kind {
 			g.opaque = s.config.Dashboard.OpaqueTokens
 			return nil
 		},
-		shape: func(_ *Server, _ *grant, claims map[string]any) {
+		shape: func(_ *Server, g *grant, claims map[string]any) {
 			claims["jti"] = "oat_" + randomName()
+			if !hasScope(g, "user:org:read") {
+				delete(claims, "org_id")
+			}
 		},
 		// Public clients in a browser are supported, as Clerk says; which headers they may send it does not.
 		scripts:      []string{"Authorization", "Content-Type", "MCP-Protocol-Version"},

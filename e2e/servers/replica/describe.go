@@ -26,6 +26,13 @@ func (s *Server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 
 // serveTokenInfo is Google's endpoint about access tokens. It is asked by GET or POST.
 func (s *Server) serveTokenInfo(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	throttled := s.throttled
+	s.mu.Unlock()
+	if throttled {
+		s.refuse(w, r, &failure{http.StatusTooManyRequests, "rate_limit_exceeded", "too many requests"})
+		return
+	}
 	token, found := s.known(r.FormValue("access_token"))
 	if !found {
 		s.refuse(w, r, refused("invalid_token", "Invalid Value"))

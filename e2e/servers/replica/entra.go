@@ -24,7 +24,7 @@ func entra() kind {
 		},
 		key: func(s *Server, key map[string]any) {
 			delete(key, "alg")
-			key["x5t"], key["issuer"] = key["kid"], s.tenantIssuer("{tenantid}")
+			key["x5t"], key["issuer"] = key["kid"], s.tenantIssuer(cmp.Or(s.config.Dashboard.KeysOf, "{tenantid}"))
 		},
 		header: func(s *Server, header map[string]any) { header["x5t"] = s.ownKey().ID() },
 		scopes: func(s *Server) []string {

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -38,6 +37,13 @@ func (s *Server) Give(token *spec.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = token
+}
+
+// Throttle makes the tokeninfo endpoint answer that it is asked too often, or ends that.
+func (s *Server) Throttle(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.throttled = on
 }
 
 // Issue makes a token of the spec without a login.
@@ -79,7 +85,11 @@ func (s *Server) access(g *grant) (string, error) {
 	if g.opaque {
 		return s.remember(s.kind.opaquePrefix+randomName(), claims, token.Profile), nil
 	}
-	return s.make(token.Header, claims, token.Profile)
+	access, err := s.make(token.Header, claims, token.Profile)
+	if err == nil && s.config.Dashboard.EncryptedTokens {
+		return encrypted(access), nil
+	}
+	return access, err
 }
 
 func (s *Server) scopeClaims() []string {
@@ -116,8 +126,12 @@ func (s *Server) make(header, claims, profile map[string]any) (string, error) {
 		key = s.keys["HS256"]
 	}
 	if name, ok := header["alg"].(string); ok {
-		if key = s.keys[jose.Algorithm(name)]; key == nil {
-			return "", fmt.Errorf("the provider does not sign with %s", name)
+		var err error
+		if key = s.keys[jose.Algorithm(name)]; key == nil { // a secret, say, of which latchkey knows nothing
+			key, err = jose.GenerateKey(jose.Algorithm(name), s.kind.keyPrefix+randomName())
+		}
+		if err != nil {
+			return "", err
 		}
 	}
 	token, err := s.sign(key, members, claims)

@@ -13,6 +13,12 @@ func okta() kind {
 			metadata.OpenIDAppended: "okta", metadata.OAuthInserted: "okta", metadata.OAuthAppended: "okta",
 		},
 		unasked: "openid",
+		prepare: func(s *Server, _ *grant) *failure {
+			if s.config.Dashboard.NoPolicy {
+				return refused("access_denied", "no_matching_policy")
+			}
+			return nil
+		},
 		further: func(s *Server, mux *http.ServeMux) {
 			// The organization's registration endpoint wants an administrator's token.
 			mux.HandleFunc("/oauth2/v1/clients", func(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/spec"
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/metadata"
 )
 
 // Config says what to play.
@@ -54,6 +55,14 @@ type Dashboard struct {
 	OpaqueTokens bool
 	// SharedSecret: the Supabase project signs with its JWT secret.
 	SharedSecret bool
+	// EncryptedTokens: Auth0's API encrypts its tokens (JWE).
+	EncryptedTokens bool
+	// NoServer: the OAuth server of the Supabase project is off, as it is at first.
+	NoServer bool
+	// NoPolicy: no access policy of Okta's authorization server lets the app integration in.
+	NoPolicy bool
+	// KeysOf: the tenant to whose tokens Entra ID's keys are restricted. Usually they are good for all.
+	KeysOf string
 	// VersionOne: the manifest of Entra ID's app registration says nothing of requestedAccessTokenVersion.
 	VersionOne bool
 }
@@ -81,6 +90,8 @@ type Server struct {
 	issued   map[string]issued // access tokens
 	next     *spec.Token       // what logins give, where it is not the user's first token
 	requests []url.Values      // of the authorization endpoint
+
+	throttled bool // whether tokeninfo is
 }
 
 var _ harness.Certified = (*Server)(nil)
@@ -193,11 +204,14 @@ func (s *Server) routes() http.Handler {
 		at.Introspection: s.serveIntrospection,
 		at.Revocation:    s.serveRevocation,
 	} {
-		if place := pathOf(address); place != "" {
+		if place := pathOf(address); place != "" && !s.switchedOff(place) {
 			mux.HandleFunc(place, handle)
 		}
 	}
 	for form, document := range s.kind.documents {
+		if s.config.Dashboard.NoServer && form != metadata.OpenIDAppended {
+			continue
+		}
 		mux.HandleFunc("GET "+pathOf(form.URL(s.description.Issuer)), func(w http.ResponseWriter, _ *http.Request) {
 			s.serveDocument(w, document)
 		})
@@ -207,6 +221,11 @@ func (s *Server) routes() http.Handler {
 		s.kind.further(s, mux)
 	}
 	return mux
+}
+
+// switchedOff tells whether an endpoint is one of an OAuth server that is off.
+func (s *Server) switchedOff(place string) bool {
+	return s.config.Dashboard.NoServer && strings.HasPrefix(place, "/auth/v1/oauth/")
 }
 
 // pathOf is the path of a URL, empty for none.

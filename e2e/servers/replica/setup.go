@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/gen/spec"
@@ -68,11 +69,12 @@ func (s *Server) configure() error {
 	return nil
 }
 
-// makeKeys makes the provider's keys: one of its own and, where latchkey knows it, the secret that both have.
+// makeKeys makes the provider's keys: one of its own for each algorithm that latchkey accepts and, where latchkey knows it,
+// the secret that both have.
 func (s *Server) makeKeys() error {
 	for _, name := range s.spec.Tokens.Algorithms {
 		algorithm := jose.Algorithm(name)
-		if algorithm.Symmetric() || s.ownKey() != nil {
+		if algorithm.Symmetric() {
 			continue
 		}
 		if err := s.addKey(algorithm); err != nil {
@@ -101,21 +103,37 @@ func (s *Server) addKey(algorithm jose.Algorithm) error {
 	return err
 }
 
-// ownKey is the key with a public part.
+// ownKey is the key with which the provider usually signs, of the first algorithm in the spec.
 func (s *Server) ownKey() *jose.SigningKey {
-	for algorithm, key := range s.keys {
-		if !algorithm.Symmetric() {
-			return key
-		}
+	if keys := s.publicKeys(); len(keys) > 0 {
+		return keys[0]
 	}
 	return nil
 }
 
+// publicKeys are the keys with a public part, in the spec's order of algorithms.
+func (s *Server) publicKeys() []*jose.SigningKey {
+	var keys []*jose.SigningKey
+	for _, algorithm := range append(s.Algorithms(), "RS256") {
+		key := s.keys[jose.Algorithm(algorithm)]
+		if key != nil && !key.Algorithm().Symmetric() && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// Algorithms are those that the spec accepts, of which the provider usually signs with the first.
+func (s *Server) Algorithms() []string { return slices.Clone(s.spec.Tokens.Algorithms) }
+
 // serveKeys serves the key set. It is empty while a shared secret signs.
 func (s *Server) serveKeys(w http.ResponseWriter, _ *http.Request) {
-	keys := []map[string]any{}
-	if !s.config.Dashboard.SharedSecret {
-		text, err := s.ownKey().PublicJWK()
+	keys, public := []map[string]any{}, s.publicKeys()
+	if s.config.Dashboard.SharedSecret {
+		public = nil
+	}
+	for _, own := range public {
+		text, err := own.PublicJWK()
 		var key map[string]any
 		if err == nil {
 			err = json.Unmarshal(text, &key)
