@@ -139,7 +139,7 @@ func TestPageFits(t *testing.T) {
 
 // unseen are the reasons whose evidence no test can look at, and why.
 var unseen = map[string]string{
-	"tokens-without-scopes": "it is about a service that cannot run here; in the cells the callers must have no scopes",
+	"no-scopes-of-ones-own": "it is about a service that cannot run here; in the cells the callers must have the scope already",
 }
 
 // TestEvidenceCanBeSeen says that every reason rests on something that a test looks at: a peer's source, or a log that its

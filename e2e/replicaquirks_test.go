@@ -343,10 +343,14 @@ func TestWorkOSReplica(t *testing.T) {
 			}
 		}
 	})
-	t.Run("tokens name neither client nor scopes", func(t *testing.T) {
+	t.Run("tokens name client and granted scopes, and nothing of the user", func(t *testing.T) {
 		token := pair.logIn(t, "openid email", pair.MCPURL()).AccessToken
-		for _, claim := range []string{"client_id", "azp", "scope", "email"} {
-			if value := payload(t, token)[claim]; value != nil {
+		claims := payload(t, token)
+		if id, _ := claims["client_id"].(string); claims["scope"] != "openid email" || !strings.HasPrefix(id, "client_") {
+			t.Errorf("client_id is %v, scope %v", claims["client_id"], claims["scope"])
+		}
+		for _, claim := range []string{"azp", "email", "name"} {
+			if value := claims[claim]; value != nil {
 				t.Errorf("%s is %v", claim, value)
 			}
 		}

@@ -26,7 +26,7 @@ func replicaPeers() []peer {
 	}{
 		{name: "auth0", added: []string{stepUpScope}}, // a permission of the API
 		{name: "clerk", stepUp: "user:org:read"},
-		{name: "workos"},
+		{name: "workos", stepUp: "email"}, // which every login asks for: there are no scopes of one's own
 		{name: "supabase", stepUp: "phone"},
 		{name: "okta", added: []string{stepUpScope}},
 		{name: "entra", added: []string{"api://11111111-2222-3333-4444-555555555555/" + stepUpScope}},

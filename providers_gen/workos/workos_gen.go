@@ -10,8 +10,9 @@
 //
 // What to know:
 //   - Without a Resource Indicator all tokens of the environment name the same audience, and are refused here.
-//   - Connect's access tokens carry neither scopes nor mail address unless a JWT template adds them: do not
-//     require scopes without one.
+//   - Connect's access tokens name the granted scopes, and no mail address unless a JWT template adds it. WorkOS
+//     knows the scopes openid, profile, email and offline_access alone: do not require others. An older page of
+//     its documentation shows tokens without scopes.
 //   - Roles and permissions (role, roles, permissions) are documented for AuthKit's session tokens, which are
 //     refused here. In Connect's tokens they are read where a JWT template adds them.
 //   - The token of a machine (client_credentials) has its client id as its user.

@@ -24,15 +24,29 @@ func TestProvider(t *testing.T) {
 			{
 				Name: "a user's token",
 				Claims: map[string]any{
-					"jti":    "01ABC",
-					"org_id": "org_01ABC",
-					"sid":    "app_consent_01ABC",
-					"sub":    "user_01ABC",
+					"client_id": "client_01ABC",
+					"jti":       "01ABC",
+					"org_id":    "org_01ABC",
+					"scope":     "openid profile email",
+					"sid":       "app_consent_01ABC",
+					"sub":       "user_01ABC",
 				},
 				WantUser: map[string]any{
 					"organization_id": "org_01ABC",
+					"scopes":          []any{"openid", "profile", "email"},
 					"sid":             "app_consent_01ABC",
 					"userId":          "user_01ABC",
+				},
+			},
+			{
+				Name: "a token without scopes, as older documentation has it",
+				Claims: map[string]any{
+					"sid": "app_consent_01ABC",
+					"sub": "user_01ABC",
+				},
+				WantUser: map[string]any{
+					"sid":    "app_consent_01ABC",
+					"userId": "user_01ABC",
 				},
 			},
 			{
