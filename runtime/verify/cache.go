@@ -113,7 +113,7 @@ type acceptedTokens struct {
 type table []bucket
 
 // at is the bucket of a hash.
-func (t table) at(hash uint64) *bucket { return &t[hash&uint64(len(t)-1)] }
+func (t table) at(hash uint64) *bucket { return &t[hash&uint64(len(t)-1)] } //nolint:gosec // a length is not negative
 
 // fewest is how many buckets there are at first.
 const fewest = 16
