@@ -109,7 +109,7 @@ func TestDocumentedCodeCompiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sources strings.Builder
-	for _, name := range []string{"example_test.go", "documented_test.go"} {
+	for _, name := range []string{"example_test.go", "documented_test.go", "../examples/echo/main_test.go"} {
 		source, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

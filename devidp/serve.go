@@ -55,8 +55,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	s.stop()
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return errors.Join(fmt.Errorf("devidp: shutdown: %w", err), server.Close())
+	if server.Shutdown(grace) != nil {
+		return errors.Join(fmt.Errorf("devidp: requests were still running %s after the stop", shutdownGrace), server.Close())
 	}
 	return nil
 }

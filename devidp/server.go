@@ -226,10 +226,14 @@ func writeError(w http.ResponseWriter, status int, e *oauth.Error) {
 }
 
 func (s *Server) logRefusal(r *http.Request, e *oauth.Error) {
-	s.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "devidp: request refused",
+	attributes := []slog.Attr{
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", e.Status),
-		slog.String("error", string(e.Code)), slog.String("reason", string(e.Reason)),
-		slog.String("description", e.Description), slog.Any("cause", e.Cause))
+		slog.String("error", string(e.Code)), slog.String("reason", string(e.Reason)), slog.String("description", e.Description),
+	}
+	if e.Cause != nil {
+		attributes = append(attributes, slog.Any("cause", e.Cause))
+	}
+	s.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "devidp: request refused", attributes...)
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

@@ -23,6 +23,8 @@ type Config = runtime.GuardConfig
 // Guard makes middleware for the routes of one protected resource.
 type Guard struct {
 	guard *runtime.Guard
+	// public are the patterns of the guard's own routes.
+	public map[string]bool
 }
 
 // Mount adds the public metadata routes of a resource to e and returns its guard. Nothing is protected until
@@ -49,15 +51,17 @@ func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error)
 				"a path has to be mounted first", route.Path)
 		}
 	}
+	public := map[string]bool{}
 	for _, route := range free {
 		e.Any(literal(route.Path), echo.WrapHandler(route.Handler))
+		public[literal(route.Path)] = true
 	}
 	if len(config.AllowedOrigins) > 0 {
 		for _, path := range g.EndpointPaths() {
 			e.OPTIONS(literal(path), preflight(g)) // for routes that are registered for some methods only
 		}
 	}
-	return &Guard{guard: g}, nil
+	return &Guard{guard: g, public: public}, nil
 }
 
 // literal keeps Echo from reading a colon in a path as the start of a parameter.
@@ -91,7 +95,11 @@ type RequireConfig struct {
 	Skipper middleware.Skipper
 }
 
-// Require returns middleware that lets only verified callers through. [AuthInfo] finds them in the handlers below.
+// Require returns middleware that lets only verified callers through. [AuthInfo] finds them in the handlers below. On the whole
+// of an Echo (Use) it leaves the routes alone that Mount added, which clients need before they have a token.
+//
+// Preflight requests of the allowed origins are answered where Echo routes OPTIONS requests to this middleware: for the paths of
+// the resource, in groups, and on the whole of an Echo. A single route of another path and method needs one for OPTIONS too.
 func (g *Guard) Require() echo.MiddlewareFunc { return g.RequireWithConfig(RequireConfig{}) }
 
 // RequireWithConfig is [Guard.Require] with a configuration.
@@ -102,7 +110,7 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			if config.Skipper(c) {
+			if g.public[c.Path()] || config.Skipper(c) {
 				return next(c)
 			}
 			if g.guard.Preflight(c.Response(), r) || g.guard.Landing(c.Response(), r) {

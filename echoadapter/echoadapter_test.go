@@ -240,6 +240,42 @@ func TestPreflightAlsoForRoutesOfOneMethod(t *testing.T) {
 	}
 }
 
+// A guard on the whole of an Echo must not lock the routes by which clients come to a token.
+func TestAGuardOfAllRoutesLeavesItsOwnOpen(t *testing.T) {
+	t.Parallel()
+	preflight := http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"DELETE"}}
+	for name, add := range map[string]func(e *echo.Echo, g *echoadapter.Guard){
+		"e.Use": func(e *echo.Echo, g *echoadapter.Guard) {
+			e.Use(g.Require())
+			e.DELETE("/admin/:id", whoever)
+		},
+		"e.Group": func(e *echo.Echo, g *echoadapter.Guard) { e.Group("/admin", g.Require()).DELETE("/:id", whoever) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := echo.New()
+			add(e, mount(t, e, echoadapter.Config{AllowedOrigins: []string{"https://app.example.com"}}))
+			for path, want := range map[string]int{
+				"/.well-known/oauth-protected-resource/mcp": 200, "/.well-known/oauth-protected-resource": 200,
+			} {
+				if response := call(e, http.MethodGet, path, nil); response.StatusCode != want {
+					t.Errorf("%s: %s", path, response.Status)
+				}
+			}
+			if response := call(e, http.MethodDelete, "/admin/1", nil); response.StatusCode != 401 {
+				t.Errorf("without a token: %s", response.Status)
+			}
+			if response := call(e, http.MethodDelete, "/admin/1", bearer("good")); response.StatusCode != 200 {
+				t.Errorf("with a token: %s", response.Status)
+			}
+			response := call(e, http.MethodOptions, "/admin/1", preflight)
+			if response.StatusCode != 204 || response.Header.Get("Access-Control-Allow-Origin") != "https://app.example.com" {
+				t.Errorf("preflight: %s %v", response.Status, response.Header)
+			}
+		})
+	}
+}
+
 func TestLandingPageIsForBrowsersWithoutToken(t *testing.T) {
 	t.Parallel()
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "welcome") })

@@ -65,6 +65,8 @@ func emitRegistryTypes() *jen.Statement {
 		jen.Id("Endpoints").Qual(oauthPath, "Endpoints"),
 		comment("Fields are the fields of the provider's Config."),
 		jen.Id("Fields").Index().Id("Field"),
+		comment("RequireOneOf are names of fields of which one must be set."),
+		jen.Id("RequireOneOf").Index().Index().String(),
 		comment("New makes the provider from the environment. It is nil where the configuration needs Go code."),
 		jen.Id("New").Add(constructorType),
 	).Line().Line().
@@ -129,8 +131,22 @@ func emitEntry(m *Model, importPath string) *jen.Statement {
 		member{"Issuer", text(m.Issuer.Template)},
 		member{"Endpoints", literal(jen.Qual(oauthPath, "Endpoints"), endpoints...)},
 		member{"Fields", list(jen.Id("Field"), fields)},
+		member{"RequireOneOf", emitGroups(m.Groups)},
 		member{"New", emitFromEnvironment(m, importPath)},
 	)))
+}
+
+// emitGroups is [][]string{{"projectId", "supabaseUrl"}}, nil without groups.
+func emitGroups(groups []Group) jen.Code {
+	sets := make([]jen.Code, len(groups))
+	for i, group := range groups {
+		names := make([]jen.Code, len(group.Fields))
+		for j, f := range group.Fields {
+			names[j] = text(f.Name)
+		}
+		sets[i] = jen.Values(names...)
+	}
+	return list(jen.Index().String(), sets)
 }
 
 func emitEntryField(f *Field) *jen.Statement {

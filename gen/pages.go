@@ -393,7 +393,11 @@ func capitalized(s string) string {
 func sample(models []*Model) File {
 	var b strings.Builder
 	b.WriteString("# " + header("*") + "\n")
-	b.WriteString("# Every variable of every provider. Copy the file to .env and uncomment what you need.\n")
+	b.WriteString("# Every variable of every provider. Copy the file, uncomment what you need, and load it: set -a; . ./.env; set +a\n")
+	if slices.ContainsFunc(models, func(m *Model) bool { return m.Upstream != nil && hasVariables(m) }) {
+		b.WriteString("\n# Mode proxy: what is sealed hangs on these keys, 32 random bytes in base64 each (openssl rand -base64 32), newest first,\n" +
+			"# separated by commas. Without them the key is derived from the client secret.\n#MCP_USE_OAUTH_SEALING_KEYS=\n")
+	}
 	for _, m := range models {
 		if !hasVariables(m) {
 			continue

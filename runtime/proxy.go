@@ -45,6 +45,9 @@ type ProxyConfig struct {
 	// Scopes are further ones that clients may ask for, though metadata does not announce them: those that single tools need,
 	// which a client asks for when a challenge says so.
 	Scopes []string
+	// ScopeWords say in words, for the consent page, what scopes allow: {"files:write": "Change your files"}. They are added to
+	// the spec's, and replace those of the same scope.
+	ScopeWords map[string]string
 	// Tokens says whose access tokens clients get. The default is the spec's, else [broker.Sealed].
 	Tokens broker.TokenMode
 	// RefreshLifetime is how long a refresh token may stay unused. The default is 30 days.
@@ -144,7 +147,7 @@ func (p *Provider) broker(resource string, subresources []string, config GuardCo
 	b, err := broker.New(broker.Config{
 		Resource: resource, Subresources: subresources, Name: config.Name, Logo: config.Proxy.Logo,
 		Upstream: p.proxy.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
-		ScopeWords: p.proxy.scopeWords,
+		ScopeWords: merged(p.proxy.scopeWords, config.Proxy.ScopeWords),
 		Tokens:     p.proxy.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
 		Forget:      p.tokens.Forget,
 		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,
@@ -152,10 +155,18 @@ func (p *Provider) broker(resource string, subresources []string, config GuardCo
 		AllowedOrigins: config.AllowedOrigins, Limits: config.Proxy.Limits, ClientAddress: config.Proxy.ClientAddress,
 		UpstreamClient: p.proxy.client, Templates: config.Proxy.Templates, Logger: p.logger, Now: p.proxy.options.now,
 	})
-	if err != nil {
-		return nil, fmt.Errorf("%w (sealing keys: %s)", err, SealingKeysVariable)
+	if errors.Is(err, broker.ErrSealingKeys) {
+		err = fmt.Errorf("%w (set %s)", err, SealingKeysVariable)
 	}
-	return b, nil
+	return b, err
+}
+
+// merged returns the entries of both, and the second's of a key that both have.
+func merged(first, second map[string]string) map[string]string {
+	both := make(map[string]string, len(first)+len(second))
+	maps.Copy(both, first)
+	maps.Copy(both, second)
+	return both
 }
 
 // addBroker puts a broker in front of a provider in proxy mode: clients are then sent to this server, and the tokens that

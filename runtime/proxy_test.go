@@ -21,6 +21,7 @@ import (
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/browser"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/google"
 	"github.com/latchkey-auth/latchkey/providers_gen/proxy"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/broker"
@@ -576,5 +577,64 @@ func TestMistakesInProxyDefinitions(t *testing.T) {
 	without.Mode, without.Upstream = oauth.Proxy, nil
 	if _, err := runtime.New(runtime.NewInputs("Example"), without); err == nil || !strings.Contains(err.Error(), "needs an upstream application") {
 		t.Errorf("mode proxy without application gives %v", err)
+	}
+}
+
+// A server's own words for scopes are added to those of the spec.
+func TestScopesInTheServersOwnWords(t *testing.T) {
+	t.Parallel()
+	provider, err := google.New(google.Config{ClientID: "client", ClientSecret: oauth.Secret(strings.Repeat("test-secret-", 4))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{Resource: "http://127.0.0.1/mcp", Proxy: runtime.ProxyConfig{
+		Scopes: []string{"files:write", "files:read"}, ScopeWords: map[string]string{"files:write": "Change your files", "email": "Write to you"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := func(method, path, body string) string {
+		w := httptest.NewRecorder()
+		guard.Handler().ServeHTTP(w, httptest.NewRequest(method, "http://127.0.0.1/mcp"+path, strings.NewReader(body)))
+		return w.Body.String()
+	}
+	var client oauth.ClientInformation
+	if err := json.Unmarshal([]byte(page(http.MethodPost, "/register", `{"redirect_uris":["https://client.example.com/cb"]}`)), &client); err != nil {
+		t.Fatal(err)
+	}
+	consent := page(http.MethodGet, "/authorize?"+url.Values{
+		"response_type": {"code"}, "client_id": {client.ClientID}, "redirect_uri": {"https://client.example.com/cb"},
+		"code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}, "scope": {"openid email files:write files:read"},
+	}.Encode(), "")
+	for _, want := range []string{"Change your files <code>files:write", "Write to you <code>email", "Use <code>files:read", "<code>openid"} {
+		if !strings.Contains(consent, want) {
+			t.Errorf("the page lacks %q:\n%s", want, consent)
+		}
+	}
+}
+
+// Only what is wrong with keys says how to set some.
+func TestMistakesNameTheVariableOfTheKeysWhereItHelps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		secret oauth.Secret
+		proxy  runtime.ProxyConfig
+		helps  bool
+	}{
+		"a secret that is too short": {"short", runtime.ProxyConfig{}, true},
+		"a key that is none":         {"short", runtime.ProxyConfig{SealingKeys: []oauth.Secret{"x"}}, true},
+		"a scheme of browsers":       {oauth.Secret(strings.Repeat("test-secret-", 4)), runtime.ProxyConfig{CustomSchemes: []string{"javascript"}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			provider, err := google.New(google.Config{ClientID: "client", ClientSecret: c.secret})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = runtime.NewGuard(provider, runtime.GuardConfig{Resource: "http://127.0.0.1/mcp", Proxy: c.proxy})
+			if err == nil || strings.Contains(err.Error(), runtime.SealingKeysVariable) != c.helps {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

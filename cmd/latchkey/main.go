@@ -52,6 +52,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the program at once
 	env := environment{stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, colour: wantsColour(os.Stdout, os.LookupEnv)}
 	code := run(ctx, os.Args[1:], env)
 	stop()

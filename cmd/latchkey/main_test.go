@@ -77,7 +77,7 @@ func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 		"no public URL":              {args: []string{"serve", "--provider", "keycloak", "--addr", "0.0.0.0:8080"}, env: keycloakVariables, want: "--public-url is needed"},
 		"a public URL by http":       {args: []string{"serve", "--provider", "keycloak", "--public-url", "http://mcp.example.com"}, env: keycloakVariables, want: "must use https"},
 		"an address without port":    {args: []string{"serve", "--provider", "keycloak", "--addr", "localhost"}, env: keycloakVariables, want: "must be host:port"},
-		"a bad path":                 {args: []string{"serve", "--provider", "keycloak", "--path", "mcp"}, env: keycloakVariables, want: "must start with a slash"},
+		"a bad path":                 {args: []string{"serve", "--provider", "keycloak", "--path", "mcp"}, env: keycloakVariables, want: "must name the MCP endpoint, with a slash in front"},
 		"a bad origin":               {args: []string{"serve", "--provider", "keycloak", "--origin", "app.example.com"}, env: keycloakVariables, want: "allowed origin"},
 		"a relay's option alone":     {args: []string{"serve", "--provider", "keycloak", "--relay-allow-loopback"}, env: keycloakVariables, want: "need --relay"},
 		"a bad relay path":           {args: []string{"serve", "--provider", "keycloak", "--relay", "oauth"}, env: keycloakVariables, want: "BasePath"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -77,10 +78,24 @@ func requiredVariables(p all.Provider) string {
 			required = append(required, f.Env)
 		}
 	}
+	for _, group := range p.RequireOneOf {
+		required = append(required, strings.Join(groupVariables(p, group), " or "))
+	}
 	if len(required) == 0 {
 		return "-"
 	}
 	return strings.Join(required, " ")
+}
+
+// groupVariables are the variables of fields.
+func groupVariables(p all.Provider, names []string) []string {
+	var variables []string
+	for _, f := range p.Fields {
+		if slices.Contains(names, f.Name) {
+			variables = append(variables, f.Env)
+		}
+	}
+	return variables
 }
 
 func showProvider(w io.Writer, p all.Provider) error {
@@ -88,6 +103,13 @@ func showProvider(w io.Writer, p all.Provider) error {
 	fmt.Fprintf(&b, "%s (%s), mode %s\n%s\n%s\n\nVariables\n", p.Title, p.Name, p.Mode, p.Summary, p.DocsURL)
 	for _, f := range p.Fields {
 		fmt.Fprintf(&b, "  %s\n      %s\n", variableLine(f), f.Doc)
+	}
+	if p.Mode == oauth.Proxy {
+		fmt.Fprintf(&b, "  %s  (secret)\n      Keys of everything that is sealed, newest first: 32 random bytes in base64 each. "+
+			"Without any the key is derived from the client secret.\n", runtime.SealingKeysVariable)
+	}
+	for _, group := range p.RequireOneOf {
+		fmt.Fprintf(&b, "  One of %s is required.\n", strings.Join(groupVariables(p, group), " and "))
 	}
 	b.WriteString("\nEndpoints\n")
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)

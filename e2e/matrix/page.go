@@ -82,7 +82,7 @@ func (p *page) head() {
 	p.printf("")
 	p.printf("%d authorization servers by %d MCP clients, most of which other projects wrote, are put together by `make e2e`: of",
 		len(p.matrix.Servers), len(p.matrix.Clients))
-	p.printf("%d pairs %d run and %d are excluded, each with its evidence. [`e2e/README.md`](../e2e/README.md) says how to run one.",
+	p.printf("%d pairs %d run; excluded, each with its evidence: %d. [`e2e/README.md`](../e2e/README.md) says how to run one.",
 		all, all-excluded, excluded)
 	p.printf("")
 	r := p.results

@@ -48,11 +48,13 @@ func Run(ctx context.Context, listener net.Listener, handler http.Handler, logge
 	if err := <-ended; !errors.Is(err, net.ErrClosed) { // now all connections are known
 		logger.Warn("the listener ended in an odd way", "error", err)
 	}
-	connections.wait(windDown)
+	if open := connections.wait(windDown); open > 0 {
+		logger.Info("stopping: requests may finish; a second signal ends them", "connections", open, "within", drainLimit)
+	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
-	if err := s.Shutdown(drain); err != nil {
-		return errors.Join(fmt.Errorf("requests still running after %s: %w", drainLimit, err), s.Close())
+	if s.Shutdown(drain) != nil {
+		return errors.Join(fmt.Errorf("requests were still running %s after the stop", drainLimit), s.Close())
 	}
 	return nil
 }
@@ -84,12 +86,12 @@ func (c *connections) changed(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// wait returns when no connection is open, or the time is over.
-func (c *connections) wait(limit time.Duration) {
+// wait returns when no connection is open, or the time is over, and how many are.
+func (c *connections) wait(limit time.Duration) (open int) {
 	c.mu.Lock()
 	if len(c.open) == 0 {
 		c.mu.Unlock()
-		return
+		return 0
 	}
 	none := make(chan struct{})
 	c.none = none
@@ -100,4 +102,7 @@ func (c *connections) wait(limit time.Duration) {
 	case <-none:
 	case <-timer.C:
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
 }

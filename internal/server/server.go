@@ -104,7 +104,7 @@ func resourceURL(publicURL, path string) (string, error) {
 	}
 	if p, err := url.Parse(path); err != nil || len(path) < 2 || path[0] != '/' || p.Path != path || p.Host != "" ||
 		strings.HasSuffix(path, "/") || strings.ContainsAny(path, ":*") { // the latter are Echo's patterns
-		return "", fmt.Errorf("path %q must start with a slash and name the MCP endpoint, such as /mcp", path)
+		return "", fmt.Errorf("path %q must name the MCP endpoint, with a slash in front and none at the end, such as /mcp", path)
 	}
 	if path == healthPath || path == "/whoami" || strings.HasPrefix(path, "/.well-known/") {
 		return "", fmt.Errorf("path %q is taken by the server itself, choose another such as /mcp", path)

@@ -35,6 +35,8 @@ type Provider struct {
 	Endpoints oauth.Endpoints
 	// Fields are the fields of the provider's Config.
 	Fields []Field
+	// RequireOneOf are names of fields of which one must be set.
+	RequireOneOf [][]string
 	// New makes the provider from the environment. It is nil where the configuration needs Go code.
 	New func(opts ...runtime.Option) (*runtime.Provider, error)
 }
@@ -838,6 +840,9 @@ func supabaseProvider() Provider {
 				Doc:    "The project's JWT secret, for projects that still sign with HS256.",
 				Secret: true,
 			},
+		},
+		RequireOneOf: [][]string{
+			{"projectId", "supabaseUrl"},
 		},
 		New: func(opts ...runtime.Option) (*runtime.Provider, error) {
 			return supabase.New(supabase.Config{}, opts...)

@@ -50,6 +50,9 @@ type boxes struct{ client, form, consent, transaction, code, access, refresh, an
 // maxScopes bounds the scopes of a server: a transaction has a bit for each.
 const maxScopes = 64
 
+// ErrSealingKeys is the error of [New] for keys that cannot be used, and for none where none can be derived.
+var ErrSealingKeys = errors.New("sealing keys")
+
 // New returns the broker of a configuration. Its error names everything that is wrong with it and holds no secret.
 func New(config Config) (*Broker, error) {
 	config.Upstream.setDefaults()
@@ -160,7 +163,7 @@ func (b *Broker) build() error {
 		Keys: c.SealingKeys, Secret: b.upstream.ClientSecret, PreviousSecrets: c.PreviousClientSecrets,
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrSealingKeys, err)
 	}
 	b.boxes = newBoxes(ring, b.binding())
 	if b.upstream.AuthMethod == AuthPrivateKeyJWT {

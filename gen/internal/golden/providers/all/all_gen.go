@@ -28,6 +28,8 @@ type Provider struct {
 	Endpoints oauth.Endpoints
 	// Fields are the fields of the provider's Config.
 	Fields []Field
+	// RequireOneOf are names of fields of which one must be set.
+	RequireOneOf [][]string
 	// New makes the provider from the environment. It is nil where the configuration needs Go code.
 	New func(opts ...runtime.Option) (*runtime.Provider, error)
 }
@@ -209,6 +211,9 @@ func kitchenProvider() Provider {
 				Type:   "user_mapper",
 				Doc:    "Maps users.",
 			},
+		},
+		RequireOneOf: [][]string{
+			{"region", "issuerUrl", "cluster"},
 		},
 	}
 }
