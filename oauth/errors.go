@@ -38,6 +38,7 @@ type Reason string
 const (
 	ReasonMissingCredentials   Reason = "missing_credentials"
 	ReasonMalformedHeader      Reason = "malformed_header"
+	ReasonAmbiguousPath        Reason = "ambiguous_path"
 	ReasonMultipleCredentials  Reason = "multiple_credentials"
 	ReasonTokenTooLarge        Reason = "token_too_large"
 	ReasonNotAJWT              Reason = "not_a_jwt"

@@ -37,6 +37,11 @@ func malformed(reason oauth.Reason) *oauth.Error {
 	return e
 }
 
+// ambiguousPath is the refusal of a path that routers take for different endpoints.
+func ambiguousPath() *oauth.Error {
+	return oauth.InvalidRequest(oauth.ReasonAmbiguousPath, "The path of the request is not in its plain spelling")
+}
+
 // namesToken tells whether a query may have a parameter access_token, so that others need not be taken apart.
 func namesToken(query string) bool {
 	return strings.Contains(query, "access_token") || strings.IndexByte(query, '%') >= 0

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -287,7 +288,11 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := g.callerOf(r.Context(), token, g.endpointOf(r).resource)
+	e, clear := g.endpointOf(r.URL)
+	if !clear {
+		return nil, ambiguousPath()
+	}
+	info, err := g.callerOf(r.Context(), token, e.resource)
 	if err != nil {
 		return nil, err
 	}
@@ -317,9 +322,20 @@ func (g *Guard) callerOf(ctx context.Context, token, resource string) (*oauth.Au
 	return info, err
 }
 
-// endpointOf returns the endpoint that a request is for. Protected handlers elsewhere belong to the resource itself.
-func (g *Guard) endpointOf(r *http.Request) *endpoint {
-	asked := routedPath(r.URL)
+// endpointOf returns the endpoint that a URL is for. Protected handlers elsewhere belong to the resource itself.
+//
+// A caller must not choose another audience by writing the path differently. Routers read one in two ways: net/http's undoes
+// its escapes and dot segments, Echo takes it as it stands. Where that makes a difference, clear is false.
+func (g *Guard) endpointOf(u *url.URL) (_ *endpoint, clear bool) {
+	if len(g.endpoints) == 1 {
+		return &g.endpoints[0], true
+	}
+	cleaned, verbatim := g.endpointAt(cleanPath(u)), g.endpointAt(cmp.Or(u.RawPath, u.Path))
+	return cleaned, cleaned == verbatim
+}
+
+// endpointAt returns the endpoint that a path is at or below.
+func (g *Guard) endpointAt(asked string) *endpoint {
 	for i := range g.endpoints {
 		if below, ok := strings.CutPrefix(asked, g.endpoints[i].path); ok && (below == "" || below[0] == '/') {
 			return &g.endpoints[i]
@@ -328,9 +344,9 @@ func (g *Guard) endpointOf(r *http.Request) *endpoint {
 	return &g.endpoints[len(g.endpoints)-1]
 }
 
-// routedPath is the path as routers and handlers divide it: a caller must not choose another audience by writing it
-// differently. An encoded slash divides nothing, so /mcp%2Fsse is below no endpoint; dot segments lead where they lead.
-func routedPath(u *url.URL) string {
+// cleanPath is the path as net/http's router divides it. An encoded slash divides nothing, so /mcp%2Fsse is below no endpoint;
+// dot segments lead where they lead.
+func cleanPath(u *url.URL) string {
 	if u.RawPath != "" && strings.Count(u.RawPath, "/") != strings.Count(u.Path, "/") {
 		return ""
 	}

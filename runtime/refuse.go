@@ -75,8 +75,9 @@ func refusalBody(e *oauth.Error) RefusalBody {
 
 // challenge is the WWW-Authenticate value of a refusal: RFC 6750 section 3 and RFC 9728 section 5.1.
 func (g *Guard) challenge(r *http.Request, e *oauth.Error) oauth.Challenge {
+	at, _ := g.endpointOf(r.URL)
 	c := oauth.Challenge{
-		ResourceMetadata: g.endpointOf(r).metadataURL,
+		ResourceMetadata: at.metadataURL,
 		Scope:            strings.Join(g.neededScopes(e), " "),
 	}
 	if e.Code != "" {

@@ -75,6 +75,8 @@ type Remote struct {
 	current atomic.Pointer[snapshot]
 	// strangers counts the refusals of unknown keys since the last fetch.
 	strangers atomic.Int64
+	// waiting counts the look-ups that wait for a fetch.
+	waiting atomic.Int64
 
 	mu          sync.Mutex
 	running     *fetch    // nil while none is under way
@@ -137,10 +139,8 @@ func (r *Remote) Key(ctx context.Context, id string, algorithm jose.Algorithm) (
 	}
 	f := r.refresh(now, errors.Is(err, jose.ErrNoKey))
 	if f != nil {
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return nil, oauth.Unavailable(time.Second, fmt.Errorf("waiting for the provider's keys: %w", context.Cause(ctx)))
+		if err := r.wait(ctx, f); err != nil {
+			return nil, oauth.Unavailable(time.Second, fmt.Errorf("waiting for the provider's keys: %w", err))
 		}
 	}
 	key, err = r.settled(id, algorithm)
@@ -148,6 +148,23 @@ func (r *Remote) Key(ctx context.Context, id string, algorithm jose.Algorithm) (
 		r.notInVain(f)
 	}
 	return key, err
+}
+
+// maxWaiting is how many look-ups may wait for a fetch: everybody can send tokens with unknown keys.
+const maxWaiting = 2000
+
+// wait waits for a fetch.
+func (r *Remote) wait(ctx context.Context, f *fetch) error {
+	defer r.waiting.Add(-1)
+	if r.waiting.Add(1) > maxWaiting {
+		return fmt.Errorf("%d requests are waiting already", maxWaiting)
+	}
+	select {
+	case <-f.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Holds tells whether Key would give this very key at once, and starts the refresh that is due, as Key does. A cache of
@@ -356,10 +373,16 @@ func (s *snapshot) age(now time.Time) time.Duration {
 	return elapsed(s.confirmed, now)
 }
 
-// elapsed is the time since then. A clock that was set back tells nothing: then it is forever, and everything is asked anew.
+// elapsed is the time since then. Somebody may have looked at the clock just before something happened, and come to it just
+// after. A clock that was set back by more tells nothing: then it is forever, and everything is asked anew.
 func elapsed(then, now time.Time) time.Duration {
-	if d := now.Sub(then); d >= 0 {
+	const justBefore = 5 * time.Second
+	switch d := now.Sub(then); {
+	case d >= 0:
 		return d
+	case d > -justBefore:
+		return 0
+	default:
+		return forever
 	}
-	return forever
 }

@@ -798,3 +798,53 @@ func TestAFloodOfUnknownKeysIsRefusedAtOnce(t *testing.T) {
 		}
 	}, known)
 }
+
+// A look-up that read the clock just before a refresh ended must not take the new set for one from the future.
+func TestAClockThatIsJustBehindIsNoneThatWasSetBack(t *testing.T) {
+	signing := newKey(t, "1")
+	for behind, fetches := range map[time.Duration]int64{time.Millisecond: 1, 4 * time.Second: 1, time.Minute: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			p := &provider{}
+			p.publish(t, signing)
+			var back atomic.Int64
+			r := keys.NewRemote(keys.Config{
+				URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+				Now: func() time.Time { return time.Now().Add(-time.Duration(back.Load())) },
+			})
+			for range 2 {
+				if _, err := r.Key(t.Context(), "1", jose.ES256); err != nil {
+					t.Fatal(err)
+				}
+				back.Store(int64(behind))
+			}
+			p.wantFetches(t, fetches, "behind by "+behind.String())
+		})
+	}
+}
+
+// Everybody can send tokens with unknown keys. Not all of them may wait for a slow provider.
+func TestSoManyLookUpsWaitForAFetch(t *testing.T) {
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		release := p.block()
+		const more = 50
+		var sent sync.WaitGroup
+		var turnedAway atomic.Int64
+		for i := range 2000 + more {
+			sent.Go(func() {
+				_, err := r.Key(t.Context(), fmt.Sprintf("stranger-%d", i), jose.ES256)
+				if errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+					turnedAway.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := turnedAway.Load(); n != more {
+			t.Errorf("%d were turned away, want %d", n, more)
+		}
+		release()
+		sent.Wait()
+		if _, err := r.Key(t.Context(), "1", jose.ES256); err != nil {
+			t.Errorf("after the fetch: %v", err)
+		}
+	}, newKey(t, "1"))
+}

@@ -78,6 +78,8 @@ type answers struct {
 	mu       sync.Mutex
 	accepted *recent[*answer]
 	refused  *recent[refused]
+	// familiar are tokens that were accepted not long ago, whether or not their answer still counts.
+	familiar *recent[struct{}]
 	// forgotten counts the calls of [Opaque.Forget]: a question that was asked before may not bring its answer back.
 	forgotten uint64
 }
@@ -96,6 +98,7 @@ func newAnswers(settings AnswerCache) *answers {
 		settings: settings,
 		accepted: newRecent[*answer](settings.MaxEntries, maxAcceptedBytes),
 		refused:  newRecent[refused](settings.MaxEntries, maxRefusedBytes),
+		familiar: newRecent[struct{}](settings.MaxEntries, 0),
 	}
 }
 
@@ -115,6 +118,14 @@ func (c *answers) find(key tokenKey, resource string, now time.Time) (a *answer,
 	return nil, false, nil
 }
 
+// knows tells whether a token was accepted not long ago and not refused since.
+func (c *answers) knows(key tokenKey, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, known := c.familiar.get(key, now)
+	return known
+}
+
 // version changes when a token is forgotten.
 func (c *answers) version() uint64 {
 	c.mu.Lock()
@@ -124,6 +135,12 @@ func (c *answers) version() uint64 {
 
 // accept remembers a good answer, unless the token was forgotten or refused since the question was asked.
 func (c *answers) accept(key tokenKey, a *answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r, ok := c.refused.peek(key); a.version != c.forgotten || ok && r.everywhere && r.at.After(a.asked) {
+		return
+	}
+	c.familiar.put(key, struct{}{}, 0, a.asked, a.asked.Add(maxAnswerTTL))
 	if c.settings.Off {
 		return
 	}
@@ -134,24 +151,20 @@ func (c *answers) accept(key tokenKey, a *answer) {
 	if !a.expires.IsZero() && a.expires.Before(until) {
 		until = a.expires
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r, ok := c.refused.peek(key); a.version != c.forgotten || ok && r.everywhere && r.at.After(a.asked) {
-		return
-	}
 	c.accepted.put(key, a, a.size, a.asked, until)
 	c.refused.remove(key)
 }
 
 // refuse remembers a refusal. One that holds everywhere ends what was accepted before.
 func (c *answers) refuse(key tokenKey, r refused) {
-	if c.settings.Off {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if r.everywhere {
 		c.accepted.remove(key)
+		c.familiar.remove(key)
+	}
+	if c.settings.Off {
+		return
 	}
 	c.refused.put(key, r, refusalSize(r), r.at, r.at.Add(c.settings.RefusalTTL))
 }
@@ -168,6 +181,7 @@ func (c *answers) forget(key tokenKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forgotten++
+	c.familiar.remove(key)
 	c.accepted.remove(key)
 	c.refused.remove(key)
 }

@@ -228,10 +228,20 @@ func (c *acceptedTokens) put(e *accepted, now, expires time.Time) {
 	b.tags[way].Store(tag)
 }
 
-// bytes estimates the memory that an entry takes: the token, the claims' text, the list of claims, and what is made of them.
+// bytes estimates the memory that an entry takes: the token, the claims' text, the list of claims, and what is made of them, of
+// which lists may be most.
 func (e *accepted) bytes() int64 {
-	const perClaim, fixed = 64, 1 << 10
-	return int64(2*len(e.token) + len(e.resource) + perClaim*e.claims.Len() + fixed)
+	const perClaim, perText, fixed = 64, 24, 1 << 10
+	size := 2*len(e.token) + len(e.resource) + perClaim*e.claims.Len() + fixed
+	if e.caller != nil {
+		user := &e.caller.User
+		for _, list := range [][]string{e.caller.Scopes, e.caller.Permissions, e.caller.Audience, user.Roles, user.Permissions, user.Scopes} {
+			for _, text := range list {
+				size += perText + len(text)
+			}
+		}
+	}
+	return int64(size)
 }
 
 // wayFor returns the slot for an entry: its own from before, else an empty one, an expired one, or the one that was not used

@@ -200,3 +200,22 @@ func TestLookingATokenUpAllocatesNothing(t *testing.T) {
 		t.Errorf("%.0f allocations", n)
 	}
 }
+
+// The lists that are made of claims may take more than all else.
+func TestAnEntryCountsItsLists(t *testing.T) {
+	t.Parallel()
+	list := make([]string, 1000)
+	for i := range list {
+		list[i] = "ten chars."
+	}
+	size := func(caller oauth.AuthInfo) int64 { return (&accepted{caller: &caller}).bytes() }
+	empty := size(oauth.AuthInfo{})
+	for name, caller := range map[string]oauth.AuthInfo{
+		"scopes": {Scopes: list}, "permissions": {Permissions: list}, "audience": {Audience: list},
+		"roles": {User: oauth.UserInfo{Roles: list}},
+	} {
+		if got := size(caller) - empty; got < 1000*(16+10) {
+			t.Errorf("%s: counted as %d bytes", name, got)
+		}
+	}
+}

@@ -20,16 +20,20 @@ const (
 const queueFactor = 8
 
 // inquiries asks a provider about tokens: once for all who want to know the same at the same time, with a bound on questions
-// at once, and not while the provider wants to be left alone. It has no goroutine but those of the questions under way, each
+// at once, and not while the provider wants to be left alone. A quarter of that bound is for tokens that were good before:
+// everybody can make up others, and must not keep their callers out. It has no goroutine but those of the questions under way, each
 // of which ends when nobody waits for it any more.
 type inquiries struct {
 	question func(ctx context.Context, token string) (*answer, error)
 	timeout  time.Duration
 	slots    chan struct{}
-	now      func() time.Time
+	// strange are the slots that questions about tokens may have which were never good.
+	strange chan struct{}
+	now     func() time.Time
 
 	mu          sync.Mutex
 	open        int // questions under way or waiting
+	openStrange int // those of them about tokens that were never good
 	flights     map[tokenKey]*flight
 	pausedUntil time.Time
 	pausedBy    *oauth.Error
@@ -58,15 +62,18 @@ func newInquiries(
 		concurrent = DefaultMaxConcurrent
 	}
 	return &inquiries{
-		question: question, timeout: timeout, slots: make(chan struct{}, concurrent), now: now,
-		flights: make(map[tokenKey]*flight),
+		question: question, timeout: timeout, slots: make(chan struct{}, concurrent),
+		strange: make(chan struct{}, strangersShare(concurrent)), now: now, flights: make(map[tokenKey]*flight),
 	}, nil
 }
 
+// strangersShare is how much of a bound is for tokens that were never good: three quarters.
+func strangersShare(bound int) int { return max(1, bound-bound/4) }
+
 // ask returns the answer to the question about a token, joining the one under way if there is one. It waits no longer than
-// ctx lasts.
-func (q *inquiries) ask(ctx context.Context, key tokenKey, token string) (*answer, error) {
-	f, err := q.join(key, token)
+// ctx lasts. familiar tells that the token was good before.
+func (q *inquiries) ask(ctx context.Context, key tokenKey, token string, familiar bool) (*answer, error) {
+	f, err := q.join(key, token, familiar)
 	if err != nil {
 		return nil, err
 	}
@@ -79,31 +86,40 @@ func (q *inquiries) ask(ctx context.Context, key tokenKey, token string) (*answe
 	}
 }
 
-func (q *inquiries) join(key tokenKey, token string) (*flight, error) {
+func (q *inquiries) join(key tokenKey, token string, familiar bool) (*flight, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if f := q.flights[key]; f != nil {
 		f.waiters++
 		return f, nil
 	}
-	if err := q.enter(); err != nil {
+	if err := q.enter(familiar); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), q.timeout)
 	f := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
 	q.flights[key] = f
-	go q.run(ctx, f, key, token)
+	go q.run(ctx, f, key, token, familiar)
 	return f, nil
 }
 
 // enter counts a question in. The caller holds the lock.
-func (q *inquiries) enter() error {
-	if q.open >= queueFactor*cap(q.slots) {
+func (q *inquiries) enter(familiar bool) error {
+	most := queueFactor * cap(q.slots)
+	if q.open >= most || !familiar && q.openStrange >= strangersShare(most) {
 		return oauth.Unavailable(defaultRetry, fmt.Errorf(
 			"%d questions about tokens are under way or waiting, no more are taken", q.open))
 	}
-	q.open++
+	q.count(1, familiar)
 	return nil
+}
+
+// count counts a question in or out. The caller holds the lock.
+func (q *inquiries) count(n int, familiar bool) {
+	q.open += n
+	if !familiar {
+		q.openStrange += n
+	}
 }
 
 // leave ends a question when the last one who waited for it has gone.
@@ -124,43 +140,47 @@ func (q *inquiries) drop(key tokenKey, f *flight) {
 	}
 }
 
-func (q *inquiries) run(ctx context.Context, f *flight, key tokenKey, token string) {
+func (q *inquiries) run(ctx context.Context, f *flight, key tokenKey, token string, familiar bool) {
 	defer f.cancel()
-	f.answer, f.err = q.askNow(ctx, token)
+	f.answer, f.err = q.askNow(ctx, token, familiar)
 	q.mu.Lock()
 	q.drop(key, f)
-	q.open--
+	q.count(-1, familiar)
 	q.mu.Unlock()
 	close(f.done)
 }
 
-// askAnew asks even if the same question is under way: its answer is from now.
+// askAnew asks even if the same question is under way: its answer is from now. It is for tokens that the provider gave to this
+// very server, which count as good.
 func (q *inquiries) askAnew(ctx context.Context, token string) (*answer, error) {
 	q.mu.Lock()
-	err := q.enter()
+	err := q.enter(true)
 	q.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		q.mu.Lock()
-		q.open--
+		q.count(-1, true)
 		q.mu.Unlock()
 	}()
 	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
-	return q.askNow(ctx, token)
+	return q.askNow(ctx, token, true)
 }
 
 // askNow waits for a slot and asks.
-func (q *inquiries) askNow(ctx context.Context, token string) (_ *answer, err error) {
-	select {
-	case q.slots <- struct{}{}:
-		defer func() { <-q.slots }()
-	case <-ctx.Done():
-		return nil, oauth.Unavailable(defaultRetry, fmt.Errorf(
-			"%d questions about tokens are under way, none ended in time: %w", cap(q.slots), context.Cause(ctx)))
+func (q *inquiries) askNow(ctx context.Context, token string, familiar bool) (_ *answer, err error) {
+	if !familiar {
+		if err := take(ctx, q.strange); err != nil {
+			return nil, err
+		}
+		defer func() { <-q.strange }()
 	}
+	if err := take(ctx, q.slots); err != nil {
+		return nil, err
+	}
+	defer func() { <-q.slots }()
 	if err := q.paused(); err != nil {
 		return nil, err
 	}
@@ -173,6 +193,17 @@ func (q *inquiries) askNow(ctx context.Context, token string) (_ *answer, err er
 	a, err := q.question(ctx, token)
 	q.pauseAfter(err)
 	return a, err
+}
+
+// take takes a slot, for as long as ctx lasts.
+func take(ctx context.Context, slots chan struct{}) error {
+	select {
+	case slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return oauth.Unavailable(defaultRetry, fmt.Errorf(
+			"%d questions about tokens are under way, none ended in time: %w", cap(slots), context.Cause(ctx)))
+	}
 }
 
 // pauseAfter leaves the provider alone if the outage says so.

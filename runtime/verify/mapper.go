@@ -115,13 +115,23 @@ func (m *Mapper) Extra(claims oauth.Claims) oauth.Claims {
 	return claims.Select(m.extra...)
 }
 
-// splitScopes splits with one allocation. Quadratic comparison is cheaper than a map for any list that fits a token.
+// splitScopes splits with one allocation: up to manyScopes, comparing all with all is cheaper than a map.
 func splitScopes(s, separator string) []string {
+	const manyScopes = 64
 	scopes := make([]string, 0, strings.Count(s, separator)+1)
+	var seen map[string]bool
+	if cap(scopes) > manyScopes {
+		seen = make(map[string]bool, cap(scopes))
+	}
 	for scope := range strings.SplitSeq(s, separator) {
-		if scope = strings.Trim(scope, " "); scope != "" && !slices.Contains(scopes, scope) {
-			scopes = append(scopes, scope)
+		scope = strings.Trim(scope, " ")
+		if scope == "" || seen[scope] || seen == nil && slices.Contains(scopes, scope) {
+			continue
 		}
+		if seen != nil {
+			seen[scope] = true
+		}
+		scopes = append(scopes, scope)
 	}
 	return scopes
 }

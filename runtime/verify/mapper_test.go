@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -184,5 +185,20 @@ func TestMistakesInAClaimMapAreErrors(t *testing.T) {
 				t.Errorf("got error %v, want one with %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestManyScopesAreReadOnceEach(t *testing.T) {
+	t.Parallel()
+	m := newMapper(t, verify.ClaimMap{})
+	for _, count := range []int{1, 64, 65, 5000} {
+		var want, text []string
+		for i := range count {
+			scope := "scope-" + strconv.Itoa(i)
+			want, text = append(want, scope), append(text, scope, "scope-0", "")
+		}
+		if got := m.Scopes(parseClaims(t, `{"scope":"`+strings.Join(text, " ")+`"}`)); !reflect.DeepEqual(got, want) {
+			t.Errorf("%d scopes: got %d", count, len(got))
+		}
 	}
 }

@@ -259,7 +259,7 @@ func (o *Opaque) admit(ctx context.Context, token, resource string) (*answer, er
 	case err != nil:
 		return nil, err
 	case !known:
-		if a, err = o.inquiries.ask(ctx, key, token); err != nil {
+		if a, err = o.inquiries.ask(ctx, key, token, o.cache.knows(key, o.clock.now())); err != nil {
 			return nil, o.remember(key, err, refused{everywhere: true})
 		}
 	}

@@ -474,3 +474,45 @@ func TestManyGoroutinesMayUseOneVerifier(t *testing.T) {
 		t.Errorf("%d questions are under way", verify.UnderWay(o))
 	}
 }
+
+// Everybody can make up tokens. Their questions must not keep those out that were good a moment ago and have to be asked about
+// again.
+func TestMadeUpTokensLeaveRoomForGoodOnes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate()
+		p := says(200, good(t))
+		p.before = func(ctx context.Context, a asked) error {
+			if strings.Contains(a.Body, "garbage") {
+				return g.pass(ctx, a)
+			}
+			return nil
+		}
+		o := introspection(t, p, bubbleClock, func(c *verify.IntrospectionConfig) { c.MaxConcurrent = 4 })
+		wantAccepted(t, o)
+		time.Sleep(verify.DefaultAnswerTTL)
+		var group sync.WaitGroup
+		for i := range 100 {
+			group.Go(func() { _, _ = o.Verify(t.Context(), fmt.Sprintf("garbage-%d", i), opaqueResource) })
+		}
+		synctest.Wait()
+		if verify.UnderWay(o) != 24 {
+			t.Errorf("%d questions about tokens that nobody knows are under way", verify.UnderWay(o))
+		}
+		before := p.calls()
+		wantAccepted(t, o)
+		if p.calls() != before+1 {
+			t.Error("the good token was not asked about again")
+		}
+		if _, err := o.Verify(t.Context(), "another-garbage", opaqueResource); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+			t.Errorf("one more that nobody knows: %v", err)
+		}
+		o.Forget(opaqueToken)
+		wantOutage(t, o) // it counts like all others again
+		g.release()
+		group.Wait()
+		if verify.UnderWay(o) != 0 {
+			t.Errorf("%d questions are under way", verify.UnderWay(o))
+		}
+	})
+}
