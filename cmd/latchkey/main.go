@@ -36,6 +36,8 @@ type commands struct {
 	Dev       devCommand       `cmd:"" help:"Run a protected MCP server with an embedded identity provider: nothing to sign up for."`
 	Demo      demoCommand      `cmd:"" help:"Play a whole MCP login against the embedded identity provider, step by step."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 }
 
 // environment is what the commands need of the world around them.
@@ -63,10 +65,13 @@ func main() {
 func run(ctx context.Context, args []string, env environment) int {
 	exited := -1
 	parser, err := kong.New(&commands{}, kong.Name("latchkey"), kong.Description("OAuth for Go servers, MCP servers first."),
-		kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { exited = code }),
+		kong.Vars{"version": "latchkey " + version()}, kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), kong.Bind(&cli.Streams{Out: env.stdout, Err: env.stderr}))
 	if err != nil {
 		return report(env, err)
+	}
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:], "--help")
 	}
 	parsed, err := parser.Parse(args)
 	if exited >= 0 { // --help

@@ -182,7 +182,7 @@ func TestProvidersAreListedAndShown(t *testing.T) {
 
 func TestHelpAndVersion(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"version"}} {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"serve", "--help"}, {"help", "serve"}, {"version"}, {"--version"}} {
 		if code, stdout, _ := command(t.Context(), nil, args...); code != exitOK || !strings.Contains(stdout, "latchkey") {
 			t.Errorf("%q: got %d %q", args, code, stdout)
 		}

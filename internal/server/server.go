@@ -139,10 +139,18 @@ func ownHostAndOrigin(guard *originguard.Guard, relayed []string, logger *slog.L
 				return next(c)
 			}
 			logger.Info("request refused", "reason", oauth.ReasonForeignOrigin, "status", http.StatusForbidden,
-				"host", r.Host, "origin", r.Header.Get("Origin"))
+				"host", r.Host, "origin", r.Header.Get("Origin"), "hint", hintFor(guard, r))
 			return echo.NewHTTPError(http.StatusForbidden, "This host or origin is not allowed")
 		}
 	}
+}
+
+// hintFor says how to let a refused request in, where that may be right.
+func hintFor(guard *originguard.Guard, r *http.Request) string {
+	if guard.AllowsHost(r) {
+		return "a page of another origin may call with --origin and that origin"
+	}
+	return "clients must name the host of --public-url"
 }
 
 // Caller is how the server shows a caller. It never holds the token.
