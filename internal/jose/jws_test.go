@@ -73,6 +73,17 @@ func TestParseReadsTheHeader(t *testing.T) {
 	}
 }
 
+func TestParseTakesEveryPrintableKid(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{" ", "~", "https://idp.example.com/keys#1", strings.Repeat("k", 256)} {
+		var jws jose.JWS
+		err := jws.Parse(encode(`{"alg":"RS256","kid":"`+id+`"}`) + "." + encode(`{}`) + "." + encode("sig"))
+		if err != nil || jws.KeyID != id {
+			t.Errorf("a kid of %d bytes: got %q, %v", len(id), jws.KeyID, err)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	header, payload, signature := encode(`{"alg":"RS256"}`), encode(`{"a":1}`), encode("signature")
@@ -120,6 +131,8 @@ func TestParseRefuses(t *testing.T) {
 		"a kid that is no string":             {with(`{"alg":"RS256","kid":1}`), jose.ErrMalformed},
 		"a typ that is no string":             {with(`{"alg":"RS256","typ":{}}`), jose.ErrMalformed},
 		"a kid of ten kilobytes":              {with(`{"alg":"RS256","kid":"` + strings.Repeat("k", 10<<10) + `"}`), jose.ErrMalformed},
+		"a kid of 257 bytes":                  {with(`{"alg":"RS256","kid":"` + strings.Repeat("k", 257) + `"}`), jose.ErrMalformed},
+		"a kid with DEL":                      {with(`{"alg":"RS256","kid":"a\u007fb"}`), jose.ErrMalformed},
 		"a kid with a line break":             {with(`{"alg":"RS256","kid":"a\nb"}`), jose.ErrMalformed},
 		"a kid with NUL":                      {with(`{"alg":"RS256","kid":"a\u0000b"}`), jose.ErrMalformed},
 		"a kid beyond ASCII":                  {with(`{"alg":"RS256","kid":"ключ"}`), jose.ErrMalformed},

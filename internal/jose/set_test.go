@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -271,6 +272,29 @@ func TestParseSetRefuses(t *testing.T) {
 	}
 }
 
+// RFC 7518 section 3.3 demands 2048 bits; a modulus counts by its highest bit, not by its bytes.
+func TestRSAKeysHave2048To8192Bits(t *testing.T) {
+	t.Parallel()
+	for bits, want := range map[uint]int{2046: 0, 2047: 0, 2048: 1, 8192: 1, 8193: 0} {
+		modulus := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		modulus.SetBit(modulus, 0, 1)
+		set := parseSet(t, setText(t, map[string]any{
+			"kty": "RSA", "e": "AQAB", "n": base64.RawURLEncoding.EncodeToString(modulus.Bytes()),
+		}))
+		if set.Len() != want {
+			t.Errorf("%d bits: %d keys are used, want %d (%v)", bits, set.Len(), want, set.Unusable())
+		}
+	}
+}
+
+func TestASetHoldsAHundredKeys(t *testing.T) {
+	t.Parallel()
+	set := parseSet(t, []byte(`{"keys":[`+strings.Repeat("{},", jose.MaxKeys-1)+`{}]}`))
+	if read := len(set.Unusable()); read != jose.MaxKeys {
+		t.Errorf("%d keys were read, want %d", read, jose.MaxKeys)
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	rsa, p256, ed := newKey(t, jose.RS256, "same"), newKey(t, jose.ES256, "same"), newKey(t, jose.EdDSA, "ed")
@@ -302,6 +326,13 @@ func TestFind(t *testing.T) {
 				t.Errorf("got %v, %v; want error %v", key, err, c.want)
 			}
 		})
+	}
+	nameless := parseSet(t, setText(t, jwkMembers(t, newKey(t, jose.ES256, ""))))
+	if key, err := nameless.Find("x", jose.ES256); !errors.Is(err, jose.ErrNoKey) {
+		t.Errorf("a key without kid gives %v, %v for a kid that the provider never published", key, err)
+	}
+	if _, err := nameless.Find("", jose.ES256); err != nil {
+		t.Errorf("a key without kid is not found without one: %v", err)
 	}
 	twins := parseSet(t, setText(t, jwkMembers(t, newKey(t, jose.ES256, "twin")), jwkMembers(t, newKey(t, jose.ES256, "twin"))))
 	if _, err := twins.Find("twin", jose.ES256); !errors.Is(err, jose.ErrAmbiguousKey) {

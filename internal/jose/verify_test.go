@@ -4,7 +4,9 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -179,6 +181,8 @@ func TestECDSASignaturesHaveOneForm(t *testing.T) {
 		"r is the order":         raw(order, s),
 		"s is the order":         raw(r, order),
 		"halves of 33 bytes":     append(append([]byte{0}, signature[:32]...), append([]byte{0}, signature[32:]...)...),
+		"a zero before s":        slices.Concat(signature[:32], []byte{0}, signature[32:]),
+		"a zero behind s":        append(slices.Clone(signature), 0),
 		"shorter halves":         signature[1:63],
 		"r and s changed places": append(slices.Clone(signature[32:]), signature[:32]...),
 	} {
@@ -197,6 +201,31 @@ func TestECDSASignaturesHaveOneForm(t *testing.T) {
 	}
 	if err := check(token[:cut]+base64.RawURLEncoding.EncodeToString(der), key); !errors.Is(err, jose.ErrSignature) {
 		t.Errorf("an ASN.1 signature gives %v", err)
+	}
+}
+
+// RFC 7518 section 3.5: the salt is as long as the hash. With any length a signature would have more than one form.
+func TestPSSSaltsAreAsLongAsTheHash(t *testing.T) {
+	t.Parallel()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := onlyKey(t, map[string]any{
+		"kty": "RSA", "e": "AQAB", "n": base64.RawURLEncoding.EncodeToString(private.N.Bytes()),
+	})
+	signed := encode(`{"alg":"PS256"}`) + "." + encode(`{"sub":"a"}`)
+	digest := sha256.Sum256([]byte(signed))
+	for salt, want := range map[int]error{
+		sha256.Size: nil, 20: jose.ErrSignature, 1: jose.ErrSignature, sha256.Size + 1: jose.ErrSignature, 222: jose.ErrSignature,
+	} {
+		signature, err := rsa.SignPSS(rand.Reader, private, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: salt})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := check(signed+"."+base64.RawURLEncoding.EncodeToString(signature), key); !errors.Is(err, want) {
+			t.Errorf("a salt of %d bytes gives %v, want %v", salt, err, want)
+		}
 	}
 }
 
