@@ -120,6 +120,7 @@ func TestShapes(t *testing.T) {
 		"a line feed behind":          {good + "\n", oauth.ReasonMalformedToken},
 		"a line feed inside":          {good[:cut+9] + "\n" + good[cut+9:], oauth.ReasonMalformedToken},
 		"padding":                     {good + "=", oauth.ReasonMalformedToken},
+		"as many bytes as may be":     {good + strings.Repeat("A", verify.MaxTokenSize-len(good)), oauth.ReasonMalformedToken},
 		"one byte too much":           {good + strings.Repeat("A", verify.MaxTokenSize+1-len(good)), oauth.ReasonTokenTooLarge},
 		"a megabyte":                  {strings.Repeat("A", 1<<20), oauth.ReasonTokenTooLarge},
 		"a megabyte of dots":          {strings.Repeat(".", 1<<20), oauth.ReasonTokenTooLarge},
@@ -322,7 +323,7 @@ func TestTypes(t *testing.T) {
 		{"at+jwt", true, true}, {"AT+JWT", true, true}, {"application/at+jwt", true, true}, {"Application/At+Jwt", true, true},
 		{"id_token+jwt", false, false}, {"logout+jwt", false, false}, {"dpop+jwt", false, false}, {"secevent+jwt", false, false},
 		{"rt+jwt", false, false}, {"oauth-authz-req+jwt", false, false}, {"application/", false, false}, {"at+jwt ", false, false},
-		{"application/application/at+jwt", false, false}, {"x/at+jwt", false, false}, {"at+jwſ", false, false},
+		{"application/application/at+jwt", false, false}, {"x/at+jwt", false, false},
 	} {
 		text := signed(t, jose.EdDSA, map[string]any{"typ": c.typ}, payload(t, nil))
 		for _, side := range []struct {
@@ -338,6 +339,27 @@ func TestTypes(t *testing.T) {
 				t.Errorf("typ %q: got %v", c.typ, err)
 			}
 		}
+	}
+}
+
+// Case is that of ASCII: in Unicode the long s is another s, and the sign for kelvin another k.
+func TestALookalikeOfATypeIsAnotherType(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, rules(func(r *verify.Rules) { r.Types = []string{"task+jwt"} }))
+	for _, typ := range []string{"task+jwt", "TASK+JWT"} {
+		wantCaller(t, v, signed(t, jose.EdDSA, map[string]any{"typ": typ}, payload(t, nil)))
+	}
+	for _, typ := range []string{"ta\u017fk+jwt", "tas\u212a+jwt"} {
+		wantRefusal(t, v, signed(t, jose.EdDSA, map[string]any{"typ": typ}, payload(t, nil)), oauth.ReasonTokenType)
+	}
+}
+
+// A log line holds a part of a value that a token makes up, whatever its length.
+func TestErrorsQuoteAPartOfALongValue(t *testing.T) {
+	t.Parallel()
+	e := wantRefusal(t, newVerifier(t), token(t, map[string]any{"iss": "https://" + strings.Repeat("x", 1500)}), oauth.ReasonIssuer)
+	if !strings.Contains(e.Error(), strings.Repeat("x", 100)) || strings.Contains(e.Error(), strings.Repeat("x", 200)) {
+		t.Errorf("the error is %v", e)
 	}
 }
 
@@ -585,6 +607,7 @@ func TestOtherTokensOfTheProviderAreRefused(t *testing.T) {
 		"an ID token by the claim typ":              {map[string]any{"typ": "ID"}, oauth.ReasonTokenType},
 		"a refresh token by the claim typ":          {map[string]any{"typ": "Refresh"}, oauth.ReasonTokenType},
 		"an offline token by the claim typ":         {map[string]any{"typ": "Offline"}, oauth.ReasonTokenType},
+		"a logout token by the claim typ":           {map[string]any{"typ": "Logout"}, oauth.ReasonTokenType},
 		"a logout token":                            {map[string]any{"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}}, oauth.ReasonTokenType},
 		"a token bound by DPoP":                     {map[string]any{"cnf": map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}, oauth.ReasonSenderConstrained},
 		"a token bound to a certificate":            {map[string]any{"cnf": map[string]any{"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}}, oauth.ReasonSenderConstrained},

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
@@ -42,7 +43,9 @@ func TestIssuersOfTenants(t *testing.T) {
 	})
 	t.Run("accepts every tenant where the operator says so", func(t *testing.T) {
 		t.Parallel()
-		wantCaller(t, newVerifier(t, tenants(verify.AnyTenant)), tenantToken(t, tenantBase+otherTenant+"/v2.0", otherTenant))
+		for _, tenant := range []string{otherTenant, strings.Repeat("a", 64)} {
+			wantCaller(t, newVerifier(t, tenants(verify.AnyTenant)), tenantToken(t, tenantBase+tenant+"/v2.0", tenant))
+		}
 	})
 	t.Run("accepts a fixed issuer beside those of tenants", func(t *testing.T) {
 		t.Parallel()
@@ -59,6 +62,8 @@ func TestIssuersOfTenants(t *testing.T) {
 		"a token whose tenant is the word for all":              {tenantBase + "*/v2.0", "*"},
 		"a token whose issuer has a slash more":                 {ours + "/", ourTenant},
 		"a token of the older version of the protocol":          {"https://sts.example.net/" + ourTenant + "/", ourTenant},
+		"a token whose issuer is in another case":               {"https://LOGIN.example.com/" + ourTenant + "/v2.0", ourTenant},
+		"a token whose tenant is longer than any":               {tenantBase + strings.Repeat("a", 65) + "/v2.0", strings.Repeat("a", 65)},
 		"a token with a path in its tenant":                     {tenantBase + ourTenant + "/v2.0/x/v2.0", ourTenant + "/v2.0/x"},
 	} {
 		t.Run("rejects "+name, func(t *testing.T) {
@@ -83,6 +88,9 @@ func TestKeysForAnIssuer(t *testing.T) {
 		"accepts a key for all tenants":        {tenantBase + "{tenantid}/v2.0", ""},
 		"accepts a key that names no issuer":   {nil, ""},
 		"rejects a key for another tenant":     {tenantBase + otherTenant + "/v2.0", oauth.ReasonUnknownKey},
+		"rejects a key for a part of it":       {tenantBase + ourTenant, oauth.ReasonUnknownKey},
+		"rejects a key for more than it":       {ours + "/", oauth.ReasonUnknownKey},
+		"rejects a key in another case":        {"https://LOGIN.example.com/" + ourTenant + "/v2.0", oauth.ReasonUnknownKey},
 		"rejects a key for another cloud":      {"https://login.example.org/{tenantid}/v2.0", oauth.ReasonUnknownKey},
 		"rejects a key whose issuer is empty":  {"", oauth.ReasonUnknownKey},
 		"rejects a key whose issuer is a list": {[]string{ours}, oauth.ReasonUnknownKey},
