@@ -267,6 +267,50 @@ func TestClaimsAndCallersAreCachedTogether(t *testing.T) {
 	}
 }
 
+// What [verify.JWT.VerifyToken] caches ends like what Verify does: custom providers use nothing else.
+func TestCachedClaimsAreRefusedWhenFreshOnesWouldBe(t *testing.T) {
+	t.Parallel()
+	refused := func(reason oauth.Reason) error { return &oauth.Error{Code: oauth.CodeInvalidToken, Reason: reason} }
+	for name, c := range map[string]struct {
+		change func(d *dial, source *published)
+		want   error
+		asked  int
+	}{
+		"are given again to the last moment": {
+			change: func(d *dial, _ *published) { d.advance(90*time.Second - 1) }, asked: 1,
+		},
+		"are refused when the token expired, after the leeway": {
+			change: func(d *dial, _ *published) { d.advance(90 * time.Second) }, want: refused(oauth.ReasonExpired), asked: 1,
+		},
+		"are refused when the token's key is no longer published": {
+			change: func(_ *dial, source *published) { source.set = publish(t, signingKeys()[jose.RS256]).set },
+			want:   refused(oauth.ReasonUnknownKey), asked: 2,
+		},
+		"are refused when another key took its key's name": {
+			change: func(_ *dial, source *published) {
+				source.set = publish(t, generate(t, jose.EdDSA, signingKeys()[jose.EdDSA].ID())).set
+			},
+			want: refused(oauth.ReasonBadSignature), asked: 2,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v, d, source := watched(t)
+			text := token(t, map[string]any{"exp": now.Add(time.Minute).Unix()})
+			if _, err := v.VerifyToken(t.Context(), text, resource); err != nil {
+				t.Fatal(err)
+			}
+			c.change(d, source)
+			if _, err := v.VerifyToken(t.Context(), text, resource); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+			if asked := source.askedFor(); asked != c.asked {
+				t.Errorf("the keys were asked for %d times, want %d", asked, c.asked)
+			}
+		})
+	}
+}
+
 // Refused tokens are not kept, whatever they are refused for: a flood of them pushes no good token out.
 func TestAFloodOfInvalidTokensPushesNothingOut(t *testing.T) {
 	t.Parallel()
