@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -198,6 +199,30 @@ func TestAGuardAsksForACachedCallerFirst(t *testing.T) {
 	}
 }
 
+// RS-5: what is cached of a token is for one endpoint. A subpath has an audience of its own.
+func TestACachedTokenOfTheResourceOpensNoSubpath(t *testing.T) {
+	t.Parallel()
+	i := newIDP(t)
+	ours, theirs, both := i.token(t, nil), i.token(t, map[string]any{"aud": resource + "/sse"}),
+		i.token(t, map[string]any{"aud": []string{resource, resource + "/sse"}})
+	h := newGuard(t, i.provider(t), func(c *runtime.GuardConfig) { c.Subpaths = []string{"/sse"} }).Protect(whoever)
+	for _, c := range []struct {
+		name, target, token string
+		status              int
+	}{
+		{"the resource's own token", "/mcp", ours, 200}, {"the same, cached", "/mcp", ours, 200},
+		{"the same at a subpath", "/mcp/sse", ours, 401}, {"the same at a subpath again", "/mcp/sse", ours, 401},
+		{"the subpath's own token", "/mcp/sse", theirs, 200}, {"the same, cached", "/mcp/sse", theirs, 200},
+		{"the same at the resource", "/mcp", theirs, 401},
+		{"a token for both", "/mcp", both, 200}, {"the same at a subpath", "/mcp/sse", both, 200}, {"the same, cached", "/mcp", both, 200},
+	} {
+		got := send(h, http.MethodGet, c.target, http.Header{"Authorization": {"Bearer " + c.token}})
+		if got.StatusCode != c.status {
+			t.Errorf("%s: got %d, want %d", c.name, got.StatusCode, c.status)
+		}
+	}
+}
+
 // Guards with different hierarchies share a provider, and with it the callers in its cache.
 func TestEachGuardHasItsOwnHierarchy(t *testing.T) {
 	t.Parallel()
@@ -257,6 +282,29 @@ func TestAHierarchyIsForAnyNumberOfCallers(t *testing.T) {
 			}
 			if callers[name].Hierarchy != nil {
 				t.Fatal("the provider's own value was changed")
+			}
+		}
+	}
+}
+
+// One user's tokens have different scopes: with a hierarchy each still brings its own.
+func TestAHierarchyKeepsTheTokensOfOneUserApart(t *testing.T) {
+	t.Parallel()
+	callers := map[string]*oauth.AuthInfo{}
+	for n := range 3000 {
+		scope := fmt.Sprint("scope-", n)
+		callers[scope] = &oauth.AuthInfo{Issuer: idpIssuer, Subject: "alice", Scopes: []string{scope}}
+	}
+	g := newGuard(t, &fakeProvider{callers: callers}, func(c *runtime.GuardConfig) {
+		c.Hierarchy = oauth.ScopeHierarchy{"admin": {"read"}}
+	})
+	for range 2 {
+		for scope := range callers {
+			r := httptest.NewRequest(http.MethodGet, "/mcp", nil)
+			r.Header.Set("Authorization", "Bearer "+scope)
+			info, err := g.Authenticate(r)
+			if err != nil || !info.HasAll(scope) || len(info.Scopes) != 1 {
+				t.Fatalf("%s: got %+v, %v", scope, info, err)
 			}
 		}
 	}

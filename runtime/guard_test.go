@@ -199,6 +199,23 @@ func TestChallengeNamesMetadataAndScopes(t *testing.T) {
 	}
 }
 
+// RS-12: a session's id is no credential.
+func TestASessionIsNoCredential(t *testing.T) {
+	t.Parallel()
+	handler := newGuard(t, alice(), nil).Protect(whoever)
+	for _, method := range []string{http.MethodPost, http.MethodGet, http.MethodDelete} {
+		session := http.Header{"Mcp-Session-Id": {"1868a90c-f3f2-4a5c-9e3b-2a1d4f6b7c8d"}}
+		response := send(handler, method, "/mcp", session)
+		if response.StatusCode != 401 || bodyOf(t, response)["error"] != "Missing Authorization header" {
+			t.Errorf("%s without a token: got %s", method, response.Status)
+		}
+		session.Set("Authorization", "Bearer bad")
+		if response := send(handler, method, "/mcp", session); response.StatusCode != 401 {
+			t.Errorf("%s with another token: got %s", method, response.Status)
+		}
+	}
+}
+
 // RS-5: the provider is asked about the endpoint's own resource.
 func TestGuardVerifiesForTheEndpointsOwnResource(t *testing.T) {
 	t.Parallel()
@@ -318,6 +335,21 @@ func TestMissingScopes(t *testing.T) {
 		t.Parallel()
 		handler := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.Scopes = []string{"tools"} }).Protect(whoever)
 		if response := send(handler, http.MethodGet, "/mcp", bearer); response.StatusCode != 403 {
+			t.Errorf("got %s", response.Status)
+		}
+	})
+	t.Run("of the whole resource, of which the caller has one", func(t *testing.T) {
+		t.Parallel()
+		handler := newGuard(t, alice(), func(c *runtime.GuardConfig) { c.Scopes = []string{"read", "tools"} }).Protect(whoever)
+		response := send(handler, http.MethodGet, "/mcp", bearer)
+		if got := bodyOf(t, response); response.StatusCode != 403 || !reflect.DeepEqual(got["required"], []any{"read", "tools"}) {
+			t.Errorf("got %s %v", response.Status, got)
+		}
+	})
+	t.Run("but not where one is enough", func(t *testing.T) {
+		t.Parallel()
+		response := send(g.Protect(g.RequireAnyScope(whoever, "write", "read")), http.MethodGet, "/admin", bearer)
+		if response.StatusCode != 200 {
 			t.Errorf("got %s", response.Status)
 		}
 	})

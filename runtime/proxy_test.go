@@ -431,7 +431,7 @@ func TestProxyLogin(t *testing.T) {
 	}
 }
 
-// checkUpstream looks at what a tool gets to call the provider's API with.
+// checkUpstream looks at what a tool gets to call the provider's API with. RS-7: never the token that the client sent.
 func (s *session) checkUpstream(sealed bool) {
 	s.t.Helper()
 	s.mu.Lock()
