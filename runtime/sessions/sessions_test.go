@@ -72,6 +72,7 @@ const (
 	bob   = "bob of https://idp.example.com"
 )
 
+// RS-12: a session belongs to one issuer and subject.
 func TestASessionIsItsCallersOwn(t *testing.T) {
 	t.Parallel()
 	h := newBinder(t, sessions.Config{}).Bind(http.HandlerFunc(library))
@@ -79,7 +80,7 @@ func TestASessionIsItsCallersOwn(t *testing.T) {
 		t.Run("opened at "+path, func(t *testing.T) {
 			t.Parallel()
 			opened := send(h, http.MethodPost, path, alice)
-			id := opened.Header().Get(header)
+			id := opened.Result().Header.Get(header) // as it was sent: later changes of the header come too late
 			if id == "" || strings.Contains(id, "inner-1") {
 				t.Fatalf("the session has the id %q", id)
 			}
@@ -89,7 +90,10 @@ func TestASessionIsItsCallersOwn(t *testing.T) {
 				} else if again := own.Header().Get(header); again != id {
 					t.Errorf("%s: the session's id changed, which clients refuse", method)
 				}
-				for _, other := range []string{bob, "alice of https://other.example.com", "ahttps://idp.example.com of lice"} {
+				for _, other := range []string{
+					bob, "alice of https://other.example.com", "alice of https://abc.example.com", "lice of https://idp.example.coma",
+					"malice of https://idp.example.co", "ahttps://idp.example.com of lice",
+				} {
 					if w := send(h, method, "/", other, id); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "inner") {
 						t.Errorf("%s by %s: %d %s", method, other, w.Code, w.Body)
 					}
@@ -99,6 +103,7 @@ func TestASessionIsItsCallersOwn(t *testing.T) {
 	}
 }
 
+// RS-12: nor is there a session in an id that nobody got here.
 func TestIdsThatWereNotGivenOutAreNotFound(t *testing.T) {
 	t.Parallel()
 	h := newBinder(t, sessions.Config{}).Bind(http.HandlerFunc(library))
@@ -128,6 +133,51 @@ func TestIdsThatWereNotGivenOutAreNotFound(t *testing.T) {
 			t.Errorf("got %d", w.Code)
 		}
 	})
+}
+
+// An answer may be announced before it is known whose session it opens.
+func TestAnInformationalAnswerNamesNoSession(t *testing.T) {
+	t.Parallel()
+	bound := newBinder(t, sessions.Config{}).Bind(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Set(header, "inner-1")
+		w.WriteHeader(http.StatusOK)
+	}))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := &oauth.AuthInfo{Issuer: "https://idp.example.com", Subject: "alice"}
+		bound.ServeHTTP(w, r.WithContext(oauth.NewContext(r.Context(), info)))
+	}))
+	t.Cleanup(server.Close)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if id := response.Header.Get(header); response.StatusCode != http.StatusOK || id == "" || strings.Contains(id, "inner-1") {
+		t.Errorf("got %s with the session %q", response.Status, id)
+	}
+}
+
+// What stands in front, such as a log of requests, never reads the id that the library knows.
+func TestTheRequestItselfIsLeftAsItCame(t *testing.T) {
+	t.Parallel()
+	h := newBinder(t, sessions.Config{}).Bind(http.HandlerFunc(library))
+	id := send(h, http.MethodPost, "/", alice).Header().Get(header)
+	r := httptest.NewRequest(http.MethodPost, "/", nil)
+	r.Header.Set(header, id)
+	r = r.WithContext(oauth.NewContext(r.Context(), &oauth.AuthInfo{Issuer: "https://idp.example.com", Subject: "alice"}))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Body.String() != "session inner-1" {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	if got := r.Header.Get(header); got != id {
+		t.Errorf("the request's header became %q", got)
+	}
 }
 
 func TestServersWithoutSessionsAreLeftAlone(t *testing.T) {
