@@ -2,6 +2,7 @@ package mcpadapter_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,19 +15,19 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// scopedServer is an MCP server whose tool "write" needs the scope notes:write; with challenge, callers learn so by HTTP.
-// The guard takes "Bearer A,B" for a caller with the scopes A and B.
-func scopedServer(t *testing.T, challenge bool) *httptest.Server {
+// scopedServer is an MCP server whose tool "write" needs the scope notes:write, and whose tool "move" needs two; with
+// challenge, callers learn so by HTTP. The guard takes "Bearer A,B" for a caller with the scopes A and B.
+func scopedServer(t *testing.T, challenge, stateless bool) *httptest.Server {
 	t.Helper()
-	scopes := mcpadapter.ToolScopes{"write": {"notes:write"}}
+	scopes := mcpadapter.ToolScopes{"write": {"notes:write"}, "move": {"notes:write", "folders:write"}}
 	s := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 	s.AddReceivingMiddleware(scopes.Enforce)
-	for _, name := range []string{"read", "write"} {
+	for _, name := range []string{"read", "write", "move"} {
 		mcp.AddTool(s, &mcp.Tool{Name: name}, func(context.Context, *mcp.CallToolRequest, struct{}) (*mcp.CallToolResult, any, error) {
 			return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "done"}}}, nil, nil
 		})
 	}
-	handler := mcpadapter.Handler(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{Stateless: true}))
+	handler := mcpadapter.Handler(mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{Stateless: stateless}))
 	if challenge {
 		handler = scopes.Challenge(refuser{}, handler)
 	}
@@ -49,6 +50,56 @@ func (refuser) Refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	http.Error(w, string(e.Code)+" "+strings.Join(e.Required, " ")+", caller "+e.Caller.Subject, e.Status)
 }
 
+// In a session the context is that of its first request: what counts is the token of the request that calls the tool.
+func TestToolScopesAreThoseOfTheCallItself(t *testing.T) {
+	t.Parallel()
+	b := &bearer{"notes:write"}
+	session := connect(t, scopedServer(t, false, false).URL, b)
+	if _, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "write"}); err != nil {
+		t.Fatalf("with the scope: %v", err)
+	}
+	b.token = "profile"
+	if _, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "write"}); err == nil || !strings.Contains(err.Error(), "notes:write") {
+		t.Errorf("without the scope: got %v", err)
+	}
+	if _, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "read"}); err != nil {
+		t.Errorf("a tool that needs nothing: %v", err)
+	}
+}
+
+// Where nobody was verified, as over a transport in memory, the lock stays shut. Behind the older SSE transport the caller is
+// in the context alone.
+func TestToolScopesWithoutARequestsCaller(t *testing.T) {
+	t.Parallel()
+	scopes := mcpadapter.ToolScopes{"write": {"notes:write"}}
+	as := func(scopes ...string) context.Context {
+		return oauth.NewContext(t.Context(), &oauth.AuthInfo{Subject: "alice", Scopes: scopes})
+	}
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		tool string
+		want error
+	}{
+		"refuses nobody": {t.Context(), "write", oauth.ErrMissingCredentials},
+		"lets nobody call a tool that needs nothing": {t.Context(), "read", nil},
+		"refuses the context's caller without scope": {as("notes:read"), "write", oauth.ErrInsufficientScope},
+		"takes the context's caller with the scope":  {as("notes:write"), "write", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ran := false
+			call := scopes.Enforce(func(context.Context, string, mcp.Request) (mcp.Result, error) {
+				ran = true
+				return &mcp.CallToolResult{}, nil
+			})
+			_, err := call(c.ctx, "tools/call", &mcp.CallToolRequest{Params: &mcp.CallToolParamsRaw{Name: c.tool}})
+			if !errors.Is(err, c.want) || ran != (c.want == nil) {
+				t.Errorf("got %v, the tool ran: %t", err, ran)
+			}
+		})
+	}
+}
+
 func TestToolScopes(t *testing.T) {
 	t.Parallel()
 	call := func(tool string) string {
@@ -66,6 +117,9 @@ func TestToolScopes(t *testing.T) {
 		"a tool that needs nothing":                {"profile", call("read"), false, 200, "done"},
 		"a caller without the scope is challenged": {"profile", call("write"), false, 403, refused},
 		"a caller with the scope gets through":     {"profile,notes:write", call("write"), false, 200, "done"},
+		"a caller with one of two scopes":          {"notes:write", call("move"), false, 403, "insufficient_scope notes:write folders:write"},
+		"one of two scopes, not challenged":        {"folders:write", call("move"), true, 200, "notes:write, folders:write"},
+		"a caller with both scopes":                {"folders:write,notes:write", call("move"), false, 200, "done"},
 		"a name that only looks like it":           {"profile", strings.Replace(call("write"), "write", `wr\u0069te`, 1), false, 403, refused},
 		"a name beyond what is looked at":          {"profile", long, false, 200, enforced},
 		"a long call of a caller with the scope":   {"notes:write", long, false, 200, "done"},
@@ -78,7 +132,7 @@ func TestToolScopes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scopedServer(t, !c.unchallenged).URL, strings.NewReader(c.body))
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scopedServer(t, !c.unchallenged, true).URL, strings.NewReader(c.body))
 			if err != nil {
 				t.Fatal(err)
 			}
