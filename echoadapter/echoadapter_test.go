@@ -160,6 +160,35 @@ func TestHandlersMayReturnOAuthErrors(t *testing.T) {
 	}
 }
 
+// What was sent cannot be taken back: a second answer would be written behind the first.
+func TestAnErrorBehindAnAnswerChangesNothing(t *testing.T) {
+	t.Parallel()
+	e := echo.New()
+	var seen error
+	e.HTTPErrorHandler = func(err error, c echo.Context) {
+		seen = err
+		e.DefaultHTTPErrorHandler(err, c)
+	}
+	guard := mount(t, e, echoadapter.Config{})
+	late := oauth.MissingScopes("tool:run")
+	e.GET("/mcp", func(c echo.Context) error {
+		if err := c.String(http.StatusOK, "done"); err != nil {
+			return err
+		}
+		return late
+	}, guard.Require())
+	r := httptest.NewRequest(http.MethodGet, "/mcp", nil)
+	maps.Copy(r.Header, bearer("good"))
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	if w.Code != http.StatusOK || w.Body.String() != "done" || w.Header().Get("WWW-Authenticate") != "" {
+		t.Errorf("got %d %q with the headers %v", w.Code, w.Body, w.Header())
+	}
+	if refused, ok := errors.AsType[*echo.HTTPError](seen); ok || !errors.Is(seen, late) {
+		t.Errorf("the error handler saw %v, %v: want the handler's own error", seen, refused)
+	}
+}
+
 // RS-6: the sentinels of package oauth carry a code alone.
 func TestSentinelsBecomeAnswers(t *testing.T) {
 	t.Parallel()
