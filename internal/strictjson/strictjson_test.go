@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -25,6 +26,18 @@ func TestParseObjectYieldsMembersInOrder(t *testing.T) {
 	}
 	if smile, ok := strictjson.Unquote(members[2].Value); !ok || smile != "😀" {
 		t.Errorf("Unquote gave %q, %v", smile, ok)
+	}
+}
+
+func TestAnObjectHoldsUpToTheLimitOfMembers(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for i := range strictjson.MaxMembers {
+		fmt.Fprintf(&text, `,"k%d":0`, i)
+	}
+	members, err := strictjson.ParseObject("{"+text.String()[1:]+"}", nil)
+	if err != nil || len(members) != strictjson.MaxMembers {
+		t.Errorf("got %d members, %v", len(members), err)
 	}
 }
 

@@ -25,6 +25,19 @@ func TestOriginsAreComparedAsBrowsersWriteThem(t *testing.T) {
 	}
 }
 
+func TestAStarAllowsEveryOriginThatIsOne(t *testing.T) {
+	t.Parallel()
+	origins, err := cors.ParseOrigins([]string{"https://app.example.com", "*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for origin, want := range map[string]bool{"https://anywhere.example.org": true, "null": true, "": false} {
+		if got := origins.Allows(origin); got != want {
+			t.Errorf("%q: got %v", origin, got)
+		}
+	}
+}
+
 func TestMistakesInOriginsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, entry := range []string{"", "app.example.com", "https://app.example.com/", "https://app.example.com/x", "https://*.example.com", "https://u@h", "https://h?q", "https://h#f"} {

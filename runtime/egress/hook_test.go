@@ -25,9 +25,31 @@ func TestTheSocketHookIsTheLastWord(t *testing.T) {
 func TestTheSocketHookOfALoopbackHostKnowsLoopbackOnly(t *testing.T) {
 	t.Parallel()
 	client := &transport{addresses: newAddressBook()}
-	for address, refused := range map[string]bool{"127.0.0.1:80": false, "[::1]:80": false, "10.0.0.1:80": true, "93.184.215.14:80": true} {
+	for address, refused := range map[string]bool{
+		"127.0.0.1:80": false, "[::1]:80": false, "[::1%eth0]:80": true, "10.0.0.1:80": true, "93.184.215.14:80": true,
+	} {
 		if err := (addressDialer{transport: client, trusted: loopback}).control("tcp", address, nil); (err != nil) != refused {
 			t.Errorf("the hook's answer to %s is %v, want refused = %v", address, err, refused)
+		}
+	}
+}
+
+// The reason is in the log of an operator who asks why: the first that holds is given, however the address is spelled.
+func TestAnAddressIsRefusedForTheRightReason(t *testing.T) {
+	t.Parallel()
+	const metadata, zone = "a cloud's metadata service", "an address with a zone"
+	for _, c := range []struct {
+		addr    string
+		trusted trust
+		want    string
+	}{
+		{"169.254.169.254", operator, metadata}, {"::ffff:169.254.169.254", operator, metadata}, {"::ffff:169.254.169.254", public, metadata},
+		{"::ffff:168.63.129.16", public, metadata}, {"64:ff9b::169.254.169.254", operator, metadata}, {"fd00:ec2::254", operator, metadata},
+		{"fe80::1%eth0", public, zone}, {"2606:4700::1%eth0", public, zone}, {"fd00::1%eth0", operator, zone}, {"::1%eth0", loopback, zone},
+		{"fd00::1", operator, ""}, {"::1", loopback, ""}, {"2606:4700::1", public, ""},
+	} {
+		if got := newAddressBook().refusal(netip.MustParseAddr(c.addr), c.trusted); got != c.want {
+			t.Errorf("%s with trust %v: got %q, want %q", c.addr, c.trusted, got, c.want)
 		}
 	}
 }
