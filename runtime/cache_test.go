@@ -128,10 +128,10 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 		option runtime.Option
 		want   int64
 	}{
-		"for the usual time":       {option: runtime.WithTokenCache(runtime.TokenCache{}), want: 1},
-		"for a longer time, never": {option: runtime.WithTokenCache(runtime.TokenCache{MaxAge: time.Hour}), want: 1},
-		"for a shorter time":       {option: runtime.WithTokenCache(runtime.TokenCache{MaxAge: 10 * time.Second}), want: 2},
-		"not at all":               {option: runtime.WithoutTokenCache(), want: 3},
+		"for the usual time":       {option: runtime.WithTokenCache(runtime.TokenCache{}), want: 2},
+		"for a longer time, never": {option: runtime.WithTokenCache(runtime.TokenCache{MaxAge: time.Hour}), want: 2},
+		"for a shorter time":       {option: runtime.WithTokenCache(runtime.TokenCache{MaxAge: 10 * time.Second}), want: 3},
+		"not at all":               {option: runtime.WithoutTokenCache(), want: 4},
 	} {
 		asked.Store(0)
 		later.Store(0)
@@ -148,7 +148,7 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		for _, at := range []time.Duration{0, time.Second, 11 * time.Second} {
+		for _, at := range []time.Duration{0, time.Second, 11 * time.Second, 61 * time.Second} {
 			later.Store(int64(at))
 			if _, err := p.Verify(context.Background(), "opaque-token", resource); err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -158,6 +158,69 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 			t.Errorf("%s: the provider was asked %d times, want %d", name, got, c.want)
 		}
 	}
+}
+
+// What is said of accepted tokens is said of refused ones too, whose own time is five seconds.
+func TestTheOperatorBoundsHowLongRefusalsAreReliedOn(t *testing.T) {
+	t.Parallel()
+	var later, asked atomic.Int64
+	for name, c := range map[string]struct {
+		limits runtime.TokenCache
+		want   int64
+	}{
+		"for the usual time":       {runtime.TokenCache{}, 2},
+		"for a longer time, never": {runtime.TokenCache{MaxAge: time.Hour}, 2},
+		"for a shorter time":       {runtime.TokenCache{MaxAge: time.Second}, 3},
+		"not at all":               {runtime.TokenCache{Off: true}, 4},
+	} {
+		later.Store(0)
+		asked.Store(0)
+		p := introspecting(t, counting(&asked, `{"active":false}`), nil, runtime.WithTokenCache(c.limits),
+			runtime.WithClock(func() time.Time { return time.Unix(1_900_000_000, later.Load()) }))
+		for _, at := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Second, 6 * time.Second} {
+			later.Store(int64(at))
+			if _, err := p.Verify(t.Context(), "opaque-token", resource); !errors.Is(err, oauth.ErrInvalidToken) {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+		if got := asked.Load(); got != c.want {
+			t.Errorf("%s: the provider was asked %d times, want %d", name, got, c.want)
+		}
+	}
+}
+
+// counting is a provider that always gives one answer and counts the questions.
+func counting(asked *atomic.Int64, body string) *http.Client {
+	return &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked.Add(1)
+		return answering(body).RoundTrip(r)
+	})}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// introspecting is a provider in direct mode that is asked about its tokens, which are bound to the application "mine".
+func introspecting(t *testing.T, client *http.Client, change func(*runtime.Definition), opts ...runtime.Option) *runtime.Provider {
+	t.Helper()
+	d := runtime.Definition{
+		Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: idpIssuer,
+		Endpoints: oauth.Endpoints{Introspection: idpIssuer + "/introspect"},
+		Introspection: &verify.IntrospectionConfig{
+			OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{ClientIDs: []string{"mine"}}},
+			ClientID:     "mine", ClientSecret: "test-secret",
+		},
+	}
+	if change != nil {
+		change(&d)
+	}
+	opts = append([]runtime.Option{runtime.WithHTTPClient(client), runtime.WithLogger(slog.New(slog.DiscardHandler))}, opts...)
+	p, err := runtime.New(runtime.NewInputs("Example", opts...), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func exp(in time.Duration) string {
@@ -192,6 +255,10 @@ func TestAGuardAsksForACachedCallerFirst(t *testing.T) {
 		if got := send(h, http.MethodGet, target, http.Header{"Authorization": {c.header}}); got.StatusCode != c.status {
 			t.Errorf("%s: got %d, want %d", c.name, got.StatusCode, c.status)
 		}
+	}
+	exact := newGuard(t, i.provider(t), func(c *runtime.GuardConfig) { c.MaxTokenBytes = len(token) })
+	if got := send(exact.Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer " + token}}); got.StatusCode != 200 {
+		t.Errorf("a token at the limit: got %d", got.StatusCode)
 	}
 	short := newGuard(t, i.provider(t), func(c *runtime.GuardConfig) { c.MaxTokenBytes = len(token) - 1 })
 	if got := send(short.Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer " + token}}); got.StatusCode != 401 {

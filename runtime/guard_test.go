@@ -377,14 +377,19 @@ func TestProviderOutageIsNever401(t *testing.T) {
 		status int
 		retry  string
 	}{
-		"an outage":          {oauth.Unavailable(30*time.Second, errors.New("dial tcp")), 503, "30"},
-		"an unknown failure": {errors.New("secret detail"), 500, ""},
+		"an outage":              {oauth.Unavailable(30*time.Second, errors.New("dial tcp")), 503, "30"},
+		"an outage for a moment": {oauth.Unavailable(300*time.Millisecond, errors.New("dial tcp")), 503, "1"},
+		"an outage of no length": {oauth.Unavailable(0, errors.New("dial tcp")), 503, ""},
+		"an unknown failure":     {errors.New("secret detail"), 500, ""},
 	} {
 		p := alice()
 		p.err = c.err
 		response := send(newGuard(t, p, nil).Protect(whoever), http.MethodGet, "/mcp", http.Header{"Authorization": {"Bearer good"}})
 		if response.StatusCode != c.status || response.Header.Get("Retry-After") != c.retry {
 			t.Errorf("%s: got %s, Retry-After %q", name, response.Status, response.Header.Get("Retry-After"))
+		}
+		if challenges := response.Header.Values("WWW-Authenticate"); len(challenges) != 0 {
+			t.Errorf("%s: a client is sent to log in by %q", name, challenges)
 		}
 		if body := bodyOf(t, response)["error"].(string); strings.Contains(body, "detail") || strings.Contains(body, "dial") {
 			t.Errorf("%s: the client reads %q", name, body)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/keys"
 	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
 
@@ -143,6 +145,135 @@ func TestJWKSVerifierChecksTheAudience(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// The rules of a definition are those for opaque tokens too, where their way of asking does not say otherwise.
+func TestRulesForTokensHoldForOpaqueOnes(t *testing.T) {
+	t.Parallel()
+	answer := func(more string) string {
+		return `{"active":true,"token_type":"Bearer","sub":"alice","client_id":"mine","exp":4102444800` + more + `}`
+	}
+	refused := func(reason oauth.Reason) error { return &oauth.Error{Code: oauth.CodeInvalidToken, Reason: reason} }
+	audience := func(d *runtime.Definition) { d.Tokens.Audience = verify.Audience{AnyOf: []string{"api://mcp"}} }
+	ofResource := func(d *runtime.Definition) { d.Tokens.Audience = verify.Audience{OrResource: true} }
+	own := func(d *runtime.Definition) {
+		audience(d)
+		d.Introspection.Binding.Audience = verify.Audience{AnyOf: []string{"api://other"}}
+	}
+	require := func(d *runtime.Definition) {
+		d.Tokens.Require = []verify.Requirement{{Claim: "hd", AnyOf: []string{"example.com"}}}
+	}
+	for name, c := range map[string]struct {
+		change func(*runtime.Definition)
+		answer string
+		want   error
+	}{
+		"accepts the audience":                       {audience, answer(`,"aud":"api://mcp"`), nil},
+		"refuses another audience":                   {audience, answer(`,"aud":"api://other"`), refused(oauth.ReasonAudience)},
+		"accepts the resource":                       {ofResource, answer(`,"aud":"` + resource + `"`), nil},
+		"refuses another resource":                   {ofResource, answer(`,"aud":"https://other.example.com"`), refused(oauth.ReasonAudience)},
+		"accepts the audience of the binding itself": {own, answer(`,"aud":"api://other"`), nil},
+		"refuses the rules' beside it":               {own, answer(`,"aud":"api://mcp"`), refused(oauth.ReasonAudience)},
+		"accepts a required claim":                   {require, answer(`,"hd":"example.com"`), nil},
+		"refuses another value of it":                {require, answer(`,"hd":"example.org"`), refused(oauth.ReasonClaim)},
+		"refuses an answer without it":               {require, answer(""), refused(oauth.ReasonClaim)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := introspecting(t, &http.Client{Transport: answering(c.answer)}, c.change)
+			if _, err := p.Verify(t.Context(), "opaque-token", resource); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// The option is for all providers: where there is no signature to skip, nothing else is skipped.
+func TestInsecureSkipSignatureMeansNothingForOpaqueTokens(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		answer string
+		want   error
+	}{
+		"a good token": {`{"active":true,"token_type":"Bearer","sub":"alice","client_id":"mine","exp":4102444800}`, nil},
+		"a token of another application": {
+			`{"active":true,"token_type":"Bearer","sub":"alice","client_id":"other","exp":4102444800}`, oauth.ErrInvalidToken,
+		},
+		"an inactive token": {`{"active":false}`, oauth.ErrInvalidToken},
+	} {
+		p := introspecting(t, &http.Client{Transport: answering(c.answer)}, nil, runtime.InsecureSkipSignature())
+		if _, err := p.Verify(t.Context(), "opaque-token", resource); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// The clock is that of the provider's keys too: when their time is over, they are fetched anew.
+func TestTheClockIsAlsoThatOfTheKeys(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_900_000_000, 0)
+	var published [2][]byte
+	var signing *jose.SigningKey
+	for i := range published {
+		key, err := jose.GenerateKey(jose.ES256, fmt.Sprint("k", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if published[i], err = jose.PublicSet(key); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			signing = key
+		}
+	}
+	token, err := signing.Sign(nil, fmt.Appendf(nil, `{"iss":%q,"sub":"alice","exp":4102444800,"aud":%q}`, idpIssuer, resource))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var later, rotated atomic.Int64
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		return answering(published[rotated.Load()]).RoundTrip(r)
+	})}
+	opts := []runtime.Option{
+		runtime.WithHTTPClient(client), runtime.WithLogger(slog.New(slog.DiscardHandler)), runtime.WithoutTokenCache(),
+		runtime.WithClock(func() time.Time { return now.Add(time.Duration(later.Load())) }),
+	}
+	p, err := runtime.New(runtime.NewInputs("Example", opts...), runtime.Definition{
+		Name: "example", Issuer: idpIssuer, Endpoints: oauth.Endpoints{JWKS: idpIssuer + "/jwks"},
+		Tokens: verify.Rules{Algorithms: []string{"ES256"}, Audience: verify.Audience{OrResource: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: idpIssuer + "/jwks", Issuer: idpIssuer}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, check := range map[string]func() error{
+		"a provider": func() error { _, err := p.Verify(t.Context(), token, resource); return err },
+		"a verifier": func() error { _, err := v.VerifyToken(t.Context(), token, resource); return err },
+	} {
+		later.Store(0)
+		rotated.Store(0)
+		if err := check(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		rotated.Store(1)
+		later.Store(int64(keys.DefaultHardExpiry))
+		if err := check(); !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonUnknownKey}) {
+			t.Errorf("%s: got %v when the key's time was over", name, err)
+		}
+	}
+}
+
+func TestJWKSVerifierKeepsToTheLimitsOfTheCache(t *testing.T) {
+	t.Parallel()
+	const issuer = "https://idp.example.com"
+	_, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: issuer + "/jwks", Issuer: issuer},
+		runtime.WithTokenCache(runtime.TokenCache{MaxEntries: -1}))
+	if err == nil || !strings.Contains(err.Error(), "cache") {
+		t.Errorf("got %v for a negative limit", err)
 	}
 }
 
