@@ -279,6 +279,40 @@ func TestAFreshCheckAsksWhateverIsCached(t *testing.T) {
 	}
 }
 
+// A token that is for one of this server's resources alone is still good there.
+func TestARefusalForOneResourceEndsNothingElsewhere(t *testing.T) {
+	t.Parallel()
+	p := says(200, active(t, nil))
+	o := introspection(t, p, byAudience)
+	wantAccepted(t, o)
+	info, err := o.VerifyExchanged(t.Context(), opaqueToken, "https://mcp.example.com/other")
+	wantError(t, info, err, http.StatusUnauthorized, oauth.ReasonAudience)
+	if wantAccepted(t, o); p.calls() != 2 {
+		t.Errorf("the provider was asked %d times: its answer was dropped", p.calls())
+	}
+}
+
+// When an accepted answer's time is over, the provider is asked: what it said before that answer counts no more.
+func TestAnAcceptedTokenLeavesNoRefusalBehind(t *testing.T) {
+	t.Parallel()
+	clock := &ticking{}
+	p := says(200, `{"active":false}`)
+	o := introspection(t, p, func(c *verify.IntrospectionConfig) {
+		clock.use(&c.OpaqueConfig)
+		c.Cache = verify.AnswerCache{TTL: time.Second, RefusalTTL: time.Minute}
+	})
+	wantRefused(t, o, oauth.ReasonInactive)
+	p.answer = func(asked) *http.Response { return reply(200, active(t, nil)) }
+	clock.set(10 * time.Second)
+	if _, err := o.VerifyExchanged(t.Context(), opaqueToken, opaqueResource); err != nil {
+		t.Fatal(err)
+	}
+	clock.set(12 * time.Second)
+	if wantAccepted(t, o); p.calls() != 3 {
+		t.Errorf("the provider was asked %d times, want 3", p.calls())
+	}
+}
+
 func TestAFreshCheckKeepsToTheBinding(t *testing.T) {
 	t.Parallel()
 	for _, o := range []*verify.Opaque{

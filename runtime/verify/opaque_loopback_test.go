@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -119,6 +121,40 @@ func TestARedirectIsNotFollowedByAnyClient(t *testing.T) {
 				t.Errorf("%d by %s was followed", status, place)
 			}
 		}
+	}
+}
+
+// A cookie of one question would go with the next, which is about another user.
+func TestNoQuestionCarriesACookie(t *testing.T) {
+	t.Parallel()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := reply(200, `{"active":false}`, "Set-Cookie", "session=of-somebody; Path=/; Secure")
+	p := &providerAPI{answer: func(asked) *http.Response { return answer }}
+	client := p.client()
+	client.Jar = jar
+	o := introspection(t, p, func(c *verify.IntrospectionConfig) { c.Client = client })
+	wantRefused(t, o, oauth.ReasonInactive)
+	answer = reply(200, active(t, nil))
+	if _, err := o.Verify(t.Context(), "another-token-of-the-test", opaqueResource); err != nil {
+		t.Fatal(err)
+	}
+	for _, question := range p.seen() {
+		if cookie := question.Header.Values("Cookie"); len(cookie) != 0 {
+			t.Errorf("a question carries %q", cookie)
+		}
+		u, err := url.Parse(question.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cookies := jar.Cookies(u); len(cookies) != 0 {
+			t.Errorf("the caller's jar holds %v", cookies)
+		}
+	}
+	if client.Jar == nil {
+		t.Error("the caller's client lost its jar")
 	}
 }
 

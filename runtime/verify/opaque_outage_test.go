@@ -338,6 +338,22 @@ func TestAProviderIsLeftAloneWhenItAsksForThat(t *testing.T) {
 	}
 }
 
+// A clock that is set back would make the pause as long as it was wrong.
+func TestAPauseDoesNotOutliveAClockThatIsSetBack(t *testing.T) {
+	t.Parallel()
+	clock := &ticking{}
+	p := says(429, "", "Retry-After", "20")
+	o := introspection(t, p, func(c *verify.IntrospectionConfig) { clock.use(&c.OpaqueConfig) })
+	wantOutage(t, o)
+	p.answer = func(asked) *http.Response { return reply(200, active(t, map[string]any{"iat": nil})) }
+	clock.set(10 * time.Second)
+	if wantOutage(t, o); p.calls() != 1 {
+		t.Fatalf("the provider was asked %d times", p.calls())
+	}
+	clock.set(-10 * time.Minute)
+	wantAccepted(t, o)
+}
+
 // TestTheProviderRefusesOurOwnCredentials: that is the operator's mistake and no client's, so no client is sent to log in.
 func TestTheProviderRefusesOurOwnCredentials(t *testing.T) {
 	t.Parallel()
