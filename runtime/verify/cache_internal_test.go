@@ -3,6 +3,8 @@ package verify
 import (
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,6 +113,103 @@ func TestTheCacheGrowsWithItsTokens(t *testing.T) {
 	}
 	if entries, bytes := c.kept(); entries != 0 || bytes != 0 || c.entries != 0 || c.bytes != 0 {
 		t.Errorf("%d entries of %d bytes after all were forgotten", entries, bytes)
+	}
+}
+
+// More buckets than a full cache needs would take memory for nothing.
+func TestTheTableStopsGrowing(t *testing.T) {
+	t.Parallel()
+	for _, most := range []int{1, 10, 100, 1000} {
+		c := newTokens(t, TokenCache{MaxEntries: most})
+		for i := range 4 * most {
+			keep(c, fmt.Sprint("token ", i), start, start.Add(time.Hour))
+			if n := len(*c.table.Load()); n > c.most {
+				t.Fatalf("%d buckets after %d tokens, the most are %d", n, i+1, c.most)
+			}
+		}
+		if c.most > max(4, most) {
+			t.Errorf("up to %d buckets for %d tokens", c.most, most)
+		}
+	}
+}
+
+// A provider's tokens begin alike: the header is the same, and so are the first claims. They must not share a bucket.
+func TestTokensThatBeginAlikeAreSpreadOverTheTable(t *testing.T) {
+	t.Parallel()
+	c := newTokens(t, TokenCache{})
+	const many = 1000
+	beginning := strings.Repeat("eyJhbGciOiJFUzI1NiIsImtpZCI6IjEifQ", 10)
+	for i := range many {
+		keep(c, fmt.Sprint(beginning, i), start, start.Add(time.Hour))
+	}
+	if entries, _ := c.kept(); entries*100 < many*95 {
+		t.Errorf("%d of %d tokens are kept", entries, many)
+	}
+}
+
+// RS-5: a token for several resources is kept for each, and forgotten for all.
+func TestAForgottenTokenIsForgottenForEveryResource(t *testing.T) {
+	t.Parallel()
+	c := newTokens(t, TokenCache{})
+	resources := []string{"r", "other", "third"}
+	for _, token := range []string{"token", "neighbour"} {
+		for _, resource := range resources {
+			c.put(&accepted{token: token, resource: resource}, start, start.Add(time.Hour))
+		}
+	}
+	c.forget("token")
+	for _, resource := range resources {
+		if c.find("token", resource, start) != nil {
+			t.Errorf("still known for %s", resource)
+		}
+		if c.find("neighbour", resource, start) == nil {
+			t.Errorf("another token is forgotten for %s", resource)
+		}
+	}
+	if entries, bytes := c.kept(); entries != len(resources) || c.entries != entries || c.bytes != bytes {
+		t.Errorf("%d entries of %d bytes are kept, counted are %d of %d", entries, bytes, c.entries, c.bytes)
+	}
+}
+
+// While the table grows and changes under them, readers find what is kept, and the counts stay true. The test is not parallel:
+// reader and writers need processors of their own to meet.
+func TestTheCacheStaysTrueWhileItGrows(t *testing.T) {
+	const writers, each = 3, 1500
+	for range 10 { // each time from the smallest table, which doubles eight times
+		c := newTokens(t, TokenCache{})
+		const lasting = "a token that nobody forgets"
+		used := start.Add(time.Second) // later than all others, so that it is never pushed out of its bucket
+		keep(c, lasting, used, start.Add(time.Hour))
+		var writing, reading sync.WaitGroup
+		var done atomic.Bool
+		reading.Go(func() {
+			for reads := 0; !done.Load(); reads++ {
+				if c.find(lasting, "r", used) == nil {
+					t.Errorf("missed at read %d", reads)
+					return
+				}
+			}
+		})
+		for writer := range writers {
+			writing.Go(func() {
+				for i := range each {
+					token := fmt.Sprint("token ", writer, " ", i)
+					keep(c, token, start, start.Add(time.Hour))
+					if i%3 == 0 {
+						c.forget(token)
+						if c.find(token, "r", start) != nil {
+							t.Errorf("%s is known after it was forgotten", token)
+						}
+					}
+				}
+			})
+		}
+		writing.Wait()
+		done.Store(true)
+		reading.Wait()
+		if entries, bytes := c.kept(); entries != c.entries || bytes != c.bytes || entries < writers*each/2 {
+			t.Errorf("counted are %d entries of %d bytes, there are %d of %d", c.entries, c.bytes, entries, bytes)
+		}
 	}
 }
 
