@@ -36,6 +36,14 @@ func TestWhatIsNoKeySetIsAnOutage(t *testing.T) {
 			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = w.Write(valid)
 		},
+		"status 203 with a valid set": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusNonAuthoritativeInfo) // what a proxy made of it (RFC 9110 section 15.3.4)
+			_, _ = w.Write(valid)
+		},
+		"status 206 with a valid set": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write(valid)
+		},
 		"status 204": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 		"HTML": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")

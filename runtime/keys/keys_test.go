@@ -228,6 +228,19 @@ func TestARemovedKeyStopsBeingAcceptedWithinTheBound(t *testing.T) {
 			wantUnavailable(t, r, "revoked")
 		}, revoked, stays)
 	})
+	t.Run("when the provider is up again after a silence, at once", func(t *testing.T) {
+		t.Parallel()
+		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+			mustFind(t, r, "revoked")
+			p.fail(errDown)
+			time.Sleep(keys.DefaultSoftExpiry)
+			mustFind(t, r, "revoked")
+			p.wantFetches(t, 2, "of which the second failed")
+			p.publish(t, stays)
+			time.Sleep(8 * time.Hour)
+			wantUnknown(t, r, "revoked") // what was an outage then tells nothing of now
+		}, revoked, stays)
+	})
 	t.Run("a key of the same name with other content replaces it", func(t *testing.T) {
 		t.Parallel()
 		bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
@@ -311,6 +324,86 @@ func TestANewKeyWaitsForNoCoolDownThatAnotherFetchBegan(t *testing.T) {
 			}
 			p.wantFetches(t, 2, "of which the second failed")
 		}, a)
+	})
+}
+
+// A provider that failed a moment ago is left alone, whatever the fetch was for.
+func TestAnUnknownKeyWaitsForTheCoolDownOfAFailedFetch(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		mustFind(t, r, "a")
+		p.fail(errDown)
+		time.Sleep(keys.DefaultSoftExpiry)
+		mustFind(t, r, "a")
+		p.wantFetches(t, 2, "for the refresh that is due")
+		for i := range 10 {
+			wantUnavailable(t, r, fmt.Sprint("random-", i))
+		}
+		p.wantFetches(t, 2, "for unknown keys right after it failed")
+		time.Sleep(keys.DefaultCoolDown)
+		wantUnavailable(t, r, "random")
+		p.wantFetches(t, 3, "after the cool-down")
+	}, newKey(t, "a"))
+}
+
+// The cool-down is over at its end, not a moment later, also where another fetch was made meanwhile.
+func TestTheCoolDownOfUnknownKeysIsOverAtItsEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{}
+		p.publish(t, newKey(t, "a"))
+		r := keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			SoftExpiry: keys.DefaultCoolDown,
+		})
+		mustFind(t, r, "a")
+		wantUnknown(t, r, "random")
+		p.wantFetches(t, 2, "for an unknown key")
+		time.Sleep(keys.DefaultCoolDown)
+		mustFind(t, r, "a")
+		p.wantFetches(t, 3, "for the refresh that is due")
+		wantUnknown(t, r, "random")
+		p.wantFetches(t, 4, "for an unknown key, a cool-down after the last")
+	})
+}
+
+// A look-up that was held up, by the scheduler say, finds its key when others have begun to look for keys that do not exist.
+func TestALateFindingEndsNoCoolDownOfOthers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{}
+		p.publish(t, newKey(t, "a"))
+		var until atomic.Int64 // the reading of the clock, from now on, that takes long
+		gate := make(chan struct{})
+		r := keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			Now: func() time.Time {
+				if until.Add(-1) == 0 {
+					<-gate
+				}
+				return time.Now()
+			},
+		})
+		mustFind(t, r, "a")
+		time.Sleep(keys.DefaultHardExpiry)
+		release := p.block()
+		done := make(chan error)
+		go func() {
+			_, err := r.Key(t.Context(), "a", jose.ES256)
+			done <- err
+		}()
+		synctest.Wait() // it waits for the fetch
+		until.Store(2)  // the first reading is the fetch's own, the second that of the look-up behind it
+		release()
+		p.wantFetches(t, 2, "past the hard expiry")
+		wantUnknown(t, r, "random")
+		p.wantFetches(t, 3, "for an unknown key")
+		close(gate)
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		wantUnknown(t, r, "random")
+		p.wantFetches(t, 3, "within the cool-down of unknown keys")
 	})
 }
 
@@ -541,6 +634,8 @@ func TestATokenWithoutKidNeedsASingleFittingKey(t *testing.T) {
 		time.Sleep(keys.DefaultHardExpiry)
 		wantUnknown(t, r, "")
 		p.wantFetches(t, 2, "after the second key came")
+		wantUnknown(t, r, "")
+		p.wantFetches(t, 2, "for what no fetch makes unambiguous")
 		mustFind(t, r, "b")
 	}, a)
 }
@@ -561,6 +656,40 @@ func TestAClockThatIsSetBackDoesNotStopRefreshes(t *testing.T) {
 		mustFind(t, r, "a")
 		p.wantFetches(t, 2, "after the clock was set back by a year")
 	})
+}
+
+// A client that is told to wait for a year would do so.
+func TestAClockThatIsSetBackKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{}
+		p.fail(errDown)
+		var offset atomic.Int64
+		r := keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
+			Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) },
+			// The fetch logs its failure after it read the clock, and before those who wait for it do.
+			Logger: slog.New(onWarning{slog.DiscardHandler, func() { offset.Store(int64(-365 * 24 * time.Hour)) }}),
+		})
+		wantUnavailable(t, r, "a")
+		if offset.Load() == 0 {
+			t.Error("the clock was not set back")
+		}
+	})
+}
+
+// onWarning is a log that does something at each line.
+type onWarning struct {
+	slog.Handler
+
+	do func()
+}
+
+func (h onWarning) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h onWarning) Handle(context.Context, slog.Record) error {
+	h.do()
+	return nil
 }
 
 func TestAPanickingClientIsAnOutage(t *testing.T) {
@@ -741,6 +870,90 @@ func TestHoldsIsTrueForTheVeryKeyOnly(t *testing.T) {
 			t.Error("held beyond the longest time")
 		}
 	}, stays, goes)
+}
+
+// A token without kid of which several keys could be is no stranger: its reason is another, and no fetch helps.
+func TestAFloodHidesNoAmbiguousKeys(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		mustFind(t, r, "a")
+		for i := range 100 {
+			wantUnknown(t, r, fmt.Sprint("random-", i))
+		}
+		if r.Flooded("random", jose.ES256, time.Now()) == nil {
+			t.Error("no flood after a hundred tokens")
+		}
+		if err := r.Flooded("", jose.ES256, time.Now()); err != nil {
+			t.Errorf("got %v for a token without kid", err)
+		}
+	}, newKey(t, "a"), newKey(t, "b"))
+}
+
+// While a fetch is under way nobody knows what it will bring; when it brought nothing, the flood is counted anew.
+func TestAFloodEndsWithTheNextFetch(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+		flooded := func() bool { return r.Flooded("late", jose.ES256, time.Now()) != nil }
+		mustFind(t, r, "a")
+		flood := func() {
+			for i := range 100 {
+				wantUnknown(t, r, fmt.Sprint("random-", i))
+			}
+			if !flooded() {
+				t.Error("no flood after a hundred tokens")
+			}
+		}
+		flood()
+		time.Sleep(keys.DefaultCoolDown)
+		release := p.block()
+		done := make(chan error)
+		go func() {
+			_, err := r.Key(t.Context(), "random", jose.ES256)
+			done <- err
+		}()
+		p.wantFetches(t, 3, "after the cool-down")
+		if flooded() {
+			t.Error("a flood while a fetch is under way")
+		}
+		release()
+		if err := <-done; !errors.Is(err, oauth.ErrInvalidToken) {
+			t.Errorf("got %v", err)
+		}
+		if flooded() {
+			t.Error("a flood after one token")
+		}
+		flood()
+	}, newKey(t, "a"))
+}
+
+// Nor is a request told of a flood that read the clock a moment before the fetch began.
+func TestAFloodEndsForRequestsThatAreUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := &provider{}
+		p.publish(t, newKey(t, "a"))
+		r := keys.NewRemote(keys.Config{
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			SoftExpiry: keys.DefaultCoolDown,
+		})
+		mustFind(t, r, "a")
+		for i := range 100 {
+			wantUnknown(t, r, fmt.Sprint("random-", i))
+		}
+		time.Sleep(keys.DefaultCoolDown - time.Millisecond)
+		began := time.Now()
+		if r.Flooded("late", jose.ES256, began) == nil {
+			t.Error("no flood before the cool-down ended")
+		}
+		time.Sleep(time.Millisecond)
+		release := p.block()
+		mustFind(t, r, "a") // starts the refresh that is due
+		p.wantFetches(t, 3, "past the soft expiry")
+		if err := r.Flooded("late", jose.ES256, began); err != nil {
+			t.Errorf("got %v while a fetch is under way", err)
+		}
+		release()
+	})
 }
 
 // "10,000 tokens with random kids": from some point on they are refused by their header alone, and nothing else is.
