@@ -875,7 +875,7 @@ func TestHoldsIsTrueForTheVeryKeyOnly(t *testing.T) {
 // A token without kid of which several keys could be is no stranger: its reason is another, and no fetch helps.
 func TestAFloodHidesNoAmbiguousKeys(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
+	bubble(t, func(t *testing.T, _ *provider, r *keys.Remote) {
 		mustFind(t, r, "a")
 		for i := range 100 {
 			wantUnknown(t, r, fmt.Sprint("random-", i))
