@@ -61,9 +61,13 @@ type JWS struct {
 	signatureLen int
 }
 
-// Parse reads a compact JWS (RFC 7515 section 7.1). One signed content has exactly one accepted spelling: three segments of
-// canonical base64url without padding, white space or line breaks. The header must be a JSON object without duplicate
-// members. The caller limits the length of the text. The JWS is filled in place, since it is large.
+// Parse reads a compact JWS (RFC 7515 section 7.1). Header, payload and signature have one accepted spelling each: three
+// segments of canonical base64url without padding, white space or line breaks. The header must be a JSON object without
+// duplicate members. The caller limits the length of the text. The JWS is filled in place, since it is large.
+//
+// That makes no token unique. An ECDSA signature has two values that are as good, (r, s) and (r, n-s), so that whoever holds a
+// token of ES256 and its kin can write a second one of the same content. No RFC demands one of the two, and providers give out
+// either: nothing may rely on a token being the only one of its content.
 //
 // Errors wrap [ErrNotCompact], [ErrEncrypted], [ErrMalformed] or [ErrCritical] and hold nothing of the text.
 func (t *JWS) Parse(compact string) error {

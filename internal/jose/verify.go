@@ -58,7 +58,7 @@ func (t *JWS) verifyPSS(s scheme, public *rsa.PublicKey) bool {
 }
 
 // verifyECDSA checks r and s, each of exactly half bytes (RFC 7518 section 3.4). ecdsa.Verify refuses zero and whatever is
-// not below the order of the curve.
+// not below the order of the curve. Of s and the order less s it takes either, as it must: see [JWS.Parse].
 func (t *JWS) verifyECDSA(s scheme, public *ecdsa.PublicKey) bool {
 	if t.signatureLen != 2*s.half {
 		return false

@@ -229,7 +229,26 @@ func TestPSSSaltsAreAsLongAsTheHash(t *testing.T) {
 	}
 }
 
-// TestOneTokenHasOneSpelling changes, removes and inserts every single byte of a valid token.
+// Providers give out either of the two signatures, so that none can be refused: whoever compares tokens has to know.
+func TestAnECDSASignatureHasATwin(t *testing.T) {
+	t.Parallel()
+	k := newKey(t, jose.ES256, "k")
+	token := sign(t, k, nil, `{"sub":"a"}`)
+	cut := strings.LastIndexByte(token, '.') + 1
+	signature, err := base64.RawURLEncoding.DecodeString(token[cut:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(big.Int).SetBytes(signature[32:])
+	s.Sub(elliptic.P256().Params().N, s).FillBytes(signature[32:])
+	twin := token[:cut] + base64.RawURLEncoding.EncodeToString(signature)
+	if err := check(twin, public(t, k)); err != nil || twin == token {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestOneTokenHasOneSpelling changes, removes and inserts every single byte of a valid token. Of several bytes at once it says
+// nothing: see [TestAnECDSASignatureHasATwin].
 func TestOneTokenHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	for _, a := range []jose.Algorithm{jose.HS256, jose.EdDSA, jose.ES256, jose.RS256, jose.PS256} {

