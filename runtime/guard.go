@@ -288,8 +288,8 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, clear := g.endpointOf(r.URL)
-	if !clear {
+	e, plain := g.endpointOf(r.URL)
+	if !plain {
 		return nil, ambiguousPath()
 	}
 	info, err := g.callerOf(r.Context(), token, e.resource)
@@ -325,8 +325,8 @@ func (g *Guard) callerOf(ctx context.Context, token, resource string) (*oauth.Au
 // endpointOf returns the endpoint that a URL is for. Protected handlers elsewhere belong to the resource itself.
 //
 // A caller must not choose another audience by writing the path differently. Routers read one in two ways: net/http's undoes
-// its escapes and dot segments, Echo takes it as it stands. Where that makes a difference, clear is false.
-func (g *Guard) endpointOf(u *url.URL) (_ *endpoint, clear bool) {
+// its escapes and dot segments, Echo takes it as it stands. Where that makes a difference, plain is false.
+func (g *Guard) endpointOf(u *url.URL) (_ *endpoint, plain bool) {
 	if len(g.endpoints) == 1 {
 		return &g.endpoints[0], true
 	}
