@@ -51,7 +51,7 @@ func ceilings(b *strings.Builder, m measured) {
 	var reached []string
 	for _, name := range append(otherGuards(), mcpUse) {
 		if s := route[name]; s != nil {
-			reached = append(reached, fmt.Sprintf("%.1f times as many as with %s", 1/s.Share.Median(), name))
+			reached = append(reached, fmt.Sprintf("%.1f times as many requests as with %s", 1/s.Share.Median(), name))
 		}
 	}
 	fmt.Fprintf(b, "Over sockets no guard can do better than none. Without any the handler answers %s: most of a request's time is the\n"+
