@@ -1,4 +1,6 @@
-// Package keycloak runs a Keycloak server (Java) and makes realms in it, one for each test.
+// Package keycloak runs a Keycloak server (Java) and makes realms in it, one for each test. Its start takes long, so that all
+// tests share one. A realm is sent to it as the representation that an import reads: what differs from test to test, such as the
+// audience mapper, cannot be in a file that is read at the start. It runs as it was built (start --optimized), on plain http.
 package keycloak
 
 import (
