@@ -3,11 +3,12 @@ package tutorial_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/latchkey-auth/latchkey/internal/othermodule"
 )
 
 // block is a fenced block: a file to write, or commands with what they print.
@@ -62,9 +63,9 @@ func TestTutorialIsTrue(t *testing.T) {
 // follow runs a command of the page and compares what it prints; "…" stands for further lines.
 func follow(t *testing.T, root, dir, command, want string) {
 	t.Helper()
-	got := run(t, dir, strings.Fields(command)...)
+	got := othermodule.Run(t, root, dir, "", strings.Fields(command)...)
 	if command == "go mod init example.com/reports" { // stands for a released version
-		run(t, dir, "go", "mod", "edit", "-replace=github.com/latchkey-auth/latchkey="+root)
+		othermodule.Run(t, root, dir, "", "go", "mod", "edit", "-replace=github.com/latchkey-auth/latchkey="+root)
 		return
 	}
 	if want == "" {
@@ -87,24 +88,4 @@ func follow(t *testing.T, root, dir, command, want string) {
 	if len(lines) != len(expected) {
 		t.Errorf("%s prints\n%s\nthe page says\n%s", command, got, want)
 	}
-}
-
-// run runs a command with nothing but what this machine has downloaded.
-func run(t *testing.T, dir string, args ...string) string {
-	t.Helper()
-	cache, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.CommandContext(t.Context(), args[0], args[1:]...)
-	command.Dir = dir
-	command.Env = append(
-		os.Environ(), "GOFLAGS=", "GOWORK=off", "GOSUMDB=off", "GOTOOLCHAIN=local",
-		"GOPROXY=file://"+filepath.ToSlash(strings.TrimSpace(string(cache)))+"/cache/download",
-	)
-	out, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
 }
