@@ -54,8 +54,8 @@ func ceilings(b *strings.Builder, m measured) {
 			reached = append(reached, fmt.Sprintf("%.1f times as many requests as with %s", 1/s.Share.Median(), name))
 		}
 	}
-	fmt.Fprintf(b, "Over sockets no guard can do better than none. Without any the handler answers %s: most of a request's time is the\n"+
-		"kernel's, on this machine %s of the server's processor time for each. What the guards themselves take is under\n"+
+	fmt.Fprintf(b, "Over sockets no guard can do better than none. Without any the handler answers %s: a request\n"+
+		"takes %s of the server's processor time by then, in the kernel and in net/http. What the guards themselves take is under\n"+
 		"[a request in process](#a-request-in-process).\n\n",
 		strings.Join(reached, ", "), nanos(1000*route["unguarded"].CPU.Median()))
 }
