@@ -126,12 +126,13 @@ func malformedParams(cause error) *oauth.Error {
 
 var errBodyTooLarge = errors.New("the body is too large")
 
+// usualBody is more than most bodies have. No more room is made before it comes: anybody can announce a long one.
+const usualBody = 8 << 10
+
 // readBody reads a body of at most limit bytes.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	var body bytes.Buffer
-	if r.ContentLength > 0 && r.ContentLength <= limit {
-		body.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
+	body.Grow(int(min(max(r.ContentLength, 0), usualBody)) + bytes.MinRead)
 	if _, err := body.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
 		return nil, err
 	}

@@ -413,3 +413,14 @@ func TestAClientThatHangsUp(t *testing.T) {
 		t.Errorf("the exchange was given up with the client: %d %s", rec.Code, rec.Body)
 	}
 }
+
+// Anybody can announce a long body. No memory is kept for what does not come.
+func TestAnAnnouncedBodyTakesNoMemory(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodPost, testResource+"/token", strings.NewReader("a=b"))
+	r.ContentLength = maxParamBytes
+	body, err := readBody(r, maxParamBytes)
+	if err != nil || string(body) != "a=b" || cap(body) > 2*usualBody {
+		t.Errorf("%q in %d bytes, %v", body, cap(body), err)
+	}
+}

@@ -982,3 +982,25 @@ func settledGoroutines(want int) int {
 	}
 	return runtime.NumGoroutine()
 }
+
+// Anybody can announce a long answer. No memory is kept for what does not come.
+func TestAnAnnouncedAnswerTakesNoMemory(t *testing.T) {
+	t.Parallel()
+	const limit = 1 << 20
+	client := &http.Client{Transport: announcing(limit)}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://idp.example.com/", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := egress.Fetch(client, r, limit)
+	if err != nil || string(answer.Body) != "short" || cap(answer.Body) > limit/8 {
+		t.Errorf("%v, %d bytes are kept", err, cap(answer.Body))
+	}
+}
+
+// announcing answers with a short body that was said to have so many bytes.
+type announcing int64
+
+func (length announcing) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, ContentLength: int64(length), Body: io.NopCloser(strings.NewReader("short")), Request: r}, nil
+}

@@ -67,15 +67,16 @@ func Fetch(client *http.Client, req *http.Request, maxBytes int64) (*Response, e
 	return &Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
+// usualBody is more than most answers have. No more room is made before it comes: anybody can announce a long one.
+const usualBody = 32 << 10
+
 // readAll reads a body up to its limit. It holds with any client, also one that is not from this package.
 func readAll(resp *http.Response, host string, maxBytes int64) ([]byte, error) {
 	if resp.ContentLength > maxBytes {
 		return nil, tooLarge(host, maxBytes)
 	}
 	var body bytes.Buffer
-	if resp.ContentLength > 0 {
-		body.Grow(int(resp.ContentLength) + bytes.MinRead)
-	}
+	body.Grow(int(min(max(resp.ContentLength, 0), usualBody)) + bytes.MinRead)
 	if _, err := body.ReadFrom(io.LimitReader(resp.Body, maxBytes+1)); err != nil {
 		return nil, exchangeError(host, err)
 	}

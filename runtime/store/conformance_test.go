@@ -22,7 +22,7 @@ func conformance(t *testing.T, newStore func() store.Store) {
 		"a swap needs the expected value":                  swapExpectation,
 		"entries expire":                                   entriesExpire,
 		"a mark is set by exactly one of many":             oneFirst,
-		"a mark can be taken back":                         unmark,
+		"a value can be removed":                           removal,
 		"a lock is held by one at a time":                  mutualExclusion,
 		"a lock frees itself after its lease":              leaseRunsOut,
 		"a late release does not free another's lock":      lateRelease,
@@ -141,17 +141,21 @@ func oneFirst(t *testing.T, s store.Store) {
 	}
 }
 
-func unmark(t *testing.T, s store.Store) {
+func removal(t *testing.T, s store.Store) {
+	value := []byte("used")
 	for range 2 {
-		if first, err := store.Mark(t.Context(), s, "code", time.Minute); !first || err != nil {
-			t.Fatalf("first %v, %v", first, err)
+		if set, err := s.CompareAndSwap(t.Context(), "code", nil, value, time.Minute); !set || err != nil {
+			t.Fatalf("set %v, %v", set, err)
 		}
-		if err := store.Unmark(t.Context(), s, "code"); err != nil {
-			t.Fatal(err)
+		if removed, err := s.CompareAndSwap(t.Context(), "code", []byte("another"), nil, 0); removed || err != nil {
+			t.Fatalf("removed for another value: %v, %v", removed, err)
+		}
+		if removed, err := s.CompareAndSwap(t.Context(), "code", value, nil, 0); !removed || err != nil {
+			t.Fatalf("removed %v, %v", removed, err)
 		}
 	}
-	if err := store.Unmark(t.Context(), s, "never marked"); err != nil {
-		t.Error(err)
+	if removed, err := s.CompareAndSwap(t.Context(), "never set", value, nil, 0); removed || err != nil {
+		t.Errorf("removed %v, %v", removed, err)
 	}
 }
 

@@ -68,9 +68,3 @@ func Marked(ctx context.Context, s Store, key string) (bool, error) {
 	_, found, err := s.Get(ctx, key)
 	return found, err
 }
-
-// Unmark takes a mark back, for work that turned out not to have happened.
-func Unmark(ctx context.Context, s Store, key string) error {
-	_, err := s.CompareAndSwap(ctx, key, mark, nil, 0)
-	return err
-}
