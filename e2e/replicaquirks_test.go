@@ -13,7 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 	"github.com/latchkey-auth/latchkey/e2e/servers/replica"
-	"github.com/latchkey-auth/latchkey/gen/spec"
+	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/oauth"
 	wellknown "github.com/latchkey-auth/latchkey/runtime/metadata"
 )
@@ -236,7 +236,7 @@ func TestAuth0Replica(t *testing.T) {
 		wantRefused(t, pair.ResourceServer, token, "reason=not_a_jwt", "Resource Parameter Compatibility Profile")
 	})
 	t.Run("an API that is set to HS256 issues tokens that are refused, and the log names the setting", func(t *testing.T) {
-		token, err := pair.replica.Issue(spec.Token{Header: spec.Object{"alg": "HS256"}})
+		token, err := pair.replica.Issue(specfacts.Token{Header: map[string]any{"alg": "HS256"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -465,7 +465,7 @@ func TestOktaReplica(t *testing.T) {
 		}
 	})
 	t.Run("a machine's token has the client for its user, since it has no uid", func(t *testing.T) {
-		token, err := pair.token(t, spec.Token{Claims: spec.Object{
+		token, err := pair.token(t, specfacts.Token{Claims: map[string]any{
 			"cid": "0oa1b2c3d4e5f6g7h8i9", "sub": "0oa1b2c3d4e5f6g7h8i9", "scp": []any{"reports"},
 		}})
 		if err != nil {
@@ -555,7 +555,7 @@ func TestEntraReplica(t *testing.T) {
 	})
 	t.Run("a tenant that is not allowed is refused, and so is one that names another in its issuer", func(t *testing.T) {
 		pair := startTenants(t, tenant)
-		for _, token := range []spec.Token{ofTenant(pair, other, other), ofTenant(pair, tenant, other)} {
+		for _, token := range []specfacts.Token{ofTenant(pair, other, other), ofTenant(pair, tenant, other)} {
 			before := len(pair.Log())
 			if _, err := pair.token(t, token); err == nil || !strings.Contains(pair.Log()[before:], "invalid_token: issuer:") {
 				t.Errorf("the login ends with %v:\n%s", err, pair.Log()[before:])
@@ -601,9 +601,9 @@ func startTenants(t *testing.T, allowed string) replicaPair {
 }
 
 // ofTenant is a token of a tenant, under the issuer of another perhaps.
-func ofTenant(pair replicaPair, tenant, issuer string) spec.Token {
+func ofTenant(pair replicaPair, tenant, issuer string) specfacts.Token {
 	token := pair.replica.Accepted()[0]
-	claims := spec.Object{"iss": "https://login.microsoftonline.com/" + issuer + "/v2.0"}
+	claims := map[string]any{"iss": "https://login.microsoftonline.com/" + issuer + "/v2.0"}
 	for name, value := range token.Claims {
 		claims[name] = value
 	}
@@ -685,7 +685,7 @@ func TestGoogleReplica(t *testing.T) {
 		if _, err := pair.token(t, token); err == nil || !strings.Contains(pair.Log()[before:], "not of the configured Workspace domain") {
 			t.Errorf("the login ends with %v:\n%s", err, pair.Log()[before:])
 		}
-		profile := spec.Object{"hd": "example.com"}
+		profile := map[string]any{"hd": "example.com"}
 		for name, value := range token.Profile {
 			profile[name] = value
 		}

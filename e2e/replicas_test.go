@@ -12,7 +12,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 	"github.com/latchkey-auth/latchkey/e2e/servers/replica"
-	"github.com/latchkey-auth/latchkey/gen/spec"
+	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -92,7 +92,7 @@ func (p replicaPair) client(t *testing.T) *harness.OAuthClient {
 
 // token has the replica issue a token of the spec. In mode proxy clients get what the resource server makes of it: an error
 // where it refuses.
-func (p replicaPair) token(t *testing.T, token spec.Token) (string, error) {
+func (p replicaPair) token(t *testing.T, token specfacts.Token) (string, error) {
 	t.Helper()
 	if p.replica.Describe().Mode == oauth.Direct {
 		return p.replica.Issue(token)
@@ -154,7 +154,7 @@ func checkAlgorithm(t *testing.T, pair replicaPair, algorithm string) {
 	token := pair.replica.Accepted()[0]
 	token.Header = maps.Clone(token.Header)
 	if token.Header == nil {
-		token.Header = spec.Object{}
+		token.Header = map[string]any{}
 	}
 	token.Header["alg"] = algorithm
 	access, err := pair.token(t, token)

@@ -4,7 +4,7 @@ package main
 import (
 	"os"
 
-	"github.com/latchkey-auth/latchkey/gen/cli"
+	"github.com/latchkey-auth/latchkey/gen"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(gen.Main(os.Args[1:], os.Stdout, os.Stderr)) }

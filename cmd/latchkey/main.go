@@ -16,7 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/latchkey-auth/latchkey/gen/cli"
+	"github.com/latchkey-auth/latchkey/gen"
 )
 
 // Exit codes.
@@ -29,7 +29,7 @@ const (
 
 // commands are the subcommands with their flags.
 type commands struct {
-	cli.Commands
+	gen.Commands
 
 	Providers providersCommand `cmd:"" help:"List the built-in providers, or show one with its variables and endpoints."`
 	Serve     serveCommand     `cmd:"" help:"Run a protected MCP server, configured by the provider's variables."`
@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, env environment) int {
 	exited := -1
 	parser, err := kong.New(&commands{}, kong.Name("latchkey"), kong.Description("OAuth for Go servers, MCP servers first."),
 		kong.Vars{"version": "latchkey " + version()}, kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { exited = code }),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), kong.Bind(&cli.Streams{Out: env.stdout, Err: env.stderr}))
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), gen.Bind(env.stdout, env.stderr))
 	if err != nil {
 		return report(env, err)
 	}
@@ -88,7 +88,7 @@ func report(env environment, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, cli.ErrReported):
+	case errors.Is(err, gen.ErrReported):
 		return exitFailure
 	}
 	_, _ = fmt.Fprintln(env.stderr, "latchkey:", oneLine(err))

@@ -60,7 +60,7 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.pending[name] = g
 	s.mu.Unlock()
-	page := struct{ Title, Client, Action, Login string }{s.spec.Title, known.name, loginPath, name}
+	page := struct{ Title, Client, Action, Login string }{s.facts.Title, known.name, loginPath, name}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	_ = loginPage.Execute(w, page) // the browser is gone when this fails

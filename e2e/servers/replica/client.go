@@ -23,8 +23,8 @@ func randomName() string { return strings.ToLower(rand.Text()) }
 // preregister knows the application of latchkey's configuration, as somebody has set it up by hand.
 func (s *Server) preregister() {
 	app := &client{
-		id: s.values[s.spec.Upstream.ClientID], name: "latchkey", secret: s.values[s.spec.Upstream.ClientSecret],
-		method:    cmp.Or(s.spec.Upstream.AuthMethod, "client_secret_basic"),
+		id: s.values[s.facts.ClientID], name: "latchkey", secret: s.values[s.facts.ClientSecret],
+		method:    cmp.Or(s.facts.AuthMethod, "client_secret_basic"),
 		redirects: []string{s.config.Resource + "/oauth/callback"},
 		grants:    []string{"authorization_code", "refresh_token"},
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/gen/spec"
+	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
 )
@@ -20,20 +20,20 @@ var clientClaims = []string{"client_id", "azp", "cid"}
 type issued struct{ claims, profile map[string]any }
 
 // Accepted are the tokens that the spec says must pass, Rejected those that must not.
-func (s *Server) Accepted() []spec.Token { return s.spec.Test.Accept }
+func (s *Server) Accepted() []specfacts.Token { return s.facts.Accept }
 
 // Rejected are the tokens that the spec says must not pass.
-func (s *Server) Rejected() []spec.Token { return s.spec.Test.Reject }
+func (s *Server) Rejected() []specfacts.Token { return s.facts.Reject }
 
 // WantUser is the user that the spec wants of a token.
-func (s *Server) WantUser(token spec.Token) map[string]any {
-	user, _ := s.expand(map[string]any(token.User)).(map[string]any)
+func (s *Server) WantUser(token specfacts.Token) map[string]any {
+	user, _ := s.expand(token.User).(map[string]any)
 	return user
 }
 
 // Give makes the logins from now on end with a token of the spec, byte for byte as it stands there. Nil goes back to the
 // user's own: the first accepted token, for the client and with the scopes of the login.
-func (s *Server) Give(token *spec.Token) {
+func (s *Server) Give(token *specfacts.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.next = token
@@ -47,7 +47,7 @@ func (s *Server) Throttle(on bool) {
 }
 
 // Issue makes a token of the spec without a login.
-func (s *Server) Issue(token spec.Token) (string, error) {
+func (s *Server) Issue(token specfacts.Token) (string, error) {
 	return s.make(token.Header, s.claims(token), token.Profile)
 }
 
@@ -67,7 +67,7 @@ func (s *Server) access(g *grant) (string, error) {
 		}
 	}
 	scopes := s.scopeNames(g.scopes)
-	for _, name := range s.scopeClaims() {
+	for _, name := range s.facts.ScopeClaims {
 		switch claims[name].(type) {
 		case string:
 			claims[name] = strings.Join(scopes, " ")
@@ -92,13 +92,6 @@ func (s *Server) access(g *grant) (string, error) {
 	return access, err
 }
 
-func (s *Server) scopeClaims() []string {
-	if len(s.spec.Scopes.Claim) == 0 {
-		return []string{"scope"}
-	}
-	return s.spec.Scopes.Claim
-}
-
 // idToken makes the ID token of a login.
 func (s *Server) idToken(g *grant) (string, error) {
 	claims := map[string]any{
@@ -113,7 +106,7 @@ func (s *Server) idToken(g *grant) (string, error) {
 
 // make makes an access token in the provider's form.
 func (s *Server) make(header, claims, profile map[string]any) (string, error) {
-	if s.spec.Tokens.Format == "opaque" {
+	if s.facts.Opaque {
 		return s.remember(s.kind.opaquePrefix+randomName(), claims, profile), nil
 	}
 	members := map[string]any{"typ": "JWT"}
@@ -167,13 +160,13 @@ func (s *Server) remember(token string, claims, profile map[string]any) string {
 
 // claims are all claims of a token of the spec: those that differ from the usual, which are the same as in the spec's
 // generated test.
-func (s *Server) claims(token spec.Token) map[string]any {
+func (s *Server) claims(token specfacts.Token) map[string]any {
 	now := time.Now()
 	until := now.Add(s.lifetime()).Unix()
 	claims := map[string]any{"sub": "user-1"}
-	if s.spec.Tokens.Format == "opaque" {
-		for _, name := range s.spec.Tokens.Binding.ClientClaims {
-			claims[name] = s.values[s.spec.Upstream.ClientID]
+	if s.facts.Opaque {
+		for _, name := range s.facts.ClientClaims {
+			claims[name] = s.values[s.facts.ClientID]
 		}
 		// Times are texts at the one such provider.
 		claims["exp"], claims["expires_in"] = strconv.FormatInt(until, 10), strconv.Itoa(int(s.lifetime()/time.Second))
@@ -183,7 +176,7 @@ func (s *Server) claims(token spec.Token) map[string]any {
 			claims["aud"] = audience
 		}
 	}
-	own, _ := s.expand(map[string]any(token.Claims)).(map[string]any)
+	own, _ := s.expand(token.Claims).(map[string]any)
 	if s.kind.issuer != nil {
 		claims["iss"] = s.kind.issuer(s, own)
 	}
@@ -216,7 +209,7 @@ func moved(value any, by time.Duration) any {
 
 // audience is what the provider's tokens for this server name.
 func (s *Server) audience() string {
-	if s.description.Audience == "" && !s.spec.Tokens.Audience.IssuerBound {
+	if s.description.Audience == "" && !s.facts.IssuerBound {
 		return s.config.Resource
 	}
 	return s.description.Audience
@@ -233,8 +226,6 @@ func (s *Server) expand(value any) any {
 			list[i] = s.expand(v[i])
 		}
 		return list
-	case spec.Object:
-		return s.expand(map[string]any(v))
 	case map[string]any:
 		object := make(map[string]any, len(v))
 		for name, member := range v {

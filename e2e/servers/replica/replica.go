@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
-	"github.com/latchkey-auth/latchkey/gen/spec"
+	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/metadata"
@@ -70,7 +70,7 @@ type Dashboard struct {
 // Server is a running replica.
 type Server struct {
 	config      Config
-	spec        spec.Spec
+	facts       *specfacts.Facts
 	kind        kind
 	values      map[string]string // latchkey's configuration, by field
 	description oauth.Description // of the provider so configured
@@ -88,7 +88,7 @@ type Server struct {
 	codes    map[string]*grant
 	refresh  map[string]*grant
 	issued   map[string]issued // access tokens
-	next     *spec.Token       // what logins give, where it is not the user's first token
+	next     *specfacts.Token  // what logins give, where it is not the user's first token
 	requests []url.Values      // of the authorization endpoint
 
 	throttled bool // whether tokeninfo is
@@ -249,7 +249,7 @@ func (s *Server) Issuer() string { return s.description.Issuer }
 func (s *Server) Describe() oauth.Description { return s.description }
 
 // Discovery are the places of documents that the spec names.
-func (s *Server) Discovery() []string { return s.spec.Discovery }
+func (s *Server) Discovery() []string { return s.facts.Discovery }
 
 // UserID is the user of the spec's first accepted token.
 func (s *Server) UserID() string {
@@ -286,7 +286,7 @@ func (s *Server) Command(addr string) []string {
 // Environment configures latchkey's provider.
 func (s *Server) Environment() []string {
 	env := harness.Trusting(s)
-	for _, field := range s.spec.Config {
+	for _, field := range s.facts.Fields {
 		if value := s.values[field.Name]; field.Env != "" && value != "" {
 			env = append(env, field.Env+"="+value)
 		}

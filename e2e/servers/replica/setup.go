@@ -3,7 +3,6 @@ package replica
 import (
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/gen/spec"
+	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/providers_gen/all"
 	"github.com/latchkey-auth/latchkey/runtime"
@@ -26,17 +25,13 @@ func (s *Server) configure() error {
 	if err != nil {
 		return err
 	}
-	document, problems := spec.Parse(file, text)
-	for _, problem := range problems {
-		err = errors.Join(err, errors.New(problem.Message))
-	}
+	s.facts, err = specfacts.Read(file, text)
 	if err != nil {
 		return err
 	}
-	s.spec = document.Spec
 	s.values = map[string]string{}
-	for _, field := range s.spec.Config {
-		value, set := s.spec.Test.Config[field.Name]
+	for _, field := range s.facts.Fields {
+		value, set := s.facts.Config[field.Name]
 		switch {
 		case set:
 			s.values[field.Name] = fmt.Sprint(value)
@@ -55,7 +50,7 @@ func (s *Server) configure() error {
 		return fmt.Errorf("latchkey has no provider %s", s.config.Provider)
 	}
 	env := map[string]string{}
-	for _, field := range s.spec.Config {
+	for _, field := range s.facts.Fields {
 		env[field.Env] = s.values[field.Name]
 	}
 	provider, err := known.New(
@@ -72,7 +67,7 @@ func (s *Server) configure() error {
 // makeKeys makes the provider's keys: one of its own for each algorithm that latchkey accepts and, where latchkey knows it,
 // the secret that both have.
 func (s *Server) makeKeys() error {
-	for _, name := range s.spec.Tokens.Algorithms {
+	for _, name := range s.facts.Algorithms {
 		algorithm := jose.Algorithm(name)
 		if algorithm.Symmetric() {
 			continue
@@ -81,9 +76,9 @@ func (s *Server) makeKeys() error {
 			return err
 		}
 	}
-	for _, shared := range s.spec.Tokens.SharedSecrets {
-		algorithm := jose.Algorithm(shared.Algorithm)
-		key, err := jose.NewSecretSigningKey(algorithm, []byte(fmt.Sprint(s.spec.Test.Config[shared.Secret])))
+	for name, field := range s.facts.SharedSecrets {
+		algorithm := jose.Algorithm(name)
+		key, err := jose.NewSecretSigningKey(algorithm, []byte(fmt.Sprint(s.facts.Config[field])))
 		if err != nil {
 			return err
 		}
@@ -124,7 +119,7 @@ func (s *Server) publicKeys() []*jose.SigningKey {
 }
 
 // Algorithms are those that the spec accepts, of which the provider usually signs with the first.
-func (s *Server) Algorithms() []string { return slices.Clone(s.spec.Tokens.Algorithms) }
+func (s *Server) Algorithms() []string { return slices.Clone(s.facts.Algorithms) }
 
 // serveKeys serves the key set. It is empty while a shared secret signs.
 func (s *Server) serveKeys(w http.ResponseWriter, _ *http.Request) {

@@ -1,0 +1,291 @@
+package emit
+
+import (
+	"github.com/dave/jennifer/jen"
+
+	"github.com/latchkey-auth/latchkey/gen/internal/model"
+	"github.com/latchkey-auth/latchkey/gen/internal/names"
+	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+)
+
+// The names in Go of words of the language. What is missing is the default, of which nothing is said.
+var (
+	clientAuth     = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "private_key_jwt": "AuthPrivateKeyJWT"}
+	endpointAuth   = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "bearer": "AuthBearer", "none": "AuthNone"}
+	codeProtection = map[string]string{"nonce": "ProtectNonce", "none": "ProtectNothing"}
+	resources      = map[string]string{"forward": "ResourceForward", "scope": "ResourceAsScope"}
+	revocations    = map[string]string{"github": "RevokeGitHub"}
+	tokenModes     = map[string]string{"sealed": "Sealed", "passthrough": "Passthrough"}
+	tokenPlaces    = map[string]string{"form": "TokenInForm", "json": "TokenInJSON", "header": "TokenInHeader"}
+	expiryFormats  = map[string]string{"seconds": "ExpirySeconds", "seconds_from_now": "ExpiryIn", "rfc3339": "ExpiryRFC3339"}
+)
+
+// constant is a constant of a package by the word that stands for it, nil for none.
+func constant(path string, constants map[string]string, word string) jen.Code {
+	if constants[word] == "" {
+		return nil
+	}
+	return jen.Qual(path, constants[word])
+}
+
+// emitUpstream is the broker.Upstream literal, nil in mode direct.
+func emitUpstream(u *model.Upstream) jen.Code {
+	if u == nil {
+		return nil
+	}
+	method := constant(brokerPath, clientAuth, u.AuthMethod)
+	if u.AuthMethodField != nil {
+		method = jen.Qual(brokerPath, "AuthMethod").Call(jen.Id(u.AuthMethodField.Local))
+	}
+	separator := ""
+	if u.ScopeSeparator == "comma" {
+		separator = ","
+	}
+	authorizeParams := expressionMap(jen.String(), u.AuthorizeParams)
+	if u.ParamsField != nil {
+		authorizeParams = fromConfig(u.ParamsField)
+	}
+	return jen.Op("&").Add(literal(
+		jen.Qual(brokerPath, "Upstream"),
+		member{"Title", optional(u.Title)},
+		member{"ResponseIssuers", expressions(u.ResponseIssuers)},
+		member{"RequireResponseIssuer", yes(u.RequireResponseIssuer)},
+		member{"RevocationStyle", constant(brokerPath, revocations, u.RevocationStyle)},
+		member{"ClientID", resolved(u.ClientID)},
+		member{"ClientSecret", resolved(u.ClientSecret)},
+		member{"AuthMethod", method},
+		member{"ClientKey", resolved(u.ClientKey)},
+		member{"ClientKeyID", resolved(u.ClientKeyID)},
+		member{"CodeProtection", constant(brokerPath, codeProtection, u.CodeProtection)},
+		member{"UnprotectedReason", text(u.UnprotectedReason)},
+		member{"Resource", constant(brokerPath, resources, u.Resource)},
+		member{"ResourceScope", optional(u.ResourceScope)},
+		member{"RequiredScopes", emitRequiredScopes(u)},
+		member{"ScopeSeparator", text(separator)},
+		member{"ScopeNames", expressionMap(jen.String(), u.ScopeNames)},
+		member{"ScopeAliases", emitAliases(u.ScopeAliases)},
+		member{"ScopeAtToken", yes(u.ScopeAtToken)},
+		member{"AuthorizeParams", authorizeParams},
+		member{"TokenParams", expressionMap(jen.String(), u.TokenParams)},
+		member{"ErrorCodes", emitErrorCodes(u.ErrorCodes)},
+	))
+}
+
+// resolved is the variable with a field's value, nil for no field.
+func resolved(f *model.Field) jen.Code {
+	if f == nil {
+		return nil
+	}
+	return jen.Id(f.Local)
+}
+
+// optional is an expression, nil for an empty one.
+func optional(e model.Expression) jen.Code {
+	if len(e.Parts) == 0 {
+		return nil
+	}
+	return expression(e)
+}
+
+func emitRequiredScopes(u *model.Upstream) jen.Code {
+	listed := texts(u.RequiredScopes.Scopes)
+	switch {
+	case u.RequiredField == nil:
+		return listed
+	case listed == nil:
+		return jen.Id(u.RequiredField.Local)
+	}
+	// append([]string{"openid"}, scopes...)
+	return jen.Append(listed, jen.Id(u.RequiredField.Local).Op("..."))
+}
+
+// stringMap is a map literal with one pair a line, in the order of the spec; nil for none.
+func stringMap(value *jen.Statement, pairs []jen.Code) jen.Code {
+	if len(pairs) == 0 {
+		return nil
+	}
+	return jen.Map(jen.String()).Add(value).Custom(jen.Options{Open: "{", Close: "}", Separator: ",", Multi: true}, pairs...)
+}
+
+func expressionMap(value *jen.Statement, list []model.Named) jen.Code {
+	pairs := make([]jen.Code, len(list))
+	for i, n := range list {
+		pairs[i] = quoted(n.Name).Op(":").Add(expression(n.Is))
+	}
+	return stringMap(value, pairs)
+}
+
+func emitAliases(list []spec.ScopeAlias) jen.Code {
+	pairs := make([]jen.Code, len(list))
+	for i, a := range list {
+		pairs[i] = quoted(a.Name).Op(":").Add(quoted(a.Scope))
+	}
+	return stringMap(jen.String(), pairs)
+}
+
+func emitErrorCodes(list []spec.ErrorCode) jen.Code {
+	pairs := make([]jen.Code, len(list))
+	for i, e := range list {
+		pairs[i] = quoted(e.Name).Op(":").Qual(oauthPath, "Code"+names.Exported(e.Code))
+	}
+	return stringMap(jen.Qual(oauthPath, "Code"), pairs)
+}
+
+func emitHeaders(list []spec.Header) jen.Code {
+	pairs := make([]jen.Code, len(list))
+	for i, h := range list {
+		pairs[i] = quoted(h.Name).Op(":").Add(quoted(h.Value))
+	}
+	return stringMap(jen.String(), pairs)
+}
+
+func emitScopePrefix(u *model.Upstream) jen.Code {
+	if u == nil || len(u.ScopePrefix.Parts) == 0 {
+		return nil
+	}
+	return literal(
+		jen.Qual(runtimePath, "ScopePrefix"),
+		member{"Prefix", expression(u.ScopePrefix)},
+		member{"Except", texts(u.Upstream.ScopePrefix.Except)},
+	)
+}
+
+// emitCheck is the literal of the way in which tokens are checked, if it is the one at the given endpoint.
+func emitCheck(m *model.Model, at string) jen.Code {
+	c := m.Tokens.Check
+	if c == nil || c.At != at {
+		return nil
+	}
+	own := member{"OpaqueConfig", emitOpaqueConfig(m, c)}
+	auth := constant(verifyPath, endpointAuth, c.AuthMethod())
+	switch at {
+	case "introspection":
+		i := &c.Introspection
+		return jen.Op("&").Add(literal(
+			jen.Qual(verifyPath, "IntrospectionConfig"),
+			own,
+			member{"ClientID", resolved(c.ClientID)},
+			member{"ClientSecret", resolved(c.ClientSecret)},
+			member{"AuthMethod", auth},
+			member{"NoExpiry", text(i.NoExpiry)},
+			member{"NoTokenType", text(i.NoTokenType)},
+			member{"TokenTypes", texts(i.TokenTypes)},
+		))
+	case "tokeninfo":
+		t := &c.TokenInfo
+		return jen.Op("&").Add(literal(
+			jen.Qual(verifyPath, "TokenInfoConfig"),
+			own,
+			member{"Place", constant(verifyPath, tokenPlaces, t.TokenIn)},
+			member{"Parameter", text(t.Parameter)},
+			member{"Header", emitHeaders(t.Headers)},
+			member{"AuthMethod", auth},
+			member{"ClientID", resolved(c.ClientID)},
+			member{"ClientSecret", resolved(c.ClientSecret)},
+			member{"InvalidStatus", numbers(t.InvalidStatus)},
+			member{"InvalidErrors", texts(t.InvalidErrors)},
+			member{"Expiry", emitExpiry(t.Expiry)},
+			member{"NoExpiry", text(t.NoExpiry)},
+			member{"TokenTypes", texts(t.TokenTypes)},
+		))
+	default:
+		u := &c.UserInfo
+		return jen.Op("&").Add(literal(
+			jen.Qual(verifyPath, "UserInfoConfig"),
+			own,
+			member{"Header", emitHeaders(u.Headers)},
+			member{"InvalidStatus", numbers(u.InvalidStatus)},
+			member{"InvalidErrors", texts(u.InvalidErrors)},
+		))
+	}
+}
+
+// emitOpaqueConfig is what ties tokens to this server; nil where the audience of the rules does.
+func emitOpaqueConfig(m *model.Model, c *model.OpaqueCheck) jen.Code {
+	members := []member{
+		{"ClientClaims", texts(c.Binding.ClientClaims)},
+		{"Exchange", yes(c.Binding.Exchange)},
+	}
+	if len(c.Binding.ClientClaims) > 0 {
+		members = append([]member{{"ClientIDs", jen.Index().String().Values(jen.Id(m.Upstream.ClientID.Local))}}, members...)
+	} else if !c.Binding.Exchange {
+		return nil
+	}
+	return inline(jen.Qual(verifyPath, "OpaqueConfig"), member{"Binding", literal(jen.Qual(verifyPath, "Binding"), members...)})
+}
+
+func emitExpiry(list []spec.Expiry) jen.Code {
+	if len(list) == 0 {
+		return nil
+	}
+	return jen.Index().Qual(verifyPath, "Expiry").ValuesFunc(func(g *jen.Group) {
+		for _, e := range list {
+			g.Add(inline(nil, member{"Claim", text(e.Claim)}, member{"Format", constant(verifyPath, expiryFormats, e.Format)}))
+		}
+	})
+}
+
+func numbers(list []int) jen.Code {
+	if len(list) == 0 {
+		return nil
+	}
+	return jen.Index().Int().ValuesFunc(func(g *jen.Group) {
+		for _, n := range list {
+			g.Lit(n)
+		}
+	})
+}
+
+func emitProfile(c *model.OpaqueCheck) jen.Code {
+	if c == nil || c.Profile == nil {
+		return nil
+	}
+	p := c.Profile
+	return jen.Op("&").Add(literal(
+		jen.Qual(verifyPath, "ProfileConfig"),
+		member{"Header", emitHeaders(p.Headers)},
+		member{"InvalidErrors", texts(p.InvalidErrors)},
+		member{"Subject", texts(p.Subject)},
+		member{"EmailsURL", optional(p.Emails)},
+		member{"Optional", yes(p.Optional)},
+	))
+}
+
+// tenantsVariable holds the accepted tenants in a generated constructor.
+const tenantsVariable = "tenants"
+
+// emitResolveTenants resolves the accepted tenants from the fields about them; nil where the provider has none.
+func emitResolveTenants(t *model.Tenants) jen.Code {
+	if t == nil {
+		return nil
+	}
+	allowed, allowedField := jen.Code(jen.Nil()), inline(jen.Qual(runtimePath, "Field"))
+	if t.Allowed != nil {
+		allowed, allowedField = jen.Id(t.Allowed.Local), fieldName(t.Allowed)
+	}
+	arguments := []jen.Code{jen.Id(t.Field.Local), allowed, fieldName(t.Field), allowedField}
+	for _, value := range t.Several {
+		arguments = append(arguments, quoted(value))
+	}
+	// tenants := in.Tenants(tenantID, allowedTenants, runtime.Field{…}, …, "common")
+	return jen.Id(tenantsVariable).Op(":=").Id("in").Dot("Tenants").Custom(
+		jen.Options{Open: "(", Close: ")", Separator: ",", Multi: true}, arguments...,
+	)
+}
+
+func fieldName(f *model.Field) *jen.Statement {
+	return inline(jen.Qual(runtimePath, "Field"), member{"Name", text(f.Name)}, member{"Env", text(f.Env)})
+}
+
+func emitTenants(t *model.Tenants) jen.Code {
+	if t == nil {
+		return nil
+	}
+	return jen.Op("&").Add(literal(
+		jen.Qual(verifyPath, "Tenants"),
+		member{"Issuer", expression(t.Issuer)},
+		member{"Claim", text(t.Claim)},
+		member{"AnyOf", jen.Id(tenantsVariable)},
+		member{"Hint", text(t.Hint)},
+	))
+}

@@ -1,0 +1,88 @@
+package emit
+
+import (
+	"cmp"
+
+	"github.com/dave/jennifer/jen"
+	"github.com/latchkey-auth/latchkey/gen/internal/model"
+)
+
+// emitTestOpaque says how the fake provider answers questions about tokens, nil where tokens are no opaque ones.
+func emitTestOpaque(m *model.Model) jen.Code {
+	c := m.Tokens.Check
+	if c == nil {
+		return nil
+	}
+	place, parameter := "TokenInForm", "token"
+	var expiry, status jen.Code
+	noExpiry, invalid := false, c.UserInfo.InvalidStatus
+	switch c.At {
+	case "userinfo":
+		place, parameter = "TokenInHeader", ""
+	case "tokeninfo":
+		place, parameter = cmp.Or(tokenPlaces[c.TokenInfo.TokenIn], place), cmp.Or(c.TokenInfo.Parameter, "access_token")
+		expiry, noExpiry, invalid = emitExpiry(c.TokenInfo.Expiry), c.TokenInfo.NoExpiry != "", c.TokenInfo.InvalidStatus
+	case "introspection":
+		invalid = nil
+	}
+	if len(invalid) > 0 {
+		status = number(invalid[0])
+	}
+	var profile, client string
+	if c.Profile != nil {
+		profile = c.Profile.Subject[0]
+	}
+	if len(c.Binding.ClientClaims) > 0 {
+		client = m.Test.Text(m.Upstream.ClientID)
+	}
+	audience := len(m.Tokens.Audience.AnyOf) > 0 || m.Tokens.Audience.Otherwise != ""
+	return jen.Op("&").Add(literal(
+		jen.Qual(providertestPath, "Opaque"),
+		member{"Check", text(c.At)},
+		member{"Place", jen.Qual(verifyPath, place)},
+		member{"Parameter", text(parameter)},
+		member{"AuthMethod", constant(verifyPath, endpointAuth, c.AuthMethod())},
+		member{"ClientID", text(m.Test.Text(c.ClientID))},
+		member{"ClientSecret", text(m.Test.Text(c.ClientSecret))},
+		member{"Client", text(client)},
+		member{"ClientClaims", texts(c.Binding.ClientClaims)},
+		member{"Audience", yes(audience)},
+		member{"Exchange", yes(c.Binding.Exchange)},
+		member{"Expiry", expiry},
+		member{"NoExpiry", yes(noExpiry)},
+		member{"InvalidStatus", status},
+		member{"Subject", text(m.Claims.UserID[0])},
+		member{"Profile", text(profile)},
+	))
+}
+
+// emitTestProxy says what the fake provider must get to see, nil in mode direct.
+func emitTestProxy(m *model.Model) jen.Code {
+	u := m.Upstream
+	if u == nil {
+		return nil
+	}
+	secret := m.Test.Text(u.ClientSecret)
+	method := cmp.Or(u.AuthMethod, "client_secret_basic")
+	if u.AuthMethodField != nil {
+		method = m.Test.Text(u.AuthMethodField)
+	}
+	auth := clientAuth[method]
+	if secret == "" || auth == "" {
+		auth = "AuthNone"
+	}
+	return jen.Op("&").Add(literal(
+		jen.Qual(providertestPath, "Proxy"),
+		member{"ClientID", text(m.Test.Text(u.ClientID))},
+		member{"ClientSecret", text(secret)},
+		member{"AuthMethod", jen.Qual(brokerPath, auth)},
+		member{"CodeProtection", jen.Qual(brokerPath, cmp.Or(codeProtection[u.CodeProtection], "ProtectPKCE"))},
+		member{"Resource", jen.Qual(brokerPath, cmp.Or(resources[u.Resource], "ResourceStrip"))},
+		member{"Scopes", texts(m.AskedScopes())},
+		member{"ScopeAtToken", yes(u.ScopeAtToken)},
+		member{"AuthorizeParams", expressionMap(jen.String(), m.Given(u.AuthorizeParams))},
+		member{"TokenParams", expressionMap(jen.String(), m.Given(u.TokenParams))},
+		member{"ResponseIssuer", text(m.ResponseIssuer())},
+		member{"Passthrough", yes(m.Passthrough())},
+	))
+}

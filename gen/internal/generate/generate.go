@@ -1,0 +1,91 @@
+// Package generate runs the generator over a set of specs: it parses and validates them, makes models of them, emits and
+// formats the packages, and writes the pages. It returns files and touches no disk.
+package generate
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/latchkey-auth/latchkey/gen/internal/emit"
+	"github.com/latchkey-auth/latchkey/gen/internal/format"
+	"github.com/latchkey-auth/latchkey/gen/internal/model"
+	"github.com/latchkey-auth/latchkey/gen/internal/pages"
+	"github.com/latchkey-auth/latchkey/gen/internal/problem"
+	"github.com/latchkey-auth/latchkey/gen/internal/prose"
+	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+)
+
+// Spec is one spec file.
+type Spec struct {
+	// File is the name in messages, as the user would write it.
+	File string
+	Data []byte
+}
+
+// Options say what surrounds the generated packages.
+type Options struct {
+	// ImportPath is the import path of their folder.
+	ImportPath string
+}
+
+// Check parses and validates specs and returns those without errors as models, sorted by name, and all problems.
+func Check(specs []Spec) ([]*model.Model, problem.List) {
+	var models []*model.Model
+	var problems problem.List
+	files := map[string]string{}
+	for _, s := range specs {
+		document, found := spec.Parse(s.File, s.Data)
+		found = append(found, spec.Validate(document)...)
+		problems = append(problems, found...)
+		if found.HasErrors() {
+			continue
+		}
+		name := document.Spec.Name
+		if other, taken := files[name]; taken {
+			problems = append(problems, problem.Problem{
+				Rule: "provider-taken", Severity: problem.Error, Position: problem.Position{File: s.File},
+				Message: "provider " + name + " is described in " + other + " already",
+			})
+			continue
+		}
+		files[name] = s.File
+		models = append(models, model.New(&document.Spec))
+	}
+	slices.SortFunc(models, func(a, b *model.Model) int { return cmp.Compare(a.Name, b.Name) })
+	return models, problems.Sorted()
+}
+
+// Files turns specs into files. With an error among the problems there are no files at all.
+func Files(specs []Spec, options Options) ([]File, problem.List, error) {
+	models, problems := Check(specs)
+	if problems.HasErrors() {
+		return nil, problems, nil
+	}
+	var sources []emit.Source
+	for _, m := range models {
+		sources = append(sources, emit.Provider(m, options.ImportPath)...)
+	}
+	sources = append(sources, emit.Registry(models, options.ImportPath))
+	files := make([]File, 0, len(sources))
+	for _, source := range sources {
+		data, err := format.Go(source.File, source.Path)
+		if err != nil {
+			return nil, problems, err
+		}
+		files = append(files, File{Kind: Package, Path: source.Path, Data: data})
+	}
+	schema, err := spec.Schema(prose.Marker + ". DO NOT EDIT.")
+	if err != nil {
+		return nil, problems, err
+	}
+	for _, m := range models {
+		files = append(files, File{Kind: Page, Path: m.Name + ".md", Data: pages.Provider(m, options.ImportPath)})
+	}
+	return append(
+		files,
+		File{Kind: Page, Path: "README.md", Data: pages.Index(models)},
+		File{Kind: Reference, Path: "spec-reference.md", Data: pages.Reference()},
+		File{Kind: Sample, Path: ".env.example", Data: pages.Sample(models)},
+		File{Kind: Schema, Path: "schema.json", Data: schema},
+	), problems, nil
+}

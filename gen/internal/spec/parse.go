@@ -1,0 +1,186 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/latchkey-auth/latchkey/gen/internal/problem"
+)
+
+// Version is the language version that this parser reads.
+const Version = 1
+
+// maxSize bounds a spec. Real ones have a few kilobytes.
+const maxSize = 256 << 10
+
+// Parse reads a file. Its problems of form come with it: syntax, keys that do not exist or exist twice, values of the wrong
+// kind. The document is never nil and holds what could be read.
+func Parse(file string, data []byte) (*Document, problem.List) {
+	d := newDocument(file, data)
+	root := d.read(data)
+	if root != nil && d.version(root) {
+		d.decode(root)
+	}
+	return d, d.take()
+}
+
+// take returns the problems found since the last call.
+func (d *Document) take() problem.List {
+	found := d.problems.Sorted()
+	d.problems = nil
+	return found
+}
+
+// read returns the mapping that the file holds, nil when it holds none.
+func (d *Document) read(data []byte) *yaml.Node {
+	switch {
+	case len(data) > maxSize:
+		d.add(problem.Error, "file-size", problem.Position{}, fmt.Sprintf("the file is larger than %d KB", maxSize>>10), "")
+		return nil
+	case !utf8.Valid(data):
+		d.add(problem.Error, "encoding", problem.Position{Line: invalidLine(data), Column: 1}, "the file is not UTF-8 text", "")
+		return nil
+	}
+	first, rest, err := documents(data)
+	if err != nil {
+		d.syntax(err)
+		return nil
+	}
+	if rest != nil {
+		d.add(problem.Error, "second-document", problem.Position{Line: rest.Line, Column: rest.Column},
+			"a second document: one file describes one provider, give this one its own file", "")
+	}
+	if first == nil {
+		d.add(problem.Error, "empty-file", problem.Position{}, "the file is empty; a spec starts with `spec: 1`", "")
+		return nil
+	}
+	root := first.Content[0]
+	if root.Kind != yaml.MappingNode {
+		d.add(problem.Error, "not-a-mapping", at(root), "a spec is a mapping that starts with `spec: 1`", "")
+		return nil
+	}
+	if !d.plain(root, 0) {
+		return nil
+	}
+	return root
+}
+
+// documents returns the first document and the second one, where there is one.
+func documents(data []byte) (first, second *yaml.Node, err error) {
+	defer func() { // the library panics on some malformed input
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var nodes [2]yaml.Node
+	for i := range nodes {
+		err := decoder.Decode(&nodes[i])
+		switch {
+		case errors.Is(err, io.EOF):
+			if i == 0 {
+				return nil, nil, nil
+			}
+			return &nodes[0], nil, nil
+		case err != nil && i == 1 && len(nodes[0].Content) == 0:
+			return nil, nil, err
+		case err != nil:
+			return nil, nil, err
+		}
+	}
+	return &nodes[0], &nodes[1], nil
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+// syntax reports an error of the YAML library.
+func (d *Document) syntax(err error) {
+	position := problem.Position{Line: 1, Column: 1}
+	message := err.Error()
+	if m := yamlLine.FindStringSubmatch(strings.ReplaceAll(message, "\n", " ")); m != nil {
+		message = m[2]
+		if line, err := strconv.Atoi(m[1]); err == nil {
+			position.Line = line
+		}
+	}
+	if strings.Contains(message, "cannot start any token") {
+		message += " (indent with spaces, and put text that starts with a special character in quotes)"
+	}
+	d.add(problem.Error, "syntax", position, "this is not YAML: "+message, "")
+}
+
+// maxDepth bounds nesting. The language needs about six levels.
+const maxDepth = 32
+
+// plain refuses what makes YAML more than data in one place: anchors, aliases, tags. They hide what a spec says from its
+// reader, and bombs are made of them.
+func (d *Document) plain(node *yaml.Node, depth int) bool {
+	switch {
+	case depth > maxDepth:
+		d.add(problem.Error, "nesting", at(node), fmt.Sprintf("nested more than %d levels deep", maxDepth), "")
+		return false
+	case node.Kind == yaml.AliasNode:
+		d.add(problem.Error, "alias", at(node), fmt.Sprintf("alias *%s: write the value out, or derive it under values", node.Value), "")
+		return false
+	}
+	ok := true
+	if node.Anchor != "" {
+		d.add(problem.Error, "anchor", at(node), fmt.Sprintf("anchor &%s: anchors and aliases are not part of the language", node.Anchor), "")
+		ok = false
+	}
+	if node.Style&yaml.TaggedStyle != 0 {
+		d.add(problem.Error, "tag", at(node), fmt.Sprintf("tag %s: tags are not part of the language", node.Tag), "")
+		ok = false
+	}
+	for _, child := range node.Content {
+		ok = d.plain(child, depth+1) && ok
+	}
+	return ok
+}
+
+// version tells whether this parser reads the file's language version. It is looked at before anything else, since another
+// version may mean other keys.
+func (d *Document) version(root *yaml.Node) bool {
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value != "spec" {
+			continue
+		}
+		if value := root.Content[i+1]; value.Kind != yaml.ScalarNode || value.Value != strconv.Itoa(Version) {
+			d.add(problem.Error, "version", at(value), fmt.Sprintf("language version %s: this version of the generator reads %d",
+				quoteNode(value), Version), strconv.Itoa(Version))
+			return false
+		}
+		return true
+	}
+	d.add(problem.Error, "version", at(root), fmt.Sprintf("the language version is missing: start the file with `spec: %d`", Version), "")
+	return false
+}
+
+func at(node *yaml.Node) problem.Position {
+	return problem.Position{Line: node.Line, Column: node.Column}
+}
+
+func quoteNode(node *yaml.Node) string {
+	if node.Kind == yaml.ScalarNode {
+		return strconv.Quote(node.Value)
+	}
+	return "as a " + kindName(node)
+}
+
+// invalidLine returns the number of the first line that is not UTF-8.
+func invalidLine(data []byte) int {
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return i + 1
+		}
+	}
+	return 1
+}
