@@ -8,6 +8,7 @@ import (
 
 // TestFloodOfInvalidTokens is the threat model's "a million distinct invalid tokens" with fewer of them: no good token is refused,
 // next to nothing is kept, and the provider is left alone.
+// covers: T-TOK-17
 func TestFloodOfInvalidTokens(t *testing.T) {
 	t.Parallel()
 	flood, err := newWorld(t, jose.RS256).Flood(t.Context(), 20_000)

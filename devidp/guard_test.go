@@ -17,6 +17,7 @@ var everyPath = []string{
 }
 
 // Threats, "Operations": DNS rebinding.
+// covers: T-OPS-01
 func TestForeignHostIsForbidden(t *testing.T) {
 	t.Parallel()
 	idp := devidp.Start(t)
@@ -48,6 +49,7 @@ func TestForeignHostIsForbidden(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-01
 func TestForeignOriginIsForbidden(t *testing.T) {
 	t.Parallel()
 	idp := devidp.Start(t)

@@ -126,6 +126,7 @@ func TestStart(t *testing.T) {
 }
 
 // Tokens, codes and secrets stay out of the log.
+// covers: T-OPS-03
 func TestLogHasNoSecrets(t *testing.T) {
 	t.Parallel()
 	var r recorder

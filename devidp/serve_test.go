@@ -190,6 +190,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// covers: T-OPS-03
 func TestServersPrintNoSecret(t *testing.T) {
 	t.Parallel()
 	const hidden = "test-secret-that-nobody-may-read"

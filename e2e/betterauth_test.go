@@ -50,6 +50,7 @@ func startPair(ctx context.Context, t *testing.T, algorithm string, further ...s
 
 // TestBetterAuthTokens shows which of one server's tokens open the resource (RS-4, RS-5, RS-6): it signs all of them with
 // the same key and the same issuer.
+// covers: T-TOK-08, T-TOK-13, RS-5
 func TestBetterAuthTokens(t *testing.T) {
 	const other = "https://other.example.com/mcp"
 	ctx := testContext(t)

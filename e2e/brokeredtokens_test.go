@@ -57,6 +57,7 @@ var emulated = map[string]func() emulate.Service{
 }
 
 // TestBrokeredTokens follows the tokens that clients get in proxy mode, at every emulated provider.
+// covers: RS-5, AS-14
 func TestBrokeredTokens(t *testing.T) {
 	t.Parallel()
 	for name, service := range emulated {

@@ -12,6 +12,7 @@ import (
 )
 
 // TestConsentPage asks a person in front of a real browser. Each test has a window without cookies.
+// covers: AS-8
 func TestConsentPage(t *testing.T) {
 	ctx := longContext(t)
 	w := newConsentWorld(ctx, t, func(w *consentWorld, port int) { w.serveCommandLine(ctx, t, port, "") })

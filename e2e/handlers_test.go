@@ -194,6 +194,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // TestASessionIsOfNoUseToAnotherCaller takes a session over in all ways that the transport has (MCP security best practices,
 // "Session Hijacking").
+// covers: RS-12
 func TestASessionIsOfNoUseToAnotherCaller(t *testing.T) {
 	const call = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whoami","arguments":{}}}`
 	for name := range handlers {

@@ -56,6 +56,7 @@ func startKeycloak(home string) (*keycloak.Instance, error) {
 }
 
 // TestKeycloakTokens shows which of a realm's tokens open the resource, and what they say of the user.
+// covers: T-TOK-13, RS-5
 func TestKeycloakTokens(t *testing.T) {
 	ctx := testContext(t)
 	resource := &harness.ResourceServer{Binary: suite.binary, LogDir: logDir(t), Port: port(ctx, t)}

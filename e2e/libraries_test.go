@@ -61,6 +61,7 @@ func newFosite(ctx context.Context, t *testing.T, lifetime time.Duration, resour
 const otherResource = "https://other.example.com/mcp"
 
 // TestLibraryTokens shows which of a library's tokens open a resource.
+// covers: T-TOK-11, T-TOK-13, RS-5
 func TestLibraryTokens(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -134,6 +135,7 @@ func TestLibraryTokens(t *testing.T) {
 }
 
 // TestFositeIntrospection asks about the same tokens. The server then has a say: a token that it revoked ends.
+// covers: T-TOK-13, RS-5
 func TestFositeIntrospection(t *testing.T) {
 	ctx := testContext(t)
 	resource := introspecting(ctx, t, false)

@@ -44,6 +44,7 @@ func behindOIDCProvider(ctx context.Context, t *testing.T, config oidcprovider.C
 }
 
 // TestOIDCProviderTokens shows that the custom provider with a key set verifier tells one server's tokens apart.
+// covers: T-TOK-11, T-TOK-13, RS-5
 func TestOIDCProviderTokens(t *testing.T) {
 	for name, config := range map[string]oidcprovider.Config{
 		"RS256": {Algorithm: "RS256"}, "PS256": {Algorithm: "PS256"}, "ES256": {Algorithm: "ES256"}, "EdDSA": {Algorithm: "EdDSA"},
@@ -92,6 +93,7 @@ func tokensFor(ctx context.Context, t *testing.T, resource *harness.ResourceServ
 }
 
 // TestOIDCProviderOpaqueTokens shows that the custom provider with introspection tells opaque tokens apart by asking.
+// covers: T-TOK-19, RS-5
 func TestOIDCProviderOpaqueTokens(t *testing.T) {
 	ctx := testContext(t)
 	resource := behindOIDCProvider(ctx, t, oidcprovider.Config{Opaque: true})
@@ -163,6 +165,7 @@ func TestOIDCProviderDPoP(t *testing.T) {
 }
 
 // TestOIDCProviderClientDocument logs in a client that never registered: its id is the address of its metadata document.
+// covers: AS-4
 func TestOIDCProviderClientDocument(t *testing.T) {
 	ctx := testContext(t)
 	var clientID string

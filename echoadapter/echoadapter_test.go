@@ -190,6 +190,7 @@ func TestAnErrorBehindAnAnswerChangesNothing(t *testing.T) {
 }
 
 // RS-6: the sentinels of package oauth carry a code alone.
+// covers: RS-6
 func TestSentinelsBecomeAnswers(t *testing.T) {
 	t.Parallel()
 	e := echo.New()
@@ -365,6 +366,7 @@ func TestPathsAreNoPatterns(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestGuardsPrintNoSecret(t *testing.T) {
 	t.Parallel()
 	const hidden = "test-key-that-nobody-may-read"

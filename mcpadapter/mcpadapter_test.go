@@ -79,6 +79,7 @@ func TestToolsSeeTheCaller(t *testing.T) {
 }
 
 // RS-12: a session belongs to one issuer and subject.
+// covers: RS-12
 func TestSessionIsBoundToItsUser(t *testing.T) {
 	t.Parallel()
 	b := &bearer{"alice"}

@@ -78,6 +78,7 @@ func post(t *testing.T, target, user, body string) int {
 }
 
 // RS-12: the SDK binds the sessions of this transport to nobody; a message of another user ran as the session's.
+// covers: RS-12
 func TestSSESessionIsBoundToItsUser(t *testing.T) {
 	t.Parallel()
 	stream := openStream(t, sseServer(t), "alice")

@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
+// covers: T-OPS-03
 func TestSecretNeverPrints(t *testing.T) {
 	t.Parallel()
 	const value = "test-secret-value"
@@ -76,6 +77,7 @@ func TestWellKnownURLs(t *testing.T) {
 }
 
 // RS-11: upper-case scheme and host are accepted, the canonical form has no trailing slash.
+// covers: RS-11
 func TestCanonicalResource(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
@@ -146,6 +148,7 @@ func TestErrorsAreComparedByCodeAndReason(t *testing.T) {
 }
 
 // RS-6: whoever writes a provider returns the sentinels as they are.
+// covers: RS-6
 func TestAsErrorCompletesWhatSentinelsLeaveOpen(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -188,6 +191,7 @@ func TestForLeavesTheErrorItselfAlone(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestCallersPrintNeitherTokenNorClaims(t *testing.T) {
 	t.Parallel()
 	const hidden = "test-value-that-nobody-may-read"
@@ -235,6 +239,7 @@ func TestMessagesOfTheSeed(t *testing.T) {
 }
 
 // RS-9: a broader scope satisfies a narrower need.
+// covers: RS-9
 func TestScopeHierarchy(t *testing.T) {
 	t.Parallel()
 	info := &oauth.AuthInfo{

@@ -6,6 +6,7 @@ import (
 )
 
 // isToken68 works on several characters at a time: every byte at every place is looked at.
+// covers: T-TOK-15
 func TestEveryCharacterOfATokenIsLookedAt(t *testing.T) {
 	t.Parallel()
 	for length := range 20 {

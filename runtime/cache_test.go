@@ -267,6 +267,7 @@ func TestAGuardAsksForACachedCallerFirst(t *testing.T) {
 }
 
 // RS-5: what is cached of a token is for one endpoint. A subpath has an audience of its own.
+// covers: RS-5
 func TestACachedTokenOfTheResourceOpensNoSubpath(t *testing.T) {
 	t.Parallel()
 	i := newIDP(t)
@@ -291,6 +292,7 @@ func TestACachedTokenOfTheResourceOpensNoSubpath(t *testing.T) {
 }
 
 // Guards with different hierarchies share a provider, and with it the callers in its cache.
+// covers: RS-9
 func TestEachGuardHasItsOwnHierarchy(t *testing.T) {
 	t.Parallel()
 	i := newIDP(t)

@@ -107,6 +107,7 @@ func bodyOf(t *testing.T, response *http.Response) map[string]any {
 const wrongFormat = `Invalid Authorization header format, expected "Bearer TOKEN"`
 
 // RS-4, RS-6, RS-7: nothing but one well-formed credential in the header reaches the handler.
+// covers: T-TOK-14, T-TOK-15, RS-4, RS-6, RS-7
 func TestGuardAcceptsOneWellFormedCredential(t *testing.T) {
 	t.Parallel()
 	handler := newGuard(t, alice(), nil).Protect(whoever)
@@ -174,7 +175,7 @@ func TestGuardAcceptsOneWellFormedCredential(t *testing.T) {
 	}
 }
 
-// RS-2, RS-3, RS-10
+// covers: RS-2, RS-3, RS-10
 func TestChallengeNamesMetadataAndScopes(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, alice(), func(c *runtime.GuardConfig) {
@@ -200,6 +201,7 @@ func TestChallengeNamesMetadataAndScopes(t *testing.T) {
 }
 
 // RS-12: a session's id is no credential.
+// covers: RS-12
 func TestASessionIsNoCredential(t *testing.T) {
 	t.Parallel()
 	handler := newGuard(t, alice(), nil).Protect(whoever)
@@ -217,6 +219,7 @@ func TestASessionIsNoCredential(t *testing.T) {
 }
 
 // RS-5: the provider is asked about the endpoint's own resource.
+// covers: RS-5
 func TestGuardVerifiesForTheEndpointsOwnResource(t *testing.T) {
 	t.Parallel()
 	p := alice()
@@ -232,6 +235,7 @@ func TestGuardVerifiesForTheEndpointsOwnResource(t *testing.T) {
 }
 
 // RS-5: a request cannot choose another of the resource's audiences by writing its path differently than the router reads it.
+// covers: RS-5
 func TestEndpointIsTheOneThatRoutersFind(t *testing.T) {
 	t.Parallel()
 	p := alice()
@@ -266,6 +270,7 @@ func TestEndpointIsTheOneThatRoutersFind(t *testing.T) {
 }
 
 // RS-6: a hand-written provider may return the sentinels, as its interface says.
+// covers: RS-6
 func TestSentinelsOfAProviderBecomeAnswers(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -287,6 +292,7 @@ func TestSentinelsOfAProviderBecomeAnswers(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestGuardsPrintNoSecret(t *testing.T) {
 	t.Parallel()
 	const hidden = "test-key-that-nobody-may-read"
@@ -299,6 +305,7 @@ func TestGuardsPrintNoSecret(t *testing.T) {
 }
 
 // RS-6, RS-8: missing scopes are a 403 that names all that is needed, without offline_access.
+// covers: RS-6, RS-8, RS-9
 func TestMissingScopes(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, alice(), nil)
@@ -370,6 +377,7 @@ func TestMissingScopes(t *testing.T) {
 	})
 }
 
+// covers: T-TOK-19
 func TestProviderOutageIsNever401(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -397,6 +405,7 @@ func TestProviderOutageIsNever401(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestRefusalsAreLoggedWithReasonAndWithoutToken(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
@@ -410,7 +419,7 @@ func TestRefusalsAreLoggedWithReasonAndWithoutToken(t *testing.T) {
 	}
 }
 
-// RS-1, RS-2, RS-10
+// covers: RS-1, RS-2, RS-10
 func TestProtectedResourceMetadata(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, alice(), func(c *runtime.GuardConfig) {
@@ -600,6 +609,7 @@ func TestGuardConfigurationMistakes(t *testing.T) {
 }
 
 // RS-12: sessions are bound to issuer and subject. Callers without a subject would all be one user.
+// covers: RS-12
 func TestProviderWithoutCallerIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, info := range map[string]*oauth.AuthInfo{"nobody": nil, "somebody without subject": {User: oauth.UserInfo{ID: "alice"}}} {
@@ -645,6 +655,7 @@ func (p issuedAt) Describe() oauth.Description {
 	return oauth.Description{Name: "elsewhere", Issuer: p.issuer}
 }
 
+// covers: RS-2
 func TestRootFormBelongsToAResourceWithoutPath(t *testing.T) {
 	t.Parallel()
 	for address, shared := range map[string]bool{"https://mcp.example.com": false, resource: true} {

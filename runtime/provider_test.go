@@ -101,6 +101,7 @@ func TestProvidersReachLoopbackOnlyWhereTheOperatorWroteIt(t *testing.T) {
 }
 
 // RS-5: the function that most custom providers use checks the audience although nobody names one.
+// covers: T-TOK-11, RS-5
 func TestJWKSVerifierChecksTheAudience(t *testing.T) {
 	t.Parallel()
 	const issuer = "https://idp.example.com"
@@ -287,6 +288,7 @@ func (a answering) RoundTrip(*http.Request) (*http.Response, error) {
 	return w.Result(), err
 }
 
+// covers: T-TOK-12
 func TestLeewayIs30SecondsByDefault(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_700_000_000, 0)

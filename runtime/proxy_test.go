@@ -395,6 +395,7 @@ func TestARevokedTokenIsNotRememberedByTheGuard(t *testing.T) {
 }
 
 // TestProxyLogin plays whole logins through the server: AS-1, AS-2, AS-5, AS-8, AS-11, AS-13.
+// covers: RS-1, RS-7, AS-1, AS-11, AS-13
 func TestProxyLogin(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -498,6 +499,7 @@ func TestProxyGrantsScopesThatAreNotAnnounced(t *testing.T) {
 	}
 }
 
+// covers: RS-5
 func TestProxyRefusesTokensOfOtherApplications(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, opaqueTokens, introspected)
@@ -509,6 +511,7 @@ func TestProxyRefusesTokensOfOtherApplications(t *testing.T) {
 }
 
 // The other browser has no part in the login: login fixation, a stolen callback.
+// covers: T-PRX-01, AS-10
 func TestProxyCallbackInAnotherBrowser(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, jwtTokens, generic)
@@ -535,6 +538,7 @@ func TestProxyCallbackInAnotherBrowser(t *testing.T) {
 }
 
 // A user who says no at the server, or at the provider, comes back to the client without a code.
+// covers: AS-3
 func TestProxyDenied(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, jwtTokens, generic)

@@ -103,6 +103,7 @@ func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-05
 func TestServeAnswersAndDrains(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

@@ -20,6 +20,7 @@ func newResolver(t *testing.T, header string, trusted ...string) *clientaddr.Res
 	return r
 }
 
+// covers: T-OPS-02
 func TestClient(t *testing.T) {
 	t.Parallel()
 	trusted := []string{"10.0.0.0/8", "192.0.2.7", "2001:db8:ffff::/48", "::1"}

@@ -84,6 +84,7 @@ func TestParseTakesEveryPrintableKid(t *testing.T) {
 	}
 }
 
+// covers: T-TOK-04, T-TOK-05, T-TOK-08, T-TOK-14
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	header, payload, signature := encode(`{"alg":"RS256"}`), encode(`{"a":1}`), encode("signature")
@@ -166,6 +167,7 @@ func TestPayloadsOfEveryLength(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestErrorsHoldNothingOfTheToken(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{

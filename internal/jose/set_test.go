@@ -56,6 +56,7 @@ func onlyKey(t testing.TB, members map[string]any) *jose.Key {
 	return nil
 }
 
+// covers: T-TOK-06, T-TOK-07
 func TestUnusableKeysDoNotHarmTheOthers(t *testing.T) {
 	t.Parallel()
 	rsa, p256, ed := jwkMembers(t, newKey(t, jose.RS256, "bad")), jwkMembers(t, newKey(t, jose.ES256, "bad")), jwkMembers(t, newKey(t, jose.EdDSA, "bad"))
@@ -273,6 +274,7 @@ func TestParseSetRefuses(t *testing.T) {
 }
 
 // RFC 7518 section 3.3 demands 2048 bits; a modulus counts by its highest bit, not by its bytes.
+// covers: T-TOK-06
 func TestRSAKeysHave2048To8192Bits(t *testing.T) {
 	t.Parallel()
 	for bits, want := range map[uint]int{2046: 0, 2047: 0, 2048: 1, 8192: 1, 8193: 0} {

@@ -64,6 +64,7 @@ func TestGenerateKeyRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestSigningKeysPrintTheirNameOnly(t *testing.T) {
 	t.Parallel()
 	k, err := jose.NewSecretSigningKey(jose.HS256, []byte("test-secret"))

@@ -68,6 +68,7 @@ func TestEveryAlgorithmVerifiesItsOwnSignaturesOnly(t *testing.T) {
 
 // TestAlgorithmsAndKeysAreBound tries every key with every algorithm: RSA keys serve all six RSA algorithms unless they
 // name one, every other key serves exactly its own.
+// covers: T-TOK-06
 func TestAlgorithmsAndKeysAreBound(t *testing.T) {
 	t.Parallel()
 	for _, own := range algorithms {
@@ -129,6 +130,7 @@ func withoutAlg(t *testing.T, k *jose.SigningKey) *jose.Key {
 	return onlyKey(t, members)
 }
 
+// covers: T-TOK-02
 func TestHMACNeverTakesAPublicKey(t *testing.T) {
 	t.Parallel()
 	for _, a := range []jose.Algorithm{jose.RS256, jose.ES256, jose.EdDSA} {
@@ -160,6 +162,7 @@ func TestHMACNeverTakesAPublicKey(t *testing.T) {
 	}
 }
 
+// covers: T-TOK-08
 func TestECDSASignaturesHaveOneForm(t *testing.T) {
 	t.Parallel()
 	k := newKey(t, jose.ES256, "k")
@@ -249,6 +252,7 @@ func TestAnECDSASignatureHasATwin(t *testing.T) {
 
 // TestOneTokenHasOneSpelling changes, removes and inserts every single byte of a valid token. Of several bytes at once it says
 // nothing: see [TestAnECDSASignatureHasATwin].
+// covers: T-TOK-08
 func TestOneTokenHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	for _, a := range []jose.Algorithm{jose.HS256, jose.EdDSA, jose.ES256, jose.RS256, jose.PS256} {

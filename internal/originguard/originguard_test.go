@@ -8,6 +8,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/originguard"
 )
 
+// covers: T-OPS-01
 func TestForeignHostsAndOriginsAreRefused(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -41,6 +41,7 @@ func newProxied(t *testing.T) http.Handler {
 }
 
 // TestLimitsCountEachClientBehindAProxy looks at whether requests ever run into a limit, not when: the limits refill.
+// covers: T-PRX-05, T-OPS-02
 func TestLimitsCountEachClientBehindAProxy(t *testing.T) {
 	t.Parallel()
 	const many = 3000
@@ -99,6 +100,7 @@ func constant(s string) func(int) string { return func(int) string { return s } 
 
 func address(n int) string { return fmt.Sprintf("192.0.%d.%d", n/250, n%250) }
 
+// covers: T-OPS-02
 func TestNoURLIsMadeOfAHeader(t *testing.T) {
 	t.Parallel()
 	handler := newProxied(t)

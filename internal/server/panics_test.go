@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
+// covers: T-OPS-03, T-OPS-06
 func TestAPanicIsOneSafeLine(t *testing.T) {
 	t.Parallel()
 	const secret = "secret-of-a-request"
@@ -59,6 +60,7 @@ func noMap() map[string]int { return nil }
 
 func deeper(list []error) error { return list[len(list)] }
 
+// covers: T-OPS-06
 func TestAPanicInTheMiddleOfAnAnswerEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -113,6 +113,7 @@ func TestRoutes(t *testing.T) {
 }
 
 // RS-8: the challenge of a tool names what the caller had and what the tool needs, so one login is enough.
+// covers: RS-8
 func TestToolWithScopesOfItsOwn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -188,6 +189,7 @@ func TestConfigurationMistakes(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-05
 func TestStopLetsRequestsInFlightFinish(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

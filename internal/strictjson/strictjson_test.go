@@ -92,6 +92,7 @@ func TestParseObjectRefuses(t *testing.T) {
 	}
 }
 
+// covers: T-TOK-09
 func TestNamesKeepTheirCase(t *testing.T) {
 	t.Parallel()
 	members, err := strictjson.ParseObject(`{"sub":"a","SUB":"b"}`, nil)

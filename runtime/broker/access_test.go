@@ -56,6 +56,7 @@ func TestUpstreamTokenNeedsACallerOfThisServer(t *testing.T) {
 }
 
 // A client cannot find the provider's token, or anything of the user, in what it gets.
+// covers: T-OPS-03
 func TestTokensShowNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

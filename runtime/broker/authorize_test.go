@@ -15,6 +15,7 @@ import (
 
 // Threats, proxy mode: redirect URI not registered, other port, open redirect. Until client and redirect URI are known to
 // belong together, nothing leads anywhere.
+// covers: T-PRX-02, T-PRX-17, AS-6
 func TestAuthorizeRefusesWithoutRedirecting(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -117,6 +118,7 @@ func refusedRequests(clientID, redirect string) map[string]struct {
 }
 
 // AS-3: errors go to a verified redirect URI alone and carry iss. To the user's own device they go by themselves.
+// covers: T-PRX-09, T-PRX-16, AS-2, AS-3, AS-12
 func TestAuthorizeErrorsReachAClientOnThisDevice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -146,6 +148,7 @@ func TestAuthorizeErrorsReachAClientOnThisDevice(t *testing.T) {
 
 // Threats, proxy mode: open redirect through an error. To a web site, which anybody can register, only the user leads
 // (RFC 9700 section 4.11.2).
+// covers: T-PRX-02
 func TestAuthorizeErrorsDoNotRedirectToAWebSiteByThemselves(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -170,6 +173,7 @@ func TestAuthorizeErrorsDoNotRedirectToAWebSiteByThemselves(t *testing.T) {
 	}
 }
 
+// covers: RS-11
 func TestAuthorizeAccepts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) { c.Subresources = []string{testResource + "/sse"} })
@@ -275,6 +279,7 @@ func TestAuthorizeByPost(t *testing.T) {
 }
 
 // The same echoed everywhere: nothing in a parameter can become a header or markup.
+// covers: T-PRX-17
 func TestNothingBreaksOutOfAResponse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) { c.CustomSchemes = []string{"cursor"} })

@@ -20,6 +20,7 @@ func withQuery(target string, changes ...string) string {
 
 // AS-10. Threats, proxy mode: forged, replayed, expired, truncated or foreign state; callback in another browser; callback
 // before consent; login fixation.
+// covers: T-PRX-01, T-PRX-06, AS-10
 func TestCallbackIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(t *testing.T, w *world, user *browser, callback string) *httptest.ResponseRecorder{
@@ -146,6 +147,7 @@ func TestUpstreamIssuer(t *testing.T) {
 }
 
 // What the provider answers instead of a code reaches the client as a code that it knows, with state and iss (AS-3).
+// covers: AS-3
 func TestUpstreamErrorsReachTheClient(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) {

@@ -83,6 +83,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
+// covers: T-OPS-03
 func TestNothingPrintsTheSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

@@ -13,6 +13,7 @@ import (
 )
 
 // AS-7, AS-8: the page names the client, where the answer goes, and what is asked for.
+// covers: AS-7, AS-8
 func TestTheConsentPageSaysWhatIsAsked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) {
@@ -61,6 +62,7 @@ func TestTheConsentPageSaysWhatIsAsked(t *testing.T) {
 }
 
 // Threats, proxy mode: consent page framed, with HTML in client_name / logo / scope.
+// covers: T-PRX-07, AS-8
 func TestTheConsentPageCannotBeFramedOrScripted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -125,6 +127,7 @@ func TestDenyTellsTheClientAndTheProviderHearsNothing(t *testing.T) {
 }
 
 // Threats, proxy mode: consent CSRF-posted; a consent form of the attacker's opened in the victim's browser; too late.
+// covers: T-PRX-06, T-PRX-07, AS-8
 func TestConsentIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -231,6 +234,7 @@ func TestAnOldConsentPageSaysWhatToDo(t *testing.T) {
 }
 
 // Threats, proxy mode: consent double-rendered: both renders work, in two tabs and after going back.
+// covers: T-PRX-07
 func TestEveryRenderOfTheConsentPageWorks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -251,6 +255,7 @@ func TestEveryRenderOfTheConsentPageWorks(t *testing.T) {
 }
 
 // AS-9: a remembered consent counts for exactly what it was given for, and only when the user comes by themselves.
+// covers: T-PRX-03, T-PRX-04, AS-9
 func TestRememberedConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2, func(c *Config) { c.Subresources = []string{testResource + "/sse"} })
@@ -297,6 +302,7 @@ func TestRememberedConsent(t *testing.T) {
 	}
 }
 
+// covers: T-PRX-03, AS-9
 func TestConsentIsNotRememberedUnasked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) { c.CustomSchemes = []string{"cursor"} })
@@ -391,6 +397,7 @@ func TestRememberedConsentsEnd(t *testing.T) {
 }
 
 // AS-9: every cookie is __Host-, Secure, HttpOnly and SameSite=Lax; on plain http loopback the first two are left out.
+// covers: AS-9
 func TestCookies(t *testing.T) {
 	t.Parallel()
 	for _, resource := range []string{testResource, "http://localhost:3000/mcp"} {

@@ -44,6 +44,7 @@ func (s *documentServer) document(more string) string {
 }
 
 // AS-4: the whole flow with a client ID metadata document.
+// covers: AS-4
 func TestClientMetadataDocuments(t *testing.T) {
 	t.Parallel()
 	s := newDocumentServer(t)
@@ -69,6 +70,7 @@ func TestClientMetadataDocuments(t *testing.T) {
 }
 
 // Threats, proxy mode: CIMD redirecting, slow, huge, of a wrong type, with a mismatching client_id.
+// covers: T-PRX-14, AS-4
 func TestDocumentsAreRefused(t *testing.T) {
 	t.Parallel()
 	body := func(contentType, text string) func(*documentServer) http.HandlerFunc {
@@ -134,6 +136,7 @@ func TestDocumentsAreRefused(t *testing.T) {
 }
 
 // Threats, proxy mode: CIMD URLs at private, loopback, link-local, NAT64, 6to4, metadata addresses, with the default client.
+// covers: T-PRX-14, AS-4
 func TestDocumentsAtPrivateAddressesAreNotFetched(t *testing.T) {
 	t.Parallel()
 	s := newDocumentServer(t)
@@ -150,6 +153,7 @@ func TestDocumentsAtPrivateAddressesAreNotFetched(t *testing.T) {
 	}
 }
 
+// covers: AS-4
 func TestDocumentURLs(t *testing.T) {
 	t.Parallel()
 	for url, want := range map[string]bool{
@@ -166,6 +170,7 @@ func TestDocumentURLs(t *testing.T) {
 	}
 }
 
+// covers: AS-4
 func TestDocumentsAreCached(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -255,6 +260,7 @@ func TestManyWantTheSameDocument(t *testing.T) {
 }
 
 // Threats, proxy mode: floods.
+// covers: T-PRX-05
 func TestRateLimits(t *testing.T) {
 	t.Parallel()
 	s := newDocumentServer(t)
@@ -331,6 +337,7 @@ func TestTheTableOfAddressesIsBounded(t *testing.T) {
 }
 
 // The address behind a reverse proxy is for the operator to say; nothing is taken from a header by itself.
+// covers: T-OPS-02
 func TestClientAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -405,6 +412,7 @@ func TestAKnownDocumentOutlastsAFlood(t *testing.T) {
 }
 
 // Threats, proxy mode: CIMD slow. A fetch has a deadline, and one that panics is a failure like any other.
+// covers: T-PRX-14
 func TestFetchesOfDocumentsEnd(t *testing.T) {
 	t.Parallel()
 	for name, fetch := range map[string]func(*http.Request) (*http.Response, error){

@@ -15,6 +15,7 @@ import (
 
 // The whole flow, each step at another broker that shares nothing but the configuration with the one before, and with a
 // restart of all between every pair of steps.
+// covers: AS-3, AS-11, AS-13
 func TestTheWholeFlow(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(*world){
@@ -131,6 +132,7 @@ func asJSON(t *testing.T, v any) string {
 }
 
 // AS-14: a client that sends neither scope nor resource.
+// covers: AS-14
 func TestAClientThatSendsNeitherScopeNorResource(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -151,6 +153,7 @@ func TestAClientThatSendsNeitherScopeNorResource(t *testing.T) {
 }
 
 // AS-1, AS-2, AS-3, AS-4, AS-5: what the metadata announces, at all well-known forms.
+// covers: AS-1, AS-2, AS-3, AS-4, AS-5
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

@@ -10,6 +10,7 @@ import (
 )
 
 // AS-6. Threats, proxy mode: redirect URIs with userinfo, fragment, dot segments, encoded host, javascript:, data:.
+// covers: T-PRX-02, AS-6
 func TestRedirectURIs(t *testing.T) {
 	t.Parallel()
 	schemes := []string{"cursor", "com.example.app"}
@@ -56,6 +57,7 @@ func TestRedirectURIs(t *testing.T) {
 	}
 }
 
+// covers: T-PRX-02, AS-6
 func TestRedirectURIsMatchExactly(t *testing.T) {
 	t.Parallel()
 	registered := []string{
@@ -96,6 +98,7 @@ func TestRedirectURIsMatchExactly(t *testing.T) {
 	}
 }
 
+// covers: AS-6
 func TestCustomSchemesThatBrowsersHandleCannotBeAllowed(t *testing.T) {
 	t.Parallel()
 	for _, scheme := range []string{"javascript", "data", "https", "http", "file", "Cursor", "cursor://", "", "1x", "a b"} {

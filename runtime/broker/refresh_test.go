@@ -18,6 +18,7 @@ import (
 )
 
 // Threats, proxy mode: a refresh token of another client, for another resource, cut, flipped, in place of an access token.
+// covers: T-PRX-11, T-PRX-13, T-PRX-16, AS-12, AS-15
 func TestRefreshIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -56,6 +57,7 @@ func TestRefreshIsRefused(t *testing.T) {
 }
 
 // Threats, proxy mode: a refresh token used as access token.
+// covers: T-PRX-11, T-PRX-13
 func TestARefreshTokenIsNoAccessToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -88,6 +90,7 @@ func TestRefreshMayNarrowTheScopes(t *testing.T) {
 
 // AS-11. Threats, proxy mode: a refresh token replayed after rotation revokes the family, except for the same client's
 // immediate retry, which gets the same answer.
+// covers: T-PRX-11, AS-11
 func TestReplayedRefreshTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -134,6 +137,7 @@ func TestAForkAfterARestartIsNoticed(t *testing.T) {
 
 // Threats, proxy mode: two refreshes at once, on one replica, and on two with a shared store: exactly one upstream
 // refresh, and everybody gets a working answer.
+// covers: T-PRX-12
 func TestManyRefreshesAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, brokers := range map[string]int{"one replica": 1, "two replicas with a shared store": 2} {
@@ -233,6 +237,7 @@ func TestNewTokensAreNotLostWhenTheyCannotBeVerified(t *testing.T) {
 }
 
 // Google leaves the refresh token out on refreshes and does not rotate it.
+// covers: AS-11
 func TestAProviderThatKeepsItsRefreshToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -332,6 +337,7 @@ func TestARefreshThatChangesTheUser(t *testing.T) {
 }
 
 // Old keys of the ring open what they sealed until they are removed; then clients log in again, and register again.
+// covers: T-PRX-13, AS-15
 func TestKeysRotate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

@@ -12,6 +12,7 @@ import (
 )
 
 // AS-5: with or without application_type, what is asked for beyond our abilities is replaced, and the answer says so.
+// covers: AS-5
 func TestRegistration(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -70,6 +71,7 @@ func TestAClientIDStaysShort(t *testing.T) {
 }
 
 // Threats, proxy mode: 13 redirect URIs, 5 KB of metadata; redirect URIs that lead elsewhere than they look.
+// covers: T-PRX-05, AS-6
 func TestRegistrationRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -128,6 +130,7 @@ func TestRegistrationRefuses(t *testing.T) {
 	})
 }
 
+// covers: T-PRX-07
 func TestAClientNameIsMadeHarmless(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{

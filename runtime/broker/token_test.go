@@ -18,6 +18,7 @@ import (
 
 // Threats, proxy mode: a code redeemed by another client, with another redirect, a wrong or missing verifier, after 60 s:
 // refused before the provider sees the code, so that the right client can still redeem it.
+// covers: T-PRX-08, T-PRX-16, AS-12, AS-15
 func TestACodeIsCheckedBeforeTheProviderSeesIt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -91,6 +92,7 @@ func TestACodeIsCheckedBeforeTheProviderSeesIt(t *testing.T) {
 }
 
 // Threats, proxy mode: client_credentials, password, token exchange, unknown grants: the secret never leaves.
+// covers: T-PRX-10
 func TestOtherGrantsAreRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -109,6 +111,7 @@ func TestOtherGrantsAreRefused(t *testing.T) {
 	}
 }
 
+// covers: T-PRX-17
 func TestTokenRequestsOfOtherShapes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -175,6 +178,7 @@ func TestBasicHeaders(t *testing.T) {
 }
 
 // Threats, proxy mode: a code redeemed twice. What the first got is revoked, since somebody else has the code too.
+// covers: T-PRX-08
 func TestACodeIsRedeemedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -197,6 +201,7 @@ func TestACodeIsRedeemedOnce(t *testing.T) {
 	}
 }
 
+// covers: T-PRX-08
 func TestACodeIsRedeemedOnceByManyAtATime(t *testing.T) {
 	t.Parallel()
 	shared := store.NewMemory(store.MemoryConfig{})
@@ -373,6 +378,7 @@ func (brokenStore) Lock(context.Context, string, time.Duration) (store.Lease, er
 }
 
 // Without its store a server guarantees nothing, so it waits for it: 503, never 401.
+// covers: T-STO-03
 func TestNothingPassesWhileTheStoreIsDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

@@ -16,6 +16,7 @@ import (
 )
 
 // Threats, proxy mode: upstream answers 200 with an error, HTML, a 10 MB body, a redirect; hangs.
+// covers: T-PRX-15
 func TestStrangeAnswersOfTheProvider(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, contentType, body string) http.HandlerFunc {
@@ -82,6 +83,7 @@ func redirectAnswer(status int) http.HandlerFunc {
 	}
 }
 
+// covers: T-PRX-15
 func TestAProviderThatHangs(t *testing.T) {
 	t.Parallel()
 	released := make(chan struct{})

@@ -49,6 +49,7 @@ func isException(addr netip.Addr) bool {
 	return addr == netip.MustParseAddr("100.100.100.200") || addr == netip.MustParseAddr("::1")
 }
 
+// covers: T-PRX-14, T-RLY-02, OUT-1
 func TestEverySpecialRangeIsRefused(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, special := range specialRanges {
@@ -171,6 +172,7 @@ func spellings6(addr netip.Addr) []string {
 	}
 }
 
+// covers: T-PRX-14, T-RLY-02, OUT-1
 func TestNoSpellingOfASpecialAddressIsDialled(t *testing.T) {
 	t.Parallel()
 	listeners := listenSilently(t)
@@ -231,6 +233,7 @@ func TestNoSpellingOfASpecialAddressIsDialled(t *testing.T) {
 	listeners.check(t)
 }
 
+// covers: OUT-1
 func TestURLsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -29,6 +29,7 @@ func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 // soon is a time limit that a test waits for.
 const soon = 50 * time.Millisecond
 
+// covers: T-PRX-14, T-RLY-03, OUT-1
 func TestDNSRebinding(t *testing.T) {
 	t.Parallel()
 	t.Run("a name that changes after the check leads to the checked address", func(t *testing.T) {
@@ -213,6 +214,7 @@ func TestConnectsWhenOneFamilyLeadsNowhere(t *testing.T) {
 	wantBody(t, body, err, "reached")
 }
 
+// covers: OUT-1
 func TestRedirects(t *testing.T) {
 	var reached atomic.Int64
 	var headers atomic.Pointer[http.Header]
@@ -381,6 +383,7 @@ func TestProxy(t *testing.T) {
 	})
 }
 
+// covers: T-TOK-19, OUT-2
 func TestTimeLimits(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
@@ -474,6 +477,7 @@ func (hangingResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Ad
 	return nil, ctx.Err()
 }
 
+// covers: T-TOK-19, OUT-2
 func TestSizeLimits(t *testing.T) {
 	t.Parallel()
 	body := func(n int, declared bool) http.HandlerFunc {
@@ -600,6 +604,7 @@ func TestAHundredMegabytesCostLittleMemory(t *testing.T) { // not parallel: it m
 	}
 }
 
+// covers: T-TOK-19
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	server := newTLSServer(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) })
@@ -782,6 +787,7 @@ func TestConnections(t *testing.T) {
 	})
 }
 
+// covers: T-OPS-03
 func TestErrorsNameTheHostAndNeverTheURL(t *testing.T) {
 	t.Parallel()
 	server := newTLSServer(t, func(w http.ResponseWriter, r *http.Request) {

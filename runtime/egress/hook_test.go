@@ -55,6 +55,7 @@ func TestAnAddressIsRefusedForTheRightReason(t *testing.T) {
 }
 
 // What resolve has checked is checked again for the socket: nothing between the two may change the address.
+// covers: OUT-1
 func TestNoConnectionIsMadePastTheSocketHook(t *testing.T) {
 	t.Parallel()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -20,6 +20,7 @@ import (
 
 // TestWhatIsNoKeySetIsAnOutage serves, over real connections, everything that a provider may answer instead of its keys. The
 // keys known before stay in use, tokens with other keys get 503, and nobody hangs.
+// covers: T-TOK-19
 func TestWhatIsNoKeySetIsAnOutage(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, "a")
@@ -172,6 +173,7 @@ func TestUnusualAnswersThatAreKeySets(t *testing.T) {
 	}
 }
 
+// covers: T-TOK-19
 func TestTransportFailuresAreOutages(t *testing.T) {
 	t.Parallel()
 	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())

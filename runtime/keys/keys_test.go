@@ -156,6 +156,7 @@ func TestKeysAreFetchedOnceAndKept(t *testing.T) {
 	}, newKey(t, "a"))
 }
 
+// covers: T-TOK-19
 func TestKnownKeysAnswerAtOnceWhileARefreshHangs(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
@@ -192,6 +193,7 @@ func TestANewKeyIsFoundOnFirstUse(t *testing.T) {
 	}, old)
 }
 
+// covers: T-TOK-18
 func TestARemovedKeyStopsBeingAcceptedWithinTheBound(t *testing.T) {
 	t.Parallel()
 	revoked, stays := newKey(t, "revoked"), newKey(t, "stays")
@@ -254,6 +256,7 @@ func TestARemovedKeyStopsBeingAcceptedWithinTheBound(t *testing.T) {
 	})
 }
 
+// covers: T-TOK-16
 func TestTenThousandRandomKidsCauseOneFetchPerCoolDown(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
@@ -432,6 +435,7 @@ func TestWaitersShareAFetchAndRespectTheirContext(t *testing.T) {
 	}, newKey(t, "a"))
 }
 
+// covers: T-TOK-19
 func TestAnOutageNeverIsA401(t *testing.T) {
 	t.Parallel()
 	t.Run("before any key is known", func(t *testing.T) {
@@ -707,6 +711,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
 
+// covers: T-OPS-03
 func TestLogsOfAnOutageAreFewAndHoldNoSecret(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -43,6 +43,7 @@ func unharmed(t *testing.T, n *internet, listeners *silentListeners) {
 }
 
 // TestUnboundTargets: threats.md, "Browser relay": any target that is not bound to the given MCP server by its own metadata.
+// covers: T-RLY-01
 func TestUnboundTargets(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{
@@ -152,6 +153,7 @@ func TestUnboundTargets(t *testing.T) {
 }
 
 // TestSpecialAddresses: threats.md, "Browser relay": private and special addresses in every spelling.
+// covers: T-RLY-02
 func TestSpecialAddresses(t *testing.T) {
 	t.Parallel()
 	n, listeners := attacked(t)
@@ -181,6 +183,7 @@ func TestSpecialAddresses(t *testing.T) {
 }
 
 // The same without the test's internet: the system's resolver and dialer get nothing to do.
+// covers: T-RLY-02
 func TestSpecialAddressesOfTheRealNetwork(t *testing.T) {
 	t.Parallel()
 	listeners := listenSilently(t)
@@ -202,6 +205,7 @@ func TestSpecialAddressesOfTheRealNetwork(t *testing.T) {
 }
 
 // The attacker writes the metadata: the special address stands where the relay would follow it by itself.
+// covers: T-RLY-02
 func TestSpecialAddressesInMetadata(t *testing.T) {
 	t.Parallel()
 	const evil = "https://evil.example.com/mcp"
@@ -254,6 +258,7 @@ func TestSpecialAddressesInMetadata(t *testing.T) {
 }
 
 // TestRebinding: threats.md, "Browser relay": DNS rebinding.
+// covers: T-RLY-03
 func TestRebinding(t *testing.T) {
 	t.Parallel()
 	n, listeners := attacked(t)
@@ -276,6 +281,7 @@ func TestRebinding(t *testing.T) {
 }
 
 // TestRedirectedUpstreams: threats.md, "Browser relay": redirects.
+// covers: T-RLY-04
 func TestRedirectedUpstreams(t *testing.T) {
 	t.Parallel()
 	for _, status := range []int{300, 301, 302, 303, 305, 307, 308} {
@@ -317,6 +323,7 @@ func TestRedirectedUpstreams(t *testing.T) {
 }
 
 // TestHeaderSmuggling: threats.md, "Browser relay": header smuggling. TestProxy has the headers that are dropped.
+// covers: T-RLY-05
 func TestHeaderSmuggling(t *testing.T) {
 	t.Parallel()
 	for name, headers := range map[string]any{
@@ -353,6 +360,7 @@ func TestHeaderSmuggling(t *testing.T) {
 }
 
 // TestMalformedRequests: threats.md, "Browser relay": oversized bodies, other methods.
+// covers: T-RLY-07, T-RLY-08
 func TestMalformedRequests(t *testing.T) {
 	t.Parallel()
 	whole := func(order object) string {

@@ -10,6 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
+// covers: T-OPS-03
 func TestPrintingARelayShowsNoSealingKey(t *testing.T) {
 	t.Parallel()
 	key := base64.StdEncoding.EncodeToString([]byte("0123456789abcdefghijklmnopqrstuv"))

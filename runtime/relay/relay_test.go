@@ -23,6 +23,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
+// covers: AS-1, AS-2, AS-3, AS-4, AS-5
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	const (
@@ -315,6 +316,7 @@ func TestForwardedBodies(t *testing.T) {
 	}
 }
 
+// covers: T-RLY-05
 func TestForwardedHeaders(t *testing.T) {
 	t.Parallel()
 	t.Run("safe headers go through in both directions and no others", func(t *testing.T) {
@@ -714,6 +716,7 @@ func TestRegistrationRedirects(t *testing.T) {
 	})
 }
 
+// covers: T-RLY-06
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	listed := []string{"https://second.example.com:8443"}
@@ -1172,6 +1175,7 @@ func TestConfigurationMistakes(t *testing.T) {
 	})
 }
 
+// covers: T-OPS-03
 func TestLogsHoldNoSecrets(t *testing.T) {
 	t.Parallel()
 	n := usual(t)

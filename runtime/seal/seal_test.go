@@ -109,6 +109,7 @@ func TestOpenHonoursTheExpiry(t *testing.T) {
 }
 
 // Threats, proxy mode: sealed value cut, flipped.
+// covers: T-PRX-13
 func TestOpenRefusesEveryOtherSpelling(t *testing.T) {
 	t.Parallel()
 	box := testBox(t)
@@ -164,6 +165,7 @@ func TestOpenRefusesEveryOtherSpelling(t *testing.T) {
 }
 
 // Threats, proxy mode: sealed value of another purpose.
+// covers: T-PRX-13
 func TestOpenRefusesAnotherPurposeOrServer(t *testing.T) {
 	t.Parallel()
 	ring := newRing(t, Config{Keys: []oauth.Secret{testKey(1)}})
@@ -208,6 +210,7 @@ func TestOpenChecksThePurposeInside(t *testing.T) {
 }
 
 // Threats, proxy mode: a sealed value of an old key after rotation; old keys of the ring accepted until removed.
+// covers: T-PRX-13
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	const oldSecret, newSecret = "test-secret-of-last-year-0123456789", "test-secret-of-this-year-0123456789"
@@ -328,6 +331,7 @@ func TestKeysMayBeInAnyBase64(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestNothingPrintsAKey(t *testing.T) {
 	t.Parallel()
 	ring := newRing(t, Config{Secret: "test-secret-0123456789-0123456789"})

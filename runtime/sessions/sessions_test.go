@@ -73,6 +73,7 @@ const (
 )
 
 // RS-12: a session belongs to one issuer and subject.
+// covers: RS-12
 func TestASessionIsItsCallersOwn(t *testing.T) {
 	t.Parallel()
 	h := newBinder(t, sessions.Config{}).Bind(http.HandlerFunc(library))
@@ -104,6 +105,7 @@ func TestASessionIsItsCallersOwn(t *testing.T) {
 }
 
 // RS-12: nor is there a session in an id that nobody got here.
+// covers: RS-12
 func TestIdsThatWereNotGivenOutAreNotFound(t *testing.T) {
 	t.Parallel()
 	h := newBinder(t, sessions.Config{}).Bind(http.HandlerFunc(library))
@@ -227,6 +229,7 @@ func TestWithoutAGuardNobodyPasses(t *testing.T) {
 	}
 }
 
+// covers: T-OPS-03
 func TestTheLogTellsOfAThiefAndHoldsNoId(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

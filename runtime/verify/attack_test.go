@@ -40,6 +40,7 @@ func publicForms(t testing.TB, k *jose.SigningKey) map[string][]byte {
 }
 
 // TestOneTokenHasOneSpelling changes, removes and inserts a byte at every place of a valid token.
+// covers: T-TOK-08
 func TestOneTokenHasOneSpelling(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t)

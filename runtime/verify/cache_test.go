@@ -71,6 +71,7 @@ func TestAnAcceptedTokenIsNotVerifiedAgain(t *testing.T) {
 }
 
 // A cached token is judged as an uncached one would be, at every moment.
+// covers: T-TOK-18
 func TestACachedTokenIsRefusedWhenAFreshOneWouldBe(t *testing.T) {
 	t.Parallel()
 	exp := now.Add(time.Minute)
@@ -312,6 +313,7 @@ func TestCachedClaimsAreRefusedWhenFreshOnesWouldBe(t *testing.T) {
 }
 
 // Refused tokens are not kept, whatever they are refused for: a flood of them pushes no good token out.
+// covers: T-TOK-17
 func TestAFloodOfInvalidTokensPushesNothingOut(t *testing.T) {
 	t.Parallel()
 	v, _, source := watched(t, cacheLimits(verify.TokenCache{MaxEntries: 4, MaxBytes: 64 << 10}))
@@ -484,6 +486,7 @@ func TestNoGoodTokenWaitsForARefresh(t *testing.T) {
 }
 
 // "A key removed from the JWKS": cached tokens end within the documented bounds of package keys, like others.
+// covers: T-TOK-18
 func TestAKeysRemovalEndsItsCachedTokens(t *testing.T) {
 	t.Parallel()
 	for name, idle := range map[string]time.Duration{

@@ -8,6 +8,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
 
+// covers: T-OPS-03
 func TestPrintingAVerifierOfOpaqueTokensShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	v, err := verify.NewIntrospection(verify.IntrospectionConfig{

@@ -73,6 +73,7 @@ func TestIntrospectionRequests(t *testing.T) {
 
 // TestIntrospectionRefusesTokens covers rows of the threat model's Tokens table (RS-4, RS-5): audience, times, issuer, other
 // kinds of tokens, names in another case.
+// covers: T-TOK-11, T-TOK-12, T-TOK-13, RS-4, RS-5
 func TestIntrospectionRefusesTokens(t *testing.T) {
 	t.Parallel()
 	at := opaqueNow.Unix()
@@ -172,6 +173,7 @@ func TestAnAnswerThatDoesNotSayWhatItDescribesNeedsAReason(t *testing.T) {
 }
 
 // TestIntrospectionByAudience: RS-5.
+// covers: T-TOK-11, RS-5
 func TestIntrospectionByAudience(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

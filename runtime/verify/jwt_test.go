@@ -98,6 +98,7 @@ func TestATokenMustNameItsUser(t *testing.T) {
 }
 
 // RS-4 and RS-6 (MCP authorization): a token is validated before anything else, and an invalid one is 401 invalid_token.
+// covers: T-TOK-04, T-TOK-05, T-TOK-08, T-TOK-12, T-TOK-14, RS-4, RS-6
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, func(c *verify.Config) { c.OpaqueHint = "Ask for the audience mcp." })
@@ -177,6 +178,7 @@ func TestAnOpaqueTokenIsExplainedToTheOperator(t *testing.T) {
 	}
 }
 
+// covers: T-TOK-01
 func TestAlgorithmsComeFromTheRules(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t)
@@ -212,6 +214,7 @@ func TestAlgorithmsComeFromTheRules(t *testing.T) {
 }
 
 // RFC 9864: EdDSA with Ed25519 has two names. The rules may list either; each key keeps to the one that it names.
+// covers: T-TOK-01, T-TOK-02
 func TestEd25519IsTheOtherNameOfEdDSA(t *testing.T) {
 	t.Parallel()
 	named, old := generate(t, jose.Ed25519, "new"), generate(t, jose.EdDSA, "old")
@@ -274,6 +277,7 @@ func hmacWithPublicKey(t *testing.T, key *jose.SigningKey) string {
 	return signedWith(t, forger, map[string]any{"kid": "new"}, payload(t, nil))
 }
 
+// covers: T-TOK-03, T-TOK-05
 func TestATokenBringsNoKey(t *testing.T) {
 	t.Parallel()
 	attacker, err := jose.GenerateKey(jose.EdDSA, "attacker")
@@ -311,6 +315,7 @@ func TestATokenBringsNoKey(t *testing.T) {
 	wantCaller(t, newVerifier(t), signed(t, jose.EdDSA, map[string]any{"jwk": jwk, "jku": "https://idp.example.com/jwks", "x5t": "AAAA"}, payload(t, nil)))
 }
 
+// covers: T-TOK-13
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	usual := newVerifier(t)
@@ -363,6 +368,7 @@ func TestErrorsQuoteAPartOfALongValue(t *testing.T) {
 	}
 }
 
+// covers: T-TOK-09, T-TOK-10
 func TestIssuersAreComparedByteForByte(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t)
@@ -410,6 +416,7 @@ func TestIssuersAreComparedByteForByte(t *testing.T) {
 }
 
 // RS-5 (MCP authorization): only tokens issued for this server are accepted.
+// covers: T-TOK-11, RS-5
 func TestAudiences(t *testing.T) {
 	t.Parallel()
 	ours := []any{resource, []string{resource}, []string{"https://api.example.com", resource}, []string{resource, ""}}
@@ -506,6 +513,7 @@ func TestAudiences(t *testing.T) {
 	})
 }
 
+// covers: T-TOK-12
 func TestTimes(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t)
@@ -591,6 +599,7 @@ func (n number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
 
 // RS-4 (MCP authorization): other tokens of the same provider, for the same audience and signed with the same key, are no
 // access tokens.
+// covers: T-TOK-13, RS-4
 func TestOtherTokensOfTheProviderAreRefused(t *testing.T) {
 	t.Parallel()
 	idToken := map[string]any{"nonce": "n-0S6_WzA2Mj", "auth_time": now.Unix(), "email": "a@example.com", "scope": nil, "client_id": nil, "azp": "client-1"}
@@ -639,6 +648,7 @@ func TestOtherTokensOfTheProviderAreRefused(t *testing.T) {
 	})
 }
 
+// covers: T-TOK-13
 func TestRequiredClaims(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, rules(func(r *verify.Rules) {
@@ -674,6 +684,7 @@ func TestRequiredClaims(t *testing.T) {
 	}
 }
 
+// covers: T-TOK-09
 func TestNamesOfClaimsKeepTheirCase(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t)
@@ -684,6 +695,7 @@ func TestNamesOfClaimsKeepTheirCase(t *testing.T) {
 	wantRefusal(t, v, token(t, map[string]any{"SUB": "admin", "sub": nil}), oauth.ReasonClaim)
 }
 
+// covers: T-TOK-02
 func TestSharedSecrets(t *testing.T) {
 	t.Parallel()
 	const missing = "JWT Secret is required for HS256 tokens."
@@ -722,6 +734,7 @@ func TestSharedSecrets(t *testing.T) {
 	wantCaller(t, with(""), signed(t, jose.RS256, nil, payload(t, nil)))
 }
 
+// covers: T-TOK-19
 func TestOutagesPassThrough(t *testing.T) {
 	t.Parallel()
 	keys := asymmetric(t)

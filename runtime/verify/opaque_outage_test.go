@@ -276,6 +276,7 @@ func TestAnInsecureSettingWarns(t *testing.T) {
 	wantAccepted(t, o)
 }
 
+// covers: T-TOK-19
 func TestKnownTokensAreServedWhileTheProviderIsDown(t *testing.T) {
 	t.Parallel()
 	p := says(200, active(t, nil))
@@ -416,6 +417,7 @@ func TestAPanicWhileAskingIsAnError(t *testing.T) {
 	wantAccepted(t, o)
 }
 
+// covers: T-OPS-03
 func TestAnErrorOfTheProviderIsNotRepeatedInLogs(t *testing.T) {
 	t.Parallel()
 	for name, p := range map[string]*providerAPI{

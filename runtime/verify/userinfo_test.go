@@ -29,6 +29,7 @@ func userInfo(t testing.TB, p *providerAPI, changes ...func(*verify.UserInfoConf
 }
 
 // TestAUserInfoCallBindsNothing: RS-5. That a provider knows a token says nothing about the application that got it.
+// covers: RS-5
 func TestAUserInfoCallBindsNothing(t *testing.T) {
 	t.Parallel()
 	p := says(200, `{"sub":"alice","email":"alice@example.com","aud":"`+opaqueResource+`"}`)
