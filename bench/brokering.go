@@ -20,7 +20,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // Brokering sends token requests through the broker and through a reverse proxy to the same token endpoint, over real
@@ -46,7 +47,7 @@ const redirectURI = "http://127.0.0.1:33418/callback"
 //
 // Unless checked is set, the signature of the provider's new access token is not part of it: that is the first-seen token that
 // is measured by itself, and takes more time than all else that the broker does.
-func NewBrokering(ctx context.Context, mode broker.TokenMode, checked bool, clients int) (*Brokering, error) {
+func NewBrokering(ctx context.Context, mode proxy.TokenMode, checked bool, clients int) (*Brokering, error) {
 	world, err := NewWorld(jose.RS256)
 	if err != nil {
 		return nil, err
@@ -59,7 +60,7 @@ func NewBrokering(ctx context.Context, mode broker.TokenMode, checked bool, clie
 	return b, nil
 }
 
-func (b *Brokering) start(ctx context.Context, mode broker.TokenMode, checked bool, clients int) error {
+func (b *Brokering) start(ctx context.Context, mode proxy.TokenMode, checked bool, clients int) error {
 	tokens, err := b.world.Tokens(64)
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func tokenEndpoint(tokens []string) http.HandlerFunc {
 	}
 }
 
-func (b *Brokering) startBroker(mode broker.TokenMode, checked bool) error {
+func (b *Brokering) startBroker(mode proxy.TokenMode, checked bool) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // for its address, which the broker has to know first
 	if err != nil {
 		return err
@@ -129,21 +130,32 @@ func (b *Brokering) startBroker(mode broker.TokenMode, checked bool) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	broker, err := broker.New(broker.Config{
-		Resource: "http://" + listener.Addr().String() + "/mcp", Name: "Bench", Tokens: mode, Scopes: []string{"openid", "profile", "email"},
-		Upstream: broker.Upstream{
-			Name: "bench", Title: "Bench", Issuer: Issuer, ClientID: "bench", ClientSecret: oauth.Secret(strings.Repeat("test-secret-", 4)),
-			Authorization: b.upstream.URL + "/authorize", Token: b.upstream.URL + "/token",
-		},
-		Verify: func(ctx context.Context, token, _ string) (*oauth.AuthInfo, error) {
-			return verifier.Verify(ctx, token, Resource)
-		},
-		Logger: slog.New(slog.DiscardHandler),
+	application, err := runtime.New(runtime.NewInputs(
+		"Bench", runtime.WithLogger(slog.New(slog.DiscardHandler)),
+		runtime.WithEndpoint("authorization", b.upstream.URL+"/authorize"), runtime.WithEndpoint("token", b.upstream.URL+"/token"),
+	), runtime.Definition{
+		Name: "bench", Title: "Bench", Mode: oauth.Proxy, Issuer: Issuer,
+		Upstream: &facts.Upstream{ClientID: "bench", ClientSecret: oauth.Secret(strings.Repeat("test-secret-", 4))},
+		Claims:   facts.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
+		Verifier: oauth.TokenVerifierFunc(func(ctx context.Context, token, _ string) (oauth.Claims, error) {
+			info, err := verifier.Verify(ctx, token, Resource)
+			if err != nil {
+				return oauth.Claims{}, err
+			}
+			return info.Claims, nil
+		}),
+		Scopes: []string{"openid", "profile", "email"},
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	b.brokered = httptest.NewUnstartedServer(broker.Handler())
+	guard, err := runtime.NewGuard(application, runtime.GuardConfig{
+		Resource: "http://" + listener.Addr().String() + "/mcp", Name: "Bench", Proxy: proxy.Options{Tokens: mode},
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	b.brokered = httptest.NewUnstartedServer(guard.Handler())
 	if err := b.brokered.Listener.Close(); err != nil {
 		return err
 	}

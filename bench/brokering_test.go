@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/bench"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // BenchmarkForwarding measures token requests through the broker, the relay and httputil.ReverseProxy by turns, and reports how
@@ -29,7 +29,7 @@ func BenchmarkForwarding(b *testing.B) {
 // TestBrokerAndProxyBothForward keeps the comparison honest: a refusal would look fast.
 func TestBrokerAndProxyBothForward(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []broker.TokenMode{broker.Passthrough, broker.Sealed} {
+	for _, mode := range []proxy.TokenMode{proxy.Passthrough, proxy.Sealed} {
 		r, err := bench.NewBrokering(t.Context(), mode, true, 2)
 		if err != nil {
 			t.Fatal(err)

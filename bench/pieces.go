@@ -17,7 +17,6 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/seal"
 )
 
 // errAccepted tells that a token which must be refused was not.
@@ -375,19 +374,4 @@ func (w *World) Waits(ctx context.Context, opts ...runtime.Option) (Waits, error
 		return Waits{}, errors.New("no refresh was under way")
 	}
 	return newWaits(waits), nil
-}
-
-// Sealed are the pieces of opening a sealed value of an access token's size.
-func Sealed() ([]Piece, error) {
-	ring, err := seal.NewRing(seal.Config{Secret: "a test secret that is long enough for a key"})
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	box := ring.Box("bench", seal.Binding{})
-	sealed := box.Seal([]byte(strings.Repeat("a caller with its claims, ", 32)), now.Add(time.Hour))
-	return []Piece{{Name: "opening a sealed access token", Run: func() error {
-		_, _, err := box.Open(sealed, now)
-		return err
-	}}}, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // Settings say how much is measured.
@@ -32,10 +32,13 @@ type Suite struct {
 	InProcess []Result
 	// Refused are refusals; the raw check comes first.
 	Refused []Result
-	Sealed  []Result
+	Sealed  Result
 	// Broker and Relay are token requests on their way to the provider; the reverse proxy comes first.
 	Broker, Relay []Result
 }
+
+// sealPackage seals what the broker hands out.
+const sealPackage = "github.com/latchkey-auth/latchkey/runtime/internal/seal"
 
 // Measure runs the whole suite.
 func Measure(ctx context.Context, s Settings) (*Suite, error) {
@@ -58,7 +61,6 @@ func Measure(ctx context.Context, s Settings) (*Suite, error) {
 		{"known tokens", world.Cached, &suite.Cached},
 		{"requests in process", world.InProcess, &suite.InProcess},
 		{"refusals", world.Refused, &suite.Refused},
-		{"sealing", func(context.Context) ([]Piece, error) { return Sealed() }, &suite.Sealed},
 	} {
 		pieces, err := part.pieces(ctx)
 		if err == nil {
@@ -67,6 +69,10 @@ func Measure(ctx context.Context, s Settings) (*Suite, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", part.name, err)
 		}
+	}
+	suite.Sealed, err = Inner(ctx, "opening a sealed access token", "BenchmarkOpenAccessToken", sealPackage, s.Runs)
+	if err != nil {
+		return nil, fmt.Errorf("sealing: %w", err)
 	}
 	names, newPiece, err := world.Shared(ctx)
 	if err != nil {
@@ -117,12 +123,12 @@ func Forwarding(ctx context.Context, s Settings) (brokered, relayed []Result, er
 	var pieces []Piece
 	for _, way := range []struct {
 		name    string
-		mode    broker.TokenMode
+		mode    proxy.TokenMode
 		checked bool
 	}{
-		{"latchkey's broker, passing through", broker.Passthrough, false},
-		{"latchkey's broker, sealing", broker.Sealed, false},
-		{"latchkey's broker, sealing, with the check of a first-seen RS256 token", broker.Sealed, true},
+		{"latchkey's broker, passing through", proxy.Passthrough, false},
+		{"latchkey's broker, sealing", proxy.Sealed, false},
+		{"latchkey's broker, sealing, with the check of a first-seen RS256 token", proxy.Sealed, true},
 	} {
 		brokering, err := NewBrokering(ctx, way.mode, way.checked, Width)
 		if err != nil {

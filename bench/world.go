@@ -14,7 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // What the tokens are made of.
@@ -124,14 +124,14 @@ func NewProvider(a jose.Algorithm, jwksURL string, opts ...runtime.Option) (*run
 		Name: "bench", Title: "Bench", Mode: oauth.Direct, Issuer: Issuer, Endpoints: oauth.Endpoints{
 			JWKS: jwksURL, Authorization: Issuer + "authorize", Token: Issuer + "oauth/token",
 		},
-		Tokens: verify.Rules{
-			Algorithms: []string{string(a)}, Types: []string{"JWT", "at+jwt"}, Audience: verify.Audience{AnyOf: []string{Resource}},
+		Tokens: facts.Rules{
+			Algorithms: []string{string(a)}, Types: []string{"JWT", "at+jwt"}, Audience: facts.Audience{AnyOf: []string{Resource}},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}, Username: []string{"username"},
 			Nickname: []string{"nickname"}, Picture: []string{"picture"}, ClientID: []string{"client_id", "azp"},
-			Roles: verify.List{From: []string{"roles"}}, Permissions: verify.List{From: []string{"permissions"}}, Scopes: []string{"scope"},
-			Extra: []verify.Extra{{Claim: "email_verified"}, {Claim: "updated_at"}, {Claim: "org_id"}, {Claim: "org_name"}},
+			Roles: facts.List{From: []string{"roles"}}, Permissions: facts.List{From: []string{"permissions"}}, Scopes: []string{"scope"},
+			Extra: []facts.Extra{{Claim: "email_verified"}, {Claim: "updated_at"}, {Claim: "org_id"}, {Claim: "org_name"}},
 		},
 	})
 }

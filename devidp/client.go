@@ -139,13 +139,13 @@ func hasDotSegment(path string) bool {
 	return false
 }
 
-// plainHost tells whether a URL's host is a name or address without escapes, and its port, if it has one, a number.
+// plainHost reports whether a URL's host is a name or address without escapes, and its port, if it has one, a number.
 func plainHost(u *url.URL) bool {
 	const hostChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:[]"
 	return u.Hostname() != "" && strings.Trim(u.Host, hostChars) == "" && !strings.HasSuffix(u.Host, ":")
 }
 
-// registered tells whether a redirect URI is one of the client's: the same text, but for the port of a loopback http URI
+// registered reports whether a redirect URI is one of the client's: the same text, but for the port of a loopback http URI
 // (RFC 8252 section 7.3).
 func (c *client) registered(rules clientRules, uri string) bool {
 	if slices.Contains(c.redirects, uri) {
@@ -176,7 +176,7 @@ func validCustomScheme(scheme string) bool {
 		!slices.Contains(dangerous, scheme)
 }
 
-// printable tells whether a text can be shown in one line: no control characters, and none of the invisible ones that
+// printable reports whether a text can be shown in one line: no control characters, and none of the invisible ones that
 // reorder or hide the others.
 func printable(text string) bool {
 	const maxLabelBytes = 256

@@ -237,7 +237,7 @@ func checkIssuer(issuer string) error {
 	return nil
 }
 
-// plainPath tells whether a path needs no escaping, has no empty or dot segments, and means nothing to http.ServeMux.
+// plainPath reports whether a path needs no escaping, has no empty or dot segments, and means nothing to http.ServeMux.
 func plainPath(path string) bool {
 	path = strings.TrimSuffix(path, "/")
 	if path == "" {

@@ -44,7 +44,7 @@ func newDocumentFetcher(c *http.Client, rules clientRules, now func() time.Time)
 	return &documentFetcher{http: &own, rules: rules, now: now, known: newShelf[*client](maxDocumentClients)}
 }
 
-// isDocumentURL tells whether a client_id is the address of a metadata document, in a spelling that the draft allows.
+// isDocumentURL reports whether a client_id is the address of a metadata document, in a spelling that the draft allows.
 func isDocumentURL(id string) bool {
 	u, err := url.Parse(id)
 	switch {

@@ -57,7 +57,7 @@ func (s *Server) SetFaults(f Faults) {
 // endlessBytes is where Endless ends all the same.
 const endlessBytes = 100 << 20
 
-// misbehave plays the faults that replace a whole answer, and tells whether it gave one.
+// misbehave plays the faults that replace a whole answer, and reports whether it gave one.
 func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, endpoint Endpoint) bool {
 	f := s.faults.Load()
 	if len(f.Endpoints) > 0 && !slices.Contains(f.Endpoints, endpoint) {

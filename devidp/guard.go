@@ -29,13 +29,13 @@ func foreign(r *http.Request) string {
 	return ""
 }
 
-// loopbackAuthority tells whether the host:port of a Host header is this machine, whatever its port.
+// loopbackAuthority reports whether the host:port of a Host header is this machine, whatever its port.
 func loopbackAuthority(authority string) bool {
 	u, err := url.Parse("http://" + authority + "/")
 	return err == nil && u.Host == authority && oauth.IsLoopbackHost(u.Hostname())
 }
 
-// loopbackOrigin tells whether an Origin header (RFC 6454 section 7) names a page of this machine. The opaque origin
+// loopbackOrigin reports whether an Origin header (RFC 6454 section 7) names a page of this machine. The opaque origin
 // "null", which sandboxed frames of any site send, does not.
 func loopbackOrigin(origin string) bool {
 	scheme, authority, ok := strings.Cut(origin, "://")

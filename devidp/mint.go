@@ -63,7 +63,7 @@ func (s *Server) Mint(request TokenRequest) (string, error) {
 	return token, nil
 }
 
-// opaque tells whether the next access token is no JWT.
+// opaque reports whether the next access token is no JWT.
 func (s *Server) opaque(withResource bool) bool {
 	return s.config.AccessTokens == Opaque || s.config.AccessTokens == OpaqueWithoutResource && !withResource
 }

@@ -120,7 +120,7 @@ type route struct {
 	endpoint Endpoint
 	paths    []string
 	methods  []string
-	// scripts tells whether pages of other loopback origins may call it (CORS).
+	// scripts reports whether pages of other loopback origins may call it (CORS).
 	scripts bool
 	handle  http.HandlerFunc
 }

@@ -354,7 +354,7 @@ func (p *person) look() chromium.Look {
 	return look
 }
 
-// askedUpstream tells whether the browser asked the provider for anything so far.
+// askedUpstream reports whether the browser asked the provider for anything so far.
 func (p *person) askedUpstream() bool {
 	p.t.Helper()
 	p.look()

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/e2e/harness"
-	"github.com/latchkey-auth/latchkey/runtime/keys"
 )
 
 // TestFaults makes servers fail while callers ask, and counts what the callers see. The faults run beside each other: most
@@ -179,7 +178,7 @@ func (s *site) once(ctx context.Context, traffic *harness.Traffic, callers strin
 // coolDown returns when the key set may be fetched for unknown keys again.
 func (s *site) coolDown(ctx context.Context, t *testing.T) {
 	t.Helper()
-	over := s.inVain.Add(keys.DefaultCoolDown + time.Second)
+	over := s.inVain.Add(unknownKeyPause + time.Second)
 	must(t, harness.Until(ctx, func() bool { return time.Now().After(over) }))
 }
 
@@ -227,7 +226,7 @@ func strangers(t *testing.T, token string, n int) []string {
 	return list
 }
 
-// answersNobody tells whether connections to an address are refused.
+// answersNobody reports whether connections to an address are refused.
 func answersNobody(ctx context.Context, address string) func() bool {
 	return func() bool {
 		connection, err := new(net.Dialer).DialContext(ctx, "tcp", address)

@@ -171,7 +171,7 @@ func (c *brokerClient) keep(text []byte) {
 	c.seen.WriteByte('\n')
 }
 
-// wasShown tells whether the client was ever answered with the text, plainly or base64-encoded.
+// wasShown reports whether the client was ever answered with the text, plainly or base64-encoded.
 func (c *brokerClient) wasShown(text string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/replica"
 	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/oauth"
-	wellknown "github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // unpublished are the endpoints that specs name and discovery documents do not.
@@ -76,7 +76,7 @@ func checkForms(t *testing.T, server *replica.Server) {
 	if forms := server.Discovery(); len(forms) > 0 {
 		places := map[string]bool{}
 		for _, form := range forms {
-			places[wellknown.Form(form).URL(server.Issuer())] = true
+			places[facts.Form(form).URL(server.Issuer())] = true
 		}
 		if len(places) != len(documents) {
 			t.Errorf("the spec's discovery %q finds %d documents, the provider has %d", forms, len(places), len(documents))
@@ -87,8 +87,8 @@ func checkForms(t *testing.T, server *replica.Server) {
 			}
 		}
 	}
-	for _, form := range []wellknown.Form{
-		wellknown.OAuthInserted, wellknown.OAuthAppended, wellknown.OpenIDAppended, wellknown.OpenIDInserted,
+	for _, form := range []facts.Form{
+		facts.OAuthInserted, facts.OAuthAppended, facts.OpenIDAppended, facts.OpenIDInserted,
 	} {
 		place := form.URL(server.Issuer())
 		if documents[place] == "" {
@@ -335,8 +335,8 @@ func TestWorkOSReplica(t *testing.T) {
 	pair := startNamed(t, "workos", replica.Dashboard{})
 	issuer := pair.replica.Issuer()
 	t.Run("only the document of RFC 8414 names registration and PKCE", func(t *testing.T) {
-		rfc8414 := readDocument(t, pair.replica, wellknown.OAuthInserted.URL(issuer))
-		openID := readDocument(t, pair.replica, wellknown.OpenIDAppended.URL(issuer))
+		rfc8414 := readDocument(t, pair.replica, facts.OAuthInserted.URL(issuer))
+		openID := readDocument(t, pair.replica, facts.OpenIDAppended.URL(issuer))
 		for _, member := range []string{"registration_endpoint", "code_challenge_methods_supported"} {
 			if rfc8414[member] == nil || openID[member] != nil {
 				t.Errorf("%s: %v and %v", member, rfc8414[member], openID[member])
@@ -433,7 +433,7 @@ func TestSupabaseReplica(t *testing.T) {
 	t.Run("while the OAuth server is off all of it is 404, and the log asks for the switch", func(t *testing.T) {
 		pair := startNamed(t, "supabase", replica.Dashboard{NoServer: true})
 		for _, address := range []string{
-			wellknown.OAuthAppended.URL(pair.replica.Issuer()), wellknown.OAuthInserted.URL(pair.replica.Issuer()),
+			facts.OAuthAppended.URL(pair.replica.Issuer()), facts.OAuthInserted.URL(pair.replica.Issuer()),
 			pair.replica.Describe().Endpoints.Registration, pair.replica.Describe().Endpoints.Authorization,
 		} {
 			if status, _ := get(t, pair.replica, address); status != http.StatusNotFound {
@@ -505,7 +505,7 @@ func TestEntraReplica(t *testing.T) {
 	pair := startNamed(t, "entra", replica.Dashboard{})
 	const tenant, other = "72f988bf-86f1-41af-91ab-2d7cd011db47", "99999999-86f1-41af-91ab-2d7cd011db47"
 	t.Run("the metadata does not say that there is PKCE, and is at one place alone", func(t *testing.T) {
-		document := readDocument(t, pair.replica, wellknown.OpenIDAppended.URL(pair.replica.Issuer()))
+		document := readDocument(t, pair.replica, facts.OpenIDAppended.URL(pair.replica.Issuer()))
 		if document["code_challenge_methods_supported"] != nil || len(pair.replica.Documents()) != 1 {
 			t.Errorf("%v at %d places", document["code_challenge_methods_supported"], len(pair.replica.Documents()))
 		}
@@ -535,7 +535,7 @@ func TestEntraReplica(t *testing.T) {
 	})
 	t.Run("with several tenants the metadata has a template for an issuer", func(t *testing.T) {
 		pair := startTenants(t, tenant)
-		document := readDocument(t, pair.replica, wellknown.OpenIDAppended.URL(pair.replica.Issuer()))
+		document := readDocument(t, pair.replica, facts.OpenIDAppended.URL(pair.replica.Issuer()))
 		if document["issuer"] != "https://login.microsoftonline.com/{tenantid}/v2.0" {
 			t.Errorf("the issuer is %v", document["issuer"])
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/providers_gen/google"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // TestForwardedHeadersNameNoClientByDefault registers clients until a limit is met. Every request brings other forwarded
@@ -38,7 +39,7 @@ func TestForwardedHeadersNameNoClientByDefault(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			proxied := runtime.ProxyConfig{ClientAddress: c.clientAddress}
+			proxied := proxy.Options{ClientAddress: c.clientAddress}
 			proxied.Limits.Register.PerSecond, proxied.Limits.Register.Burst = 0.001, burst
 			e := echo.New()
 			if _, err := echoadapter.Mount(e, provider, echoadapter.Config{

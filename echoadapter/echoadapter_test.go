@@ -17,7 +17,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // fake accepts the token "good" as alice.
@@ -370,7 +370,7 @@ func TestPathsAreNoPatterns(t *testing.T) {
 func TestGuardsPrintNoSecret(t *testing.T) {
 	t.Parallel()
 	const hidden = "test-key-that-nobody-may-read"
-	config := echoadapter.Config{Proxy: runtime.ProxyConfig{SealingKeys: []oauth.Secret{hidden}}}
+	config := echoadapter.Config{Proxy: proxy.Options{SealingKeys: []oauth.Secret{hidden}}}
 	if printed := fmt.Sprintf("%[1]v %+[1]v %#[1]v %[1]s", mount(t, echo.New(), config)); strings.Contains(printed, hidden) {
 		t.Errorf("the guard prints %s", printed)
 	}

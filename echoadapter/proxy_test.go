@@ -18,9 +18,9 @@ import (
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/browser"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/providers_gen/proxy"
+	oauthproxy "github.com/latchkey-auth/latchkey/providers_gen/proxy"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // proxied is a server on Echo with two resources in mode proxy, in front of one identity provider that registers nobody.
@@ -46,7 +46,7 @@ func newProxied(t *testing.T) *proxied {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider, err := proxy.New(proxy.Config{
+	provider, err := oauthproxy.New(oauthproxy.Config{
 		AuthEndpoint: p.idp.URL("/authorize"), TokenEndpoint: p.idp.URL("/token"), Issuer: p.idp.Issuer(),
 		ClientID: id, ClientSecret: secret, VerifyToken: verifier, Scopes: []string{"openid", "email", "offline_access"},
 	}, runtime.WithLogger(logger))
@@ -59,7 +59,7 @@ func newProxied(t *testing.T) *proxied {
 	for _, path := range []string{"/notes/mcp", "/mail"} {
 		guard, err := echoadapter.Mount(e, provider, echoadapter.Config{
 			Resource: p.origin + path, Logger: logger, AllowedOrigins: []string{"https://app.example.com"},
-			Proxy: runtime.ProxyConfig{Tokens: broker.Sealed},
+			Proxy: proxy.Options{Tokens: proxy.Sealed},
 		})
 		if err != nil {
 			t.Fatal(err)

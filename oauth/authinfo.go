@@ -82,7 +82,7 @@ type AuthInfo struct {
 // usualScopes is up to how many scopes are expanded without an allocation, on every request.
 const usualScopes = 32
 
-// HasAll tells whether the caller has every one of the given scopes or permissions.
+// HasAll reports whether the caller has every one of the given scopes or permissions.
 func (a *AuthInfo) HasAll(needed ...string) bool {
 	var few [usualScopes]string
 	granted := a.Hierarchy.expand(few[:0], a.Scopes)
@@ -94,7 +94,7 @@ func (a *AuthInfo) HasAll(needed ...string) bool {
 	return true
 }
 
-// HasAny tells whether the caller has at least one of the given scopes or permissions. It is false for an empty list.
+// HasAny reports whether the caller has at least one of the given scopes or permissions. It is false for an empty list.
 func (a *AuthInfo) HasAny(needed ...string) bool {
 	var few [usualScopes]string
 	granted := a.Hierarchy.expand(few[:0], a.Scopes)

@@ -164,7 +164,7 @@ func (p *headerParser) parameter() (string, bool) {
 	return "", false
 }
 
-// isTokenChar tells whether c is a tchar of RFC 9110 section 5.6.2.
+// isTokenChar reports whether c is a tchar of RFC 9110 section 5.6.2.
 func isTokenChar(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }

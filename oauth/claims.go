@@ -59,7 +59,7 @@ func (c Claims) All() iter.Seq2[string, json.RawMessage] {
 	}
 }
 
-// Has tells whether the claim exists and is not null.
+// Has reports whether the claim exists and is not null.
 func (c Claims) Has(path ...string) bool {
 	raw, ok := c.lookup(path)
 	return ok && raw != "null"

@@ -16,7 +16,7 @@ func ParseScope(scope string) []string {
 	return scopes
 }
 
-// ValidScope tells whether s is one scope token of RFC 6749 section 3.3: printable ASCII without space, quote and
+// ValidScope reports whether s is one scope token of RFC 6749 section 3.3: printable ASCII without space, quote and
 // backslash.
 func ValidScope(s string) bool {
 	for i := range len(s) {

@@ -102,7 +102,7 @@ func CanonicalResource(resource string) (string, error) {
 	return scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
 
-// IsLoopbackHost tells whether a host name without port always means this machine: localhost, a name below it
+// IsLoopbackHost reports whether a host name without port always means this machine: localhost, a name below it
 // (RFC 6761 section 6.3), or a loopback address in its usual spelling.
 func IsLoopbackHost(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))

@@ -16,8 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // idp is a provider's key set on loopback, and its signing key.
@@ -67,7 +66,7 @@ func (i *idp) provider(t *testing.T, opts ...runtime.Option) *runtime.Provider {
 	opts = append([]runtime.Option{runtime.WithHTTPClient(http.DefaultClient), runtime.WithLogger(slog.New(slog.DiscardHandler))}, opts...)
 	p, err := runtime.New(runtime.NewInputs("Example", opts...), runtime.Definition{
 		Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: idpIssuer, Endpoints: oauth.Endpoints{JWKS: i.url},
-		Tokens: verify.Rules{Algorithms: []string{"EdDSA"}, Audience: verify.Audience{OrResource: true}},
+		Tokens: facts.Rules{Algorithms: []string{"EdDSA"}, Audience: facts.Audience{OrResource: true}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +106,7 @@ func TestVerifiedTokensAreCachedUnlessSwitchedOff(t *testing.T) {
 		}
 	}
 	if _, err := runtime.New(runtime.NewInputs("Example", runtime.WithTokenCache(runtime.TokenCache{MaxEntries: -1})), runtime.Definition{
-		Issuer: idpIssuer, Tokens: verify.Rules{Algorithms: []string{"EdDSA"}, Audience: verify.Audience{OrResource: true}},
+		Issuer: idpIssuer, Tokens: facts.Rules{Algorithms: []string{"EdDSA"}, Audience: facts.Audience{OrResource: true}},
 	}); err == nil || !strings.Contains(err.Error(), "cache") {
 		t.Errorf("got %v for a negative limit", err)
 	}
@@ -140,10 +139,8 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 			runtime.WithClock(func() time.Time { return time.Now().Add(time.Duration(later.Load())) }),
 		), runtime.Definition{
 			Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: idpIssuer, Endpoints: oauth.Endpoints{Introspection: server.URL},
-			Introspection: &verify.IntrospectionConfig{
-				OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{ClientIDs: []string{"mine"}}},
-				ClientID:     "mine", ClientSecret: "test-secret",
-			},
+			Introspection: &facts.Introspection{ClientID: "mine", ClientSecret: "test-secret"},
+			Binding:       facts.Binding{ClientIDs: []string{"mine"}},
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -206,11 +203,9 @@ func introspecting(t *testing.T, client *http.Client, change func(*runtime.Defin
 	t.Helper()
 	d := runtime.Definition{
 		Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: idpIssuer,
-		Endpoints: oauth.Endpoints{Introspection: idpIssuer + "/introspect"},
-		Introspection: &verify.IntrospectionConfig{
-			OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{ClientIDs: []string{"mine"}}},
-			ClientID:     "mine", ClientSecret: "test-secret",
-		},
+		Endpoints:     oauth.Endpoints{Introspection: idpIssuer + "/introspect"},
+		Introspection: &facts.Introspection{ClientID: "mine", ClientSecret: "test-secret"},
+		Binding:       facts.Binding{ClientIDs: []string{"mine"}},
 	}
 	if change != nil {
 		change(&d)
@@ -389,8 +384,8 @@ func TestACachedTokenOfTheProviderIsNoneOfTheProxy(t *testing.T) {
 			Name: "example", Title: "Example", Mode: oauth.Proxy, Issuer: idpIssuer, Endpoints: oauth.Endpoints{
 				JWKS: i.url, Authorization: idpIssuer + "/authorize", Token: idpIssuer + "/token",
 			},
-			Tokens:   verify.Rules{Algorithms: []string{"EdDSA"}, Audience: verify.Audience{OrResource: true}},
-			Upstream: &broker.Upstream{ClientID: "client-1", ClientSecret: "test-secret-that-is-long-enough-for-a-key"},
+			Tokens:   facts.Rules{Algorithms: []string{"EdDSA"}, Audience: facts.Audience{OrResource: true}},
+			Upstream: &facts.Upstream{ClientID: "client-1", ClientSecret: "test-secret-that-is-long-enough-for-a-key"},
 		},
 	)
 	if err != nil {

@@ -3,7 +3,7 @@ package runtime
 import (
 	"net/http"
 
-	"github.com/latchkey-auth/latchkey/runtime/cors"
+	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
 // corsPolicy is what pages of the allowed origins may send to protected endpoints and read from them: the headers of MCP

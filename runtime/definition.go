@@ -2,9 +2,8 @@ package runtime
 
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // SupportsGeneratedCodeV1 is the handshake between generated code and this runtime: generated packages refer to it, so
@@ -22,26 +21,27 @@ type Definition struct {
 	Endpoints oauth.Endpoints
 	// Discovery are the well-known documents that the provider serves, best first. Without any the authorization server
 	// metadata is put together from Endpoints.
-	Discovery []metadata.Form
+	Discovery []facts.Form
 	// Tokens are the rules for access tokens that are JWTs. Opaque ones are checked at the provider: set one of
 	// Introspection, TokenInfo and UserInfo in place of Tokens.Algorithms.
-	Tokens verify.Rules
-	Claims verify.ClaimMap
+	Tokens facts.Rules
+	Claims facts.ClaimMap
 	// Introspection, TokenInfo and UserInfo check opaque access tokens at the endpoints of these names; Profile adds the
-	// user's profile from the userinfo endpoint. Their URLs, and what [verify.OpaqueConfig] shares with Tokens and the
-	// options, are filled in here.
-	Introspection *verify.IntrospectionConfig
-	TokenInfo     *verify.TokenInfoConfig
-	UserInfo      *verify.UserInfoConfig
-	Profile       *verify.ProfileConfig
+	// user's profile from the userinfo endpoint.
+	Introspection *facts.Introspection
+	TokenInfo     *facts.TokenInfo
+	UserInfo      *facts.UserInfo
+	Profile       *facts.Profile
+	// Binding ties opaque tokens to this server. Without anything in it the audience of Tokens does.
+	Binding facts.Binding
 	// Upstream is our application at the provider, in mode proxy. Its endpoints are filled in here, and so are title and
 	// issuer where it has none of its own.
 	// Parameters with an empty value are left out, and without a client secret the client id alone is sent.
-	Upstream *broker.Upstream
+	Upstream *facts.Upstream
 	// TokenMode says whose access tokens clients get in mode proxy. Empty means sealed ones.
-	TokenMode broker.TokenMode
+	TokenMode proxy.TokenMode
 	// ScopePrefix stands before the names of scopes at the provider, in mode proxy.
-	ScopePrefix ScopePrefix
+	ScopePrefix facts.ScopePrefix
 	// ScopeWords say in words, for the consent page, what scopes allow.
 	ScopeWords map[string]string
 	// Scopes are the scopes that the provider knows and clients may ask for.
@@ -56,13 +56,4 @@ type Definition struct {
 	Verifier oauth.TokenVerifier
 	// UserMapper replaces Claims' mapping to the user.
 	UserMapper oauth.UserMapper
-}
-
-// ScopePrefix says how an API's own scopes are named at the provider: {"api://app/", ["openid"]} makes api://app/read of
-// read and leaves openid alone, and everything that is a URI already.
-type ScopePrefix struct {
-	// Prefix stands before a scope's name. Empty changes nothing.
-	Prefix string
-	// Except are scopes that the provider defines itself, such as those of OpenID Connect.
-	Except []string
 }

@@ -13,9 +13,10 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/cors"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
+	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
+	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // GuardConfig says what a [Guard] protects. The zero value of every field but Resource is the safe default.
@@ -42,7 +43,7 @@ type GuardConfig struct {
 	// LandingPage, when set, answers browsers that open the endpoint without a token. It is public.
 	LandingPage http.Handler
 	// Proxy adjusts proxy mode. It means nothing for a provider in direct mode.
-	Proxy ProxyConfig
+	Proxy proxy.Options
 	// MaxTokenBytes bounds the token. The default is [DefaultMaxTokenBytes].
 	MaxTokenBytes int
 	// Logger receives refusals. The default is the provider's, else [slog.Default].
@@ -379,7 +380,7 @@ func (g *Guard) Landing(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// opensPage tells whether a request looks like a person opening a page: no credentials, HTML wanted, not a stream.
+// opensPage reports whether a request looks like a person opening a page: no credentials, HTML wanted, not a stream.
 func opensPage(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.Header.Values("Authorization")) == 0 &&

@@ -149,7 +149,7 @@ func (in *Inputs) URL(value string, field Field) string {
 // hostPattern is a DNS name or IPv4 address in its usual spelling. Underscores occur in private networks.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
-// isReachable tells whether the outbound client can use a URL's host: a name or address in its usual spelling, and a port
+// isReachable reports whether the outbound client can use a URL's host: a name or address in its usual spelling, and a port
 // that exists. Found here, a mistake is reported at start instead of as an outage.
 func isReachable(u *url.URL) bool {
 	isIPv6 := strings.HasPrefix(u.Host, "[") && strings.Contains(u.Hostname(), ":")
@@ -265,7 +265,7 @@ func (in *Inputs) resolve(value string, field Field) string {
 	return value
 }
 
-// matches tells whether a pattern describes the whole of a value. The generator has made sure that it is a pattern.
+// matches reports whether a pattern describes the whole of a value. The generator has made sure that it is a pattern.
 func matches(pattern, value string) bool {
 	compiled, err := regexp.Compile(`^(?:` + pattern + `)$`)
 	return err == nil && compiled.MatchString(value)

@@ -10,8 +10,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 func inputs(env map[string]string) *runtime.Inputs {
@@ -265,8 +264,8 @@ func TestNilOptionsMeanTheDefaults(t *testing.T) {
 		runtime.WithHTTPClient(&http.Client{Transport: outOfReach{}}))
 	p, err := runtime.New(in, runtime.Definition{
 		Name: "example", Issuer: "https://idp.example.com", Endpoints: oauth.Endpoints{JWKS: "https://idp.example.com/jwks"},
-		Discovery: []metadata.Form{metadata.OAuthInserted},
-		Tokens:    verify.Rules{Algorithms: []string{"ES256"}, Audience: verify.Audience{OrResource: true}},
+		Discovery: []facts.Form{facts.OAuthInserted},
+		Tokens:    facts.Rules{Algorithms: []string{"ES256"}, Audience: facts.Audience{OrResource: true}},
 	})
 	if err != nil {
 		t.Fatal(err)

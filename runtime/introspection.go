@@ -3,7 +3,8 @@ package runtime
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
 
 // IntrospectionConfig says how [IntrospectionVerifier] checks tokens.
@@ -13,8 +14,8 @@ type IntrospectionConfig struct {
 	// ClientID and ClientSecret are this server's own credentials there. Required.
 	ClientID     string
 	ClientSecret oauth.Secret
-	// AuthMethod says how they are sent. The default is [verify.AuthBasic].
-	AuthMethod verify.AuthMethod
+	// AuthMethod says how they are sent. The default is [facts.AuthBasic].
+	AuthMethod facts.AuthMethod
 	// Issuer is what iss must be where an answer has one, byte for byte, and the issuer of callers. Required.
 	Issuer string
 	// Audience is what the answer's aud must contain. The default is the server's resource URL.
@@ -49,21 +50,23 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 	if o.client == nil {
 		o.client = egress.NewClient(egress.Policy{OperatorHosts: in.hosts})
 	}
-	mapper, err := verify.NewMapper(verify.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope"}})
+	mapper, err := verify.NewMapper(facts.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope"}})
 	if err != nil {
 		return nil, err
 	}
-	binding := verify.Binding{ClientIDs: config.ClientIDs}
+	binding := facts.Binding{ClientIDs: config.ClientIDs}
 	if config.Audience != "" || len(config.ClientIDs) == 0 {
-		binding.Audience = verify.Audience{AnyOf: []string{config.Audience}, OrResource: true}
+		binding.Audience = facts.Audience{AnyOf: []string{config.Audience}, OrResource: true}
 	}
 	return verify.NewIntrospection(verify.IntrospectionConfig{
 		OpaqueConfig: verify.OpaqueConfig{
 			Provider: "introspection", Title: "Introspection verifier", Issuers: []string{issuer}, Binding: binding, Mapper: mapper,
 			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Logger: o.logger, Client: o.client,
-			Cache: answerCache(verify.AnswerCache{}, o.cache),
+			Cache: answerCache(o.cache),
 		},
-		URL: url, ClientID: client, ClientSecret: secret, AuthMethod: config.AuthMethod,
-		NoTokenType: config.NoTokenType,
+		Introspection: facts.Introspection{
+			ClientID: client, ClientSecret: secret, AuthMethod: config.AuthMethod, NoTokenType: config.NoTokenType,
+		},
+		URL: url,
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
 
 // DefaultLeeway is how far the clocks of provider and server may be apart.

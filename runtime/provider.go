@@ -4,7 +4,6 @@
 package runtime
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,16 +13,17 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
-	"github.com/latchkey-auth/latchkey/runtime/keys"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
+	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
 
 // Provider is a compiled [Definition]. It is safe for concurrent use and owns no goroutine.
 type Provider struct {
 	description oauth.Description
 	tokens      tokenVerifier
-	proxy       *proxy // nil in direct mode
+	standIn     *standIn // nil in direct mode
 	metadata    *metadata.Source
 	logger      *slog.Logger
 }
@@ -55,7 +55,7 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
 	}
-	proxy, err := newProxy(d, o)
+	standIn, err := newStandIn(d, o)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
 	}
@@ -68,9 +68,9 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 			Name: d.Name, Title: d.Title, Mode: d.Mode, Issuer: d.Issuer, Endpoints: d.Endpoints,
 			Audience: firstSet(d.Tokens.Audience.AnyOf), ScopesSupported: scopes, GrantTypesSupported: d.GrantTypes,
 		},
-		tokens: tokens,
-		proxy:  proxy,
-		logger: o.logger,
+		tokens:  tokens,
+		standIn: standIn,
+		logger:  o.logger,
 	}
 	p.metadata = metadata.NewSource(metadata.Config{
 		Issuer: d.Issuer, Forms: d.Discovery, Fallback: p.synthesised(), Client: o.client, Logger: o.logger, Now: o.now,
@@ -104,15 +104,12 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	})
 }
 
-// answerCache bounds what a spec says about relying on a provider's answers by what the operator says about verified tokens.
-func answerCache(answers verify.AnswerCache, limits TokenCache) verify.AnswerCache {
-	answers.Off = answers.Off || limits.Off
-	if limits.MaxEntries != 0 {
-		answers.MaxEntries = limits.MaxEntries
-	}
+// answerCache is how long answers about opaque tokens are relied on, within the operator's limits for verified tokens.
+func answerCache(limits TokenCache) verify.AnswerCache {
+	answers := verify.AnswerCache{Off: limits.Off, MaxEntries: limits.MaxEntries}
 	if limits.MaxAge != 0 {
-		answers.TTL = min(cmp.Or(answers.TTL, verify.DefaultAnswerTTL), limits.MaxAge)
-		answers.RefusalTTL = min(cmp.Or(answers.RefusalTTL, verify.DefaultRefusalTTL), limits.MaxAge)
+		answers.TTL = min(verify.DefaultAnswerTTL, limits.MaxAge)
+		answers.RefusalTTL = min(verify.DefaultRefusalTTL, limits.MaxAge)
 	}
 	return answers
 }
@@ -121,40 +118,33 @@ func answerCache(answers verify.AnswerCache, limits TokenCache) verify.AnswerCac
 func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, error) {
 	var profile *verify.Profile
 	if d.Profile != nil {
-		config := *d.Profile
-		config.URL, config.Client = d.Endpoints.UserInfo, o.client
 		var err error
-		if profile, err = verify.NewProfile(config); err != nil {
+		profile, err = verify.NewProfile(verify.ProfileConfig{Profile: *d.Profile, URL: d.Endpoints.UserInfo, Client: o.client})
+		if err != nil {
 			return nil, err
 		}
 	}
-	complete := func(config verify.OpaqueConfig) verify.OpaqueConfig {
-		config.Provider, config.Title, config.Issuers, config.Require = d.Name, d.Title, d.Tokens.Issuers, d.Tokens.Require
-		config.Mapper, config.UserMapper, config.Profile = mapper, d.UserMapper, profile
-		config.Insecure = verify.Insecure{SkipAudience: o.insecure.SkipAudience}
-		config.Leeway, config.Now, config.Logger, config.Client = o.leeway, o.now, o.logger, o.client
-		config.Cache = answerCache(config.Cache, o.cache)
-		if d.Upstream != nil {
-			config.ScopeAliases = d.Upstream.ScopeAliases
-		}
-		if b := &config.Binding; len(b.Audience.AnyOf) == 0 && !b.Audience.OrResource {
-			b.Audience = d.Tokens.Audience
-		}
-		return config
+	common := verify.OpaqueConfig{
+		Provider: d.Name, Title: d.Title, Issuers: d.Tokens.Issuers, Require: d.Tokens.Require, Binding: d.Binding,
+		Mapper: mapper, UserMapper: d.UserMapper, Profile: profile,
+		Insecure: verify.Insecure{SkipAudience: o.insecure.SkipAudience},
+		Leeway:   o.leeway, Now: o.now, Logger: o.logger, Client: o.client, Cache: answerCache(o.cache),
+	}
+	if d.Upstream != nil {
+		common.ScopeAliases = d.Upstream.ScopeAliases
+	}
+	if b := &common.Binding; len(b.Audience.AnyOf) == 0 && !b.Audience.OrResource {
+		b.Audience = d.Tokens.Audience
 	}
 	switch {
 	case d.Introspection != nil:
-		config := *d.Introspection
-		config.OpaqueConfig, config.URL = complete(config.OpaqueConfig), d.Endpoints.Introspection
-		return verify.NewIntrospection(config)
+		return verify.NewIntrospection(verify.IntrospectionConfig{
+			OpaqueConfig: common, Introspection: *d.Introspection, URL: d.Endpoints.Introspection,
+		})
 	case d.TokenInfo != nil:
-		config := *d.TokenInfo
-		config.OpaqueConfig, config.URL = complete(config.OpaqueConfig), d.Endpoints.TokenInfo
-		return verify.NewTokenInfo(config)
+		return verify.NewTokenInfo(verify.TokenInfoConfig{OpaqueConfig: common, TokenInfo: *d.TokenInfo, URL: d.Endpoints.TokenInfo})
 	default:
-		config := *d.UserInfo
-		config.OpaqueConfig, config.URL = complete(config.OpaqueConfig), d.Endpoints.UserInfo
-		return verify.NewUserInfo(config)
+		return verify.NewUserInfo(verify.UserInfoConfig{OpaqueConfig: common, UserInfo: *d.UserInfo, URL: d.Endpoints.UserInfo})
 	}
 }
 
@@ -246,15 +236,15 @@ func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error
 	if len(algorithms) == 0 {
 		algorithms = DefaultAlgorithms()
 	}
-	mapper, err := verify.NewMapper(verify.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope", "scp"}})
+	mapper, err := verify.NewMapper(facts.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope", "scp"}})
 	if err != nil {
 		return nil, err
 	}
 	return verify.NewJWT(verify.Config{
 		Provider: "jwks", Title: "JWKS verifier", Mapper: mapper,
-		Rules: verify.Rules{
+		Rules: facts.Rules{
 			Issuers: []string{issuer}, Algorithms: algorithms,
-			Audience: verify.Audience{AnyOf: []string{config.Audience}, OrResource: true},
+			Audience: facts.Audience{AnyOf: []string{config.Audience}, OrResource: true},
 		},
 		Keys:     keys.NewRemote(keys.Config{URL: url, Client: o.client, Now: o.now, Logger: o.logger}),
 		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Logger: o.logger,

@@ -18,8 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/keys"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
 )
 
 // loopback is a server on this machine that counts the connections to it.
@@ -87,7 +87,7 @@ func TestProvidersReachLoopbackOnlyWhereTheOperatorWroteIt(t *testing.T) {
 			in := runtime.NewInputs("Example", quiet)
 			p, err := runtime.New(in, runtime.Definition{
 				Name: "example", Issuer: "https://idp.example.com", Endpoints: oauth.Endpoints{JWKS: c.address(in, server)},
-				Tokens: verify.Rules{Algorithms: []string{"ES256"}, Audience: verify.Audience{OrResource: true}},
+				Tokens: facts.Rules{Algorithms: []string{"ES256"}, Audience: facts.Audience{OrResource: true}},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -156,14 +156,14 @@ func TestRulesForTokensHoldForOpaqueOnes(t *testing.T) {
 		return `{"active":true,"token_type":"Bearer","sub":"alice","client_id":"mine","exp":4102444800` + more + `}`
 	}
 	refused := func(reason oauth.Reason) error { return &oauth.Error{Code: oauth.CodeInvalidToken, Reason: reason} }
-	audience := func(d *runtime.Definition) { d.Tokens.Audience = verify.Audience{AnyOf: []string{"api://mcp"}} }
-	ofResource := func(d *runtime.Definition) { d.Tokens.Audience = verify.Audience{OrResource: true} }
+	audience := func(d *runtime.Definition) { d.Tokens.Audience = facts.Audience{AnyOf: []string{"api://mcp"}} }
+	ofResource := func(d *runtime.Definition) { d.Tokens.Audience = facts.Audience{OrResource: true} }
 	own := func(d *runtime.Definition) {
 		audience(d)
-		d.Introspection.Binding.Audience = verify.Audience{AnyOf: []string{"api://other"}}
+		d.Binding.Audience = facts.Audience{AnyOf: []string{"api://other"}}
 	}
 	require := func(d *runtime.Definition) {
-		d.Tokens.Require = []verify.Requirement{{Claim: "hd", AnyOf: []string{"example.com"}}}
+		d.Tokens.Require = []facts.Requirement{{Claim: "hd", AnyOf: []string{"example.com"}}}
 	}
 	for name, c := range map[string]struct {
 		change func(*runtime.Definition)
@@ -242,7 +242,7 @@ func TestTheClockIsAlsoThatOfTheKeys(t *testing.T) {
 	}
 	p, err := runtime.New(runtime.NewInputs("Example", opts...), runtime.Definition{
 		Name: "example", Issuer: idpIssuer, Endpoints: oauth.Endpoints{JWKS: idpIssuer + "/jwks"},
-		Tokens: verify.Rules{Algorithms: []string{"ES256"}, Audience: verify.Audience{OrResource: true}},
+		Tokens: facts.Rules{Algorithms: []string{"ES256"}, Audience: facts.Audience{OrResource: true}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -5,18 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html/template"
 	"maps"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/store"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
+	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // SealingKeysVariable is the variable with the sealing keys of proxy mode, newest first, separated by commas or spaces.
@@ -32,52 +31,18 @@ func SealingKeys(lookupEnv func(name string) (string, bool)) []oauth.Secret {
 	return keys
 }
 
-// ProxyConfig adjusts proxy mode, where the server stands in as the authorization server of its clients. It means nothing
-// for a provider in direct mode. The zero value of every field is the safe default.
-type ProxyConfig struct {
-	// SealingKeys are the keys of everything sealed: 32 random bytes each, in base64, newest first. The default is the
-	// variable [SealingKeysVariable]; without either the key is derived from the client secret.
-	SealingKeys []oauth.Secret
-	// PreviousClientSecrets are client secrets of the past, so that rotating one logs nobody out.
-	PreviousClientSecrets []oauth.Secret
-	// Store keeps what cannot be sealed: revocations, used codes, refreshes under way. The default is this process's memory.
-	Store store.Store
-	// Scopes are further ones that clients may ask for, though metadata does not announce them: those that single tools need,
-	// which a client asks for when a challenge says so.
-	Scopes []string
-	// ScopeWords say in words, for the consent page, what scopes allow: {"files:write": "Change your files"}. They are added to
-	// the spec's, and replace those of the same scope.
-	ScopeWords map[string]string
-	// Tokens says whose access tokens clients get. The default is the spec's, else [broker.Sealed].
-	Tokens broker.TokenMode
-	// RefreshLifetime is how long a refresh token may stay unused. The default is 30 days.
-	RefreshLifetime time.Duration
-	// CustomSchemes are the URI schemes of native applications that may be redirected to, such as "cursor".
-	CustomSchemes []string
-	// Limits bounds what one client address may do, and ClientAddress says what that is. The default is the connection's
-	// own address: behind a reverse proxy all clients share one.
-	Limits        broker.Limits
-	ClientAddress func(*http.Request) string
-	// Logo is shown on the consent page: an image of 64 KB at most.
-	Logo []byte
-	// Templates replaces the pages: see [broker.Config].
-	Templates *template.Template
-	// InsecureOpaquePassthrough hands out provider tokens that are not JWTs.
-	InsecureOpaquePassthrough bool
-}
-
-// proxy is what a provider in proxy mode keeps for the brokers of its mounts.
-type proxy struct {
-	upstream    broker.Upstream
-	tokens      broker.TokenMode
-	scopePrefix ScopePrefix
+// standIn is what a provider in proxy mode keeps for the brokers of its mounts.
+type standIn struct {
+	upstream    facts.Upstream
+	tokens      proxy.TokenMode
+	scopePrefix facts.ScopePrefix
 	scopeWords  map[string]string
 	options     options
 	client      *http.Client
 }
 
-// newProxy completes the upstream leg of a definition.
-func newProxy(d Definition, o options) (*proxy, error) {
+// newStandIn completes the upstream leg of a definition.
+func newStandIn(d Definition, o options) (*standIn, error) {
 	switch {
 	case d.Mode != oauth.Proxy && d.Upstream == nil:
 		return nil, nil //nolint:nilnil // a provider in direct mode has no proxy
@@ -94,9 +59,9 @@ func newProxy(d Definition, o options) (*proxy, error) {
 		u.ResponseIssuers = append(slices.Clone(u.ResponseIssuers), u.Issuer, d.Tokens.Tenants.Issuer)
 	}
 	if u.ClientSecret == "" {
-		u.AuthMethod = broker.AuthNone
+		u.AuthMethod = facts.AuthNone
 	}
-	return &proxy{
+	return &standIn{
 		upstream: u, tokens: d.TokenMode, scopePrefix: d.ScopePrefix, scopeWords: d.ScopeWords, options: o, client: o.client,
 	}, nil
 }
@@ -109,7 +74,7 @@ func withValue(params map[string]string) map[string]string {
 }
 
 // upstreamFor returns the facts about the provider for a server with the given scopes.
-func (p *proxy) upstreamFor(scopes []string) broker.Upstream {
+func (p *standIn) upstreamFor(scopes []string) facts.Upstream {
 	u := p.upstream
 	if p.scopePrefix.Prefix == "" {
 		return u
@@ -128,15 +93,15 @@ func (p *proxy) upstreamFor(scopes []string) broker.Upstream {
 }
 
 // mode says whose access tokens the clients of a mount get.
-func (p *proxy) mode(config GuardConfig) broker.TokenMode {
-	return cmp.Or(config.Proxy.Tokens, p.tokens, broker.Sealed)
+func (p *standIn) mode(config GuardConfig) proxy.TokenMode {
+	return cmp.Or(config.Proxy.Tokens, p.tokens, proxy.Sealed)
 }
 
 // broker returns the broker of a mount.
 func (p *Provider) broker(resource string, subresources []string, config GuardConfig) (*broker.Broker, error) {
 	keys := config.Proxy.SealingKeys
 	if len(keys) == 0 {
-		keys = SealingKeys(p.proxy.options.lookupEnv)
+		keys = SealingKeys(p.standIn.options.lookupEnv)
 	}
 	check := broker.VerifyFunc(p.tokens.Verify)
 	if exchanged, ok := p.tokens.(verify.ExchangeVerifier); ok {
@@ -146,14 +111,14 @@ func (p *Provider) broker(resource string, subresources []string, config GuardCo
 	scopes := union(usual, config.Proxy.Scopes)
 	b, err := broker.New(broker.Config{
 		Resource: resource, Subresources: subresources, Name: config.Name, Logo: config.Proxy.Logo,
-		Upstream: p.proxy.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
-		ScopeWords: merged(p.proxy.scopeWords, config.Proxy.ScopeWords),
-		Tokens:     p.proxy.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
+		Upstream: p.standIn.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
+		ScopeWords: merged(p.standIn.scopeWords, config.Proxy.ScopeWords),
+		Tokens:     p.standIn.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
 		Forget:      p.tokens.Forget,
 		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,
 		RefreshLifetime: config.Proxy.RefreshLifetime, CustomSchemes: config.Proxy.CustomSchemes,
 		AllowedOrigins: config.AllowedOrigins, Limits: config.Proxy.Limits, ClientAddress: config.Proxy.ClientAddress,
-		UpstreamClient: p.proxy.client, Templates: config.Proxy.Templates, Logger: p.logger, Now: p.proxy.options.now,
+		UpstreamClient: p.standIn.client, Templates: config.Proxy.Templates, Logger: p.logger, Now: p.standIn.options.now,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {
 		err = fmt.Errorf("%w (set %s)", err, SealingKeysVariable)
@@ -173,7 +138,7 @@ func merged(first, second map[string]string) map[string]string {
 // it verifies are its own, unless the provider's are passed through.
 func (g *Guard) addBroker() error {
 	p, ok := g.provider.(*Provider)
-	if !ok || p.proxy == nil {
+	if !ok || p.standIn == nil {
 		return nil
 	}
 	var subresources []string
@@ -185,7 +150,7 @@ func (g *Guard) addBroker() error {
 		return err
 	}
 	g.broker, g.issuer = b, b.Issuer()
-	if p.proxy.mode(g.config) == broker.Sealed {
+	if p.standIn.mode(g.config) == proxy.Sealed {
 		g.verify, g.recall = b.VerifyAccessToken, nil
 	}
 	return nil

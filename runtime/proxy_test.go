@@ -22,10 +22,11 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/browser"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/google"
-	"github.com/latchkey-auth/latchkey/providers_gen/proxy"
+	oauthproxy "github.com/latchkey-auth/latchkey/providers_gen/proxy"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // The application that is registered at the identity provider.
@@ -89,7 +90,7 @@ func newFront(t *testing.T, configure func(*devidp.Config), provider func(*testi
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	e := echo.New()
 	guard, err := echoadapter.Mount(e, provider(t, f.idp, runtime.WithLogger(logger)), echoadapter.Config{
-		Resource: f.resource, Name: "Test server", Logger: logger, Proxy: runtime.ProxyConfig{Scopes: []string{toolScope}},
+		Resource: f.resource, Name: "Test server", Logger: logger, Proxy: proxy.Options{Scopes: []string{toolScope}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -323,7 +324,7 @@ func generic(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runt
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := proxy.New(proxy.Config{
+	p, err := oauthproxy.New(oauthproxy.Config{
 		AuthEndpoint: idp.URL("/authorize"), TokenEndpoint: idp.URL("/token"), Issuer: idp.Issuer(),
 		ClientID: appID, ClientSecret: appSecret, VerifyToken: verifier, Scopes: []string{"openid", "email", "profile", "offline_access"},
 	}, opts...)
@@ -336,16 +337,16 @@ func generic(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runt
 // introspected is a provider by hand, whose opaque tokens are checked by introspection.
 func introspected(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
-	return introspectedAs(t, broker.Sealed, idp, opts...)
+	return introspectedAs(t, proxy.Sealed, idp, opts...)
 }
 
 // introspectedJWTs passes its tokens through, which are JWTs and checked by introspection all the same.
 func introspectedJWTs(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
-	return introspectedAs(t, broker.Passthrough, idp, opts...)
+	return introspectedAs(t, proxy.Passthrough, idp, opts...)
 }
 
-func introspectedAs(t *testing.T, mode broker.TokenMode, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
+func introspectedAs(t *testing.T, mode proxy.TokenMode, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
 	in := runtime.NewInputs("Example", opts...)
 	base := in.URL(idp.Issuer(), runtime.Field{Name: "issuer"})
@@ -355,13 +356,11 @@ func introspectedAs(t *testing.T, mode broker.TokenMode, idp *devidp.TestServer,
 			Authorization: base + "/authorize", Token: base + "/token", Introspection: base + "/introspect",
 			Revocation: base + "/revoke", UserInfo: base + "/userinfo",
 		},
-		Claims: verify.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
-		Introspection: &verify.IntrospectionConfig{
-			OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{ClientIDs: []string{appID}}},
-			ClientID:     appID, ClientSecret: appSecret,
-		},
-		Profile: &verify.ProfileConfig{},
-		Upstream: &broker.Upstream{
+		Claims:        facts.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
+		Introspection: &facts.Introspection{ClientID: appID, ClientSecret: appSecret},
+		Binding:       facts.Binding{ClientIDs: []string{appID}},
+		Profile:       &facts.Profile{},
+		Upstream: &facts.Upstream{
 			ClientID: appID, ClientSecret: appSecret, RequiredScopes: []string{"openid", "offline_access"},
 		},
 		Scopes: []string{"openid", "email", "profile"},
@@ -571,8 +570,8 @@ func TestMistakesInProxyDefinitions(t *testing.T) {
 	t.Parallel()
 	direct := runtime.Definition{
 		Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: "https://idp.example.com",
-		Tokens:   verify.Rules{Algorithms: []string{"RS256"}, Audience: verify.Audience{OrResource: true}},
-		Upstream: &broker.Upstream{ClientID: appID},
+		Tokens:   facts.Rules{Algorithms: []string{"RS256"}, Audience: facts.Audience{OrResource: true}},
+		Upstream: &facts.Upstream{ClientID: appID},
 	}
 	if _, err := runtime.New(runtime.NewInputs("Example"), direct); err == nil || !strings.Contains(err.Error(), "mode proxy only") {
 		t.Errorf("an upstream application in mode direct gives %v", err)
@@ -591,7 +590,7 @@ func TestScopesInTheServersOwnWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{Resource: "http://127.0.0.1/mcp", Proxy: runtime.ProxyConfig{
+	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{Resource: "http://127.0.0.1/mcp", Proxy: proxy.Options{
 		Scopes: []string{"files:write", "files:read"}, ScopeWords: map[string]string{"files:write": "Change your files", "email": "Write to you"},
 	}})
 	if err != nil {
@@ -622,12 +621,12 @@ func TestMistakesNameTheVariableOfTheKeysWhereItHelps(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		secret oauth.Secret
-		proxy  runtime.ProxyConfig
+		proxy  proxy.Options
 		helps  bool
 	}{
-		"a secret that is too short": {"short", runtime.ProxyConfig{}, true},
-		"a key that is none":         {"short", runtime.ProxyConfig{SealingKeys: []oauth.Secret{"x"}}, true},
-		"a scheme of browsers":       {oauth.Secret(strings.Repeat("test-secret-", 4)), runtime.ProxyConfig{CustomSchemes: []string{"javascript"}}, false},
+		"a secret that is too short": {"short", proxy.Options{}, true},
+		"a key that is none":         {"short", proxy.Options{SealingKeys: []oauth.Secret{"x"}}, true},
+		"a scheme of browsers":       {oauth.Secret(strings.Repeat("test-secret-", 4)), proxy.Options{CustomSchemes: []string{"javascript"}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
 )
 
 // Refusal is the answer to a refused request, ready for any router: set Header, then send Status with Body as JSON.

@@ -5,12 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// Tenants returns the tenants whose users may log in, for [verify.Tenants]: the configured tenant itself or, where that is
+// Tenants returns the tenants whose users may log in, for [facts.Tenants]: the configured tenant itself or, where that is
 // one of many, a name for several of them, those of allowed. There allowed must be set: a server that forgot it would let in
-// the users of every customer of the provider. [verify.AnyTenant] says that this is meant.
+// the users of every customer of the provider. [facts.AnyTenant] says that this is meant.
 func (in *Inputs) Tenants(tenant string, allowed []string, tenantField, allowedField Field, many ...string) []string {
 	several := slices.Contains(many, tenant)
 	switch {
@@ -20,9 +20,9 @@ func (in *Inputs) Tenants(tenant string, allowed []string, tenantField, allowedF
 	case !several && len(allowed) > 0:
 		in.problemf(allowedField, "is for the %s %s; %s has users of one tenant only", tenantField.Name,
 			strings.Join(many, " and "), in.title)
-	case several && slices.Contains(allowed, verify.AnyTenant):
+	case several && slices.Contains(allowed, facts.AnyTenant):
 		in.options.logger.Info("users of every tenant of the provider may log in", "provider", in.title)
-		return []string{verify.AnyTenant}
+		return []string{facts.AnyTenant}
 	case several:
 		return allowed
 	}
@@ -35,5 +35,5 @@ func (in *Inputs) missingTenants(tenant string, tenantField, allowedField Field)
 		advice = "Set " + allowedField.Env + " environment variable or pass"
 	}
 	return fmt.Sprintf("%s %s is required with the %s %q, which stands for many. %s %s in config: the tenants whose users "+
-		"may log in, or %s for all.", in.title, allowedField.Name, tenantField.Name, tenant, advice, allowedField.Name, verify.AnyTenant)
+		"may log in, or %s for all.", in.title, allowedField.Name, tenantField.Name, tenant, advice, allowedField.Name, facts.AnyTenant)
 }

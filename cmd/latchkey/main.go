@@ -101,7 +101,7 @@ func report(env environment, err error) int {
 // oneLine joins the lines of several problems.
 func oneLine(err error) string { return strings.Join(strings.Split(err.Error(), "\n"), " ") }
 
-// wantsColour tells whether a file is a terminal that wants colours (https://no-color.org).
+// wantsColour reports whether a file is a terminal that wants colours (https://no-color.org).
 func wantsColour(f *os.File, lookupEnv func(string) (string, bool)) bool {
 	if v, _ := lookupEnv("NO_COLOR"); v != "" {
 		return false

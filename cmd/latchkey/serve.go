@@ -10,12 +10,12 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
-	"github.com/latchkey-auth/latchkey/internal/clientaddr"
 	"github.com/latchkey-auth/latchkey/internal/demo"
 	"github.com/latchkey-auth/latchkey/internal/dev"
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
 )
 
 type serveCommand struct {

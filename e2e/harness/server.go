@@ -37,7 +37,7 @@ func EmailOf(server Server) string {
 	return named.Email()
 }
 
-// NamesNoClient tells whether a server is one of the few whose access tokens do not say which client they were issued to.
+// NamesNoClient reports whether a server is one of the few whose access tokens do not say which client they were issued to.
 func NamesNoClient(server Server) bool {
 	silent, ok := server.(interface{ NamesNoClient() bool })
 	return ok && silent.NamesNoClient()

@@ -42,7 +42,7 @@ func NewSlowProxy(target string) (*SlowProxy, error) {
 	return p, nil
 }
 
-// wait tells whether the client is still there after a time.
+// wait reports whether the client is still there after a time.
 func wait(r *http.Request, delay time.Duration) bool {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()

@@ -131,7 +131,7 @@ func (c *Cell) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// Runs tells whether the cell is not excluded.
+// Runs reports whether the cell is not excluded.
 func (c Cell) Runs() bool { return c.Excluded == "" }
 
 // Manner is how a step goes; empty is as it should.
@@ -157,7 +157,7 @@ type Evidence struct {
 	Log string `yaml:"log"`
 }
 
-// Shown tells whether a text has the log that is the evidence.
+// Shown reports whether a text has the log that is the evidence.
 func (e Evidence) Shown(text string) bool {
 	for part := range strings.SplitSeq(e.Log, "…") {
 		_, rest, found := strings.Cut(text, part)
@@ -347,7 +347,7 @@ func (m *Matrix) Client(name string) (Client, bool) {
 	return m.Clients[i], true
 }
 
-// Selects tells whether the value of CELL selects a cell: globs such as keycloak/*, separated by commas or spaces. Nothing
+// Selects reports whether the value of CELL selects a cell: globs such as keycloak/*, separated by commas or spaces. Nothing
 // selects everything.
 func Selects(globs, cell string) (bool, error) {
 	patterns := strings.FieldsFunc(globs, func(r rune) bool { return r == ',' || r == ' ' })

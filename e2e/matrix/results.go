@@ -107,7 +107,7 @@ func (r *Results) Find(server, client string) (Result, bool) {
 	return Result{}, false
 }
 
-// has tells whether a cell of a server ran.
+// has reports whether a cell of a server ran.
 func (r *Results) has(server string) bool {
 	return slices.ContainsFunc(r.Cells, func(result Result) bool { return result.Server == server })
 }

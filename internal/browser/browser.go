@@ -1,5 +1,5 @@
 // Package browser plays the browser of a user who logs in through a server in proxy mode, for the demo and for tests: it
-// keeps cookies, reads the pages of runtime/broker and answers them.
+// keeps cookies, reads the pages of runtime/internal/broker and answers them.
 package browser
 
 import (

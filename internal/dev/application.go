@@ -6,8 +6,7 @@ import (
 	"github.com/latchkey-auth/latchkey/devidp"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // application is the one client that the identity provider knows in mode proxy: the MCP server. Its secret is made anew for
@@ -37,8 +36,8 @@ func (a application) provider(issuer string, opts ...runtime.Option) (*runtime.P
 	return newProvider(issuer, opts, func(d *runtime.Definition) {
 		d.Mode, d.Discovery = oauth.Proxy, nil
 		d.Endpoints.Registration, d.Endpoints.Revocation = "", d.Issuer+"/revoke"
-		d.Tokens.Audience = verify.Audience{AnyOf: []string{a.audience}}
-		d.Upstream = &broker.Upstream{ClientID: a.id, ClientSecret: a.secret, RequiredScopes: []string{"openid", "offline_access"}}
+		d.Tokens.Audience = facts.Audience{AnyOf: []string{a.audience}}
+		d.Upstream = &facts.Upstream{ClientID: a.id, ClientSecret: a.secret, RequiredScopes: []string{"openid", "offline_access"}}
 		d.ScopeWords = map[string]string{
 			"openid": "Know who you are", "profile": "See your name and picture", "email": "See your mail address",
 			"offline_access": "Stay logged in",

@@ -13,8 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // Config says where the two listen. An address with port 0 takes a free port.
@@ -139,16 +138,16 @@ func newProvider(issuer string, opts []runtime.Option, change func(*runtime.Defi
 		Endpoints: oauth.Endpoints{
 			Authorization: base + "/authorize", Token: base + "/token", JWKS: base + "/jwks", Registration: base + "/register",
 		},
-		Discovery: []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthInserted, facts.OpenIDAppended},
+		Tokens: facts.Rules{
 			Algorithms: []string{"ES256", "RS256", "EdDSA"},
 			Types:      []string{"at+jwt"},
-			Audience:   verify.Audience{OrResource: true},
+			Audience:   facts.Audience{OrResource: true},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}, Username: []string{"preferred_username"},
-			Picture: []string{"picture"}, Roles: verify.List{From: []string{"roles"}}, Permissions: verify.List{From: []string{"permissions"}},
-			Scopes: []string{"scope"}, Extra: []verify.Extra{{Claim: "email_verified"}},
+			Picture: []string{"picture"}, Roles: facts.List{From: []string{"roles"}}, Permissions: facts.List{From: []string{"permissions"}},
+			Scopes: []string{"scope"}, Extra: []facts.Extra{{Claim: "email_verified"}},
 		},
 		Scopes:     []string{"openid", "profile", "email", "offline_access"},
 		GrantTypes: []string{"authorization_code", "refresh_token"},

@@ -84,16 +84,16 @@ func (a Algorithm) scheme() scheme {
 	}
 }
 
-// Known tells whether a is one of this package's algorithms. Names match by case too.
+// Known reports whether a is one of this package's algorithms. Names match by case too.
 func (a Algorithm) Known() bool { return a.scheme().kind != unknownKind }
 
-// Within tells whether a is one of the allowed algorithms. EdDSA stands for Ed25519 too, which is the one curve that it is
+// Within reports whether a is one of the allowed algorithms. EdDSA stands for Ed25519 too, which is the one curve that it is
 // accepted with. A key with an alg of its own still fits tokens of exactly that name: see [Key.Fits].
 func (a Algorithm) Within(allowed []Algorithm) bool {
 	return slices.Contains(allowed, a) || a == Ed25519 && slices.Contains(allowed, EdDSA)
 }
 
-// Symmetric tells whether a needs a shared secret instead of a key pair.
+// Symmetric reports whether a needs a shared secret instead of a key pair.
 func (a Algorithm) Symmetric() bool { return a.scheme().kind == hmacKind }
 
 // MinSecret is the least number of bytes of a shared secret for a: the size of its hash (RFC 7518 section 3.2). It is zero

@@ -37,7 +37,7 @@ type Header struct {
 	segment string // as it was encoded
 }
 
-// Same tells whether two headers were spelled alike.
+// Same reports whether two headers were spelled alike.
 func (h *Header) Same(other *Header) bool { return other != nil && h.segment == other.segment }
 
 // Keep returns the header for later, in memory that holds nothing else of its token.
@@ -151,7 +151,7 @@ func (t *JWS) parseHeader(segment string) error {
 	return nil
 }
 
-// validKeyID tells whether a kid is of printable ASCII and not too long. It may be empty.
+// validKeyID reports whether a kid is of printable ASCII and not too long. It may be empty.
 func validKeyID(id string) bool {
 	if len(id) > maxKeyID {
 		return false

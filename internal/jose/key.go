@@ -54,7 +54,7 @@ func (k *Key) ID() string { return k.id }
 // many tenants share, have it.
 func (k *Key) Issuer() string { return k.issuer }
 
-// Fits tells whether the key may check signatures of an algorithm: its type and curve belong to the algorithm, and the
+// Fits reports whether the key may check signatures of an algorithm: its type and curve belong to the algorithm, and the
 // key's own alg, where it has one, is the same.
 func (k *Key) Fits(a Algorithm) bool {
 	switch {
@@ -67,7 +67,7 @@ func (k *Key) Fits(a Algorithm) bool {
 	}
 }
 
-// suits tells whether the key's type and curve belong to an algorithm.
+// suits reports whether the key's type and curve belong to an algorithm.
 func (k *Key) suits(a Algorithm) bool {
 	switch s := a.scheme(); s.kind {
 	case pkcs1v15, pss:
@@ -81,7 +81,7 @@ func (k *Key) suits(a Algorithm) bool {
 	}
 }
 
-// Equal tells whether two keys are the same key under the same name for the same use.
+// Equal reports whether two keys are the same key under the same name for the same use.
 func (k *Key) Equal(other *Key) bool {
 	if k.id != other.id || k.only != other.only || k.issuer != other.issuer {
 		return false
@@ -143,7 +143,7 @@ func parseKey(text string) (*Key, error) {
 	return k, nil
 }
 
-// encrypts tells whether a key without use says by its key_ops or its alg that it is for encryption.
+// encrypts reports whether a key without use says by its key_ops or its alg that it is for encryption.
 func encrypts(parsed jwk.Key) bool {
 	if ops := parsed.KeyOps(); len(ops) > 0 {
 		return !slices.ContainsFunc(ops, func(op jwk.KeyOperation) bool {

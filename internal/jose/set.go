@@ -85,7 +85,7 @@ func (s *Set) Find(id string, a Algorithm) (*Key, error) {
 }
 
 // Renew returns the set with each key that old holds too replaced by old's value, so that a key keeps its identity (its
-// pointer) for as long as the provider publishes it. The second result tells whether the sets differ in their keys.
+// pointer) for as long as the provider publishes it. The second result reports whether the sets differ in their keys.
 func (s *Set) Renew(old *Set) (renewed *Set, changed bool) {
 	renewed = &Set{keys: slices.Clone(s.keys), unusable: s.unusable}
 	changed = len(s.keys) != len(old.keys)

@@ -61,12 +61,12 @@ func defaultPort(scheme string) string {
 	return ":80"
 }
 
-// AllowsHost tells whether a request names a host of this server.
+// AllowsHost reports whether a request names a host of this server.
 func (g *Guard) AllowsHost(r *http.Request) bool {
 	return slices.Contains(g.hosts, strings.ToLower(r.Host))
 }
 
-// Allows tells whether a request names a host and, where it has one, an origin of this server.
+// Allows reports whether a request names a host and, where it has one, an origin of this server.
 func (g *Guard) Allows(r *http.Request) bool {
 	if !g.AllowsHost(r) {
 		return false

@@ -9,10 +9,10 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
-	"github.com/latchkey-auth/latchkey/internal/clientaddr"
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/providers_gen/google"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
 )
 
 // newProxied is a server in proxy mode with a relay, behind reverse proxies in 10.0.0.0/8.

@@ -20,7 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/originguard"
 	"github.com/latchkey-auth/latchkey/mcpadapter"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // Config says what a server serves.
@@ -79,7 +79,7 @@ func New(config Config) (http.Handler, error) {
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, Logger: config.Logger,
-		Proxy: runtime.ProxyConfig{
+		Proxy: proxy.Options{
 			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
 		},
 	})

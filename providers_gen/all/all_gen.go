@@ -692,7 +692,7 @@ func proxyProvider() Provider {
 		Summary: "Any provider that knows one pre-registered application and for which there is no provider of its own. You check the tokens with a function.",
 		Setup: []string{
 			"Register an application at the provider. Its redirect URI is the URL of your MCP endpoint with /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback, exactly so.",
-			"Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, runtime.IntrospectionVerifier one that asks an introspection endpoint, verify.NewUserInfo one that asks who the user is.",
+			"Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs, runtime.IntrospectionVerifier one that asks an introspection endpoint, runtime.UserInfoVerifier one that asks who the user is.",
 			"The function must refuse tokens that were issued to other applications or for other servers.",
 		},
 		Issuer: "{issuer}",

@@ -30,8 +30,7 @@ package auth0
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -84,16 +83,16 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Revocation:    base + "/oauth/revoke",
 			EndSession:    base + "/oidc/logout",
 		},
-		Discovery: []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthInserted, facts.OpenIDAppended},
+		Tokens: facts.Rules{
 			Algorithms: []string{"RS256", "PS256"},
 			Types:      []string{"JWT", "at+jwt"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf: []string{audience},
 				Hint:  "Create an API in Auth0 whose Identifier equals the configured audience, and switch on the Resource Parameter Compatibility Profile so that the client's resource parameter selects it",
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
 			Email:       []string{"email"},
 			Name:        []string{"name"},
@@ -101,10 +100,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Nickname:    []string{"nickname"},
 			Picture:     []string{"picture"},
 			ClientID:    []string{"client_id", "azp"},
-			Roles:       verify.List{From: []string{"roles"}},
-			Permissions: verify.List{From: []string{"permissions"}},
+			Roles:       facts.List{From: []string{"roles"}},
+			Permissions: facts.List{From: []string{"permissions"}},
 			Scopes:      []string{"scope"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "email_verified"},
 				{Claim: "updated_at"},
 				{Claim: "org_id"},

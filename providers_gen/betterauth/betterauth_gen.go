@@ -30,8 +30,7 @@ package betterauth
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -76,24 +75,24 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Revocation:    authURL + "/oauth2/revoke",
 			EndSession:    authURL + "/oauth2/end-session",
 		},
-		Discovery: []metadata.Form{metadata.OAuthAppended, metadata.OAuthInserted, metadata.OpenIDAppended},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthAppended, facts.OAuthInserted, facts.OpenIDAppended},
+		Tokens: facts.Rules{
 			Algorithms: []string{"EdDSA", "ES256", "ES512", "RS256", "PS256"},
 			Types:      []string{"at+jwt"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				OrResource: true,
 				Hint:       "Register the exact URL of this server as a resource of Better Auth; a trailing slash counts",
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
 			Email:       []string{"email"},
 			Name:        []string{"name"},
 			Picture:     []string{"picture"},
-			Roles:       verify.List{From: []string{"roles"}},
-			Permissions: verify.List{From: []string{"permissions"}},
+			Roles:       facts.List{From: []string{"roles"}},
+			Permissions: facts.List{From: []string{"permissions"}},
 			Scopes:      []string{"scope"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "azp"},
 				{Claim: "sid"},
 				{Claim: "email_verified"},

@@ -25,8 +25,7 @@ package clerk
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -73,26 +72,26 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Introspection: frontendAPIURL + "/oauth/token_info",
 			Revocation:    frontendAPIURL + "/oauth/token/revoke",
 		},
-		Discovery: []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthInserted, facts.OpenIDAppended},
+		Tokens: facts.Rules{
 			Algorithms: []string{"RS256"},
 			Types:      []string{"at+jwt"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf:       []string{audience},
 				IssuerBound: "Clerk has no resources and its OAuth access tokens need not name an audience; the typ at+jwt keeps session and ID tokens out",
 				Hint:        "Leave audience empty unless your Clerk instance adds an aud to its access tokens",
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
 			Email:       []string{"email"},
 			Name:        []string{"name"},
 			Username:    []string{"username"},
 			Picture:     []string{"picture"},
-			Roles:       verify.List{From: []string{"org_role"}},
-			Permissions: verify.List{From: []string{"org_permissions"}},
+			Roles:       facts.List{From: []string{"org_role"}},
+			Permissions: facts.List{From: []string{"org_permissions"}},
 			Scopes:      []string{"scp", "scope"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "org_id"},
 				{Claim: "org_role"},
 				{Claim: "org_slug"},

@@ -28,7 +28,7 @@ package custom
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -121,20 +121,20 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			JWKS:          jwksURL,
 			UserInfo:      userInfoEndpoint,
 		},
-		Tokens: verify.Rules{
-			Audience: verify.Audience{
+		Tokens: facts.Rules{
+			Audience: facts.Audience{
 				AnyOf: []string{audience},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:      []string{"sub", "user_id", "id"},
 			Email:       []string{"email"},
 			Name:        []string{"name"},
 			Username:    []string{"username", "preferred_username"},
 			Nickname:    []string{"nickname"},
 			Picture:     []string{"picture", "avatar_url"},
-			Roles:       verify.List{From: []string{"roles"}},
-			Permissions: verify.List{From: []string{"permissions"}},
+			Roles:       facts.List{From: []string{"roles"}},
+			Permissions: facts.List{From: []string{"permissions"}},
 			Scopes:      []string{"scope"},
 		},
 		Scopes:     scopesSupported,

@@ -35,8 +35,7 @@ package entra
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -142,19 +141,19 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			JWKS:          base + "/discovery/v2.0/keys",
 			EndSession:    base + "/oauth2/v2.0/logout",
 		},
-		Tokens: verify.Rules{
-			Tenants: &verify.Tenants{
+		Tokens: facts.Rules{
+			Tenants: &facts.Tenants{
 				Issuer: "https://" + authority + "/{tenantid}/v2.0",
 				Claim:  "tid",
 				AnyOf:  tenants,
 				Hint:   "A token from sts.windows.net is of version 1: set requestedAccessTokenVersion to 2 in the manifest of the app registration",
 			},
 			Algorithms: []string{"RS256"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf: []string{clientID, identifier},
 				Hint:  "The audience 00000003-0000-0000-c000-000000000000 is Microsoft Graph: a scope of the API must be asked for, by its Application ID URI",
 			},
-			Require: []verify.Requirement{
+			Require: []facts.Requirement{
 				{
 					Claim: "ver",
 					AnyOf: []string{"2.0"},
@@ -166,28 +165,28 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:   []string{"oid", "sub"},
 			Email:    []string{"email"},
 			Name:     []string{"name"},
 			Username: []string{"preferred_username"},
 			ClientID: []string{"azp"},
-			Roles:    verify.List{From: []string{"roles"}},
+			Roles:    facts.List{From: []string{"roles"}},
 			Scopes:   []string{"scp"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "tid"},
 				{Claim: "oid"},
 				{Claim: "groups"},
 			},
 		},
-		Upstream: &broker.Upstream{
+		Upstream: &facts.Upstream{
 			ClientID:       clientID,
 			ClientSecret:   clientSecret,
-			AuthMethod:     broker.AuthPost,
+			AuthMethod:     facts.AuthPost,
 			RequiredScopes: append([]string{"openid", "profile", "offline_access"}, scopes...),
 			ScopeAtToken:   true,
 		},
-		ScopePrefix: runtime.ScopePrefix{
+		ScopePrefix: facts.ScopePrefix{
 			Prefix: identifier + "/",
 			Except: []string{"openid", "profile", "email", "offline_access"},
 		},

@@ -8,7 +8,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/entra"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
 )
 
@@ -26,9 +26,9 @@ func TestProvider(t *testing.T) {
 		Proxy: &providertest.Proxy{
 			ClientID:       "11111111-2222-3333-4444-555555555555",
 			ClientSecret:   "test-secret-of-no-app-at-entra-0123456789",
-			AuthMethod:     broker.AuthPost,
-			CodeProtection: broker.ProtectPKCE,
-			Resource:       broker.ResourceStrip,
+			AuthMethod:     facts.AuthPost,
+			CodeProtection: facts.ProtectPKCE,
+			Resource:       facts.ResourceStrip,
 			Scopes:         []string{"openid", "profile", "offline_access", "api://11111111-2222-3333-4444-555555555555/access_as_user"},
 			ScopeAtToken:   true,
 		},

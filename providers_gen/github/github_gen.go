@@ -26,8 +26,7 @@ package github
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -115,7 +114,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			TokenInfo:     application + "/token",
 			Revocation:    application + "/token",
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:   []string{"user.id"},
 			Email:    []string{"email"},
 			Name:     []string{"name"},
@@ -123,30 +122,26 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Picture:  []string{"avatar_url", "user.avatar_url"},
 			ClientID: []string{"app.client_id"},
 			Scopes:   []string{"scopes"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "html_url"},
 				{Claim: "type"},
 			},
 		},
-		TokenInfo: &verify.TokenInfoConfig{
-			OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{
-				ClientIDs:    []string{clientID},
-				ClientClaims: []string{"app.client_id"},
-			}},
-			Place:     verify.TokenInJSON,
+		TokenInfo: &facts.TokenInfo{
+			Place:     facts.TokenInJSON,
 			Parameter: "access_token",
 			Header: map[string]string{
 				"Accept":               "application/vnd.github+json",
 				"X-GitHub-Api-Version": "2022-11-28",
 			},
-			AuthMethod:    verify.AuthBasic,
+			AuthMethod:    facts.AuthBasic,
 			ClientID:      clientID,
 			ClientSecret:  clientSecret,
 			InvalidStatus: []int{404},
-			Expiry:        []verify.Expiry{{Claim: "expires_at", Format: verify.ExpiryRFC3339}},
+			Expiry:        []facts.Expiry{{Claim: "expires_at", Format: facts.ExpiryRFC3339}},
 			NoExpiry:      "Tokens of OAuth Apps do not expire, and neither do those of GitHub Apps that opted out",
 		},
-		Profile: &verify.ProfileConfig{
+		Profile: &facts.Profile{
 			Header: map[string]string{
 				"Accept":               "application/vnd.github+json",
 				"X-GitHub-Api-Version": "2022-11-28",
@@ -154,11 +149,15 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Subject:   []string{"id"},
 			EmailsURL: api + "/user/emails",
 		},
-		Upstream: &broker.Upstream{
-			RevocationStyle: broker.RevokeGitHub,
+		Binding: facts.Binding{
+			ClientIDs:    []string{clientID},
+			ClientClaims: []string{"app.client_id"},
+		},
+		Upstream: &facts.Upstream{
+			RevocationStyle: facts.RevokeGitHub,
 			ClientID:        clientID,
 			ClientSecret:    clientSecret,
-			AuthMethod:      broker.AuthPost,
+			AuthMethod:      facts.AuthPost,
 			ErrorCodes: map[string]oauth.Code{
 				"bad_verification_code":        oauth.CodeInvalidGrant,
 				"bad_refresh_token":            oauth.CodeInvalidGrant,

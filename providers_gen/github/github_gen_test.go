@@ -8,9 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/github"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
 
 func TestProvider(t *testing.T) {
@@ -24,14 +23,14 @@ func TestProvider(t *testing.T) {
 		},
 		Opaque: &providertest.Opaque{
 			Check:         "tokeninfo",
-			Place:         verify.TokenInJSON,
+			Place:         facts.TokenInJSON,
 			Parameter:     "access_token",
-			AuthMethod:    verify.AuthBasic,
+			AuthMethod:    facts.AuthBasic,
 			ClientID:      "Ov23liAbCdEfGhIjKlMn",
 			ClientSecret:  "test-secret-of-no-app-at-github-0123456789",
 			Client:        "Ov23liAbCdEfGhIjKlMn",
 			ClientClaims:  []string{"app.client_id"},
-			Expiry:        []verify.Expiry{{Claim: "expires_at", Format: verify.ExpiryRFC3339}},
+			Expiry:        []facts.Expiry{{Claim: "expires_at", Format: facts.ExpiryRFC3339}},
 			NoExpiry:      true,
 			InvalidStatus: 404,
 			Subject:       "user.id",
@@ -40,9 +39,9 @@ func TestProvider(t *testing.T) {
 		Proxy: &providertest.Proxy{
 			ClientID:       "Ov23liAbCdEfGhIjKlMn",
 			ClientSecret:   "test-secret-of-no-app-at-github-0123456789",
-			AuthMethod:     broker.AuthPost,
-			CodeProtection: broker.ProtectPKCE,
-			Resource:       broker.ResourceStrip,
+			AuthMethod:     facts.AuthPost,
+			CodeProtection: facts.ProtectPKCE,
+			Resource:       facts.ResourceStrip,
 		},
 		Accept: []providertest.Token{
 			{

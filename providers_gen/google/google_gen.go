@@ -29,8 +29,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -93,9 +92,9 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			TokenInfo:     "https://oauth2.googleapis.com/tokeninfo",
 			Revocation:    "https://oauth2.googleapis.com/revoke",
 		},
-		Tokens: verify.Rules{
+		Tokens: facts.Rules{
 			Issuers: []string{"https://accounts.google.com", "accounts.google.com"},
-			Require: []verify.Requirement{
+			Require: []facts.Requirement{
 				{
 					Claim:   "hd",
 					AnyOf:   []string{hostedDomain},
@@ -104,36 +103,36 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:   []string{"sub"},
 			Email:    []string{"email"},
 			Name:     []string{"name"},
 			Picture:  []string{"picture"},
 			ClientID: []string{"azp", "aud"},
 			Scopes:   []string{"scope"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "email_verified"},
 				{Claim: "given_name"},
 				{Claim: "family_name"},
 				{Claim: "hd"},
 			},
 		},
-		TokenInfo: &verify.TokenInfoConfig{
-			OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{
-				ClientIDs:    []string{clientID},
-				ClientClaims: []string{"aud"},
-			}},
-			AuthMethod:    verify.AuthNone,
+		TokenInfo: &facts.TokenInfo{
+			AuthMethod:    facts.AuthNone,
 			InvalidStatus: []int{400},
-			Expiry:        []verify.Expiry{{Claim: "exp", Format: verify.ExpirySeconds}, {Claim: "expires_in", Format: verify.ExpiryIn}},
+			Expiry:        []facts.Expiry{{Claim: "exp", Format: facts.ExpirySeconds}, {Claim: "expires_in", Format: facts.ExpiryIn}},
 		},
-		Profile: &verify.ProfileConfig{
+		Profile: &facts.Profile{
 			Subject: []string{"sub"},
 		},
-		Upstream: &broker.Upstream{
+		Binding: facts.Binding{
+			ClientIDs:    []string{clientID},
+			ClientClaims: []string{"aud"},
+		},
+		Upstream: &facts.Upstream{
 			ClientID:       clientID,
 			ClientSecret:   clientSecret,
-			AuthMethod:     broker.AuthPost,
+			AuthMethod:     facts.AuthPost,
 			RequiredScopes: []string{"openid"},
 			ScopeAliases: map[string]string{
 				"https://www.googleapis.com/auth/userinfo.email":   "email",

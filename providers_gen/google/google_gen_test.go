@@ -8,9 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/google"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
 
 func TestProvider(t *testing.T) {
@@ -24,12 +23,12 @@ func TestProvider(t *testing.T) {
 		},
 		Opaque: &providertest.Opaque{
 			Check:         "tokeninfo",
-			Place:         verify.TokenInForm,
+			Place:         facts.TokenInForm,
 			Parameter:     "access_token",
-			AuthMethod:    verify.AuthNone,
+			AuthMethod:    facts.AuthNone,
 			Client:        "123456789012-abc.apps.googleusercontent.com",
 			ClientClaims:  []string{"aud"},
-			Expiry:        []verify.Expiry{{Claim: "exp", Format: verify.ExpirySeconds}, {Claim: "expires_in", Format: verify.ExpiryIn}},
+			Expiry:        []facts.Expiry{{Claim: "exp", Format: facts.ExpirySeconds}, {Claim: "expires_in", Format: facts.ExpiryIn}},
 			InvalidStatus: 400,
 			Subject:       "sub",
 			Profile:       "sub",
@@ -37,9 +36,9 @@ func TestProvider(t *testing.T) {
 		Proxy: &providertest.Proxy{
 			ClientID:       "123456789012-abc.apps.googleusercontent.com",
 			ClientSecret:   "test-secret-of-no-client-at-google-0123456789",
-			AuthMethod:     broker.AuthPost,
-			CodeProtection: broker.ProtectPKCE,
-			Resource:       broker.ResourceStrip,
+			AuthMethod:     facts.AuthPost,
+			CodeProtection: facts.ProtectPKCE,
+			Resource:       facts.ResourceStrip,
 			Scopes:         []string{"openid"},
 			AuthorizeParams: map[string]string{
 				"access_type": "offline",

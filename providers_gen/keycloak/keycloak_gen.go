@@ -38,8 +38,7 @@ package keycloak
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -100,16 +99,16 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Revocation:    oidc + "/revoke",
 			EndSession:    oidc + "/logout",
 		},
-		Discovery: []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthInserted, facts.OpenIDAppended},
+		Tokens: facts.Rules{
 			Algorithms: []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
 			Types:      []string{"JWT", "at+jwt"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf:      []string{audience},
 				OrResource: true,
 				Hint:       "Add a client scope with a mapper of type Audience to the realm, and set its Included Custom Audience to the exact URL of this server (or to the configured audience)",
 			},
-			Require: []verify.Requirement{
+			Require: []facts.Requirement{
 				{
 					Claim: "typ",
 					AnyOf: []string{"Bearer"},
@@ -117,17 +116,17 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
 			Email:       []string{"email"},
 			Name:        []string{"name"},
 			Username:    []string{"preferred_username"},
 			Nickname:    []string{"preferred_username"},
 			Picture:     []string{"picture"},
-			Roles:       verify.List{From: []string{"realm_access.roles"}},
-			Permissions: verify.List{Each: "resource_access", Member: "roles", As: "{key}:{value}"},
+			Roles:       facts.List{From: []string{"realm_access.roles"}},
+			Permissions: facts.List{Each: "resource_access", Member: "roles", As: "{key}:{value}"},
 			Scopes:      []string{"scope"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "email_verified"},
 				{Claim: "given_name"},
 				{Claim: "family_name"},

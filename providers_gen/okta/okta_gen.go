@@ -29,8 +29,7 @@ package okta
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -117,13 +116,13 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Revocation:    base + "/v1/revoke",
 			EndSession:    base + "/v1/logout",
 		},
-		Tokens: verify.Rules{
+		Tokens: facts.Rules{
 			Algorithms: []string{"RS256"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf: []string{audience},
 				Hint:  "In Okta, Security → API → Authorization Servers: the audience of the authorization server must be the configured one",
 			},
-			Require: []verify.Requirement{
+			Require: []facts.Requirement{
 				{
 					Claim: "cid",
 					AnyOf: []string{clientID},
@@ -131,20 +130,20 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:   []string{"uid", "sub"},
 			Email:    []string{"email"},
 			Name:     []string{"name"},
 			Username: []string{"preferred_username", "sub"},
 			ClientID: []string{"cid"},
-			Roles:    verify.List{From: []string{"roles"}},
+			Roles:    facts.List{From: []string{"roles"}},
 			Scopes:   []string{"scp"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "groups"},
 				{Claim: "uid"},
 			},
 		},
-		Upstream: &broker.Upstream{
+		Upstream: &facts.Upstream{
 			ClientID:       clientID,
 			ClientSecret:   clientSecret,
 			RequiredScopes: []string{"openid", "offline_access"},

@@ -8,7 +8,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/okta"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
 )
 
@@ -26,9 +26,9 @@ func TestProvider(t *testing.T) {
 		Proxy: &providertest.Proxy{
 			ClientID:       "0oa1b2c3d4e5f6g7h8i9",
 			ClientSecret:   "test-secret-of-no-app-at-okta-0123456789",
-			AuthMethod:     broker.AuthBasic,
-			CodeProtection: broker.ProtectPKCE,
-			Resource:       broker.ResourceStrip,
+			AuthMethod:     facts.AuthBasic,
+			CodeProtection: facts.ProtectPKCE,
+			Resource:       facts.ResourceStrip,
 			Scopes:         []string{"openid", "offline_access"},
 		},
 		Accept: []providertest.Token{

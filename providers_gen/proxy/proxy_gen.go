@@ -7,16 +7,15 @@
 //   - Register an application at the provider. Its redirect URI is the URL of your MCP endpoint with
 //     /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback, exactly so.
 //   - Write the function that checks a token: runtime.JWKSVerifier makes one for signed JWTs,
-//     runtime.IntrospectionVerifier one that asks an introspection endpoint, verify.NewUserInfo one that asks
-//     who the user is.
+//     runtime.IntrospectionVerifier one that asks an introspection endpoint, runtime.UserInfoVerifier one that
+//     asks who the user is.
 //   - The function must refuse tokens that were issued to other applications or for other servers.
 //
 // What to know:
 //   - Clients get the provider's own access tokens, as far as they are JWTs. With opaque ones set
-//     GuardConfig.Proxy.Tokens to broker.Sealed: then clients get tokens of this server.
-//   - A provider that says only who a token's user is says nothing about the application: bind
-//     verify.NewUserInfo by exchange, with sealed tokens. Then tokens count that this server got itself, and no
-//     others.
+//     GuardConfig.Proxy.Tokens to proxy.Sealed: then clients get tokens of this server.
+//   - A provider that says only who a token's user is says nothing about the application: use
+//     runtime.UserInfoVerifier with sealed tokens. Then tokens count that this server got itself, and no others.
 //   - Clients do not ask for offline_access, which is not about this server. A provider that gives refresh
 //     tokens for it needs it in requiredScopes, and many need prompt: consent in extraAuthorizeParams.
 //   - For /revoke to end tokens at the provider too, name its revocation endpoint with runtime.WithEndpoint.
@@ -26,8 +25,8 @@ package proxy
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -144,22 +143,22 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Authorization: authEndpoint,
 			Token:         tokenEndpoint,
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:  []string{"sub"},
 			Email:   []string{"email"},
 			Name:    []string{"name"},
 			Picture: []string{"picture"},
 			Scopes:  []string{"scope"},
 		},
-		Upstream: &broker.Upstream{
+		Upstream: &facts.Upstream{
 			Title:           provider,
 			ClientID:        clientID,
 			ClientSecret:    clientSecret,
-			AuthMethod:      broker.AuthMethod(tokenEndpointAuthMethod),
+			AuthMethod:      facts.AuthMethod(tokenEndpointAuthMethod),
 			RequiredScopes:  requiredScopes,
 			AuthorizeParams: cfg.ExtraAuthorizeParams,
 		},
-		TokenMode: broker.Passthrough,
+		TokenMode: proxy.Passthrough,
 		ScopeWords: map[string]string{
 			"openid":  "Know who you are",
 			"profile": "See your name and picture",

@@ -7,7 +7,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/providers_gen/proxy"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
 )
 
@@ -28,9 +28,9 @@ func TestProvider(t *testing.T) {
 		Proxy: &providertest.Proxy{
 			ClientID:       "mcp-server",
 			ClientSecret:   "test-secret-of-no-application-0123456789",
-			AuthMethod:     broker.AuthPost,
-			CodeProtection: broker.ProtectPKCE,
-			Resource:       broker.ResourceStrip,
+			AuthMethod:     facts.AuthPost,
+			CodeProtection: facts.ProtectPKCE,
+			Resource:       facts.ResourceStrip,
 			Passthrough:    true,
 		},
 		Accept: []providertest.Token{

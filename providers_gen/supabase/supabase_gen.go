@@ -33,8 +33,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -99,20 +98,20 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Registration:  auth + "/oauth/clients/register",
 			UserInfo:      auth + "/oauth/userinfo",
 		},
-		Discovery: []metadata.Form{metadata.OAuthAppended, metadata.OAuthInserted, metadata.OpenIDAppended},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthAppended, facts.OAuthInserted, facts.OpenIDAppended},
+		Tokens: facts.Rules{
 			Algorithms: []string{"ES256", "RS256", "EdDSA", "HS256"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf: []string{"authenticated"},
 				Hint:  "Supabase writes authenticated into aud; a Custom Access Token Hook may have changed it",
 			},
-			Require: []verify.Requirement{
+			Require: []facts.Requirement{
 				{
 					Claim: "client_id",
 					Hint:  "This is a session token of the project, not an access token of its OAuth server: the client must log in through OAuth",
 				},
 			},
-			SharedSecrets: []verify.SharedSecret{
+			SharedSecrets: []facts.SharedSecret{
 				{
 					Algorithm: "HS256",
 					Secret:    jwtSecret,
@@ -120,16 +119,16 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:      []string{"sub", "user_id"},
 			Email:       []string{"email"},
 			Name:        []string{"user_metadata.name", "user_metadata.full_name"},
 			Username:    []string{"user_metadata.username", "user_metadata.user_name"},
 			Picture:     []string{"user_metadata.avatar_url"},
-			Roles:       verify.List{From: []string{"role"}},
-			Permissions: verify.List{From: []string{"aal"}, As: "aal:{value}"},
+			Roles:       facts.List{From: []string{"role"}},
+			Permissions: facts.List{From: []string{"aal"}, As: "aal:{value}"},
 			Scopes:      []string{"scope"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "aal"},
 				{Claim: "amr"},
 				{Claim: "session_id"},

@@ -25,8 +25,7 @@ package workos
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -70,24 +69,24 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			UserInfo:      base + "/oauth2/userinfo",
 			Introspection: base + "/oauth2/introspection",
 		},
-		Discovery: []metadata.Form{metadata.OAuthInserted, metadata.OpenIDAppended},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthInserted, facts.OpenIDAppended},
+		Tokens: facts.Rules{
 			Algorithms: []string{"RS256"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				OrResource: true,
 				Hint:       "In WorkOS, Connect → Configuration: add the exact URL of this server as a Resource Indicator",
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
 			Email:       []string{"email"},
 			Name:        []string{"name"},
 			Username:    []string{"preferred_username"},
 			Picture:     []string{"picture"},
-			Roles:       verify.List{From: []string{"roles", "role"}},
-			Permissions: verify.List{From: []string{"permissions"}},
+			Roles:       facts.List{From: []string{"roles", "role"}},
+			Permissions: facts.List{From: []string{"permissions"}},
 			Scopes:      []string{"scope"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "org_id", As: "organization_id"},
 				{Claim: "sid"},
 				{Claim: "email_verified"},

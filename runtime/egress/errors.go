@@ -78,7 +78,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// causeIsLocal tells whether the cause's text was made on this side. Errors of net/http may quote the answer.
+// causeIsLocal reports whether the cause's text was made on this side. Errors of net/http may quote the answer.
 func (e *Error) causeIsLocal() bool {
 	switch e.Kind {
 	case KindResolve, KindConnect, KindTLS, KindPolicy, KindCanceled:

@@ -133,7 +133,7 @@ func statusError(host string, resp *http.Response) *Error {
 	}
 }
 
-// IsJSON tells whether the Content-Type is application/json or an application type with the +json suffix (RFC 6839
+// IsJSON reports whether the Content-Type is application/json or an application type with the +json suffix (RFC 6839
 // section 3.1).
 func IsJSON(header http.Header) bool {
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))

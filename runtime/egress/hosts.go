@@ -56,7 +56,7 @@ func isLabel(label string) bool {
 	return label != "" && len(label) <= 63
 }
 
-// isNumeric tells whether a last label makes the whole host an IPv4 address for inet_aton and browsers (WHATWG URL, "ends
+// isNumeric reports whether a last label makes the whole host an IPv4 address for inet_aton and browsers (WHATWG URL, "ends
 // in a number").
 func isNumeric(label string) bool {
 	if digits, ok := strings.CutPrefix(label, "0x"); ok {

@@ -182,7 +182,7 @@ func (t *transport) inspect(req *http.Request, resp *http.Response) error {
 	return nil
 }
 
-// isRedirect tells whether a status is of the redirecting class; 304 answers a conditional request.
+// isRedirect reports whether a status is of the redirecting class; 304 answers a conditional request.
 func isRedirect(status int) bool {
 	return status >= 300 && status < 400 && status != http.StatusNotModified
 }

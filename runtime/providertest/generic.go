@@ -19,6 +19,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // variant returns the first accepted token with other claims.
@@ -281,7 +282,7 @@ func (w *world) checkMetadata(t *testing.T) {
 	t.Helper()
 	t.Run("serves authorization server metadata of its issuer", func(t *testing.T) {
 		t.Parallel()
-		guard, err := runtime.NewGuard(w.provider, runtime.GuardConfig{Resource: Resource, Proxy: runtime.ProxyConfig{SealingKeys: sealingKeys()}})
+		guard, err := runtime.NewGuard(w.provider, runtime.GuardConfig{Resource: Resource, Proxy: proxy.Options{SealingKeys: sealingKeys()}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -21,7 +21,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // Proxy says what a provider in mode proxy gets to see of the server in front of it.
@@ -29,11 +30,11 @@ type Proxy struct {
 	// ClientID and ClientSecret are the configured application; AuthMethod says how the secret must arrive.
 	ClientID     string
 	ClientSecret string
-	AuthMethod   broker.AuthMethod
+	AuthMethod   facts.AuthMethod
 	// CodeProtection is what must bind the provider's code to the login.
-	CodeProtection broker.CodeProtection
+	CodeProtection facts.CodeProtection
 	// Resource says what becomes of the server's URL.
-	Resource broker.ResourceHandling
+	Resource facts.ResourceHandling
 	// Scopes are among those that every login asks for, under the provider's names. {resource} stands for the server.
 	Scopes []string
 	// ScopeAtToken says that token requests repeat the scopes.
@@ -101,7 +102,7 @@ func (l *login) start(t *testing.T) {
 	t.Helper()
 	guard, err := runtime.NewGuard(l.w.provider, runtime.GuardConfig{
 		Resource: Resource, Logger: slog.New(slog.DiscardHandler),
-		Proxy: runtime.ProxyConfig{SealingKeys: sealingKeys()},
+		Proxy: proxy.Options{SealingKeys: sealingKeys()},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -192,11 +193,11 @@ func (l *login) checkAuthorize(t *testing.T, address *url.URL) {
 	}
 	want := map[string]string{"response_type": "code", "client_id": p.ClientID, "redirect_uri": Resource + "/oauth/callback"}
 	maps.Copy(want, p.AuthorizeParams)
-	if p.CodeProtection == broker.ProtectPKCE {
+	if p.CodeProtection == facts.ProtectPKCE {
 		want["code_challenge_method"] = "S256"
 	}
 	want["resource"] = ""
-	if p.Resource == broker.ResourceForward {
+	if p.Resource == facts.ResourceForward {
 		want["resource"] = Resource
 	}
 	for name, value := range want {
@@ -204,7 +205,7 @@ func (l *login) checkAuthorize(t *testing.T, address *url.URL) {
 			t.Errorf("%s of the authorization request is %q, want %q", name, got, value)
 		}
 	}
-	if (l.asked.Get("nonce") == "") == (p.CodeProtection == broker.ProtectNonce) {
+	if (l.asked.Get("nonce") == "") == (p.CodeProtection == facts.ProtectNonce) {
 		t.Error("the nonce is missing, or of no use")
 	}
 	scopes := strings.FieldsFunc(l.asked.Get("scope"), func(r rune) bool { return r == ' ' || r == ',' })
@@ -262,7 +263,7 @@ func (l *login) serveToken(t *testing.T) http.HandlerFunc {
 		answer := map[string]any{
 			"access_token": l.token, "token_type": "bearer", "expires_in": 3600, "refresh_token": "refresh-token-of-the-provider",
 		}
-		if l.w.suite.Proxy.CodeProtection == broker.ProtectNonce {
+		if l.w.suite.Proxy.CodeProtection == facts.ProtectNonce {
 			answer["id_token"] = l.idToken()
 		}
 		writeJSON(writer, http.StatusOK, answer)
@@ -278,17 +279,17 @@ func (l *login) checkTokenRequest(r *http.Request) []string {
 	want := map[string]string{
 		"grant_type": "authorization_code", "code": "code-of-the-provider", "redirect_uri": Resource + "/oauth/callback", "resource": "",
 	}
-	if p.Resource == broker.ResourceForward {
+	if p.Resource == facts.ResourceForward {
 		want["resource"] = Resource
 	}
 	maps.Copy(want, p.TokenParams)
 	id, secret, basic := r.BasicAuth()
 	switch {
-	case p.AuthMethod == broker.AuthBasic && (!basic || id != url.QueryEscape(p.ClientID) || secret != url.QueryEscape(p.ClientSecret)):
+	case p.AuthMethod == facts.AuthBasic && (!basic || id != url.QueryEscape(p.ClientID) || secret != url.QueryEscape(p.ClientSecret)):
 		problems = append(problems, "the credentials are not in the Authorization header")
-	case p.AuthMethod == broker.AuthPost:
+	case p.AuthMethod == facts.AuthPost:
 		want["client_id"], want["client_secret"] = p.ClientID, p.ClientSecret
-	case p.AuthMethod == broker.AuthNone:
+	case p.AuthMethod == facts.AuthNone:
 		want["client_id"], want["client_secret"] = p.ClientID, ""
 	}
 	for name, value := range want {
@@ -298,7 +299,7 @@ func (l *login) checkTokenRequest(r *http.Request) []string {
 	}
 	verifier := r.PostForm.Get("code_verifier")
 	switch {
-	case p.CodeProtection == broker.ProtectPKCE && challengeOf(verifier) != l.asked.Get("code_challenge"):
+	case p.CodeProtection == facts.ProtectPKCE && challengeOf(verifier) != l.asked.Get("code_challenge"):
 		problems = append(problems, "the verifier does not fit the challenge")
 	case verifier == clientVerifier:
 		problems = append(problems, "the verifier is the client's")

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // Opaque says how the provider answers questions about opaque tokens. The fake answers alike, and refuses questions that are
@@ -21,10 +21,10 @@ type Opaque struct {
 	// Check names the endpoint that is asked: "introspection", "tokeninfo" or "userinfo".
 	Check string
 	// Place says how the request carries the token, Parameter under which name.
-	Place     verify.TokenPlace
+	Place     facts.TokenPlace
 	Parameter string
 	// AuthMethod, ClientID and ClientSecret are the credentials that the endpoint wants.
-	AuthMethod   verify.AuthMethod
+	AuthMethod   facts.AuthMethod
 	ClientID     string
 	ClientSecret string
 	// Client is the application to which good tokens were issued. ClientClaims are the claims with it.
@@ -35,7 +35,7 @@ type Opaque struct {
 	// Exchange says that nothing ties tokens to the server: then only those are good that it got itself.
 	Exchange bool
 	// Expiry are the claims that say when a token ends. NoExpiry says that they may be missing.
-	Expiry   []verify.Expiry
+	Expiry   []facts.Expiry
 	NoExpiry bool
 	// InvalidStatus is how the endpoint answers when it does not know a token; zero is 401.
 	InvalidStatus int
@@ -93,13 +93,13 @@ func (w *world) answer(token Token) map[string]any {
 	return claims
 }
 
-func expiryIn(format verify.ExpiryFormat, d time.Duration) any {
+func expiryIn(format facts.ExpiryFormat, d time.Duration) any {
 	switch format {
-	case verify.ExpirySeconds:
+	case facts.ExpirySeconds:
 		return now.Add(d).Unix()
-	case verify.ExpiryIn:
+	case facts.ExpiryIn:
 		return int64(d / time.Second)
-	case verify.ExpiryRFC3339:
+	case facts.ExpiryRFC3339:
 	}
 	return now.Add(d).Format(time.RFC3339)
 }
@@ -178,7 +178,7 @@ func (w *world) badAnswers() []variation {
 		list = append(list, variation{"a refresh token", w.variant(map[string]any{"token_type": "refresh_token"}), oauth.ReasonTokenType})
 	}
 	for _, e := range o.Expiry {
-		if e.Format != verify.ExpiryIn {
+		if e.Format != facts.ExpiryIn {
 			list = append(list, variation{"a token that ended by " + e.Claim, w.with(e.Claim, expiryIn(e.Format, -time.Hour)), oauth.ReasonExpired})
 		}
 		list = append(list, variation{"a token whose " + e.Claim + " cannot be read", w.with(e.Claim, "soon"), oauth.ReasonInvalidTime})
@@ -237,7 +237,7 @@ func (w *world) checkOpaqueOutage(t *testing.T) {
 			}
 		})
 	}
-	if w.suite.Opaque.AuthMethod == "" || w.suite.Opaque.AuthMethod == verify.AuthNone {
+	if w.suite.Opaque.AuthMethod == "" || w.suite.Opaque.AuthMethod == facts.AuthNone {
 		return
 	}
 	t.Run("says that the provider is unavailable when it refuses the server's own credentials", func(t *testing.T) {
@@ -318,16 +318,16 @@ func (o *Opaque) question(r *http.Request) (string, error) {
 		return "", errors.New("the token is in the URL")
 	}
 	switch o.Place {
-	case verify.TokenInHeader:
+	case facts.TokenInHeader:
 		if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && r.Method == http.MethodGet {
 			return token, nil
 		}
-	case verify.TokenInJSON:
+	case facts.TokenInJSON:
 		var body map[string]string
 		if err := json.NewDecoder(r.Body).Decode(&body); err == nil && r.Method == http.MethodPost {
 			return body[o.Parameter], nil
 		}
-	case verify.TokenInForm, verify.TokenInQuery:
+	case facts.TokenInForm, facts.TokenInQuery:
 		if err := r.ParseForm(); err == nil && r.Method == http.MethodPost {
 			return r.PostForm.Get(o.Parameter), nil
 		}
@@ -335,19 +335,19 @@ func (o *Opaque) question(r *http.Request) (string, error) {
 	return "", fmt.Errorf("the token does not come by %s", o.Place)
 }
 
-// authenticated tells whether a request has the server's credentials, in the way that the provider wants.
+// authenticated reports whether a request has the server's credentials, in the way that the provider wants.
 func (o *Opaque) authenticated(r *http.Request) bool {
 	switch o.AuthMethod {
-	case verify.AuthBasic:
+	case facts.AuthBasic:
 		id, secret, ok := r.BasicAuth()
 		return ok && id == url.QueryEscape(o.ClientID) && secret == url.QueryEscape(o.ClientSecret)
-	case verify.AuthPost:
+	case facts.AuthPost:
 		return r.PostForm.Get("client_id") == o.ClientID && r.PostForm.Get("client_secret") == o.ClientSecret
-	case verify.AuthBearer:
+	case facts.AuthBearer:
 		return r.Header.Get("Authorization") == "Bearer "+o.ClientSecret
-	case verify.AuthNone:
+	case facts.AuthNone:
 	}
-	return o.Place == verify.TokenInHeader || r.Header.Get("Authorization") == ""
+	return o.Place == facts.TokenInHeader || r.Header.Get("Authorization") == ""
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

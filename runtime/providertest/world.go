@@ -17,7 +17,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // world is a provider under test and the fake that it talks to.
@@ -122,8 +122,8 @@ func (w *world) publish(t *testing.T) {
 	if address := w.description.Endpoints.JWKS; address != "" {
 		w.fake.documents[address] = set
 	}
-	for _, form := range []metadata.Form{
-		metadata.OAuthInserted, metadata.OAuthAppended, metadata.OpenIDAppended, metadata.OpenIDInserted,
+	for _, form := range []facts.Form{
+		facts.OAuthInserted, facts.OAuthAppended, facts.OpenIDAppended, facts.OpenIDInserted,
 	} {
 		w.fake.documents[form.URL(w.description.Issuer)] = document
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/seal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 )
 
 // checkRegistration refuses a registration that would send users anywhere but to the callback page of the calling page's

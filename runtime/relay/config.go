@@ -14,7 +14,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
-	"github.com/latchkey-auth/latchkey/runtime/seal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 )
 
 // The defaults of a [Config].

@@ -7,7 +7,7 @@ import (
 	"net/url"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/cors"
+	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
 // origins are the browser origins whose pages may call the relay.

@@ -157,7 +157,7 @@ func safeHeaders(object string) (map[string]string, error) {
 	return headers, nil
 }
 
-// isFieldValue tells whether text can be a header's value (RFC 9110 section 5.5) in ASCII.
+// isFieldValue reports whether text can be a header's value (RFC 9110 section 5.5) in ASCII.
 func isFieldValue(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' && c != '\t' || c > '~' {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/runtime/egress"
-	"github.com/latchkey-auth/latchkey/runtime/seal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 )
 
 // Relay is an http.Handler for the two routes. It is safe for concurrent use and keeps nothing that another replica would
@@ -171,7 +171,7 @@ func upstreamFault(err error) *failure {
 	return f
 }
 
-// isAbsent tells whether an error says that there is no document at a location: a status of the client error class, a page
+// isAbsent reports whether an error says that there is no document at a location: a status of the client error class, a page
 // for people, a redirect to one.
 func isAbsent(err error) bool {
 	switch e := egress.AsError(err); e.Kind {
@@ -184,7 +184,7 @@ func isAbsent(err error) bool {
 	}
 }
 
-// isOver tells whether the time of a request is up.
+// isOver reports whether the time of a request is up.
 func isOver(err error) bool {
 	kind := egress.KindOf(err)
 	return kind == egress.KindTimeout || kind == egress.KindCanceled

@@ -5,8 +5,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/runtime/cors"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
 // maxURL is the longest URL that is looked at.
@@ -53,7 +53,7 @@ func canonical(u *url.URL) string {
 	return text
 }
 
-// covers tells whether a protected resource is the MCP server or a parent of it on the same origin, as MCP clients accept
+// covers reports whether a protected resource is the MCP server or a parent of it on the same origin, as MCP clients accept
 // it: many servers announce their origin for all their endpoints.
 func covers(resource string, server *url.URL) bool {
 	u, err := url.Parse(resource)

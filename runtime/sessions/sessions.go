@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/seal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 )
 
 // header carries a session's id in both directions (MCP, "Transports", Streamable HTTP, "Session Management").

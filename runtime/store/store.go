@@ -63,7 +63,7 @@ func Mark(ctx context.Context, s Store, key string, ttl time.Duration) (first bo
 	return s.CompareAndSwap(ctx, key, nil, mark, ttl)
 }
 
-// Marked tells whether a key is marked.
+// Marked reports whether a key is marked.
 func Marked(ctx context.Context, s Store, key string) (bool, error) {
 	_, found, err := s.Get(ctx, key)
 	return found, err

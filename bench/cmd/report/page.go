@@ -187,7 +187,7 @@ func forwardingAndSealing(b *strings.Builder, m measured) {
 	b.WriteString("The relay reads the page's order, checks whether the address may be asked, and wraps the answer. The bare forwarder does the\n" +
 		"same and checks nothing.\n\n")
 	results(b, m.Suite.Relay)
-	fmt.Fprintf(b, "Opening a sealed value of an access token's size takes %s.\n\n", withSpread("%.0f ns", m.Suite.Sealed[0].Nanos))
+	fmt.Fprintf(b, "Opening a sealed value of an access token's size takes %s.\n\n", withSpread("%.0f ns", m.Suite.Sealed.Nanos))
 }
 
 func versions(b *strings.Builder, m measured) {

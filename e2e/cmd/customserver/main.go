@@ -25,6 +25,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/custom"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
@@ -106,7 +107,7 @@ func newHandler(s settings) (http.Handler, error) {
 	guard, err := runtime.NewGuard(provider, runtime.GuardConfig{
 		AllowedOrigins: s.origins,
 		Resource:       s.publicURL + s.path, Scopes: s.scopes, Logger: logger,
-		Proxy: runtime.ProxyConfig{Tokens: s.tokens(), Scopes: s.toolScopes},
+		Proxy: proxy.Options{Tokens: s.tokens(), Scopes: s.toolScopes},
 	})
 	if err != nil {
 		return nil, err

@@ -8,11 +8,9 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/providers_gen/proxy"
+	oauthproxy "github.com/latchkey-auth/latchkey/providers_gen/proxy"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/egress"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // proxySettings are the flags of proxy mode, for a provider that knows one application and no dynamic clients.
@@ -38,11 +36,11 @@ func (s *proxySettings) register(flags *flag.FlagSet) {
 	flags.BoolVar(&s.passthrough, "passthrough", false, "proxy mode: hand out the provider's own tokens, not sealed ones")
 }
 
-func (s *proxySettings) tokens() broker.TokenMode {
+func (s *proxySettings) tokens() proxy.TokenMode {
 	if s.passthrough {
-		return broker.Passthrough
+		return proxy.Passthrough
 	}
-	return broker.Sealed
+	return proxy.Sealed
 }
 
 // newProxy returns the generic provider of proxy mode.
@@ -60,7 +58,7 @@ func newProxy(s settings, logger *slog.Logger) (*runtime.Provider, error) {
 	if s.revocation != "" {
 		options = append(options, runtime.WithEndpoint("revocation", s.revocation))
 	}
-	return proxy.New(proxy.Config{
+	return oauthproxy.New(oauthproxy.Config{
 		Issuer: s.issuer, AuthEndpoint: s.authorize, TokenEndpoint: s.token, ClientID: s.clientID, ClientSecret: secret,
 		Scopes: strings.Fields(s.supported), RequiredScopes: strings.Fields(s.required), VerifyToken: verifier,
 		ExtraAuthorizeParams: parameters,
@@ -78,13 +76,7 @@ func (s *settings) verifier(secret oauth.Secret, logger *slog.Logger) (oauth.Tok
 		}, runtime.WithLogger(logger))
 	case s.userinfo != "":
 		// A profile names no application: only tokens that this server obtained itself are good.
-		return verify.NewUserInfo(verify.UserInfoConfig{
-			OpaqueConfig: verify.OpaqueConfig{
-				Provider: "proxy", Issuers: []string{s.issuer}, Binding: verify.Binding{Exchange: true}, Logger: logger,
-				Client: egress.NewClient(egress.Policy{OperatorHosts: []string{s.userinfo}}),
-			},
-			URL: s.userinfo,
-		})
+		return runtime.UserInfoVerifier(runtime.UserInfoConfig{URL: s.userinfo, Issuer: s.issuer}, runtime.WithLogger(logger))
 	}
 	return nil, errors.New("proxy mode needs one of -jwks, -introspection and -userinfo")
 }

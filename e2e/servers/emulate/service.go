@@ -25,7 +25,7 @@ type Service struct {
 	variables [2]string
 }
 
-// Custom tells whether the server in front of the service is cmd/customserver, not the latchkey command line.
+// Custom reports whether the server in front of the service is cmd/customserver, not the latchkey command line.
 func (s Service) Custom() bool { return s.variables[0] == "" }
 
 // SecretVariable is the variable of the server in front of the service that holds the application's secret.

@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // auth0 is a tenant of Auth0 with the Resource Parameter Compatibility Profile.
@@ -15,7 +15,7 @@ func auth0() kind {
 		at: func(s *Server) map[string]string {
 			return map[string]string{"domain": s.host(), "audience": s.config.Resource}
 		},
-		documents: map[metadata.Form]string{metadata.OAuthInserted: "auth0", metadata.OpenIDAppended: "auth0"},
+		documents: map[facts.Form]string{facts.OAuthInserted: "auth0", facts.OpenIDAppended: "auth0"},
 		register:  &registration{prefix: "tpc_", method: "client_secret_post"},
 		unasked:   "openid profile email",
 		prepare:   auth0API,

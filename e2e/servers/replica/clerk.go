@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // clerk is an instance of Clerk. It has no resources: the resource parameter does nothing.
@@ -14,7 +14,7 @@ func clerk() kind {
 		at: func(s *Server) map[string]string {
 			return map[string]string{"frontendApiUrl": s.origin}
 		},
-		documents: map[metadata.Form]string{metadata.OAuthInserted: "clerk", metadata.OpenIDAppended: "clerk"},
+		documents: map[facts.Form]string{facts.OAuthInserted: "clerk", facts.OpenIDAppended: "clerk"},
 		keyPrefix: "ins_",
 		register:  &registration{method: "client_secret_basic"},
 		unasked:   "profile email",

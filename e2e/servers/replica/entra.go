@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // graph is Microsoft Graph, for which tokens are when a login asks for nobody's API.
@@ -16,7 +16,7 @@ const graph = "00000003-0000-0000-c000-000000000000"
 func entra() kind {
 	return kind{
 		// There is no document of RFC 8414.
-		documents: map[metadata.Form]string{metadata.OpenIDAppended: "entra"},
+		documents: map[facts.Form]string{facts.OpenIDAppended: "entra"},
 		document: func(s *Server, document map[string]any) {
 			if s.severalTenants() {
 				document["issuer"] = s.tenantIssuer("{tenantid}")
@@ -83,7 +83,7 @@ func (s *Server) identifier() string {
 	return cmp.Or(s.values["identifierUri"], "api://"+s.values["clientId"]) + "/"
 }
 
-// severalTenants tells whether latchkey logs in the users of several tenants.
+// severalTenants reports whether latchkey logs in the users of several tenants.
 func (s *Server) severalTenants() bool {
 	return slices.Contains([]string{"organizations", "common"}, s.values["tenantId"])
 }

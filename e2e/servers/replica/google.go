@@ -3,13 +3,13 @@ package replica
 import (
 	"slices"
 
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // google is Google's authorization server, with one OAuth client.
 func google() kind {
 	return kind{
-		documents: map[metadata.Form]string{metadata.OpenIDAppended: "google"},
+		documents: map[facts.Form]string{facts.OpenIDAppended: "google"},
 		unasked:   "openid",
 		prepare: func(_ *Server, g *grant) *failure {
 			if g.request.Has("resource") {

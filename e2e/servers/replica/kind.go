@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // kind is in what a provider differs from the others. Every function may be nil.
@@ -17,7 +17,7 @@ type kind struct {
 	// latchkey is configured with the real provider's place, and is told other endpoints.
 	at func(*Server) map[string]string
 	// documents are the discovery documents by where they are. There are no others.
-	documents map[metadata.Form]string
+	documents map[facts.Form]string
 	// document changes a document before it is served.
 	document func(s *Server, document map[string]any)
 	// keyPrefix begins the names of keys; key changes a key of the key set.

@@ -3,14 +3,14 @@ package replica
 import (
 	"net/http"
 
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // okta is a custom authorization server of an Okta organization, with one app integration.
 func okta() kind {
 	return kind{
-		documents: map[metadata.Form]string{
-			metadata.OpenIDAppended: "okta", metadata.OAuthInserted: "okta", metadata.OAuthAppended: "okta",
+		documents: map[facts.Form]string{
+			facts.OpenIDAppended: "okta", facts.OAuthInserted: "okta", facts.OAuthAppended: "okta",
 		},
 		unasked: "openid",
 		prepare: func(s *Server, _ *grant) *failure {

@@ -22,7 +22,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // Config says what to play.
@@ -209,7 +209,7 @@ func (s *Server) routes() http.Handler {
 		}
 	}
 	for form, document := range s.kind.documents {
-		if s.config.Dashboard.NoServer && form != metadata.OpenIDAppended {
+		if s.config.Dashboard.NoServer && form != facts.OpenIDAppended {
 			continue
 		}
 		mux.HandleFunc("GET "+pathOf(form.URL(s.description.Issuer)), func(w http.ResponseWriter, _ *http.Request) {
@@ -223,7 +223,7 @@ func (s *Server) routes() http.Handler {
 	return mux
 }
 
-// switchedOff tells whether an endpoint is one of an OAuth server that is off.
+// switchedOff reports whether an endpoint is one of an OAuth server that is off.
 func (s *Server) switchedOff(place string) bool {
 	return s.config.Dashboard.NoServer && strings.HasPrefix(place, "/auth/v1/oauth/")
 }
@@ -257,7 +257,7 @@ func (s *Server) UserID() string {
 	return id
 }
 
-// NamesNoClient tells whether the provider's tokens do not say for which client they are.
+// NamesNoClient reports whether the provider's tokens do not say for which client they are.
 func (s *Server) NamesNoClient() bool {
 	claims := s.Accepted()[0].Claims
 	return !slices.ContainsFunc(clientClaims, func(name string) bool { return claims[name] != nil })

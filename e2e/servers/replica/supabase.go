@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // supabase is a project with its OAuth server, on loopback as `supabase start` runs one.
@@ -13,8 +13,8 @@ func supabase() kind {
 		at: func(s *Server) map[string]string {
 			return map[string]string{"projectId": "", "supabaseUrl": s.origin}
 		},
-		documents: map[metadata.Form]string{
-			metadata.OAuthAppended: "supabase", metadata.OAuthInserted: "supabase", metadata.OpenIDAppended: "supabase",
+		documents: map[facts.Form]string{
+			facts.OAuthAppended: "supabase", facts.OAuthInserted: "supabase", facts.OpenIDAppended: "supabase",
 		},
 		key: func(_ *Server, key map[string]any) {
 			key["key_ops"], key["ext"] = []string{"verify"}, true

@@ -1,6 +1,6 @@
 package replica
 
-import "github.com/latchkey-auth/latchkey/runtime/metadata"
+import "github.com/latchkey-auth/latchkey/runtime/facts"
 
 // environmentAudience is what WorkOS's tokens name where no Resource Indicator is configured.
 const environmentAudience = "client_123456789"
@@ -12,7 +12,7 @@ func workos() kind {
 		at: func(s *Server) map[string]string {
 			return map[string]string{"subdomain": s.host()}
 		},
-		documents: map[metadata.Form]string{metadata.OAuthInserted: "workos-oauth", metadata.OpenIDAppended: "workos-openid"},
+		documents: map[facts.Form]string{facts.OAuthInserted: "workos-oauth", facts.OpenIDAppended: "workos-openid"},
 		register:  &registration{prefix: "client_", method: "client_secret_basic"},
 		unasked:   "openid profile email",
 		prepare: func(s *Server, g *grant) *failure {

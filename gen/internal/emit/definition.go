@@ -29,12 +29,13 @@ func emitDefinition(m *model.Model) *jen.Statement {
 		member{"Discovery", emitDiscovery(m.Discovery)},
 		member{"Tokens", emitTokens(&m.Tokens)},
 		member{"Claims", emitClaimMap(&m.Claims)},
-		member{"Introspection", emitCheck(m, "introspection")},
-		member{"TokenInfo", emitCheck(m, "tokeninfo")},
-		member{"UserInfo", emitCheck(m, "userinfo")},
+		member{"Introspection", emitCheck(m.Tokens.Check, "introspection")},
+		member{"TokenInfo", emitCheck(m.Tokens.Check, "tokeninfo")},
+		member{"UserInfo", emitCheck(m.Tokens.Check, "userinfo")},
 		member{"Profile", emitProfile(m.Tokens.Check)},
+		member{"Binding", emitBinding(m)},
 		member{"Upstream", emitUpstream(m.Upstream)},
-		member{"TokenMode", constant(brokerPath, tokenModes, m.TokenMode)},
+		member{"TokenMode", constant(proxyPath, tokenModes, m.TokenMode)},
 		member{"ScopePrefix", emitScopePrefix(m.Upstream)},
 		member{"ScopeWords", expressionMap(jen.String(), words(m.ScopeWords))},
 		member{"Scopes", choice(m.Scopes)},
@@ -58,14 +59,14 @@ func emitDiscovery(discovery []string) jen.Code {
 	if len(discovery) == 0 {
 		return nil
 	}
-	return jen.Index().Qual(metadataPath, "Form").ValuesFunc(func(g *jen.Group) {
+	return jen.Index().Qual(factsPath, "Form").ValuesFunc(func(g *jen.Group) {
 		for _, form := range discovery {
-			g.Qual(metadataPath, forms[form])
+			g.Qual(factsPath, forms[form])
 		}
 	})
 }
 
-// emitTokens is the verify.Rules literal, nil where there is nothing to say.
+// emitTokens is the facts.Rules literal, nil where there is nothing to say.
 func emitTokens(t *model.Tokens) jen.Code {
 	members := []member{
 		{"Issuers", expressions(t.Issuers)},
@@ -79,7 +80,7 @@ func emitTokens(t *model.Tokens) jen.Code {
 	}
 	for _, m := range members {
 		if m.value != nil {
-			return literal(jen.Qual(verifyPath, "Rules"), members...)
+			return literal(jen.Qual(factsPath, "Rules"), members...)
 		}
 	}
 	return nil
@@ -95,7 +96,7 @@ func emitAudience(a *model.Audience) jen.Code {
 	}
 	for _, m := range members {
 		if m.value != nil {
-			return literal(jen.Qual(verifyPath, "Audience"), members...)
+			return literal(jen.Qual(factsPath, "Audience"), members...)
 		}
 	}
 	return nil
@@ -112,7 +113,7 @@ func emitRequirements(requirements []model.Requirement) jen.Code {
 			nil, member{"Claim", text(r.Claim)}, member{"AnyOf", accepted}, member{"WhenSet", yes(r.WhenSet)}, member{"Hint", text(r.Hint)},
 		)
 	}
-	return list(jen.Qual(verifyPath, "Requirement"), elements)
+	return list(jen.Qual(factsPath, "Requirement"), elements)
 }
 
 func emitSecrets(secrets []model.SharedSecret) jen.Code {
@@ -122,17 +123,17 @@ func emitSecrets(secrets []model.SharedSecret) jen.Code {
 			nil, member{"Algorithm", text(s.Algorithm)}, member{"Secret", jen.Id(s.Field.Local)}, member{"Missing", text(s.Missing)},
 		)
 	}
-	return list(jen.Qual(verifyPath, "SharedSecret"), elements)
+	return list(jen.Qual(factsPath, "SharedSecret"), elements)
 }
 
-// emitClaimMap is the verify.ClaimMap literal.
+// emitClaimMap is the facts.ClaimMap literal.
 func emitClaimMap(c *model.Claims) *jen.Statement {
 	extra := make([]jen.Code, len(c.Extra))
 	for i, e := range c.Extra {
 		extra[i] = inline(nil, member{"Claim", text(e.Claim)}, member{"As", text(e.As)})
 	}
 	return literal(
-		jen.Qual(verifyPath, "ClaimMap"),
+		jen.Qual(factsPath, "ClaimMap"),
 		member{"UserID", texts(c.UserID)},
 		member{"Email", texts(c.Email)},
 		member{"Name", texts(c.Name)},
@@ -144,7 +145,7 @@ func emitClaimMap(c *model.Claims) *jen.Statement {
 		member{"Permissions", emitList(c.Permissions)},
 		member{"Scopes", texts(c.Scopes)},
 		member{"ScopeSeparator", text(c.ScopeSeparator)},
-		member{"Extra", list(jen.Qual(verifyPath, "Extra"), extra)},
+		member{"Extra", list(jen.Qual(factsPath, "Extra"), extra)},
 	)
 }
 
@@ -153,7 +154,7 @@ func emitList(l spec.List) jen.Code {
 		return nil
 	}
 	return inline(
-		jen.Qual(verifyPath, "List"), member{"From", texts(l.From)}, member{"Each", text(l.Each)},
+		jen.Qual(factsPath, "List"), member{"From", texts(l.From)}, member{"Each", text(l.Each)},
 		member{"Member", text(l.List)}, member{"As", text(l.As)},
 	)
 }

@@ -15,9 +15,8 @@ const (
 	modulePath       = "github.com/latchkey-auth/latchkey"
 	oauthPath        = modulePath + "/oauth"
 	runtimePath      = modulePath + "/runtime"
-	verifyPath       = runtimePath + "/verify"
-	metadataPath     = runtimePath + "/metadata"
-	brokerPath       = runtimePath + "/broker"
+	factsPath        = runtimePath + "/facts"
+	proxyPath        = runtimePath + "/proxy"
 	providertestPath = runtimePath + "/providertest"
 )
 
@@ -42,7 +41,7 @@ func newFile(importPath, packageName, specs string) *jen.File {
 	f := jen.NewFilePathName(importPath, packageName)
 	f.NoFormat = true // Format does it, where its problems can be reported
 	f.HeaderComment("// " + prose.Header(specs))
-	for _, imported := range []string{oauthPath, runtimePath, verifyPath, metadataPath, brokerPath, providertestPath} {
+	for _, imported := range []string{oauthPath, runtimePath, factsPath, proxyPath, providertestPath} {
 		f.ImportName(imported, path.Base(imported))
 	}
 	return f

@@ -28,14 +28,14 @@ func constant(path string, constants map[string]string, word string) jen.Code {
 	return jen.Qual(path, constants[word])
 }
 
-// emitUpstream is the broker.Upstream literal, nil in mode direct.
+// emitUpstream is the facts.Upstream literal, nil in mode direct.
 func emitUpstream(u *model.Upstream) jen.Code {
 	if u == nil {
 		return nil
 	}
-	method := constant(brokerPath, clientAuth, u.AuthMethod)
+	method := constant(factsPath, clientAuth, u.AuthMethod)
 	if u.AuthMethodField != nil {
-		method = jen.Qual(brokerPath, "AuthMethod").Call(jen.Id(u.AuthMethodField.Local))
+		method = jen.Qual(factsPath, "AuthMethod").Call(jen.Id(u.AuthMethodField.Local))
 	}
 	separator := ""
 	if u.ScopeSeparator == "comma" {
@@ -46,19 +46,19 @@ func emitUpstream(u *model.Upstream) jen.Code {
 		authorizeParams = fromConfig(u.ParamsField)
 	}
 	return jen.Op("&").Add(literal(
-		jen.Qual(brokerPath, "Upstream"),
+		jen.Qual(factsPath, "Upstream"),
 		member{"Title", optional(u.Title)},
 		member{"ResponseIssuers", expressions(u.ResponseIssuers)},
 		member{"RequireResponseIssuer", yes(u.RequireResponseIssuer)},
-		member{"RevocationStyle", constant(brokerPath, revocations, u.RevocationStyle)},
+		member{"RevocationStyle", constant(factsPath, revocations, u.RevocationStyle)},
 		member{"ClientID", resolved(u.ClientID)},
 		member{"ClientSecret", resolved(u.ClientSecret)},
 		member{"AuthMethod", method},
 		member{"ClientKey", resolved(u.ClientKey)},
 		member{"ClientKeyID", resolved(u.ClientKeyID)},
-		member{"CodeProtection", constant(brokerPath, codeProtection, u.CodeProtection)},
+		member{"CodeProtection", constant(factsPath, codeProtection, u.CodeProtection)},
 		member{"UnprotectedReason", text(u.UnprotectedReason)},
-		member{"Resource", constant(brokerPath, resources, u.Resource)},
+		member{"Resource", constant(factsPath, resources, u.Resource)},
 		member{"ResourceScope", optional(u.ResourceScope)},
 		member{"RequiredScopes", emitRequiredScopes(u)},
 		member{"ScopeSeparator", text(separator)},
@@ -144,26 +144,23 @@ func emitScopePrefix(u *model.Upstream) jen.Code {
 		return nil
 	}
 	return literal(
-		jen.Qual(runtimePath, "ScopePrefix"),
+		jen.Qual(factsPath, "ScopePrefix"),
 		member{"Prefix", expression(u.ScopePrefix)},
 		member{"Except", texts(u.Upstream.ScopePrefix.Except)},
 	)
 }
 
 // emitCheck is the literal of the way in which tokens are checked, if it is the one at the given endpoint.
-func emitCheck(m *model.Model, at string) jen.Code {
-	c := m.Tokens.Check
+func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 	if c == nil || c.At != at {
 		return nil
 	}
-	own := member{"OpaqueConfig", emitOpaqueConfig(m, c)}
-	auth := constant(verifyPath, endpointAuth, c.AuthMethod())
+	auth := constant(factsPath, endpointAuth, c.AuthMethod())
 	switch at {
 	case "introspection":
 		i := &c.Introspection
 		return jen.Op("&").Add(literal(
-			jen.Qual(verifyPath, "IntrospectionConfig"),
-			own,
+			jen.Qual(factsPath, "Introspection"),
 			member{"ClientID", resolved(c.ClientID)},
 			member{"ClientSecret", resolved(c.ClientSecret)},
 			member{"AuthMethod", auth},
@@ -174,9 +171,8 @@ func emitCheck(m *model.Model, at string) jen.Code {
 	case "tokeninfo":
 		t := &c.TokenInfo
 		return jen.Op("&").Add(literal(
-			jen.Qual(verifyPath, "TokenInfoConfig"),
-			own,
-			member{"Place", constant(verifyPath, tokenPlaces, t.TokenIn)},
+			jen.Qual(factsPath, "TokenInfo"),
+			member{"Place", constant(factsPath, tokenPlaces, t.TokenIn)},
 			member{"Parameter", text(t.Parameter)},
 			member{"Header", emitHeaders(t.Headers)},
 			member{"AuthMethod", auth},
@@ -191,8 +187,7 @@ func emitCheck(m *model.Model, at string) jen.Code {
 	default:
 		u := &c.UserInfo
 		return jen.Op("&").Add(literal(
-			jen.Qual(verifyPath, "UserInfoConfig"),
-			own,
+			jen.Qual(factsPath, "UserInfo"),
 			member{"Header", emitHeaders(u.Headers)},
 			member{"InvalidStatus", numbers(u.InvalidStatus)},
 			member{"InvalidErrors", texts(u.InvalidErrors)},
@@ -200,27 +195,29 @@ func emitCheck(m *model.Model, at string) jen.Code {
 	}
 }
 
-// emitOpaqueConfig is what ties tokens to this server; nil where the audience of the rules does.
-func emitOpaqueConfig(m *model.Model, c *model.OpaqueCheck) jen.Code {
+// emitBinding is what ties opaque tokens to this server; nil where the audience of the rules does.
+func emitBinding(m *model.Model) jen.Code {
+	c := m.Tokens.Check
+	if c == nil || len(c.Binding.ClientClaims) == 0 && !c.Binding.Exchange {
+		return nil
+	}
 	members := []member{
 		{"ClientClaims", texts(c.Binding.ClientClaims)},
 		{"Exchange", yes(c.Binding.Exchange)},
 	}
 	if len(c.Binding.ClientClaims) > 0 {
 		members = append([]member{{"ClientIDs", jen.Index().String().Values(jen.Id(m.Upstream.ClientID.Local))}}, members...)
-	} else if !c.Binding.Exchange {
-		return nil
 	}
-	return inline(jen.Qual(verifyPath, "OpaqueConfig"), member{"Binding", literal(jen.Qual(verifyPath, "Binding"), members...)})
+	return literal(jen.Qual(factsPath, "Binding"), members...)
 }
 
 func emitExpiry(list []spec.Expiry) jen.Code {
 	if len(list) == 0 {
 		return nil
 	}
-	return jen.Index().Qual(verifyPath, "Expiry").ValuesFunc(func(g *jen.Group) {
+	return jen.Index().Qual(factsPath, "Expiry").ValuesFunc(func(g *jen.Group) {
 		for _, e := range list {
-			g.Add(inline(nil, member{"Claim", text(e.Claim)}, member{"Format", constant(verifyPath, expiryFormats, e.Format)}))
+			g.Add(inline(nil, member{"Claim", text(e.Claim)}, member{"Format", constant(factsPath, expiryFormats, e.Format)}))
 		}
 	})
 }
@@ -242,7 +239,7 @@ func emitProfile(c *model.OpaqueCheck) jen.Code {
 	}
 	p := c.Profile
 	return jen.Op("&").Add(literal(
-		jen.Qual(verifyPath, "ProfileConfig"),
+		jen.Qual(factsPath, "Profile"),
 		member{"Header", emitHeaders(p.Headers)},
 		member{"InvalidErrors", texts(p.InvalidErrors)},
 		member{"Subject", texts(p.Subject)},
@@ -282,7 +279,7 @@ func emitTenants(t *model.Tenants) jen.Code {
 		return nil
 	}
 	return jen.Op("&").Add(literal(
-		jen.Qual(verifyPath, "Tenants"),
+		jen.Qual(factsPath, "Tenants"),
 		member{"Issuer", expression(t.Issuer)},
 		member{"Claim", text(t.Claim)},
 		member{"AnyOf", jen.Id(tenantsVariable)},

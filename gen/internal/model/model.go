@@ -342,7 +342,7 @@ func newScope(s *spec.Spec) *scope {
 
 // ownNames are the names that the generated functions use themselves.
 var ownNames = []string{
-	"broker", "cfg", "err", "in", "info", "metadata", "oauth", "opts", "runtime", "tenants", "time", "json", "verify",
+	"cfg", "err", "facts", "in", "info", "json", "oauth", "opts", "proxy", "runtime", "tenants", "time",
 }
 
 // localName is the local variable for something with a name in the spec and, where that is not right, one in Go.

@@ -18,7 +18,7 @@ package hostile
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -63,24 +63,24 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Token:         serverURL + "/token",
 			JWKS:          serverURL + "/jwks",
 		},
-		Tokens: verify.Rules{
+		Tokens: facts.Rules{
 			Algorithms: []string{"ES256"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf: []string{label, "a\"b` */ \\"},
 				Hint:  "\"); panic(\"out\"); (\" ` */ %s",
 			},
-			Require: []verify.Requirement{
+			Require: []facts.Requirement{
 				{
 					Claim: "a b\" ` */ \\\\",
 					Hint:  "` */ \" \\",
 				},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID: []string{"sub", "\"); panic(\"out\") //"},
-			Roles:  verify.List{From: []string{"r` */ \""}, As: "\"` */ {value} %s"},
+			Roles:  facts.List{From: []string{"r` */ \""}, As: "\"` */ {value} %s"},
 			Scopes: []string{"s\" ` */"},
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "x\"); panic(\"out\"); (\"`*/", As: "y\"` */"},
 			},
 		},

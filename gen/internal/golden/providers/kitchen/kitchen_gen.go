@@ -18,8 +18,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/metadata"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -142,17 +141,17 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			JWKS:          keysURL,
 			TokenInfo:     api + "/tokeninfo?version=2",
 		},
-		Discovery: []metadata.Form{metadata.OAuthAppended, metadata.OpenIDInserted},
-		Tokens: verify.Rules{
+		Discovery: []facts.Form{facts.OAuthAppended, facts.OpenIDInserted},
+		Tokens: facts.Rules{
 			Issuers:    []string{"https://" + tenant + ".kitchen.example.com", "https://kitchen.example.com/" + tenant + "/"},
 			Algorithms: []string{"ES384", "PS256", "HS512"},
 			Types:      []string{"JWT", "kitchen+jwt"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				Claim: "kitchen.recipients",
 				AnyOf: []string{errorValue, runtimeValue, api},
 				Hint:  "Set it in the kitchen.",
 			},
-			Require: []verify.Requirement{
+			Require: []facts.Requirement{
 				{
 					Claim: "kitchen\\.use",
 					AnyOf: []string{"access", "both"},
@@ -162,7 +161,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 					Claim: "kitchen.cook",
 				},
 			},
-			SharedSecrets: []verify.SharedSecret{
+			SharedSecrets: []facts.SharedSecret{
 				{
 					Algorithm: "HS512",
 					Secret:    jwtKey,
@@ -171,7 +170,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 			IDTokenShaped: "Its access tokens carry at_hash.",
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID:         []string{"kitchen.id", "sub"},
 			Email:          []string{"contact.email"},
 			Name:           []string{"name"},
@@ -179,11 +178,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Nickname:       []string{"nick"},
 			Picture:        []string{"photo"},
 			ClientID:       []string{"cid"},
-			Roles:          verify.List{From: []string{"roles", "role"}, As: "role:{value}"},
-			Permissions:    verify.List{Each: "apps", Member: "grants", As: "{key}/{value}"},
+			Roles:          facts.List{From: []string{"roles", "role"}, As: "role:{value}"},
+			Permissions:    facts.List{Each: "apps", Member: "grants", As: "{key}/{value}"},
 			Scopes:         []string{"scp", "scopes"},
 			ScopeSeparator: ",",
-			Extra: []verify.Extra{
+			Extra: []facts.Extra{
 				{Claim: "auth_time"},
 				{Claim: "groups"},
 				{Claim: "email_verified"},

@@ -7,8 +7,8 @@ package larder
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -84,7 +84,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "more",
 		Default: "shelf",
 	})
-	brokerValue := in.String(cfg.Broker, runtime.Field{
+	broker := in.String(cfg.Broker, runtime.Field{
 		Name:    "broker",
 		Default: "east",
 	})
@@ -104,41 +104,41 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			UserInfo:      base + "/me",
 			Revocation:    base + "/revoke",
 		},
-		Tokens: verify.Rules{
-			Require: []verify.Requirement{
+		Tokens: facts.Rules{
+			Require: []facts.Requirement{
 				{
 					Claim:   "house",
-					AnyOf:   []string{house, brokerValue},
+					AnyOf:   []string{house, broker},
 					WhenSet: true,
 				},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID: []string{"account.id"},
 			Name:   []string{"name"},
 			Scopes: []string{"scope"},
 		},
-		UserInfo: &verify.UserInfoConfig{
-			OpaqueConfig: verify.OpaqueConfig{Binding: verify.Binding{
-				Exchange: true,
-			}},
+		UserInfo: &facts.UserInfo{
 			Header: map[string]string{
 				"X-Larder": "1",
 			},
 			InvalidStatus: []int{403, 404},
 			InvalidErrors: []string{"invalid_token", "stale_token"},
 		},
-		Upstream: &broker.Upstream{
+		Binding: facts.Binding{
+			Exchange: true,
+		},
+		Upstream: &facts.Upstream{
 			Title:                 "The larder of " + tenant,
 			ResponseIssuers:       []string{base, "https://larder.example.com"},
 			RequireResponseIssuer: true,
 			ClientID:              appID,
 			ClientSecret:          appKey,
-			AuthMethod:            broker.AuthMethod(method),
+			AuthMethod:            facts.AuthMethod(method),
 			ClientKey:             signingKey,
 			ClientKeyID:           signingKeyID,
-			CodeProtection:        broker.ProtectNonce,
-			Resource:              broker.ResourceForward,
+			CodeProtection:        facts.ProtectNonce,
+			Resource:              facts.ResourceForward,
 			RequiredScopes:        append([]string{"openid"}, more...),
 			ScopeSeparator:        ",",
 			ScopeNames: map[string]string{
@@ -151,7 +151,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			AuthorizeParams: map[string]string{
 				"house":  house,
 				"prompt": "login",
-				"side":   brokerValue,
+				"side":   broker,
 			},
 			TokenParams: map[string]string{
 				"version": "2",
@@ -162,8 +162,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				"closed":     oauth.CodeTemporarilyUnavailable,
 			},
 		},
-		TokenMode: broker.Sealed,
-		ScopePrefix: runtime.ScopePrefix{
+		TokenMode: proxy.Sealed,
+		ScopePrefix: facts.ScopePrefix{
 			Prefix: "larder:",
 			Except: []string{"openid"},
 		},

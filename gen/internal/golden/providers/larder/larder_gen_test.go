@@ -7,9 +7,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/internal/golden/providers/larder"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
 
 func TestProvider(t *testing.T) {
@@ -24,8 +23,8 @@ func TestProvider(t *testing.T) {
 		},
 		Opaque: &providertest.Opaque{
 			Check:         "userinfo",
-			Place:         verify.TokenInHeader,
-			AuthMethod:    verify.AuthNone,
+			Place:         facts.TokenInHeader,
+			AuthMethod:    facts.AuthNone,
 			Exchange:      true,
 			InvalidStatus: 403,
 			Subject:       "account.id",
@@ -33,9 +32,9 @@ func TestProvider(t *testing.T) {
 		Proxy: &providertest.Proxy{
 			ClientID:       "larder-app",
 			ClientSecret:   "test-key-of-a-larder-that-does-not-exist-0123456789",
-			AuthMethod:     broker.AuthPost,
-			CodeProtection: broker.ProtectNonce,
-			Resource:       broker.ResourceForward,
+			AuthMethod:     facts.AuthPost,
+			CodeProtection: facts.ProtectNonce,
+			Resource:       facts.ResourceForward,
 			Scopes:         []string{"openid", "larder:shelf"},
 			ScopeAtToken:   true,
 			AuthorizeParams: map[string]string{

@@ -6,7 +6,7 @@ package pantry
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -61,25 +61,25 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			UserInfo:      url + "/userinfo",
 			Introspection: url + "/introspect",
 		},
-		Tokens: verify.Rules{
-			Audience: verify.Audience{
+		Tokens: facts.Rules{
+			Audience: facts.Audience{
 				OrResource: true,
 				Hint:       "Ask for the resource.",
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID: []string{"sub"},
 			Email:  []string{"email"},
 			Scopes: []string{"scope"},
 		},
-		Introspection: &verify.IntrospectionConfig{
+		Introspection: &facts.Introspection{
 			ClientID:     askerID,
 			ClientSecret: askerKey,
-			AuthMethod:   verify.AuthPost,
+			AuthMethod:   facts.AuthPost,
 			NoExpiry:     "Its tokens last.",
 			TokenTypes:   []string{"Bearer", "jar"},
 		},
-		Profile: &verify.ProfileConfig{
+		Profile: &facts.Profile{
 			Header: map[string]string{
 				"X-Pantry": "1",
 			},

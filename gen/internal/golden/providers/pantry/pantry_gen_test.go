@@ -7,8 +7,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/internal/golden/providers/pantry"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
 )
 
 func TestProvider(t *testing.T) {
@@ -22,9 +22,9 @@ func TestProvider(t *testing.T) {
 		},
 		Opaque: &providertest.Opaque{
 			Check:        "introspection",
-			Place:        verify.TokenInForm,
+			Place:        facts.TokenInForm,
 			Parameter:    "token",
-			AuthMethod:   verify.AuthPost,
+			AuthMethod:   facts.AuthPost,
 			ClientID:     "asker",
 			ClientSecret: "test-key-of-a-pantry-that-does-not-exist",
 			Audience:     true,

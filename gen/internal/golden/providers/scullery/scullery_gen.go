@@ -7,8 +7,8 @@ package scullery
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
-	"github.com/latchkey-auth/latchkey/runtime/verify"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -61,29 +61,29 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Token:         base + "/token",
 			JWKS:          base + "/keys",
 		},
-		Tokens: verify.Rules{
-			Tenants: &verify.Tenants{
+		Tokens: facts.Rules{
+			Tenants: &facts.Tenants{
 				Issuer: "https://scullery.example.com/{tenantid}",
 				Claim:  "org.id",
 				AnyOf:  tenants,
 			},
 			Algorithms: []string{"ES256"},
-			Audience: verify.Audience{
+			Audience: facts.Audience{
 				AnyOf: []string{appID},
 			},
 		},
-		Claims: verify.ClaimMap{
+		Claims: facts.ClaimMap{
 			UserID: []string{"sub"},
 			Scopes: []string{"scope"},
 		},
-		Upstream: &broker.Upstream{
+		Upstream: &facts.Upstream{
 			ClientID:          appID,
-			CodeProtection:    broker.ProtectNothing,
+			CodeProtection:    facts.ProtectNothing,
 			UnprotectedReason: "The scullery knows neither.",
-			Resource:          broker.ResourceAsScope,
+			Resource:          facts.ResourceAsScope,
 			ResourceScope:     "scullery:" + appID + ":{resource}",
 		},
-		TokenMode:  broker.Passthrough,
+		TokenMode:  proxy.Passthrough,
 		Scopes:     []string{"wash"},
 		GrantTypes: []string{"authorization_code"},
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/golden/providers/scullery"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
-	"github.com/latchkey-auth/latchkey/runtime/broker"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
 )
 
@@ -24,9 +24,9 @@ func TestProvider(t *testing.T) {
 		Algorithms: []string{"ES256"},
 		Proxy: &providertest.Proxy{
 			ClientID:       "scullery-app",
-			AuthMethod:     broker.AuthNone,
-			CodeProtection: broker.ProtectNothing,
-			Resource:       broker.ResourceAsScope,
+			AuthMethod:     facts.AuthNone,
+			CodeProtection: facts.ProtectNothing,
+			Resource:       facts.ResourceAsScope,
 			Scopes:         []string{"scullery:scullery-app:{resource}"},
 			Passthrough:    true,
 		},

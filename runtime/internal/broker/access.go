@@ -1,0 +1,128 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
+)
+
+// ErrNoUpstreamToken is returned by [Broker.UpstreamToken] where there is no provider token to give.
+var ErrNoUpstreamToken = errors.New("broker: this request has no provider access token of its own: in passthrough mode the " +
+	"caller's token is the provider's and was made for this server, not for the provider's API")
+
+// sealAccess makes a sealed access token. The client cannot look into it, so the provider's token inside stays with us.
+func (b *Broker) sealAccess(g *grant, scopes []string, upstream string, info *oauth.AuthInfo, expires time.Time) string {
+	var w recordWriter
+	w.id(g.family)
+	w.text(g.label)
+	w.text(g.resource)
+	w.text(info.Provider)
+	w.text(info.Issuer)
+	w.text(info.Subject)
+	u := &info.User
+	for _, field := range []string{u.ID, u.Email, u.Name, u.Username, u.Nickname, u.Picture} {
+		w.text(field)
+	}
+	w.texts(u.Roles)
+	w.texts(info.Permissions)
+	w.texts(scopes)
+	extra, err := json.Marshal(u.Extra)
+	if err != nil || u.Extra.Len() == 0 {
+		extra = nil
+	}
+	w.text(string(extra))
+	w.text(upstream)
+	return b.boxes.access.Seal(w.b, expires)
+}
+
+// accessToken is an opened access token.
+type accessToken struct {
+	family   identifier
+	info     *oauth.AuthInfo
+	upstream string
+}
+
+func (b *Broker) openAccess(token string) (accessToken, error) {
+	payload, expires, err := b.boxes.access.Open(token, b.now())
+	if err != nil {
+		return accessToken{}, err
+	}
+	r := recordReader{rest: string(payload)}
+	t := accessToken{family: r.id(), info: &oauth.AuthInfo{ExpiresAt: expires, AccessToken: oauth.Secret(token)}}
+	info := t.info
+	info.ClientID, info.Resource, info.Provider, info.Issuer, info.Subject = r.text(), r.text(), r.text(), r.text(), r.text()
+	u := &info.User
+	for _, field := range []*string{&u.ID, &u.Email, &u.Name, &u.Username, &u.Nickname, &u.Picture} {
+		*field = r.text()
+	}
+	u.Roles, info.Permissions, info.Scopes = r.texts(), r.texts(), r.texts()
+	extra := r.text()
+	t.upstream = r.text()
+	if err := r.end(); err != nil {
+		return t, err
+	}
+	if extra != "" {
+		if u.Extra, err = oauth.ParseClaims(extra); err != nil {
+			return t, err
+		}
+	}
+	info.Audience = []string{info.Resource}
+	u.Permissions, u.Scopes = info.Permissions, info.Scopes
+	info.Claims = u.Extra
+	return t, nil
+}
+
+// VerifyAccessToken verifies a sealed access token for a resource; it is what [oauth.Provider.Verify] does in sealed mode.
+// It costs a decryption and a look into the store for a revocation: no signature, no network except for a shared store's.
+//
+// The caller's ClientID is the URL of the client's metadata document, or a short form of the client_id that it registered.
+// Claims and the user's Extra are those that the provider's mapping selects; the provider's other claims stay behind.
+func (b *Broker) VerifyAccessToken(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	t, err := b.openAccess(token)
+	switch {
+	case errors.Is(err, seal.ErrExpired):
+		return nil, oauth.InvalidToken(oauth.ReasonExpired, err)
+	case errors.Is(err, seal.ErrMalformed):
+		return nil, oauth.InvalidToken(oauth.ReasonMalformedToken, err)
+	case errors.Is(err, seal.ErrUnknownKey):
+		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, err)
+	case err != nil:
+		return nil, oauth.InvalidToken(oauth.ReasonBadSignature, err)
+	case t.info.Resource != resource:
+		return nil, oauth.InvalidToken(oauth.ReasonAudience, errors.New("the token is for another resource of this server"))
+	}
+	revoked, err := b.revoked(ctx, t.family)
+	if err != nil {
+		return nil, oauth.Unavailable(time.Second, err)
+	}
+	if revoked {
+		return nil, oauth.InvalidToken(oauth.ReasonInactive, errors.New("the token was revoked"))
+	}
+	return t.info, nil
+}
+
+// UpstreamToken returns the provider's access token of the caller that ctx carries, for tools that call the provider's
+// API in the user's name. It is never shown to clients: do not put it into an answer. In [proxy.Passthrough] mode it fails with
+// [ErrNoUpstreamToken]: a client's token must not be passed on (MCP authorization, "Access Token Privilege Restriction").
+func (b *Broker) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
+	info, ok := oauth.FromContext(ctx)
+	if !ok || b.config.Tokens != proxy.Sealed {
+		return "", ErrNoUpstreamToken
+	}
+	t, err := b.openAccess(info.AccessToken.Reveal())
+	if err != nil {
+		return "", errors.Join(ErrNoUpstreamToken, err)
+	}
+	return oauth.Secret(t.upstream), nil
+}
+
+// Resources returns the URLs that access tokens can be made for, the mount's own first.
+func (b *Broker) Resources() []string {
+	return append([]string{b.resource}, slices.Clone(b.config.Subresources)...)
+}

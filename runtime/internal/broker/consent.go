@@ -1,0 +1,138 @@
+package broker
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
+)
+
+// showConsent asks the user whether the client may act for them, before anything goes to the provider: the provider only
+// ever sees one application, ours, and cannot ask (MCP security best practices, "Confused Deputy Problem").
+func (b *Broker) showConsent(w http.ResponseWriter, r *http.Request, req request) {
+	browser := b.browser(w, r)
+	page := proxy.ConsentPage{
+		Page:        b.page(),
+		Client:      proxy.ClientInfo{Name: req.name, DocumentHost: req.host},
+		Redirect:    redirectInfo(req.redirect),
+		Scopes:      b.scopeInfo(req.scopes),
+		Action:      b.path + pathConsent,
+		Form:        b.sealForm(req, browser),
+		CanRemember: !req.native,
+	}
+	b.render(w, r, http.StatusOK, "consent", page.Nonce, &page)
+}
+
+func (b *Broker) scopeInfo(scopes []string) []proxy.ScopeInfo {
+	list := make([]proxy.ScopeInfo, 0, len(scopes))
+	for _, s := range scopes {
+		list = append(list, proxy.ScopeInfo{Name: s, Words: b.config.ScopeWords[s]})
+	}
+	return list
+}
+
+// sealForm puts a request into the hidden field of a consent page. It is good for the browser that it was made for alone,
+// so that nobody can hand their own page to somebody else.
+func (b *Broker) sealForm(req request, browser identifier) string {
+	var w recordWriter
+	w.id(digest("browser", browser.String()))
+	w.id(req.client)
+	w.text(req.label)
+	w.text(req.redirect)
+	w.text(req.state)
+	w.text(string(req.challenge[:]))
+	w.texts(req.scopes)
+	w.text(req.resource)
+	return b.boxes.form.Seal(w.b, b.now().Add(formLifetime))
+}
+
+// openForm returns the request of a consent page that was shown in the browser with one of the identifiers.
+func (b *Broker) openForm(sealed string, browser []identifier) (request, *oauth.Error) {
+	var req request
+	payload, _, err := b.boxes.form.Open(sealed, b.now())
+	if err != nil {
+		return req, caused(oauth.CodeInvalidRequest, reasonForm, "This page is too old. Go back to the application and start again", err)
+	}
+	r := recordReader{rest: string(payload)}
+	owner := r.id()
+	req.client, req.label, req.redirect, req.state = r.id(), r.text(), r.text(), r.text()
+	copy(req.challenge[:], r.text())
+	req.scopes, req.resource = r.texts(), r.text()
+	u, parseErr := url.Parse(req.redirect)
+	if err := r.end(); err != nil || parseErr != nil {
+		return req, caused(oauth.CodeInvalidRequest, reasonForm, "This page is too old. Go back to the application and start again", err)
+	}
+	req.native = isNative(u)
+	if !slices.ContainsFunc(browser, func(id identifier) bool { return owner == digest("browser", id.String()) }) {
+		return req, foreignForm()
+	}
+	return req, nil
+}
+
+func foreignForm() *oauth.Error {
+	return &oauth.Error{
+		Code: oauth.CodeAccessDenied, Status: http.StatusForbidden, Reason: reasonForeignForm,
+		Description: "This answer did not come from the page that asked for it in this browser. " +
+			"Allow cookies for this site, go back to the application and start again",
+	}
+}
+
+// consent takes the user's answer.
+func (b *Broker) consent(w http.ResponseWriter, r *http.Request) {
+	if !b.limits.authorize.allow(b.address(r), b.now()) {
+		b.refusePage(w, r, tooMany())
+		return
+	}
+	req, p, refused := b.readConsent(r)
+	if refused != nil {
+		b.refusePage(w, r, refused)
+		return
+	}
+	if p.get("decision") != "allow" {
+		e := badRequest(oauth.CodeAccessDenied, reasonConsentDenied, "The user did not allow the access")
+		b.logRefusal(r, e, "client", req.label)
+		b.continuePage(w, r, "denied", req.redirect, b.errorURL(req.redirect, req.state, e))
+		return
+	}
+	if p.get("remember") != "" && !req.native {
+		b.remember(w, r, req)
+	}
+	b.logger.InfoContext(r.Context(), "consent given", "client", req.label, "provider", b.upstream.Name)
+	target := b.startTransaction(w, r, req)
+	b.continuePage(w, r, "login", b.upstream.Authorization, target)
+}
+
+// readConsent checks that the answer comes from the page that was shown in this very browser.
+func (b *Broker) readConsent(r *http.Request) (request, params, *oauth.Error) {
+	if !b.fromOwnPage(r) {
+		return request{}, params{}, foreignForm()
+	}
+	p, refused := formParams(r)
+	if refused == nil {
+		refused = p.onceEach()
+	}
+	if refused != nil {
+		return request{}, p, refused
+	}
+	browser := b.browserIdentifiers(r)
+	if len(browser) == 0 {
+		return request{}, p, foreignForm()
+	}
+	req, refused := b.openForm(p.get("form"), browser)
+	if refused == nil && p.get("decision") != "allow" && p.get("decision") != "deny" {
+		refused = badRequest(oauth.CodeInvalidRequest, reasonForm, "The page was answered with neither Allow nor Deny")
+	}
+	return req, p, refused
+}
+
+// fromOwnPage tells what the browser says about where a form came from. The sealed form and its cookie hold without it;
+// it is a second lock, for browsers that have one.
+func (b *Broker) fromOwnPage(r *http.Request) bool {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+		return false
+	}
+	origin := r.Header.Get("Origin")
+	return origin == "" || origin == b.origin
+}

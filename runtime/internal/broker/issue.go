@@ -1,0 +1,120 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
+)
+
+// grant is what a login gave a client, whatever the tokens of the moment are.
+type grant struct {
+	family   identifier
+	client   identifier
+	label    string // of the client
+	resource string
+	// scopes are those that the user consented to.
+	scopes []string
+	// subject and issuer say who logged in. They are empty before the first tokens.
+	subject, issuer string
+}
+
+// issue makes our answer out of the provider's tokens, without a refresh token, and notes in the grant who logged in. The
+// access token has the given scopes of the grant's.
+func (b *Broker) issue(ctx context.Context, g *grant, t upstreamTokens, scopes []string, verify VerifyFunc) (oauth.TokenResponse, *oauth.Error) {
+	var none oauth.TokenResponse
+	if b.config.Tokens == proxy.Passthrough && !isJWT(t.access) && !b.config.InsecureOpaquePassthrough {
+		return none, misconfigured(reasonOpaqueToken, errors.New("the provider's access token is not a JWT, "+
+			"so it cannot be passed through; ask the provider for JWTs (many need an audience or a scope for it) or use sealed tokens"))
+	}
+	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	defer cancel()
+	info, err := verify(ctx, t.access, g.resource)
+	if refused := checkCaller(g, info, err); refused != nil {
+		return none, refused
+	}
+	return b.accessAnswer(g, t, scopes, info)
+}
+
+// checkCaller checks who the provider's token stands for, and notes it in the grant.
+func checkCaller(g *grant, info *oauth.AuthInfo, err error) *oauth.Error {
+	switch {
+	case errors.Is(err, oauth.ErrTemporarilyUnavailable):
+		return retryLater(reasonUpstreamUnavailable, oauth.AsError(err).RetryAfter, err)
+	case errors.Is(err, oauth.ErrInvalidToken):
+		return invalidGrant(reasonUpstreamToken, err)
+	case err != nil:
+		return misconfigured(reasonUpstreamToken, err)
+	case info == nil || info.Subject == "":
+		return misconfigured(reasonUpstreamToken, errors.New("the provider's token was accepted without naming a user"))
+	case g.subject != "" && (g.subject != info.Subject || g.issuer != info.Issuer):
+		return invalidGrant(reasonSubjectChanged, errors.New("the provider's new token is for another user than before"))
+	}
+	g.subject, g.issuer = info.Subject, info.Issuer
+	return nil
+}
+
+func (b *Broker) accessAnswer(g *grant, t upstreamTokens, scopes []string, info *oauth.AuthInfo) (oauth.TokenResponse, *oauth.Error) {
+	granted := grantedScopes(scopes, t, info)
+	answer := oauth.TokenResponse{TokenType: "Bearer", Scope: strings.Join(granted, " ")}
+	expires := earliest(t.expires, info.ExpiresAt)
+	if !expires.IsZero() && !b.now().Before(expires) {
+		return answer, invalidGrant(reasonUpstreamToken, errors.New("the provider's token is expired"))
+	}
+	if b.config.Tokens == proxy.Passthrough {
+		answer.AccessToken = t.access
+		if !expires.IsZero() {
+			answer.ExpiresIn = int64(expires.Sub(b.now()).Seconds())
+		}
+		return answer, nil
+	}
+	expires = earliest(expires, b.now().Add(accessLifetime))
+	answer.AccessToken = b.sealAccess(g, granted, t.access, info, expires)
+	answer.ExpiresIn = int64(expires.Sub(b.now()).Seconds())
+	if n := len(answer.AccessToken); n > maxAccessToken {
+		return answer, misconfigured(reasonTokenTooLarge, fmt.Errorf("the access token would have %d bytes, more than the %d that "+
+			"common servers take in a header: let the provider put less into its tokens (group and role claims above all), "+
+			"or map fewer claims to the user", n, maxAccessToken))
+	}
+	return answer, nil
+}
+
+// grantedScopes are those that the provider granted and the user consented to here. The provider may grant more than was
+// asked: GitHub's tokens carry everything that the user ever allowed our application.
+func grantedScopes(consented []string, t upstreamTokens, info *oauth.AuthInfo) []string {
+	granted := info.Scopes
+	if len(granted) == 0 {
+		granted = t.scopes
+	}
+	if len(granted) == 0 && t.scopes == nil {
+		granted = consented // RFC 6749 section 5.1: unnamed means as asked
+	}
+	var both []string
+	for _, s := range consented {
+		if slices.Contains(granted, s) {
+			both = append(both, s)
+		}
+	}
+	return both
+}
+
+// earliest returns the earliest time of those that are set.
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// isJWT reports whether a token has the shape of a signed JWT. Whether it is one is for the verifier to say.
+func isJWT(token string) bool {
+	return strings.HasPrefix(token, "ey") && strings.Count(token, ".") == 2
+}

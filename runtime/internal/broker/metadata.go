@@ -1,0 +1,69 @@
+package broker
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
+)
+
+// serverMetadata is the RFC 8414 document with the member that says how clients authenticate at the revocation endpoint;
+// without it client_secret_basic would be meant.
+type serverMetadata struct {
+	oauth.AuthorizationServerMetadata
+
+	RevocationEndpointAuthMethodsSupported []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+}
+
+// Metadata returns the authorization server metadata (RFC 8414) of the mount.
+func (b *Broker) Metadata() oauth.AuthorizationServerMetadata {
+	return oauth.AuthorizationServerMetadata{
+		Issuer:                            b.resource,
+		AuthorizationEndpoint:             b.resource + pathAuthorize,
+		TokenEndpoint:                     b.resource + pathToken,
+		RegistrationEndpoint:              b.resource + pathRegister,
+		RevocationEndpoint:                b.resource + pathRevoke,
+		ScopesSupported:                   slices.Clone(b.config.Scopes),
+		ResponseTypesSupported:            []string{"code"},
+		ResponseModesSupported:            []string{"query"},
+		GrantTypesSupported:               []string{grantAuthorizationCode, grantRefreshToken},
+		TokenEndpointAuthMethodsSupported: []string{"none"},
+		CodeChallengeMethodsSupported:     []string{"S256"},
+		// RFC 9207 and draft-ietf-oauth-client-id-metadata-document
+		AuthorizationResponseIssParameterSupported: true,
+		ClientIDMetadataDocumentSupported:          true,
+	}
+}
+
+// MetadataHandler serves the document of a well-known suffix, [oauth.WellKnownAuthorizationServer] or
+// [oauth.WellKnownOpenID], to clients on any origin.
+func (b *Broker) MetadataHandler(suffix string) http.Handler {
+	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.document(suffix)) })
+}
+
+func (b *Broker) document(suffix string) serverMetadata {
+	m := serverMetadata{AuthorizationServerMetadata: b.Metadata(), RevocationEndpointAuthMethodsSupported: []string{"none"}}
+	if suffix == oauth.WellKnownOpenID {
+		// OpenID Connect Discovery section 3 requires these, and clients refuse a document without them, although the
+		// broker issues no ID token and so has no key.
+		m.JWKSURI = b.resource + pathJWKS
+		m.SubjectTypesSupported = []string{"public"}
+		m.IDTokenSigningAlgValuesSupported = []string{"RS256"}
+	}
+	return m
+}
+
+// keySet is the empty key set that the OpenID document has to name.
+func (b *Broker) keySet(w http.ResponseWriter, _ *http.Request) {
+	writeDocument(w, map[string][]string{"keys": {}})
+}
+
+// writeDocument writes a public JSON document, which clients may keep for five minutes.
+func writeDocument(w http.ResponseWriter, document any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("X-Content-Type-Options", "nosniff")
+	writeBody(w, http.StatusOK, document)
+}

@@ -1,0 +1,54 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+)
+
+// theirScopes returns our scopes under the provider's names, with the required ones and the resource's.
+func (u *upstream) theirScopes(ours []string, resource string) []string {
+	var theirs []string
+	add := func(s string) {
+		if !slices.Contains(theirs, s) {
+			theirs = append(theirs, s)
+		}
+	}
+	for _, s := range slices.Concat(u.RequiredScopes, ours) {
+		if name, ok := u.ScopeNames[s]; ok {
+			s = name
+		}
+		add(s)
+	}
+	if u.Resource == facts.ResourceAsScope {
+		add(strings.ReplaceAll(u.ResourceScope, "{resource}", resource))
+	}
+	return theirs
+}
+
+// ourScopes returns scopes that the provider named under our names.
+func (u *upstream) ourScopes(theirs []string) []string {
+	ours := make([]string, 0, len(theirs))
+	for _, s := range theirs {
+		if alias, ok := u.ScopeAliases[s]; ok {
+			s = alias
+		} else {
+			for our, their := range u.ScopeNames {
+				if their == s {
+					s = our
+					break
+				}
+			}
+		}
+		if !slices.Contains(ours, s) {
+			ours = append(ours, s)
+		}
+	}
+	return ours
+}
+
+// splitScopes splits the scope member of an answer. GitHub separates with commas although requests have spaces.
+func splitScopes(scope string) []string {
+	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' || r == ',' })
+}

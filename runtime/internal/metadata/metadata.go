@@ -1,0 +1,305 @@
+// Package metadata serves the documents by which clients find their way: RFC 9728 protected resource metadata, and the
+// provider's RFC 8414 and OpenID documents passed on.
+package metadata
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
+)
+
+const (
+	// freshFor is how long a fetched document is served before it is fetched again, in the background.
+	freshFor = 10 * time.Minute
+	// staleFor is how long it may be served when the provider cannot be reached.
+	staleFor = 24 * time.Hour
+	// coolDown is the least time between two fetches after a failure, and how long a document stands in for a better one that
+	// could not be had.
+	coolDown = 10 * time.Second
+	// fetchLimit bounds one round of fetches.
+	fetchLimit = 10 * time.Second
+	// maxDocument bounds a document; real ones have up to 10 KB.
+	maxDocument = 256 << 10
+	// cacheControl lets clients keep documents for five minutes, so that changes arrive soon.
+	cacheControl = "public, max-age=300"
+	// cacheControlMakeshift is for documents that stand in for a better one.
+	cacheControlMakeshift = "public, max-age=10"
+)
+
+// Config says whose metadata a [Source] serves.
+type Config struct {
+	// Issuer is what a document must name as its issuer, byte for byte (RFC 8414 section 3.3).
+	Issuer string
+	// Forms are the documents that the provider serves, best first.
+	Forms []facts.Form
+	// Fallback is served when Forms is empty.
+	Fallback oauth.AuthorizationServerMetadata
+	Client   *http.Client
+	Logger   *slog.Logger
+	Now      func() time.Time
+}
+
+// Source yields a provider's authorization server metadata: fetched on demand, kept, and kept longer while the provider is
+// down. It has no goroutine of its own; a look-up past freshness starts one bounded fetch.
+type Source struct {
+	config    Config
+	documents map[string]*document
+}
+
+// NewSource returns the source of a provider's metadata.
+func NewSource(config Config) *Source {
+	s := &Source{config: config, documents: map[string]*document{}}
+	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
+		if urls, own := config.urls(suffix); len(urls) > 0 {
+			s.documents[suffix] = &document{source: s, urls: urls, own: own}
+		}
+	}
+	return s
+}
+
+// urls returns where to look for the document of a well-known suffix. A request for RFC 8414's document is also answered
+// with OpenID's, of which it is a subset; the reverse would lack what OpenID clients need. The first own ones are of the very
+// document.
+func (c Config) urls(suffix string) (urls []string, own int) {
+	var same, other []string
+	for _, form := range c.Forms {
+		if u := form.URL(c.Issuer); form.Suffix() == suffix {
+			same = append(same, u)
+		} else {
+			other = append(other, u)
+		}
+	}
+	own = len(same)
+	if suffix == oauth.WellKnownAuthorizationServer {
+		same = append(same, other...)
+	}
+	return same, own
+}
+
+// Document returns the document of a well-known suffix. Errors are [*oauth.Error] values: 404 for a document that the
+// provider does not have, 503 when it cannot be had right now.
+func (s *Source) Document(ctx context.Context, suffix string) ([]byte, error) {
+	a, err := s.answer(ctx, suffix)
+	return a.body, err
+}
+
+// answer is a document, and whether it stands in for a better one.
+type answer struct {
+	body      []byte
+	makeshift bool
+}
+
+func (s *Source) answer(ctx context.Context, suffix string) (answer, error) {
+	if len(s.config.Forms) == 0 && suffix == oauth.WellKnownAuthorizationServer {
+		body, err := json.Marshal(s.config.Fallback)
+		return answer{body: body}, err
+	}
+	d, ok := s.documents[suffix]
+	if !ok {
+		return answer{}, &oauth.Error{Code: oauth.CodeInvalidRequest, Status: http.StatusNotFound, Description: "Not found"}
+	}
+	return d.get(ctx)
+}
+
+// Handler serves the document of a well-known suffix to clients on any origin.
+func (s *Source) Handler(suffix string) http.Handler {
+	return cors.Public(func(w http.ResponseWriter, r *http.Request) {
+		a, err := s.answer(r.Context(), suffix)
+		switch {
+		case err != nil:
+			writeError(w, oauth.AsError(err))
+		case a.makeshift:
+			writeDocument(w, a.body, cacheControlMakeshift)
+		default:
+			writeDocument(w, a.body, cacheControl)
+		}
+	})
+}
+
+// ResourceHandler serves a protected resource metadata document (RFC 9728 section 3.2) to clients on any origin.
+func ResourceHandler(document oauth.ProtectedResourceMetadata) (http.Handler, error) {
+	body, err := json.Marshal(document)
+	if err != nil {
+		return nil, fmt.Errorf("protected resource metadata: %w", err)
+	}
+	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, body, cacheControl) }), nil
+}
+
+func writeDocument(w http.ResponseWriter, body []byte, caching string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", caching)
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(body)
+}
+
+func writeError(w http.ResponseWriter, e *oauth.Error) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
+	}
+	body, err := json.Marshal(oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
+	if err != nil {
+		body = nil // two strings marshal
+	}
+	w.WriteHeader(e.Status)
+	_, _ = w.Write(body)
+}
+
+// document is one well-known document of the provider.
+type document struct {
+	source *Source
+	urls   []string
+	own    int // how many of urls are of this document, and not of OpenID's in its place
+
+	mu      sync.Mutex
+	current answer
+	fetched time.Time
+	failed  time.Time
+	lacking bool // whether OpenID's document was served last, since the provider has no other
+	// running is closed when the fetch that is under way ends; nil when none is.
+	running chan struct{}
+}
+
+func (d *document) get(ctx context.Context) (answer, error) {
+	d.mu.Lock()
+	now := d.source.config.Now()
+	if d.current.body != nil && now.Sub(d.fetched) >= staleFor {
+		d.current = answer{}
+	}
+	current := d.current
+	if due := current.body == nil || current.makeshift || now.Sub(d.fetched) >= freshFor; due && d.running == nil && now.Sub(d.failed) >= coolDown {
+		d.running = make(chan struct{})
+		// Detached: a client that gives up must not cost the others the answer.
+		go d.fetch(context.WithoutCancel(ctx), d.running)
+	}
+	running := d.running
+	d.mu.Unlock()
+
+	if current.body != nil {
+		return current, nil
+	}
+	if running != nil {
+		select {
+		case <-running:
+		case <-ctx.Done():
+			return answer{}, oauth.Unavailable(coolDown, ctx.Err())
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.current.body == nil {
+		return answer{}, oauth.Unavailable(coolDown, errors.New("no authorization server metadata could be fetched"))
+	}
+	return d.current, nil
+}
+
+func (d *document) fetch(ctx context.Context, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	body, lacks, err := d.first(ctx)
+
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.source.config.Now()
+	if body != nil {
+		if lacks != nil && !d.lacking {
+			d.source.config.Logger.Warn("the provider does not have the OAuth metadata that it should (RFC 8414); its OpenID "+
+				"configuration stands in. Is the OAuth server switched on there?", "issuer", d.source.config.Issuer, "error", lacks)
+		}
+		d.lacking = lacks != nil
+	}
+	switch older := d.current.body != nil && !d.current.makeshift; {
+	case err == nil:
+		d.current, d.fetched, d.failed = answer{body: body}, now, time.Time{}
+	case body != nil && !older:
+		d.current, d.fetched, d.failed = answer{body: body, makeshift: true}, now, now
+		d.source.config.Logger.Warn("the best authorization server metadata cannot be fetched now; another document stands in",
+			"issuer", d.source.config.Issuer, "error", err)
+	default:
+		d.failed = now
+		d.source.config.Logger.Warn("authorization server metadata cannot be fetched",
+			"issuer", d.source.config.Issuer, "serving_older", d.current.body != nil, "error", err)
+	}
+	d.running = nil
+	close(done)
+}
+
+// first returns the first usable document. If a better one may only be out of reach for the moment, it returns the error of
+// that one too. lacks says why there is none but OpenID's where there should be.
+func (d *document) first(ctx context.Context) (body []byte, lacks, err error) {
+	defer func() {
+		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the process.
+		if p := recover(); p != nil {
+			body, err = nil, fmt.Errorf("fetching metadata panicked: %v", p)
+		}
+	}()
+	var problems, passing []error
+	for i, u := range d.urls {
+		body, err := d.source.one(ctx, u)
+		switch {
+		case err == nil && d.own > 0 && i >= d.own && len(passing) == 0:
+			return body, errors.Join(problems...), nil
+		case err == nil:
+			return body, nil, errors.Join(passing...)
+		}
+		err = fmt.Errorf("%s: %w", u, err)
+		if problems = append(problems, err); mayPass(err) {
+			passing = append(passing, err)
+		}
+	}
+	return nil, nil, errors.Join(problems...)
+}
+
+// mayPass tells a provider that does not answer now from one that has answered, and has no such document. What is wrong with
+// a document that was read is no matter of the exchange.
+func mayPass(err error) bool {
+	exchange, ok := errors.AsType[*egress.Error](err)
+	if !ok {
+		return false
+	}
+	switch exchange.Kind {
+	case egress.KindTimeout, egress.KindCanceled, egress.KindResolve, egress.KindConnect, egress.KindTLS, egress.KindFailed:
+		return true
+	case egress.KindStatus:
+		return exchange.Status >= 500 || slices.Contains(
+			[]int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}, exchange.Status)
+	default:
+		return false
+	}
+}
+
+func (s *Source) one(ctx context.Context, url string) ([]byte, error) {
+	body, _, err := egress.GetJSON(ctx, s.config.Client, url, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	object, err := oauth.ParseClaims(string(body))
+	if err != nil {
+		return nil, err
+	}
+	if issuer := object.String("issuer"); issuer != s.config.Issuer {
+		return nil, fmt.Errorf("the document names issuer %q, configured is %q (RFC 8414 section 3.3)", issuer, s.config.Issuer)
+	}
+	return body, nil
+}
+
+// Announced returns the scopes that protected resource metadata and challenges may name: the given ones without
+// offline_access, which is a matter between client and authorization server (MCP authorization, "Scope Selection").
+func Announced(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
+}

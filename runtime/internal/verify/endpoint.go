@@ -1,0 +1,378 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+)
+
+const (
+	// maxAnswer is the size in bytes of the longest answer that is read.
+	maxAnswer = 256 << 10
+	// defaultRetry is what callers are told to wait after an outage of which nothing more is known.
+	defaultRetry = time.Second
+	// defaultPause is how long a provider is left alone that asked for it without saying how long.
+	defaultPause = 5 * time.Second
+	// credentialsPause is how long a provider is left alone that refused our own credentials: each further try could lock
+	// the application out.
+	credentialsPause = 10 * time.Second
+	// maxPause bounds what a provider may ask for: a wrong Retry-After must not keep callers out for an hour.
+	maxPause = time.Minute
+)
+
+// endpoint is one URL of a provider that answers questions about tokens. A token goes to this URL and nowhere else, and into
+// no error.
+type endpoint struct {
+	name          string // for errors: "the introspection endpoint"
+	client        http.Client
+	url           string
+	place         facts.TokenPlace
+	parameter     string     // the token's name in a form, JSON object or query
+	extra         url.Values // sent beside it
+	auth          facts.AuthMethod
+	clientID      string
+	secret        oauth.Secret
+	header        map[string]string
+	invalidStatus []int    // answers that say: no such token
+	invalidErrors []string // error codes that say so
+	now           func() time.Time
+}
+
+// backOffError is the cause of an outage after which the provider should be left alone for a while.
+type backOffError struct {
+	pause  time.Duration
+	detail string
+}
+
+func (b *backOffError) Error() string { return b.detail }
+
+// check reports mistakes in the endpoint's configuration and fills in its client.
+func (e *endpoint) check(client *http.Client) error {
+	if client == nil {
+		client = egress.NewClient(egress.Policy{})
+	}
+	e.client = *client
+	e.client.Jar = nil
+	// A redirect would carry token and credentials to a host that nobody configured.
+	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	problems := []error{checkURL(e.url), e.checkAuth(), checkHeader(e.header)}
+	if slices.Contains(e.invalidErrors, "") {
+		problems = append(problems, errors.New("an empty entry in InvalidErrors"))
+	}
+	for _, status := range e.invalidStatus {
+		if status < 400 || status > 499 {
+			problems = append(problems, fmt.Errorf("InvalidStatus %d: only a 4xx status can say that a token is invalid", status))
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func checkURL(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case address == "":
+		return errors.New("no URL")
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return errors.New("the URL must be absolute")
+	case u.User != nil || u.Fragment != "":
+		return errors.New("the URL must not have credentials or a fragment")
+	case u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())):
+		return errors.New("the URL must use https, or http for a loopback host: tokens and secrets would travel unprotected")
+	}
+	return nil
+}
+
+func (e *endpoint) checkAuth() error {
+	post := e.place == facts.TokenInForm || e.place == facts.TokenInJSON
+	switch e.place {
+	case facts.TokenInHeader, facts.TokenInForm, facts.TokenInJSON, facts.TokenInQuery:
+	default:
+		return fmt.Errorf("%q is no place for a token: want header, form, json or query", e.place)
+	}
+	switch {
+	case e.auth == facts.AuthNone:
+		return nil
+	case e.auth != facts.AuthBasic && e.auth != facts.AuthPost && e.auth != facts.AuthBearer:
+		return fmt.Errorf("%q is no way to authenticate: want client_secret_basic, client_secret_post, bearer or none", e.auth)
+	case e.secret == "":
+		return fmt.Errorf("authentication by %s needs a secret", e.auth)
+	case e.clientID == "" && e.auth != facts.AuthBearer:
+		return fmt.Errorf("authentication by %s needs a client id", e.auth)
+	case e.auth == facts.AuthPost && !post:
+		return errors.New("client_secret_post needs the token in a form or JSON body, where the secret goes too")
+	case e.auth != facts.AuthPost && e.place == facts.TokenInHeader:
+		return fmt.Errorf("the Authorization header cannot carry both the token and the credentials of %s", e.auth)
+	}
+	return nil
+}
+
+func checkHeader(header map[string]string) error {
+	for name, value := range header {
+		switch http.CanonicalHeaderKey(name) {
+		case "Authorization", "Cookie", "Host", "Content-Type", "Content-Length":
+			return fmt.Errorf("the header %s is not free to be set", name)
+		}
+		if name == "" || strings.Trim(name, headerNameBytes) != "" || !isPrintable(value) {
+			return fmt.Errorf("the header %q cannot be sent", name)
+		}
+	}
+	return nil
+}
+
+const headerNameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// ask asks about a token. The error is an [*oauth.Error]: 401 where the provider says that the token is no good, else 503.
+func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) {
+	answer, err := e.exchange(ctx, token)
+	if err != nil {
+		return oauth.Claims{}, err
+	}
+	if err := e.usable(answer, token); err != nil {
+		return oauth.Claims{}, err
+	}
+	claims, err := oauth.ParseClaims(string(answer.Body))
+	if err != nil {
+		return oauth.Claims{}, e.outage("the answer cannot be used: %w", err)
+	}
+	if code, failed := errorMember(claims, token); failed {
+		return oauth.Claims{}, e.errorWithin(code)
+	}
+	return claims, nil
+}
+
+// exchange returns an answer of any status.
+func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response, error) {
+	request, err := e.request(ctx, token)
+	if err != nil {
+		return nil, e.outage("no request can be made for it")
+	}
+	answer, err := egress.Fetch(&e.client, request, maxAnswer)
+	if err != nil {
+		return nil, e.outage("%w", err)
+	}
+	return answer, nil
+}
+
+// usable tells why an answer is not what was asked for.
+func (e *endpoint) usable(answer *egress.Response, token string) error {
+	switch {
+	case answer.StatusCode != http.StatusOK:
+		return e.refusal(answer, token)
+	case !egress.IsJSON(answer.Header):
+		return e.outage("the answer is not JSON")
+	default:
+		return nil
+	}
+}
+
+func (e *endpoint) request(ctx context.Context, token string) (*http.Request, error) {
+	method, address, contentType, body := http.MethodPost, e.url, "", ""
+	switch e.place {
+	case facts.TokenInHeader:
+		method = http.MethodGet
+	case facts.TokenInQuery:
+		method = http.MethodGet
+		u, err := url.Parse(e.url)
+		if err != nil {
+			return nil, err
+		}
+		query := u.Query()
+		query.Set(e.parameter, token)
+		u.RawQuery = query.Encode()
+		address = u.String()
+	case facts.TokenInForm:
+		contentType, body = "application/x-www-form-urlencoded", e.fields(token).Encode()
+	case facts.TokenInJSON:
+		object := make(map[string]string, len(e.extra)+3)
+		for name, values := range e.fields(token) {
+			object[name] = values[0]
+		}
+		text, err := json.Marshal(object)
+		if err != nil {
+			return nil, err
+		}
+		contentType, body = "application/json", string(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/json")
+	if contentType != "" {
+		request.Header.Set("Content-Type", contentType)
+	}
+	for name, value := range e.header {
+		request.Header.Set(name, value)
+	}
+	e.authorize(request, token)
+	return request, nil
+}
+
+func (e *endpoint) fields(token string) url.Values {
+	fields := make(url.Values, len(e.extra)+3)
+	maps.Copy(fields, e.extra)
+	fields.Set(e.parameter, token)
+	if e.auth == facts.AuthPost {
+		fields.Set("client_id", e.clientID)
+		fields.Set("client_secret", e.secret.Reveal())
+	}
+	return fields
+}
+
+func (e *endpoint) authorize(request *http.Request, token string) {
+	switch {
+	case e.place == facts.TokenInHeader:
+		request.Header.Set("Authorization", "Bearer "+token)
+	case e.auth == facts.AuthBearer:
+		request.Header.Set("Authorization", "Bearer "+e.secret.Reveal())
+	case e.auth == facts.AuthBasic:
+		request.SetBasicAuth(url.QueryEscape(e.clientID), url.QueryEscape(e.secret.Reveal()))
+	}
+}
+
+// refusal sorts an answer that is not 200. What might speak of this server rather than of the token is never a 401: clients
+// would log in again for nothing.
+func (e *endpoint) refusal(answer *egress.Response, token string) error {
+	status, code := answer.StatusCode, errorCode(answer, token)
+	switch {
+	case rateLimited(answer):
+		return e.leaveAlone(e.pauseOf(answer), "status %d: too many requests", status)
+	case slices.Contains(e.invalidStatus, status):
+		return invalidAtProvider(e.name, "status %d", status)
+	case slices.Contains(e.invalidErrors, code) && status < http.StatusInternalServerError && !e.speaksOfUs(status):
+		return invalidAtProvider(e.name, "status %d, error %s", status, code)
+	case e.auth == facts.AuthNone && status == http.StatusUnauthorized:
+		return invalidAtProvider(e.name, "status %d", status)
+	case e.auth == facts.AuthNone && status == http.StatusForbidden && code == string(oauth.CodeInsufficientScope):
+		return oauth.InvalidToken(oauth.ReasonClaim, fmt.Errorf(
+			"%s: the token may not be used there (insufficient_scope): clients must ask for the scopes that it needs", e.name))
+	case status == http.StatusUnauthorized, status == http.StatusForbidden && e.auth != facts.AuthNone,
+		code == string(oauth.CodeInvalidClient), code == string(oauth.CodeUnauthorizedClient):
+		return e.credentialsRefused(status, code)
+	case status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") != "":
+		return e.leaveAlone(e.pauseOf(answer), "status %d", status)
+	case code != "":
+		return e.outage("status %d, error %s", status, code)
+	default:
+		return e.outage("status %d", status)
+	}
+}
+
+// speaksOfUs reports whether the bearer token that the answer is about is this server's own.
+func (e *endpoint) speaksOfUs(status int) bool {
+	return e.auth == facts.AuthBearer && status == http.StatusUnauthorized
+}
+
+// errorWithin sorts an answer with status 200 and an error inside, as some providers give.
+func (e *endpoint) errorWithin(code string) error {
+	switch {
+	case slices.Contains(e.invalidErrors, code):
+		return invalidAtProvider(e.name, "error %s", code)
+	case code == string(oauth.CodeInvalidClient), code == string(oauth.CodeUnauthorizedClient):
+		return e.credentialsRefused(http.StatusOK, code)
+	case code == "":
+		return e.outage("the answer holds an error")
+	default:
+		return e.outage("the answer holds the error %s", code)
+	}
+}
+
+func invalidAtProvider(name, format string, args ...any) error {
+	return oauth.InvalidToken(oauth.ReasonInactive, fmt.Errorf("%s does not accept the token: "+format, append([]any{name}, args...)...))
+}
+
+func (e *endpoint) outage(format string, args ...any) error {
+	return oauth.Unavailable(defaultRetry, fmt.Errorf(e.name+": "+format, args...))
+}
+
+func (e *endpoint) leaveAlone(pause time.Duration, format string, args ...any) error {
+	return oauth.Unavailable(pause, &backOffError{pause: pause, detail: fmt.Sprintf(e.name+": "+format, args...)})
+}
+
+func (e *endpoint) credentialsRefused(status int, code string) error {
+	text := "status " + strconv.Itoa(status)
+	if code != "" {
+		text += ", error " + code
+	}
+	refused := oauth.Unavailable(credentialsPause, &backOffError{pause: credentialsPause, detail: fmt.Sprintf(
+		"%s refuses this server's own credentials (%s, sent by %s): correct the client id, the secret or the application's "+
+			"rights at the provider", e.name, text, e.auth)})
+	refused.Reason = oauth.ReasonOwnCredentials
+	return refused
+}
+
+// rateLimited reports whether the provider has had enough. GitHub says so with 403 and headers.
+func rateLimited(answer *egress.Response) bool {
+	switch answer.StatusCode {
+	case http.StatusTooManyRequests:
+		return true
+	case http.StatusForbidden:
+		return answer.Header.Get("Retry-After") != "" || answer.Header.Get("X-Ratelimit-Remaining") == "0"
+	default:
+		return false
+	}
+}
+
+// pauseOf is how long the provider wants to be left alone, between one second and maxPause.
+func (e *endpoint) pauseOf(answer *egress.Response) time.Duration {
+	now := e.now()
+	pause := egress.RetryAfter(answer.Header, now)
+	if reset, err := strconv.ParseInt(answer.Header.Get("X-Ratelimit-Reset"), 10, 64); pause == 0 && err == nil {
+		pause = time.Unix(reset, 0).Sub(now)
+	}
+	if pause <= 0 {
+		pause = defaultPause
+	}
+	return min(max(pause, time.Second), maxPause)
+}
+
+// errorCode is the OAuth error code of an answer that is not 200: in its JSON object (RFC 6749 section 5.2) or in its
+// challenge (RFC 6750 section 3).
+func errorCode(answer *egress.Response, token string) string {
+	if claims, err := oauth.ParseClaims(string(answer.Body)); err == nil && egress.IsJSON(answer.Header) {
+		if code, _ := errorMember(claims, token); code != "" {
+			return code
+		}
+	}
+	for _, challenge := range oauth.ParseChallenges(answer.Header.Values("WWW-Authenticate")) {
+		if code := knownSpelling(string(challenge.Error), token); code != "" {
+			return code
+		}
+	}
+	return ""
+}
+
+// errorMember reports whether an answer is an error, and its code if that is one.
+func errorMember(claims oauth.Claims, token string) (code string, failed bool) {
+	switch raw := string(claims.Raw("error")); raw {
+	case "", "null", "false", `""`:
+		return "", false
+	default:
+		return knownSpelling(claims.String("error"), token), true
+	}
+}
+
+// knownSpelling lets pass what looks like an error code. Anything else may be a sentence with the token in it, which belongs
+// in no log.
+func knownSpelling(code, token string) string {
+	if len(code) > 64 || code == token || strings.Trim(code, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return ""
+	}
+	return code
+}

@@ -1,0 +1,167 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
+)
+
+// TokenInfoConfig says how tokens are checked at an endpoint of the provider's own making.
+type TokenInfoConfig struct {
+	OpaqueConfig
+	facts.TokenInfo
+
+	// URL is the endpoint. Required.
+	URL string
+}
+
+// NewTokenInfo returns a verifier that asks a token-info endpoint. An error names what is wrong or missing.
+//
+// The answer must name the application that the token was issued to: where it names it, [facts.Binding].ClientClaims says.
+func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
+	if config.Place == "" {
+		config.Place = facts.TokenInForm
+	}
+	if config.Parameter == "" {
+		config.Parameter = "access_token"
+	}
+	if config.AuthMethod == "" {
+		config.AuthMethod = facts.AuthNone
+	}
+	if len(config.InvalidErrors) == 0 {
+		config.InvalidErrors = []string{string(oauth.CodeInvalidToken)}
+	}
+	types := config.TokenTypes
+	if len(types) == 0 {
+		types = defaultTokenTypes
+	}
+	ends, err := compileExpiry(config.Expiry, config.NoExpiry == "")
+	if err != nil {
+		return nil, fmt.Errorf("the token-info endpoint: %w", err)
+	}
+	return newOpaque(config.OpaqueConfig, strategy{
+		endpoint: endpoint{
+			name: "the token-info endpoint", url: config.URL, place: config.Place, parameter: config.Parameter,
+			auth: config.AuthMethod, clientID: config.ClientID, secret: config.ClientSecret, header: config.Header,
+			invalidStatus: slices.Clone(config.InvalidStatus), invalidErrors: slices.Clone(config.InvalidErrors),
+		},
+		inspect: func(claims oauth.Claims, c clock) (time.Time, error) {
+			if active, ok := claims.Bool("active"); claims.Has("active") && (!ok || !active) {
+				return time.Time{}, oauth.InvalidToken(oauth.ReasonInactive, errors.New("the provider says that the token is not active"))
+			}
+			if err := bearerAccessToken(claims, types); err != nil {
+				return time.Time{}, err
+			}
+			return ends.of(claims, c)
+		},
+	})
+}
+
+// expiry is a compiled list of [facts.Expiry].
+type expiry struct {
+	claims   []expiryClaim
+	required bool
+}
+
+type expiryClaim struct {
+	path   path
+	format facts.ExpiryFormat
+}
+
+func compileExpiry(list []facts.Expiry, required bool) (expiry, error) {
+	if len(list) == 0 && required {
+		return expiry{}, errors.New("nothing says when a token ends; name the claim, or in NoExpiry the reason why there is none")
+	}
+	compiled := expiry{required: required}
+	for _, e := range list {
+		p, err := parsePath(e.Claim)
+		if err != nil {
+			return expiry{}, fmt.Errorf("expiry: %w", err)
+		}
+		switch e.Format {
+		case facts.ExpirySeconds, facts.ExpiryIn, facts.ExpiryRFC3339:
+		default:
+			return expiry{}, fmt.Errorf("expiry: %q is no format: want seconds, seconds_from_now or rfc3339", e.Format)
+		}
+		compiled.claims = append(compiled.claims, expiryClaim{path: p, format: e.Format})
+	}
+	return compiled, nil
+}
+
+// of returns the earliest end that an answer names. A claim that is there and cannot be read is an error.
+func (e *expiry) of(claims oauth.Claims, c clock) (time.Time, error) {
+	var earliest time.Time
+	for _, claim := range e.claims {
+		if !claims.Has(claim.path...) {
+			continue
+		}
+		end, err := claim.read(claims, c)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if earliest.IsZero() || end.Before(earliest) {
+			earliest = end
+		}
+	}
+	if earliest.IsZero() && e.required {
+		return time.Time{}, oauth.InvalidToken(oauth.ReasonInvalidTime, errors.New("the provider's answer does not say when the token ends"))
+	}
+	return earliest, nil
+}
+
+func (e *expiryClaim) read(claims oauth.Claims, c clock) (time.Time, error) {
+	now, leeway := c.now(), c.leeway
+	var end time.Time
+	ok := false
+	switch e.format {
+	case facts.ExpirySeconds:
+		var seconds float64
+		if seconds, ok = secondsOf(claims, e.path); ok {
+			end = unixSeconds(seconds)
+		}
+	case facts.ExpiryIn:
+		leeway = 0 // by the provider's own clock
+		var seconds float64
+		if seconds, ok = secondsOf(claims, e.path); ok {
+			end = now.Add(time.Duration(min(seconds, maxRelative.Seconds()) * float64(time.Second)))
+		}
+	case facts.ExpiryRFC3339:
+		var err error
+		end, err = time.Parse(time.RFC3339, claims.String(e.path...))
+		ok = err == nil
+	}
+	name := strings.Join(e.path, ".")
+	if !ok {
+		return time.Time{}, oauth.InvalidToken(oauth.ReasonInvalidTime, fmt.Errorf("%s of the provider's answer is no %s", name, e.format))
+	}
+	if !now.Before(end.Add(leeway)) {
+		return time.Time{}, oauth.InvalidToken(oauth.ReasonExpired, fmt.Errorf(
+			"the token expired at %s by %s, now is %s", stamp(end), name, stamp(now)))
+	}
+	return end, nil
+}
+
+// maxRelative bounds a number of seconds from now, which must fit a time.Duration.
+const maxRelative = 100 * 365 * 24 * time.Hour
+
+// secondsOf reads a number of seconds that is not negative and not absurdly large. A string must consist of digits.
+func secondsOf(claims oauth.Claims, p path) (float64, bool) {
+	seconds, ok := claims.Number(p...)
+	if text := claims.String(p...); text != "" && isNaturalNumber([]byte(text)) {
+		whole, err := strconv.ParseFloat(text, 64)
+		seconds, ok = whole, err == nil
+	}
+	return seconds, ok && seconds >= 0 && seconds <= 1<<53
+}
+
+func unixSeconds(seconds float64) time.Time {
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9))
+}
