@@ -9,7 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 // Exit codes.
@@ -86,12 +86,12 @@ type Reporting struct {
 }
 
 // report writes problems. Those for programs go where their output is expected.
-func (r Reporting) report(streams *Streams, problems problem.List) error {
+func (r Reporting) report(streams *Streams, problems yamldoc.Problems) error {
 	w := streams.Err
-	if r.Format != string(problem.Text) {
+	if r.Format != string(yamldoc.Text) {
 		w = streams.Out
 	}
-	if err := problems.Write(w, problem.Format(r.Format)); err != nil {
+	if err := problems.Write(w, yamldoc.Format(r.Format)); err != nil {
 		return err
 	}
 	if problems.HasErrors() {

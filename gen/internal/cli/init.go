@@ -13,8 +13,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/internal/draft"
 	"github.com/latchkey-auth/latchkey/gen/internal/generate"
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 // Init is the command that drafts a spec.
@@ -40,7 +40,7 @@ func (i *Init) Run(streams *Streams) error {
 	})
 	_, problems := generate.Check([]generate.Spec{{File: display(file), Data: text}})
 	if problems.HasErrors() {
-		return errors.Join(problems.Write(streams.Err, problem.Text), errors.New("no good spec can be made of this document"))
+		return errors.Join(problems.Write(streams.Err, yamldoc.Text), errors.New("no good spec can be made of this document"))
 	}
 	if i.Stdout {
 		_, err := streams.Out.Write(text)

@@ -10,9 +10,9 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/format"
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
 	"github.com/latchkey-auth/latchkey/gen/internal/pages"
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
 	"github.com/latchkey-auth/latchkey/gen/internal/prose"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 // Spec is one spec file.
@@ -29,9 +29,9 @@ type Options struct {
 }
 
 // Check parses and validates specs and returns those without errors as models, sorted by name, and all problems.
-func Check(specs []Spec) ([]*model.Model, problem.List) {
+func Check(specs []Spec) ([]*model.Model, yamldoc.Problems) {
 	var models []*model.Model
-	var problems problem.List
+	var problems yamldoc.Problems
 	files := map[string]string{}
 	for _, s := range specs {
 		document, found := spec.Parse(s.File, s.Data)
@@ -42,8 +42,8 @@ func Check(specs []Spec) ([]*model.Model, problem.List) {
 		}
 		name := document.Spec.Name
 		if other, taken := files[name]; taken {
-			problems = append(problems, problem.Problem{
-				Rule: "provider-taken", Severity: problem.Error, Position: problem.Position{File: s.File},
+			problems = append(problems, yamldoc.Problem{
+				Rule: "provider-taken", Severity: yamldoc.Error, Position: yamldoc.Position{File: s.File},
 				Message: "provider " + name + " is described in " + other + " already",
 			})
 			continue
@@ -56,7 +56,7 @@ func Check(specs []Spec) ([]*model.Model, problem.List) {
 }
 
 // Files turns specs into files. With an error among the problems there are no files at all.
-func Files(specs []Spec, options Options) ([]File, problem.List, error) {
+func Files(specs []Spec, options Options) ([]File, yamldoc.Problems, error) {
 	models, problems := Check(specs)
 	if problems.HasErrors() {
 		return nil, problems, nil

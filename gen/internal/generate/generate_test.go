@@ -16,8 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/format"
 	"github.com/latchkey-auth/latchkey/gen/internal/generate"
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 const module = "github.com/latchkey-auth/latchkey"
@@ -45,7 +45,7 @@ func generated(t *testing.T, specs []generate.Spec, importPath string) []generat
 	}
 	if len(problems) > 0 {
 		var b bytes.Buffer
-		if err := problems.Write(&b, problem.Text); err != nil {
+		if err := problems.Write(&b, yamldoc.Text); err != nil {
 			t.Fatal(err)
 		}
 		t.Fatal(b.String())
@@ -264,7 +264,7 @@ func FuzzGenerate(f *testing.F) {
 				t.Fatalf("gofmt changes %s: %v", file.Path, err)
 			}
 		}
-		for _, format := range []problem.Format{problem.Text, problem.JSON, problem.GitHub} {
+		for _, format := range []yamldoc.Format{yamldoc.Text, yamldoc.JSON, yamldoc.GitHub} {
 			if err := problems.Write(&bytes.Buffer{}, format); err != nil {
 				t.Fatal(err)
 			}

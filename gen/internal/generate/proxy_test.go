@@ -9,6 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/format"
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 // parsed reads a golden spec.
@@ -61,5 +62,5 @@ func makeHostile(s *spec.Spec, text string) {
 	s.Config = slices.Clone(s.Config)
 	s.Config[0].Pattern, s.Config[0].Must = text, text
 	s.Test.Accept = slices.Clone(s.Test.Accept)
-	s.Test.Accept[0].Profile = spec.Object{text: text}
+	s.Test.Accept[0].Profile = yamldoc.Object{text: text}
 }

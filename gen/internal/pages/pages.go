@@ -12,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
 	"github.com/latchkey-auth/latchkey/gen/internal/prose"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 // page is a Markdown file under construction.
@@ -370,14 +371,14 @@ func Reference() []byte {
 	return p.bytes()
 }
 
-func keyName(key spec.Key) string {
+func keyName(key yamldoc.Key) string {
 	if key.Required {
 		return "**" + code(key.Name) + "**"
 	}
 	return code(key.Name)
 }
 
-func keyKind(key spec.Key) string {
+func keyKind(key yamldoc.Key) string {
 	if len(key.Words) > 0 {
 		return key.Kind + ": " + codes(key.Words)
 	}

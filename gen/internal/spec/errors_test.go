@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -39,7 +39,7 @@ func TestProblems(t *testing.T) {
 				}
 			}
 			var b bytes.Buffer
-			if err := problems.Write(&b, problem.Text); err != nil {
+			if err := problems.Write(&b, yamldoc.Text); err != nil {
 				t.Fatal(err)
 			}
 			compare(t, strings.TrimSuffix(file, ".yaml")+".txt", b.Bytes())
@@ -102,7 +102,7 @@ func TestProblemsOfTheFileItself(t *testing.T) {
 					continue
 				}
 				var b bytes.Buffer
-				if err := (problem.List{p}).Write(&b, problem.Text); err != nil || b.String() != c.want {
+				if err := (yamldoc.Problems{p}).Write(&b, yamldoc.Text); err != nil || b.String() != c.want {
 					t.Errorf("says %q, want %q (%v)", b.String(), c.want, err)
 				}
 				return
@@ -133,7 +133,7 @@ func TestEveryTemplateIsChecked(t *testing.T) {
 				t.Fatalf("the golden has no %s", change[0])
 			}
 			problems := check("kitchen.yaml", []byte(strings.Replace(base, change[0], change[1], 1)))
-			if !slices.ContainsFunc(problems, func(p problem.Problem) bool {
+			if !slices.ContainsFunc(problems, func(p yamldoc.Problem) bool {
 				return p.Rule == "reference-place" || p.Rule == "url-start" || p.Rule == "optional-in-template"
 			}) {
 				t.Errorf("problems are %v", problems)
@@ -143,7 +143,7 @@ func TestEveryTemplateIsChecked(t *testing.T) {
 }
 
 // check returns all problems of one file.
-func check(file string, data []byte) problem.List {
+func check(file string, data []byte) yamldoc.Problems {
 	document, problems := spec.Parse(file, data)
 	return append(problems, spec.Validate(document)...).Sorted()
 }

@@ -10,40 +10,40 @@ func (c *checker) opaque(t *Tokens) {
 	for _, key := range []string{
 		"algorithms", "types", "tenants", "shared_secrets", "id_token_shaped", "opaque_hint", "algorithm_hint",
 	} {
-		if c.has("tokens." + key) {
-			c.reportKeyf("opaque-rules", "tokens."+key, "%q does nothing here: opaque tokens are not signed", key)
+		if c.Has("tokens." + key) {
+			c.ReportKeyf("opaque-rules", "tokens."+key, "%q does nothing here: opaque tokens are not signed", key)
 		}
 	}
 	for _, key := range []string{"issuer_bound", "reason"} {
-		if c.has("tokens.audience." + key) {
-			c.reportKeyf("opaque-rules", "tokens.audience."+key, "%q does nothing here: what ties opaque tokens to this server is in binding", key)
+		if c.Has("tokens.audience." + key) {
+			c.ReportKeyf("opaque-rules", "tokens.audience."+key, "%q does nothing here: what ties opaque tokens to this server is in binding", key)
 		}
 	}
-	if t.Check == "" && c.known("tokens.check") {
-		c.reportf("check-missing", "tokens", "opaque tokens need check: where the provider is asked about them")
+	if t.Check == "" && c.Known("tokens.check") {
+		c.Reportf("check-missing", "tokens", "opaque tokens need check: where the provider is asked about them")
 	}
 	c.checkEndpoint("tokens are checked", t.Check)
-	if c.has("tokens.profile") {
+	if c.Has("tokens.profile") {
 		c.checkEndpoint("the profile is", "userinfo")
 		if t.Check == "userinfo" {
-			c.reportKeyf("profile-userinfo", "tokens.profile", "profile does nothing here: the check at the userinfo endpoint gives the profile")
+			c.ReportKeyf("profile-userinfo", "tokens.profile", "profile does nothing here: the check at the userinfo endpoint gives the profile")
 		}
 		c.template(t.Profile.Emails, "tokens.profile.emails", anURL)
 	}
 	for _, section := range []string{"introspection", "tokeninfo", "userinfo"} {
-		if t.Check != section && c.has("tokens."+section) && c.known("tokens.check") {
-			c.reportKeyf("check-section", "tokens."+section, "%s does nothing here: tokens are not checked there", section)
+		if t.Check != section && c.Has("tokens."+section) && c.Known("tokens.check") {
+			c.ReportKeyf("check-section", "tokens."+section, "%s does nothing here: tokens are not checked there", section)
 		}
 	}
 	i, info := &t.Introspection, &t.TokenInfo
 	c.endpointAuth("tokens.introspection", orBasic(i.AuthMethod), i.ClientID, i.ClientSecret, t.Check == "introspection")
 	c.endpointAuth("tokens.tokeninfo", info.AuthMethod, info.ClientID, info.ClientSecret, t.Check == "tokeninfo")
 	if info.TokenIn == "header" && info.AuthMethod != "" && info.AuthMethod != "none" {
-		c.reportKeyf("token-in-header", "tokens.tokeninfo.auth_method", "the Authorization header cannot carry the token and the credentials of %s both",
+		c.ReportKeyf("token-in-header", "tokens.tokeninfo.auth_method", "the Authorization header cannot carry the token and the credentials of %s both",
 			info.AuthMethod)
 	}
-	if t.Check == "tokeninfo" && len(info.Expiry) == 0 && info.NoExpiry == "" && c.known("tokens.tokeninfo.expiry") {
-		c.reportf("expiry-missing", "tokens.tokeninfo", "tokeninfo needs expiry, the claims that say when a token ends, or the reason for no_expiry")
+	if t.Check == "tokeninfo" && len(info.Expiry) == 0 && info.NoExpiry == "" && c.Known("tokens.tokeninfo.expiry") {
+		c.Reportf("expiry-missing", "tokens.tokeninfo", "tokeninfo needs expiry, the claims that say when a token ends, or the reason for no_expiry")
 	}
 	c.statuses("tokens.tokeninfo.invalid_status", info.InvalidStatus)
 	c.statuses("tokens.userinfo.invalid_status", t.UserInfo.InvalidStatus)
@@ -58,12 +58,12 @@ func orBasic(method string) string {
 
 // notOpaque refuses what only says something about opaque tokens.
 func (c *checker) notOpaque(t *Tokens) {
-	if t.Format == "opaque" || !c.known("tokens.format") {
+	if t.Format == "opaque" || !c.Known("tokens.format") {
 		return
 	}
 	for _, key := range []string{"check", "introspection", "tokeninfo", "userinfo", "profile", "binding"} {
-		if c.has("tokens." + key) {
-			c.reportKeyf("opaque-only", "tokens."+key, "%s is for opaque tokens: signed ones are not checked at the provider", key)
+		if c.Has("tokens." + key) {
+			c.ReportKeyf("opaque-only", "tokens."+key, "%s is for opaque tokens: signed ones are not checked at the provider", key)
 		}
 	}
 	c.uses(t.Introspection.ClientID, t.Introspection.ClientSecret, t.TokenInfo.ClientID, t.TokenInfo.ClientSecret)
@@ -71,7 +71,7 @@ func (c *checker) notOpaque(t *Tokens) {
 
 // checkEndpoint checks that there is an endpoint for what happens there.
 func (c *checker) checkEndpoint(what, key string) {
-	if key == "" || !c.known("endpoints."+key) {
+	if key == "" || !c.Known("endpoints."+key) {
 		return
 	}
 	template := map[string]string{
@@ -80,9 +80,9 @@ func (c *checker) checkEndpoint(what, key string) {
 	parsed, err := ParseTemplate(template)
 	switch {
 	case template == "":
-		c.reportf("check-endpoint", "endpoints", "endpoints need %s: %s there", key, what)
+		c.Reportf("check-endpoint", "endpoints", "endpoints need %s: %s there", key, what)
 	case err == nil && parsed.Bare() && len(c.open(parsed)) > 0:
-		c.reportf("endpoint-optional", "endpoints."+key, "%s may be empty, but the provider cannot work without it", key)
+		c.Reportf("endpoint-optional", "endpoints."+key, "%s may be empty, but the provider cannot work without it", key)
 	}
 }
 
@@ -90,18 +90,18 @@ func (c *checker) checkEndpoint(what, key string) {
 func (c *checker) endpointAuth(path, method, id, secret string, asked bool) {
 	c.field(id, path+".client_id")
 	c.typed("secret-type", secret, path+".client_secret", TypeSecret)
-	if !asked || !c.known(path) || !c.known("upstream") {
+	if !asked || !c.Known(path) || !c.Known("upstream") {
 		return
 	}
 	u := &c.Spec.Upstream
 	switch none := method == "" || method == "none"; {
 	case none && (id != "" || secret != ""):
-		c.reportf("credentials-unused", path, "client_id and client_secret do nothing: with auth_method none nothing is sent")
+		c.Reportf("credentials-unused", path, "client_id and client_secret do nothing: with auth_method none nothing is sent")
 	case none:
 	case secret == "" && u.ClientSecret == "":
-		c.reportf("credentials-missing", path, "%s needs client_secret, here or in upstream", method)
+		c.Reportf("credentials-missing", path, "%s needs client_secret, here or in upstream", method)
 	case id == "" && u.ClientID == "" && method != "bearer":
-		c.reportf("credentials-missing", path, "%s needs client_id, here or in upstream", method)
+		c.Reportf("credentials-missing", path, "%s needs client_id, here or in upstream", method)
 	}
 }
 
@@ -109,9 +109,9 @@ func (c *checker) statuses(path string, list []int) {
 	for i, status := range list {
 		switch entry := fmt.Sprintf("%s[%d]", path, i); {
 		case status < 400 || status > 499:
-			c.reportf("invalid-status", entry, "only a status from 400 to 499 can say that a token is no good, not %d", status)
+			c.Reportf("invalid-status", entry, "only a status from 400 to 499 can say that a token is no good, not %d", status)
 		case slices.Contains(list[:i], status):
-			c.reportf("invalid-status", entry, "%d stands there twice", status)
+			c.Reportf("invalid-status", entry, "%d stands there twice", status)
 		}
 	}
 }
@@ -119,26 +119,26 @@ func (c *checker) statuses(path string, list []int) {
 // binding checks that something ties opaque tokens to this server.
 func (c *checker) binding(b *Binding, byAudience bool) {
 	const path = "tokens.binding"
-	if !c.known(path) {
+	if !c.Known(path) {
 		return
 	}
 	if c.Spec.Mode == "direct" {
 		for _, key := range []string{"client_claims", "exchange"} {
-			if c.has(path + "." + key) {
-				c.reportKeyf("proxy-only", path+"."+key, "%s is for mode proxy, where all tokens are issued to one application", key)
+			if c.Has(path + "." + key) {
+				c.ReportKeyf("proxy-only", path+"."+key, "%s is for mode proxy, where all tokens are issued to one application", key)
 			}
 		}
 	}
 	switch {
 	case b.Exchange && (byAudience || len(b.ClientClaims) > 0):
-		c.reportKeyf("binding-conflict", path+".exchange", "exchange is for answers that name neither application nor audience: drop the one or the other")
-	case b.Exchange && b.Reason == "" && c.known(path+".reason"):
-		c.reportKeyf("binding-reason", path+".exchange", "exchange needs a reason: the provider's answers do not tell our tokens from those "+
+		c.ReportKeyf("binding-conflict", path+".exchange", "exchange is for answers that name neither application nor audience: drop the one or the other")
+	case b.Exchange && b.Reason == "" && c.Known(path+".reason"):
+		c.ReportKeyf("binding-reason", path+".exchange", "exchange needs a reason: the provider's answers do not tell our tokens from those "+
 			"of every other application")
 	case b.Reason != "" && !b.Exchange:
-		c.reportKeyf("reason-unused", path+".reason", "reason is for exchange")
-	case !b.Exchange && !byAudience && len(b.ClientClaims) == 0 && c.known(path+".client_claims") && c.known("tokens.audience"):
-		c.reportf("binding-missing", "tokens", "opaque tokens need a binding or an audience: the provider vouches for the tokens of every "+
+		c.ReportKeyf("reason-unused", path+".reason", "reason is for exchange")
+	case !b.Exchange && !byAudience && len(b.ClientClaims) == 0 && c.Known(path+".client_claims") && c.Known("tokens.audience"):
+		c.Reportf("binding-missing", "tokens", "opaque tokens need a binding or an audience: the provider vouches for the tokens of every "+
 			"application, and those of another one must not be accepted here")
 	}
 }

@@ -14,23 +14,40 @@ import (
 
 // reporters are the methods that report a problem, with the position of the rule among their arguments.
 var reporters = map[string]int{
-	"reportf": 0, "reportKeyf": 0, "warnf": 0, "unknownName": 0, "typed": 0, "add": 1, "breakf": 1,
+	"Reportf": 0, "ReportKeyf": 0, "Warnf": 0, "unknownName": 0, "typed": 0, "Add": 1, "breakf": 1,
 }
 
-// TestRulesAreListed reads the package's own source: every rule that it reports is in Rules, and no other.
+// TestRulesAreListed reads the package's own source and that of yamldoc: every rule that they report is in Rules, and no
+// other.
 func TestRulesAreListed(t *testing.T) {
 	t.Parallel()
-	reported := map[string]bool{}
+	reported := map[string]bool{language.NumberRule: true}
 	for _, w := range words {
-		reported[w.rule] = true
+		reported[w.Rule] = true
 	}
-	packages, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool { //nolint:staticcheck // one folder, no build tags
-		return !strings.HasSuffix(f.Name(), "_test.go")
-	}, 0)
-	if err != nil {
-		t.Fatal(err)
+	for _, folder := range []string{".", "../../../internal/yamldoc"} {
+		packages, err := parser.ParseDir(token.NewFileSet(), folder, func(f fs.FileInfo) bool { //nolint:staticcheck // one folder, no build tags
+			return !strings.HasSuffix(f.Name(), "_test.go")
+		}, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range packages {
+			for _, rule := range rulesIn(t, p) {
+				reported[rule] = true
+			}
+		}
 	}
-	ast.Inspect(packages["spec"], func(n ast.Node) bool {
+	if got, want := Rules(), slices.Sorted(maps.Keys(reported)); !slices.Equal(got, want) {
+		t.Errorf("Rules() is\n%q\nreported are\n%q", got, want)
+	}
+}
+
+// rulesIn returns the rules that a package reports.
+func rulesIn(t *testing.T, p ast.Node) []string {
+	t.Helper()
+	var rules []string
+	ast.Inspect(p, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
 			return true
@@ -48,13 +65,11 @@ func TestRulesAreListed(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			reported[rule] = true
+			rules = append(rules, rule)
 		}
 		return true
 	})
-	if got, want := Rules(), slices.Sorted(maps.Keys(reported)); !slices.Equal(got, want) {
-		t.Errorf("Rules() is\n%q\nreported are\n%q", got, want)
-	}
+	return rules
 }
 
 func TestClaimPaths(t *testing.T) {
@@ -65,7 +80,7 @@ func TestClaimPaths(t *testing.T) {
 	} {
 		t.Run("path "+path, func(t *testing.T) {
 			t.Parallel()
-			if got := words["claim_path"].valid(path); got != want {
+			if got := words["claim_path"].Valid(path); got != want {
 				t.Errorf("valid is %t, want %t", got, want)
 			}
 		})

@@ -9,7 +9,7 @@ import (
 func (c *checker) endpoints() {
 	e := &c.Spec.Endpoints
 	if open, _ := c.template(c.Spec.Issuer, "issuer", anIssuer); open {
-		c.reportf("issuer-optional", "issuer", "the issuer may be empty: then tokens of every issuer would have to do")
+		c.Reportf("issuer-optional", "issuer", "the issuer may be empty: then tokens of every issuer would have to do")
 	}
 	for _, endpoint := range []struct {
 		key, template string
@@ -21,23 +21,23 @@ func (c *checker) endpoints() {
 	} {
 		path := "endpoints." + endpoint.key
 		if open, _ := c.template(endpoint.template, path, anURL); open && endpoint.needed {
-			c.reportf("endpoint-optional", path, "%s may be empty, but the provider cannot work without it", endpoint.key)
+			c.Reportf("endpoint-optional", path, "%s may be empty, but the provider cannot work without it", endpoint.key)
 		}
 	}
-	if c.Spec.Tokens.Format == "jwt" && e.JWKS == "" && c.known("endpoints.jwks") && c.known("endpoints") {
-		c.reportf("jwks-missing", "endpoints", "endpoints need jwks: signed tokens are checked with the provider's keys")
+	if c.Spec.Tokens.Format == "jwt" && e.JWKS == "" && c.Known("endpoints.jwks") && c.Known("endpoints") {
+		c.Reportf("jwks-missing", "endpoints", "endpoints need jwks: signed tokens are checked with the provider's keys")
 	}
 }
 
 func (c *checker) tokens() {
 	t := &c.Spec.Tokens
 	switch {
-	case !c.known("tokens") || !c.known("tokens.format") || !c.known("tokens.verifier"):
-	case t.Format == "" && t.Verifier == "" && c.has("tokens"):
-		c.reportf("format-missing", "tokens", "tokens need a format, or a verifier that checks them")
+	case !c.Known("tokens") || !c.Known("tokens.format") || !c.Known("tokens.verifier"):
+	case t.Format == "" && t.Verifier == "" && c.Has("tokens"):
+		c.Reportf("format-missing", "tokens", "tokens need a format, or a verifier that checks them")
 	case t.Format != "" && t.Verifier != "":
 		c.used[t.Verifier] = true
-		c.reportKeyf("format-verifier", "tokens.verifier", "tokens have a format or a verifier, not both")
+		c.ReportKeyf("format-verifier", "tokens.verifier", "tokens have a format or a verifier, not both")
 	case t.Verifier != "":
 		c.verifier(t)
 	case t.Format == "opaque":
@@ -55,11 +55,11 @@ func (c *checker) tokens() {
 			continue
 		}
 		if open, _ := c.template(issuer, path, anIssuer); open {
-			c.reportf("issuer-optional", path, "an issuer may be empty: then tokens of every issuer would have to do")
+			c.Reportf("issuer-optional", path, "an issuer may be empty: then tokens of every issuer would have to do")
 		}
 	}
 	if len(t.Issuers) > 0 && !slices.Contains(t.Issuers, c.Spec.Issuer) {
-		c.reportf("issuers-incomplete", "tokens.issuers", "issuers must contain the issuer %q itself", c.Spec.Issuer)
+		c.Reportf("issuers-incomplete", "tokens.issuers", "issuers must contain the issuer %q itself", c.Spec.Issuer)
 	}
 	c.audience(&t.Audience)
 }
@@ -67,19 +67,19 @@ func (c *checker) tokens() {
 // verifier checks that nothing is said which a verifier would ignore.
 func (c *checker) verifier(t *Tokens) {
 	if f := c.typed("verifier-type", t.Verifier, "tokens.verifier", TypeVerifier); f != nil && !f.Required {
-		c.reportf("verifier-optional", "tokens.verifier", "%s must be required: without it nothing would check tokens", f.Name)
+		c.Reportf("verifier-optional", "tokens.verifier", "%s must be required: without it nothing would check tokens", f.Name)
 	}
 	for _, key := range []string{
 		"algorithms", "types", "issuers", "tenants", "require", "shared_secrets", "id_token_shaped", "opaque_hint",
 		"algorithm_hint",
 	} {
-		if c.has("tokens." + key) {
-			c.reportKeyf("verifier-rules", "tokens."+key, "%q does nothing here: the verifier makes its own rules", key)
+		if c.Has("tokens." + key) {
+			c.ReportKeyf("verifier-rules", "tokens."+key, "%q does nothing here: the verifier makes its own rules", key)
 		}
 	}
 	for _, key := range []string{"claim", "otherwise", "issuer_bound", "reason", "hint"} {
-		if c.has("tokens.audience." + key) {
-			c.reportKeyf("verifier-rules", "tokens.audience."+key, "%q does nothing here: the verifier makes its own rules", key)
+		if c.Has("tokens.audience." + key) {
+			c.ReportKeyf("verifier-rules", "tokens.audience."+key, "%q does nothing here: the verifier makes its own rules", key)
 		}
 	}
 }
@@ -88,8 +88,8 @@ func (c *checker) verifier(t *Tokens) {
 var minSecret = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
 func (c *checker) signatures(t *Tokens) {
-	if len(t.Algorithms) == 0 && c.known("tokens.algorithms") && t.Format != "" {
-		c.reportf("algorithms-missing", "tokens", "tokens need algorithms: what a token itself says of its algorithm "+
+	if len(t.Algorithms) == 0 && c.Known("tokens.algorithms") && t.Format != "" {
+		c.Reportf("algorithms-missing", "tokens", "tokens need algorithms: what a token itself says of its algorithm "+
 			"cannot be trusted (RFC 8725 section 3.1)")
 	}
 	seen := map[string]bool{}
@@ -97,20 +97,20 @@ func (c *checker) signatures(t *Tokens) {
 		path := fmt.Sprintf("tokens.shared_secrets[%d]", i)
 		f := c.typed("secret-type", s.Secret, path+".secret", TypeSecret)
 		if least := minSecret[s.Algorithm]; f != nil && f.MinLength < least {
-			c.reportf("secret-length", path+".secret", "%s needs min_length: %d, since a shorter key of %s can be guessed "+
+			c.Reportf("secret-length", path+".secret", "%s needs min_length: %d, since a shorter key of %s can be guessed "+
 				"(RFC 7518 section 3.2)", f.Name, least, s.Algorithm)
 		}
 		if !slices.Contains(t.Algorithms, s.Algorithm) && s.Algorithm != "" {
-			c.reportf("secret-algorithm", path+".algorithm", "%s is not among algorithms", s.Algorithm)
+			c.Reportf("secret-algorithm", path+".algorithm", "%s is not among algorithms", s.Algorithm)
 		}
 		if seen[s.Algorithm] {
-			c.reportf("secret-repeated", path+".algorithm", "there is a shared secret for %s already", s.Algorithm)
+			c.Reportf("secret-repeated", path+".algorithm", "there is a shared secret for %s already", s.Algorithm)
 		}
 		seen[s.Algorithm] = true
 	}
 	for i, algorithm := range t.Algorithms {
 		if minSecret[algorithm] > 0 && !seen[algorithm] {
-			c.reportf("hmac-secret", fmt.Sprintf("tokens.algorithms[%d]", i), "%s needs an entry under shared_secrets: without a secret "+
+			c.Reportf("hmac-secret", fmt.Sprintf("tokens.algorithms[%d]", i), "%s needs an entry under shared_secrets: without a secret "+
 				"of its own, the provider's public key could be taken for one (RFC 8725 section 3.1)", algorithm)
 		}
 	}
@@ -124,20 +124,20 @@ func (c *checker) audience(a *Audience) {
 		open, good = open && mayBeEmpty, good && ok
 	}
 	if a.Otherwise != "" && !open && good {
-		c.reportKeyf("otherwise-unreachable", path+".otherwise", "otherwise does nothing: is always has a value")
+		c.ReportKeyf("otherwise-unreachable", path+".otherwise", "otherwise does nothing: is always has a value")
 	}
 	switch {
 	case a.IssuerBound && a.Otherwise != "":
-		c.reportKeyf("audience-conflict", path+".otherwise", "issuer_bound and otherwise contradict each other: "+
+		c.ReportKeyf("audience-conflict", path+".otherwise", "issuer_bound and otherwise contradict each other: "+
 			"either tokens can name this server or they cannot")
-	case a.IssuerBound && a.Reason == "" && c.known(path+".reason"):
-		c.reportKeyf("issuer-bound-reason", path+".issuer_bound", "issuer_bound needs a reason: tokens for every other server "+
+	case a.IssuerBound && a.Reason == "" && c.Known(path+".reason"):
+		c.ReportKeyf("issuer-bound-reason", path+".issuer_bound", "issuer_bound needs a reason: tokens for every other server "+
 			"of this issuer will be accepted")
 	case a.Reason != "" && !a.IssuerBound:
-		c.reportKeyf("reason-unused", path+".reason", "reason is for issuer_bound")
+		c.ReportKeyf("reason-unused", path+".reason", "reason is for issuer_bound")
 	}
 	t := &c.Spec.Tokens
-	if t.Verifier != "" || !c.known("tokens") || !c.known(path) || !c.has("tokens") {
+	if t.Verifier != "" || !c.Known("tokens") || !c.Known(path) || !c.Has("tokens") {
 		return
 	}
 	if t.Format == "opaque" {
@@ -145,15 +145,15 @@ func (c *checker) audience(a *Audience) {
 		return
 	}
 	switch {
-	case a.IssuerBound && len(t.Types) == 0 && len(t.Require) == 0 && c.known("tokens.types") && c.known("tokens.require"):
-		c.reportKeyf("issuer-bound-unguarded", path+".issuer_bound", "issuer_bound needs types or require: without an audience, "+
+	case a.IssuerBound && len(t.Types) == 0 && len(t.Require) == 0 && c.Known("tokens.types") && c.Known("tokens.require"):
+		c.ReportKeyf("issuer-bound-unguarded", path+".issuer_bound", "issuer_bound needs types or require: without an audience, "+
 			"something else must tell access tokens from ID and session tokens")
-	case a.IssuerBound || a.Otherwise != "" || !c.known(path+".is") || !c.known(path+".otherwise"):
+	case a.IssuerBound || a.Otherwise != "" || !c.Known(path+".is") || !c.Known(path+".otherwise"):
 	case len(a.Is) == 0:
-		c.reportf("audience-missing", path, "tokens need an audience rule: a token that was made for another server must not "+
+		c.Reportf("audience-missing", path, "tokens need an audience rule: a token that was made for another server must not "+
 			"be accepted here (RFC 8725 section 3.9)")
 	case open && good:
-		c.reportf("audience-optional", path+".is", "every value of is may be empty: add `otherwise: resource`")
+		c.Reportf("audience-optional", path+".is", "every value of is may be empty: add `otherwise: resource`")
 	}
 }
 
@@ -172,16 +172,16 @@ func (c *checker) claims() {
 
 func (c *checker) claimList(path string, l *List) {
 	switch {
-	case !c.has(path) || !c.known(path) || !c.known(path+".from") || !c.known(path+".each"):
+	case !c.Has(path) || !c.Known(path) || !c.Known(path+".from") || !c.Known(path+".each"):
 		return
 	case len(l.From) == 0 && l.Each == "":
-		c.reportf("list-empty", path, "%s need from, or each and list", naming(path))
+		c.Reportf("list-empty", path, "%s need from, or each and list", c.Naming(path))
 	case len(l.From) > 0 && l.Each != "":
-		c.reportKeyf("list-both", path+".each", "%s come from `from` or from `each`, not from both", naming(path))
-	case l.Each != "" && l.List == "" && c.known(path+".list"):
-		c.reportKeyf("each-without-list", path+".each", "each needs list: where the list is in each member")
+		c.ReportKeyf("list-both", path+".each", "%s come from `from` or from `each`, not from both", c.Naming(path))
+	case l.Each != "" && l.List == "" && c.Known(path+".list"):
+		c.ReportKeyf("each-without-list", path+".each", "each needs list: where the list is in each member")
 	case l.Each == "" && l.List != "":
-		c.reportKeyf("list-without-each", path+".list", "list goes with each")
+		c.ReportKeyf("list-without-each", path+".list", "list goes with each")
 	}
 	if l.As != "" {
 		c.entryForm(l, path+".as")
@@ -195,16 +195,16 @@ func (c *checker) entryForm(l *List, path string) {
 	}
 	t, err := ParseTemplate(l.As)
 	if err != nil {
-		c.reportf("template-syntax", path, "as: %v", err)
+		c.Reportf("template-syntax", path, "as: %v", err)
 		return
 	}
 	for _, ref := range t.Refs() {
 		if !slices.Contains(allowed, ref) {
-			c.reportf("as-reference", path, "{%s} means nothing here: as has {%s}", ref, strings.Join(allowed, "} and {"))
+			c.Reportf("as-reference", path, "{%s} means nothing here: as has {%s}", ref, strings.Join(allowed, "} and {"))
 		}
 	}
 	if !slices.Contains(t.Refs(), "value") {
-		c.reportf("as-value", path, "as needs {value}: all entries would be the same without it")
+		c.Reportf("as-value", path, "as needs {value}: all entries would be the same without it")
 	}
 }
 
@@ -220,18 +220,18 @@ func (c *checker) extra(e *Extra, path string, asNames map[string]bool, goNames 
 	as := e.UserName()
 	switch {
 	case slices.Contains(userFields, as):
-		c.reportf("extra-shadowed", path, "the extra claim %q would be hidden by the user's own field of that name: give it another with `as:`", as)
+		c.Reportf("extra-shadowed", path, "the extra claim %q would be hidden by the user's own field of that name: give it another with `as:`", as)
 	case asNames[as]:
-		c.reportf("extra-repeated", path, "there is an extra claim %q already", as)
+		c.Reportf("extra-repeated", path, "there is an extra claim %q already", as)
 	}
 	asNames[as] = true
 	goName := e.GoName()
 	if goName == "" {
-		c.reportf("extra-go-name", path, "no Go name can be made from the claim %q: give it one with `go:`", e.Claim)
+		c.Reportf("extra-go-name", path, "no Go name can be made from the claim %q: give it one with `go:`", e.Claim)
 		return
 	}
 	if other, taken := goNames[goName]; taken && other != e.Claim {
-		c.reportf("go-name-taken", path, "%s and %s both become %s in Go: give one of them another name with `go:`", other, e.Claim, goName)
+		c.Reportf("go-name-taken", path, "%s and %s both become %s in Go: give one of them another name with `go:`", other, e.Claim, goName)
 	}
 	goNames[goName] = e.Claim
 }
@@ -241,11 +241,11 @@ func (c *checker) scopes() {
 	if s.Field != "" {
 		c.typed("list-field-type", s.Field, "scopes.field", TypeList)
 		if len(s.Default) > 0 {
-			c.reportKeyf("scopes-both", "scopes.default", "scopes have a default or a field: give the default to the config field %s", s.Field)
+			c.ReportKeyf("scopes-both", "scopes.default", "scopes have a default or a field: give the default to the config field %s", s.Field)
 		}
 	}
-	if c.Spec.Mode == "direct" && c.has("scopes.words") {
-		c.reportKeyf("proxy-only", "scopes.words", "words are for mode proxy: clients of this provider are asked by the provider itself")
+	if c.Spec.Mode == "direct" && c.Has("scopes.words") {
+		c.ReportKeyf("proxy-only", "scopes.words", "words are for mode proxy: clients of this provider are asked by the provider itself")
 	}
 	if c.Spec.Grants.Field != "" {
 		c.typed("list-field-type", c.Spec.Grants.Field, "grants.field", TypeList)

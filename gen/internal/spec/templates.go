@@ -39,7 +39,7 @@ func (c *checker) derived() {
 	for i, v := range c.Spec.Values {
 		path := fmt.Sprintf("values[%d]", i)
 		if _, taken := c.fields[v.Name]; taken {
-			c.reportKeyf("value-name-taken", path, "%s is a config field already: give the value another name", v.Name)
+			c.ReportKeyf("value-name-taken", path, "%s is a config field already: give the value another name", v.Name)
 			continue
 		}
 		for j, alternative := range v.First {
@@ -48,8 +48,8 @@ func (c *checker) derived() {
 		switch {
 		case v.Is != "":
 			c.template(v.Is, path, anyText)
-		case len(v.First) == 0 && c.known(path) && c.known(path+".first") && !c.has(path+".first"):
-			c.reportf("empty-value", path, "the value %s has neither a template nor `first`", v.Name)
+		case len(v.First) == 0 && c.Known(path) && c.Known(path+".first") && !c.Has(path+".first"):
+			c.Reportf("empty-value", path, "the value %s has neither a template nor `first`", v.Name)
 		}
 		c.values[v.Name] = c.resolve(v)
 	}
@@ -90,13 +90,13 @@ func (c *checker) alternative(v Value, index int, alternative, path string) {
 	open := c.open(t)
 	if index < len(v.First)-1 {
 		if len(open) == 0 {
-			c.reportf("first-unreachable", path, "this template always has a value: those after it would never be used")
+			c.Reportf("first-unreachable", path, "this template always has a value: those after it would never be used")
 		}
 		return
 	}
 	for _, name := range open {
 		if !c.guarded(name, v.First[:index]) {
-			c.reportf("optional-in-template", path, "%s may be empty here: make it required, give it a default, "+
+			c.Reportf("optional-in-template", path, "%s may be empty here: make it required, give it a default, "+
 				"or name it together with the fields of the other templates under require_one_of", name)
 		}
 	}
@@ -187,12 +187,12 @@ func (c *checker) kind(t Template) string {
 
 // references parses a template and checks what it refers to.
 func (c *checker) references(text, path string) (Template, bool) {
-	if text == "" || !c.known(path) {
+	if text == "" || !c.Known(path) {
 		return nil, false
 	}
 	t, err := ParseTemplate(text)
 	if err != nil {
-		c.reportf("template-syntax", path, "%s: %v", naming(path), err)
+		c.Reportf("template-syntax", path, "%s: %v", c.Naming(path), err)
 		return nil, false
 	}
 	ok := true
@@ -200,7 +200,7 @@ func (c *checker) references(text, path string) (Template, bool) {
 		ok = c.reference(ref, path) && ok
 	}
 	if c.length(t) > maxLength {
-		c.reportf("template-length", path, "with all values put in, this is longer than %d characters", maxLength)
+		c.Reportf("template-length", path, "with all values put in, this is longer than %d characters", maxLength)
 		return nil, false
 	}
 	return t, ok
@@ -210,7 +210,7 @@ func (c *checker) reference(name, path string) bool {
 	s, ok := c.subject(name)
 	switch {
 	case !ok && slices.ContainsFunc(c.Spec.Values, func(v Value) bool { return v.Name == name }):
-		c.reportf("value-order", path, "{%s} is defined further down, or here: a value may use those above it", name)
+		c.Reportf("value-order", path, "{%s} is defined further down, or here: a value may use those above it", name)
 		return false
 	case !ok:
 		c.unknownName("unknown-reference", "config field or value", name, path, append(c.fieldNames(), c.valueNames()...))
@@ -219,10 +219,10 @@ func (c *checker) reference(name, path string) bool {
 	c.used[name] = true
 	switch s.kind {
 	case TypeSecret:
-		c.reportf("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
+		c.Reportf("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
 		return false
 	case TypeList, TypeVerifier, TypeUserMapper, TypeParameters:
-		c.reportf("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
+		c.Reportf("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
 		return false
 	}
 	return true
@@ -245,7 +245,7 @@ func (c *checker) template(text, path string, use usage) (mayBeEmpty, ok bool) {
 	}
 	open := c.open(t)
 	if len(open) > 0 && !t.Bare() {
-		c.reportf("optional-in-template", path, "{%s} may be empty, which would leave %q: make it required, give it a default, "+
+		c.Reportf("optional-in-template", path, "{%s} may be empty, which would leave %q: make it required, give it a default, "+
 			"or derive a value with `first`", open[0], c.fill(t, func(ref string, s subject) string {
 			if s.mayBeEmpty {
 				return ""
@@ -279,14 +279,14 @@ func (c *checker) address(t Template, path string, use usage) {
 	first, _ := c.subject(t[0].Ref)
 	switch {
 	case t[0].Ref != "" && first.kind != TypeURL:
-		c.reportf("url-start", path, "{%s} is a %s: a URL starts with https:// or with a field of type url", t[0].Ref, first.kind)
+		c.Reportf("url-start", path, "{%s} is a %s: a URL starts with https:// or with a field of type url", t[0].Ref, first.kind)
 		return
 	case t[0].Ref == "" && !strings.HasPrefix(t[0].Text, "https://"):
-		c.reportf("url-start", path, "a URL starts with https:// or with a field of type url; tokens and keys would travel unprotected otherwise")
+		c.Reportf("url-start", path, "a URL starts with https:// or with a field of type url; tokens and keys would travel unprotected otherwise")
 		return
 	}
 	if i, ok := c.fields[t[0].Ref]; ok && len(t) > 1 && c.Spec.Config[i].Normalize == "keep_slash" {
-		c.reportf("slash-kept", path, "{%s} keeps a slash at its end, so text after it might follow two: use it alone, "+
+		c.Reportf("slash-kept", path, "{%s} keeps a slash at its end, so text after it might follow two: use it alone, "+
 			"or normalize it with trim_slash", t[0].Ref)
 	}
 	before := ""
@@ -319,12 +319,12 @@ func (c *checker) place(ref, path, before, after string) bool {
 	switch {
 	case before == "":
 		if !ends {
-			c.reportf("reference-place", path, "a / must follow {%s}: the text after it would change the host", ref)
+			c.Reportf("reference-place", path, "a / must follow {%s}: the text after it would change the host", ref)
 			return false
 		}
 		return true
 	case strings.ContainsAny(before, "?#"):
-		c.reportf("reference-place", path, "{%s} stands in the query: only the path and the host can have references", ref)
+		c.Reportf("reference-place", path, "{%s} stands in the query: only the path and the host can have references", ref)
 		return false
 	case authority && before == "https://" && ends:
 		allowed = []string{TypeHost, TypeLabel}
@@ -334,7 +334,7 @@ func (c *checker) place(ref, path, before, after string) bool {
 		allowed = []string{TypeSegment, TypeLabel}
 	}
 	if !slices.Contains(allowed, s.kind) {
-		c.reportf("reference-place", path, "{%s} is a %s: at this place of a URL it must be a %s, so that no value can lead elsewhere",
+		c.Reportf("reference-place", path, "{%s} is a %s: at this place of a URL it must be a %s, so that no value can lead elsewhere",
 			ref, s.kind, strings.Join(allowed, " or a "))
 		return false
 	}
@@ -351,13 +351,13 @@ func (c *checker) wellFormed(t Template, path string, use usage) {
 	u, err := url.Parse(sample)
 	switch {
 	case err != nil || !ValidHost(u.Host) || u.User != nil || strings.ContainsAny(sample, " \\\"<>^`{|}") || !isASCII(sample):
-		c.reportf("url-form", path, "%s is not a URL", naming(path))
+		c.Reportf("url-form", path, "%s is not a URL", c.Naming(path))
 	case strings.Contains(sample, "#"):
-		c.reportf("url-form", path, "a URL of a provider has no fragment")
+		c.Reportf("url-form", path, "a URL of a provider has no fragment")
 	case use == anIssuer && strings.Contains(sample, "?"):
-		c.reportf("url-form", path, "an issuer has no query (RFC 8414 section 2)")
+		c.Reportf("url-form", path, "an issuer has no query (RFC 8414 section 2)")
 	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
-		c.reportf("url-form", path, "a URL of a provider has no dot segments")
+		c.Reportf("url-form", path, "a URL of a provider has no dot segments")
 	}
 }
 

@@ -5,11 +5,11 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
+	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
 func (c *checker) test() {
-	if !c.known("test") || !c.has("test") {
+	if !c.Known("test") || !c.Has("test") {
 		return
 	}
 	c.testConfig()
@@ -18,11 +18,11 @@ func (c *checker) test() {
 		path := fmt.Sprintf("test.accept[%d]", i)
 		t := &c.Spec.Test.Accept[i]
 		c.testToken(t, path, seen)
-		if len(t.User) == 0 && c.known(path) && c.known(path+".user") {
-			c.reportf("accept-user", path, "an accepted token needs user: what must come out")
+		if len(t.User) == 0 && c.Known(path) && c.Known(path+".user") {
+			c.Reportf("accept-user", path, "an accepted token needs user: what must come out")
 		}
 		if t.Reason != "" {
-			c.reportKeyf("accept-reason", path+".reason", "reason is for rejected tokens")
+			c.ReportKeyf("accept-reason", path+".reason", "reason is for rejected tokens")
 		}
 		for _, key := range slices.Sorted(maps.Keys(t.User)) {
 			c.userKey(key, path+".user."+key)
@@ -32,24 +32,24 @@ func (c *checker) test() {
 		path := fmt.Sprintf("test.reject[%d]", i)
 		t := &c.Spec.Test.Reject[i]
 		c.testToken(t, path, seen)
-		if t.Reason == "" && c.known(path) && c.known(path+".reason") {
-			c.reportf("reject-reason", path, "a rejected token needs reason: why it must not pass")
+		if t.Reason == "" && c.Known(path) && c.Known(path+".reason") {
+			c.Reportf("reject-reason", path, "a rejected token needs reason: why it must not pass")
 		}
 		if len(t.User) > 0 {
-			c.reportKeyf("reject-user", path+".user", "user is for accepted tokens")
+			c.ReportKeyf("reject-user", path+".user", "user is for accepted tokens")
 		}
 	}
 }
 
 func (c *checker) testToken(t *Token, path string, seen map[string]bool) {
 	if len(t.Header) > 0 && c.Spec.Tokens.Format == "opaque" {
-		c.reportKeyf("test-header", path+".header", "an opaque token has no header")
+		c.ReportKeyf("test-header", path+".header", "an opaque token has no header")
 	}
-	if len(t.Profile) > 0 && !c.has("tokens.profile") && c.known("tokens") {
-		c.reportKeyf("test-profile", path+".profile", "the provider is not asked for a profile: tokens have no `profile`")
+	if len(t.Profile) > 0 && !c.Has("tokens.profile") && c.Known("tokens") {
+		c.ReportKeyf("test-profile", path+".profile", "the provider is not asked for a profile: tokens have no `profile`")
 	}
 	if seen[t.Name] && t.Name != "" {
-		c.reportf("test-name", path+".name", "there is a token %q already", t.Name)
+		c.Reportf("test-name", path+".name", "there is a token %q already", t.Name)
 	}
 	seen[t.Name] = true
 }
@@ -63,14 +63,14 @@ func (c *checker) userKey(key, path string) {
 	if slices.Contains(known, key) {
 		return
 	}
-	suggestion := problem.Nearest(key, known)
+	suggestion := yamldoc.Nearest(key, known)
 	message := fmt.Sprintf("the user has no %q", key)
 	if suggestion != "" {
 		message += fmt.Sprintf(": did you mean %q?", suggestion)
 	} else {
 		message += ": it has the common fields and the extra claims"
 	}
-	c.add(problem.Error, "test-user-key", c.where(path).key, message, suggestion)
+	c.Add(yamldoc.Error, "test-user-key", c.Place(path).Key, message, suggestion)
 }
 
 func (c *checker) testConfig() {
@@ -87,13 +87,13 @@ func (c *checker) testConfig() {
 	for i := range c.Spec.Config {
 		f := &c.Spec.Config[i]
 		if _, set := config[f.Name]; f.Required && !set && f.Example == "" && !f.isFunction() && f.Name != "" {
-			c.reportf("test-config-missing", "test.config", "the test needs a value for %s: give the field an example, "+
+			c.Reportf("test-config-missing", "test.config", "the test needs a value for %s: give the field an example, "+
 				"or set it under test.config", f.Name)
 		}
 	}
 	for i, g := range c.Spec.RequireOneOf {
 		if !slices.ContainsFunc(g.Fields, func(name string) bool { _, set := config[name]; return set }) {
-			c.reportf("test-config-missing", "test.config", "the test needs a value for one of the fields of require_one_of[%d]", i)
+			c.Reportf("test-config-missing", "test.config", "the test needs a value for one of the fields of require_one_of[%d]", i)
 		}
 	}
 }
@@ -102,20 +102,20 @@ func (c *checker) testValue(f *Field, value any, path string) {
 	switch v := value.(type) {
 	case string:
 		if f.Type == TypeList || f.isFunction() {
-			c.reportf("test-config-type", path, "%s is a %s: it cannot be set to a text", f.Name, f.Type)
+			c.Reportf("test-config-type", path, "%s is a %s: it cannot be set to a text", f.Name, f.Type)
 		} else if must, ok := f.accepts(v); !ok {
-			c.reportf("field-value", path, "%s must be %s", f.Name, must)
+			c.Reportf("field-value", path, "%s must be %s", f.Name, must)
 		} else if len(v) < f.MinLength {
-			c.reportf("field-value", path, "%s must be at least %d bytes long", f.Name, f.MinLength)
+			c.Reportf("field-value", path, "%s must be at least %d bytes long", f.Name, f.MinLength)
 		}
 	case []any:
 		for _, entry := range v {
 			if _, text := entry.(string); !text || f.Type != TypeList {
-				c.reportf("test-config-type", path, "%s is a %s: it cannot be set to this list", f.Name, f.Type)
+				c.Reportf("test-config-type", path, "%s is a %s: it cannot be set to this list", f.Name, f.Type)
 				return
 			}
 		}
 	default:
-		c.reportf("test-config-type", path, "%s must be set to a text or a list of texts", f.Name)
+		c.Reportf("test-config-type", path, "%s must be set to a text or a list of texts", f.Name)
 	}
 }

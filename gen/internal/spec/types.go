@@ -1,5 +1,7 @@
 package spec
 
+import "github.com/latchkey-auth/latchkey/internal/yamldoc"
+
 // The types below are the language. Everything else follows from them: the parser walks them, validator checks their
 // validate tags, the JSON Schema and the reference page are made from them, with the comments as descriptions.
 //
@@ -86,7 +88,7 @@ type Field struct {
 	// Environment variable that sets the field when the caller does not.
 	Env string `yaml:"env" validate:"omitempty,env_name"`
 	// Value when neither caller nor variable sets one.
-	Default Many `yaml:"default" validate:"dive,required"`
+	Default yamldoc.Many `yaml:"default" validate:"dive,required"`
 	// For url. trim_slash, the default, cuts trailing slashes; keep_slash leaves the URL as it was written.
 	Normalize string `yaml:"normalize" validate:"omitempty,enum=normalize"`
 	// For secret: the least number of bytes.
@@ -199,7 +201,7 @@ type Audience struct {
 	Claim string `yaml:"claim" validate:"omitempty,claim_path"`
 	// Template or templates of accepted values, of which the claim must contain one. A value that the configuration
 	// leaves empty does not count.
-	Is Many `yaml:"is" validate:"dive,required"`
+	Is yamldoc.Many `yaml:"is" validate:"dive,required"`
 	// resource: when is gives no value, the claim must contain the server's own resource URL.
 	Otherwise string `yaml:"otherwise" validate:"omitempty,enum=otherwise"`
 	// The provider's tokens cannot name an audience; any token of the issuer counts. Needs reason.
@@ -218,7 +220,7 @@ type Requirement struct {
 	AnyOf []string `yaml:"any_of" validate:"omitempty,min=1,unique,dive,required"`
 	// In place of any_of: template or templates of the accepted values. While the configuration leaves them all empty,
 	// nothing is required.
-	Is Many `yaml:"is" validate:"dive,required"`
+	Is yamldoc.Many `yaml:"is" validate:"dive,required"`
 	// Explains a refusal in the log.
 	Hint string `yaml:"hint"`
 }
@@ -293,7 +295,7 @@ type Scopes struct {
 	// In place of default: the config field of type list that holds them.
 	Field string `yaml:"field"`
 	// The claim or claims with the granted scopes: a text or a list. The default is scope.
-	Claim Many `yaml:"claim" validate:"omitempty,unique,dive,claim_path"`
+	Claim yamldoc.Many `yaml:"claim" validate:"omitempty,unique,dive,claim_path"`
 	// What separates scopes in a text.
 	Separator string `yaml:"separator" validate:"omitempty,enum=separator"`
 	// In mode proxy: what scopes allow, in words for the page on which users are asked.
@@ -311,7 +313,7 @@ type Grants struct {
 // Test feeds the generated test.
 type Test struct {
 	// Values of config fields for the test. Required fields that are not here take their example.
-	Config Object `yaml:"config"`
+	Config yamldoc.Object `yaml:"config"`
 	// Tokens that must pass. Claims that are not given are those of a correct token; null leaves one out.
 	Accept []Token `yaml:"accept" validate:"required,min=1,dive"`
 	// Tokens that must not pass. The test adds the usual suspects itself: another issuer, another audience, expired,
@@ -324,20 +326,14 @@ type Token struct {
 	// What the token is, as the end of a sentence: a token of a service account.
 	Name string `yaml:"name" validate:"required"`
 	// Members of the JOSE header that differ from the usual.
-	Header Object `yaml:"header"`
+	Header yamldoc.Object `yaml:"header"`
 	// Claims; of an opaque token those of the provider's answer about it. {issuer}, {resource} and {audience} stand for
 	// the test's own; null leaves a claim out. The time of the test is 2030-01-02T03:04:05Z, or 1893553445.
-	Claims Object `yaml:"claims"`
+	Claims yamldoc.Object `yaml:"claims"`
 	// The user's profile, where the provider is asked for one.
-	Profile Object `yaml:"profile"`
+	Profile yamldoc.Object `yaml:"profile"`
 	// In accept: the user that must come out, as JSON.
-	User Object `yaml:"user"`
+	User yamldoc.Object `yaml:"user"`
 	// In reject: why.
 	Reason string `yaml:"reason" validate:"omitempty,enum=reason"`
 }
-
-// Many is a list of texts that may be written as one bare text.
-type Many []string
-
-// Object is a JSON object.
-type Object map[string]any

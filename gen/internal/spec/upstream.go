@@ -10,24 +10,24 @@ import (
 func (c *checker) upstream() {
 	u := &c.Spec.Upstream
 	switch {
-	case c.Spec.Mode == "direct" && c.has("upstream"):
-		c.reportKeyf("proxy-only", "upstream", "upstream is for mode proxy: in mode direct clients register at the provider themselves")
+	case c.Spec.Mode == "direct" && c.Has("upstream"):
+		c.ReportKeyf("proxy-only", "upstream", "upstream is for mode proxy: in mode direct clients register at the provider themselves")
 		c.uses(u.ClientID, u.ClientSecret, u.ClientKey, u.ClientKeyID, u.AuthMethodField, u.AuthorizeParamsField, u.RequiredScopes.Field)
 		return
-	case c.Spec.Mode != "proxy" || !c.known("upstream"):
+	case c.Spec.Mode != "proxy" || !c.Known("upstream"):
 		return
-	case !c.has("upstream"):
-		c.reportf("upstream-missing", "mode", "mode proxy needs upstream: the application that is registered at the provider")
+	case !c.Has("upstream"):
+		c.Reportf("upstream-missing", "mode", "mode proxy needs upstream: the application that is registered at the provider")
 		return
 	}
 	for _, path := range []string{"discovery", "endpoints.registration"} {
-		if c.has(path) {
-			c.reportKeyf("direct-only", path, "%s does nothing in mode proxy: clients only see this server's own metadata and registration",
-				naming(path))
+		if c.Has(path) {
+			c.ReportKeyf("direct-only", path, "%s does nothing in mode proxy: clients only see this server's own metadata and registration",
+				c.Naming(path))
 		}
 	}
 	if open, _ := c.template(u.Title, "upstream.title", anyText); open {
-		c.reportf("title-optional", "upstream.title", "the name for users may be empty")
+		c.Reportf("title-optional", "upstream.title", "the name for users may be empty")
 	}
 	c.credentials(u)
 	c.protection(u)
@@ -36,7 +36,7 @@ func (c *checker) upstream() {
 	for i, issuer := range u.ResponseIssuers {
 		path := fmt.Sprintf("upstream.response_issuers[%d]", i)
 		if open, _ := c.template(issuer, path, anIssuer); open {
-			c.reportf("issuer-optional", path, "an issuer may be empty: then it would say nothing")
+			c.Reportf("issuer-optional", path, "an issuer may be empty: then it would say nothing")
 		}
 	}
 }
@@ -55,14 +55,14 @@ func (c *checker) clientKey(u *Upstream) {
 	c.typed("secret-type", u.ClientKey, "upstream.client_key", TypeSecret)
 	c.typed("client-key", u.ClientKeyID, "upstream.client_key_id", TypeString)
 	switch signs := u.AuthMethod == privateKeyJWT; {
-	case signs && u.ClientKey == "" && c.known("upstream.client_key"):
-		c.reportKeyf("client-key", "upstream.auth_method", "private_key_jwt needs client_key: the config field with the private key")
+	case signs && u.ClientKey == "" && c.Known("upstream.client_key"):
+		c.ReportKeyf("client-key", "upstream.auth_method", "private_key_jwt needs client_key: the config field with the private key")
 	case signs && u.ClientSecret != "":
-		c.reportKeyf("client-key", "upstream.client_secret", "client_secret does nothing: private_key_jwt signs with client_key")
+		c.ReportKeyf("client-key", "upstream.client_secret", "client_secret does nothing: private_key_jwt signs with client_key")
 	case !signs && u.AuthMethodField == "" && u.ClientKey != "":
-		c.reportKeyf("client-key", "upstream.client_key", "client_key does nothing: auth_method is not private_key_jwt")
+		c.ReportKeyf("client-key", "upstream.client_key", "client_key does nothing: auth_method is not private_key_jwt")
 	case u.ClientKey == "" && u.ClientKeyID != "":
-		c.reportKeyf("client-key", "upstream.client_key_id", "client_key_id names a key, and there is none")
+		c.ReportKeyf("client-key", "upstream.client_key_id", "client_key_id names a key, and there is none")
 	}
 }
 
@@ -70,44 +70,44 @@ func (c *checker) credentials(u *Upstream) {
 	if f := c.field(u.ClientID, "upstream.client_id"); f != nil {
 		switch {
 		case !f.isText():
-			c.reportf("client-id-type", "upstream.client_id", "%s is a %s: a client id is a field that is text", f.Name, f.Type)
+			c.Reportf("client-id-type", "upstream.client_id", "%s is a %s: a client id is a field that is text", f.Name, f.Type)
 		case f.mayBeEmpty():
-			c.reportf("client-id-optional", "upstream.client_id", "%s must be required: the provider knows the application by it", f.Name)
+			c.Reportf("client-id-optional", "upstream.client_id", "%s must be required: the provider knows the application by it", f.Name)
 		}
 	}
 	c.typed("secret-type", u.ClientSecret, "upstream.client_secret", TypeSecret)
 	c.typed("auth-method-type", u.AuthMethodField, "upstream.auth_method_field", TypeString)
 	switch {
 	case u.AuthMethod != "" && u.AuthMethodField != "":
-		c.reportKeyf("auth-method-both", "upstream.auth_method_field", "there is an auth_method or a field that holds it, not both")
-	case u.ClientSecret != "" || !c.known("upstream.client_secret"):
+		c.ReportKeyf("auth-method-both", "upstream.auth_method_field", "there is an auth_method or a field that holds it, not both")
+	case u.ClientSecret != "" || !c.Known("upstream.client_secret"):
 	case u.AuthMethod != "" && u.AuthMethod != privateKeyJWT:
-		c.reportKeyf("auth-without-secret", "upstream.auth_method", "auth_method says how client_secret is sent, and there is none")
+		c.ReportKeyf("auth-without-secret", "upstream.auth_method", "auth_method says how client_secret is sent, and there is none")
 	case u.RevocationStyle == "github":
-		c.reportKeyf("auth-without-secret", "upstream.revocation_style", "revocation in the style of GitHub needs client_secret")
+		c.ReportKeyf("auth-without-secret", "upstream.revocation_style", "revocation in the style of GitHub needs client_secret")
 	}
 	c.clientKey(u)
-	if u.RevocationStyle != "" && c.Spec.Endpoints.Revocation == "" && c.known("endpoints.revocation") {
-		c.reportKeyf("revocation-unused", "upstream.revocation_style", "revocation_style does nothing: endpoints have no revocation")
+	if u.RevocationStyle != "" && c.Spec.Endpoints.Revocation == "" && c.Known("endpoints.revocation") {
+		c.ReportKeyf("revocation-unused", "upstream.revocation_style", "revocation_style does nothing: endpoints have no revocation")
 	}
 }
 
 func (c *checker) protection(u *Upstream) {
 	switch {
-	case u.CodeProtection == "none" && u.UnprotectedReason == "" && c.known("upstream.unprotected_reason"):
-		c.reportKeyf("code-protection-reason", "upstream.code_protection", "code_protection none needs unprotected_reason: "+
+	case u.CodeProtection == "none" && u.UnprotectedReason == "" && c.Known("upstream.unprotected_reason"):
+		c.ReportKeyf("code-protection-reason", "upstream.code_protection", "code_protection none needs unprotected_reason: "+
 			"a stolen authorization code can be used by anybody (RFC 9700 section 2.1.1)")
 	case u.CodeProtection != "none" && u.UnprotectedReason != "":
-		c.reportKeyf("reason-unused", "upstream.unprotected_reason", "unprotected_reason is for code_protection none")
-	case u.CodeProtection == "nonce" && !slices.Contains(u.RequiredScopes.Scopes, "openid") && c.known("upstream.required_scopes"):
-		c.reportKeyf("nonce-scope", "upstream.code_protection", "code_protection nonce needs openid among required_scopes: "+
+		c.ReportKeyf("reason-unused", "upstream.unprotected_reason", "unprotected_reason is for code_protection none")
+	case u.CodeProtection == "nonce" && !slices.Contains(u.RequiredScopes.Scopes, "openid") && c.Known("upstream.required_scopes"):
+		c.ReportKeyf("nonce-scope", "upstream.code_protection", "code_protection nonce needs openid among required_scopes: "+
 			"without it there is no ID token with a nonce")
 	}
 	switch {
-	case u.Resource == "scope" && u.ResourceScope == "" && c.known("upstream.resource_scope"):
-		c.reportKeyf("resource-scope", "upstream.resource", "resource: scope needs resource_scope: the scope to ask for")
+	case u.Resource == "scope" && u.ResourceScope == "" && c.Known("upstream.resource_scope"):
+		c.ReportKeyf("resource-scope", "upstream.resource", "resource: scope needs resource_scope: the scope to ask for")
 	case u.Resource != "scope" && u.ResourceScope != "":
-		c.reportKeyf("resource-scope", "upstream.resource_scope", "resource_scope is for `resource: scope`")
+		c.ReportKeyf("resource-scope", "upstream.resource_scope", "resource_scope is for `resource: scope`")
 	}
 }
 
@@ -119,7 +119,7 @@ func (c *checker) upstreamScopes(u *Upstream) {
 	for i, name := range u.ScopeNames {
 		path := fmt.Sprintf("upstream.scope_names[%d]", i)
 		if open, _ := c.template(name.Is, path, anyText); open {
-			c.reportf("scope-name-optional", path, "the provider's name of the scope %s may be empty", name.Name)
+			c.Reportf("scope-name-optional", path, "the provider's name of the scope %s may be empty", name.Name)
 		}
 	}
 	c.template(u.ScopePrefix.Prefix, "upstream.scope_prefix.prefix", anyText)
@@ -157,10 +157,10 @@ func (c *checker) parameters(u *Upstream) {
 			switch {
 			case !slices.Contains(reservedParameters[key], p.Name):
 			case p.Name == "response_mode":
-				c.reportKeyf("reserved-parameter", path, "response_mode must stay: a response by form post arrives without the cookie "+
+				c.ReportKeyf("reserved-parameter", path, "response_mode must stay: a response by form post arrives without the cookie "+
 					"that binds it to the browser")
 			default:
-				c.reportKeyf("reserved-parameter", path, "%s is for this server alone to set: it is part of what protects a login", p.Name)
+				c.ReportKeyf("reserved-parameter", path, "%s is for this server alone to set: it is part of what protects a login", p.Name)
 			}
 		}
 	}
@@ -169,7 +169,7 @@ func (c *checker) parameters(u *Upstream) {
 	}
 	c.typed("parameters-type", u.AuthorizeParamsField, "upstream.authorize_params_field", TypeParameters)
 	if len(u.AuthorizeParams) > 0 {
-		c.reportKeyf("params-both", "upstream.authorize_params_field", "there are authorize_params or a field that holds them, not both")
+		c.ReportKeyf("params-both", "upstream.authorize_params_field", "there are authorize_params or a field that holds them, not both")
 	}
 }
 
@@ -177,9 +177,9 @@ func (c *checker) parameters(u *Upstream) {
 func (c *checker) tokenMode(t *Tokens) {
 	switch {
 	case t.Mode != "" && c.Spec.Mode == "direct":
-		c.reportKeyf("proxy-only", "tokens.mode", "mode of tokens is for mode proxy: here clients get the provider's tokens from the provider")
+		c.ReportKeyf("proxy-only", "tokens.mode", "mode of tokens is for mode proxy: here clients get the provider's tokens from the provider")
 	case t.Mode == "passthrough" && t.Format == "opaque":
-		c.reportKeyf("opaque-passthrough", "tokens.mode", "opaque tokens cannot be passed through: nothing in them says for whom they are")
+		c.ReportKeyf("opaque-passthrough", "tokens.mode", "opaque tokens cannot be passed through: nothing in them says for whom they are")
 	}
 }
 
@@ -188,25 +188,25 @@ const tenantReference = "tenantid"
 
 func (c *checker) tenants(t *Tenants) {
 	const path = "tokens.tenants"
-	if !c.has(path) || !c.known(path) {
+	if !c.Has(path) || !c.Known(path) {
 		return
 	}
 	if _, taken := c.subject(tenantReference); taken {
-		c.reportf("tenants-placeholder", path+".issuer", "{%s} stands for the tenant here: give the config field or value of that name another",
+		c.Reportf("tenants-placeholder", path+".issuer", "{%s} stands for the tenant here: give the config field or value of that name another",
 			tenantReference)
 	} else if strings.Count(t.Issuer, "{"+tenantReference+"}") != 1 && t.Issuer != "" {
-		c.reportf("tenants-placeholder", path+".issuer", "issuer needs {%s} once, where the tenant stands", tenantReference)
+		c.Reportf("tenants-placeholder", path+".issuer", "issuer needs {%s} once, where the tenant stands", tenantReference)
 	} else {
 		c.with(tenantReference, func() { c.template(t.Issuer, path+".issuer", anIssuer) })
 	}
 	if f := c.field(t.Field, path+".field"); f != nil && (!f.isText() || f.mayBeEmpty()) {
-		c.reportf("tenants-field", path+".field", "%s must be a field that is text and required: users log in at its tenant", f.Name)
+		c.Reportf("tenants-field", path+".field", "%s must be a field that is text and required: users log in at its tenant", f.Name)
 	}
 	if t.Allowed != "" {
 		c.typed("list-field-type", t.Allowed, path+".allowed", TypeList)
 	}
-	if (len(t.Several) == 0) != (t.Allowed == "") && c.known(path+".several") && c.known(path+".allowed") {
-		c.reportf("tenants-several", path, "several and allowed go together: a tenant that stands for several lets in the users of all "+
+	if (len(t.Several) == 0) != (t.Allowed == "") && c.Known(path+".several") && c.Known(path+".allowed") {
+		c.Reportf("tenants-several", path, "several and allowed go together: a tenant that stands for several lets in the users of all "+
 			"customers of the provider, unless something says which")
 	}
 }
@@ -219,7 +219,7 @@ func (c *checker) requirements(list []Requirement) {
 			c.template(text, fmt.Sprintf("%s.is[%d]", path, j), anyText)
 		}
 		if len(r.Is) > 0 && len(r.AnyOf) > 0 {
-			c.reportKeyf("require-both", path+".is", "accepted values are in any_of or, from the configuration, in is: not in both")
+			c.ReportKeyf("require-both", path+".is", "accepted values are in any_of or, from the configuration, in is: not in both")
 		}
 	}
 }

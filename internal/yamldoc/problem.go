@@ -1,6 +1,4 @@
-// Package problem is what is wrong with a spec: where, why and what to write instead. How it is shown is a matter of
-// rendering.
-package problem
+package yamldoc
 
 import (
 	"cmp"
@@ -39,16 +37,16 @@ type Problem struct {
 	Source string
 }
 
-// List is any number of problems.
-type List []Problem
+// Problems are any number of problems.
+type Problems []Problem
 
-// HasErrors tells whether one of the problems stops the run.
-func (l List) HasErrors() bool {
+// HasErrors reports whether one of the problems stops the run.
+func (l Problems) HasErrors() bool {
 	return slices.ContainsFunc(l, func(p Problem) bool { return p.Severity == Error })
 }
 
 // Sorted returns the problems by file, line, column, rule and message, without repetitions.
-func (l List) Sorted() List {
+func (l Problems) Sorted() Problems {
 	sorted := slices.Clone(l)
 	slices.SortStableFunc(sorted, func(a, b Problem) int {
 		return cmp.Or(

@@ -1,39 +1,36 @@
-package spec
+package yamldoc
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
-
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
 )
 
-// Version is the language version that this parser reads.
-const Version = 1
-
-// maxSize bounds a spec. Real ones have a few kilobytes.
-const maxSize = 256 << 10
-
-// Parse reads a file. Its problems of form come with it: syntax, keys that do not exist or exist twice, values of the wrong
-// kind. The document is never nil and holds what could be read.
-func Parse(file string, data []byte) (*Document, problem.List) {
-	d := newDocument(file, data)
+// Parse reads a file into the variable that into points to, a struct of the language's type. Problems of form are found:
+// syntax, keys that do not exist or exist twice, values of the wrong kind. The document is never nil, and into holds what
+// could be read.
+func (l *Language) Parse(file string, data []byte, into any) *Document {
+	d := &Document{
+		File: file, Lines: strings.Split(string(data), "\n"),
+		language: l, into: reflect.ValueOf(into).Elem(), places: map[string]Place{}, broken: map[string]bool{},
+	}
 	root := d.read(data)
 	if root != nil && d.version(root) {
 		d.decode(root)
 	}
-	return d, d.take()
+	return d
 }
 
-// take returns the problems found since the last call.
-func (d *Document) take() problem.List {
+// Take returns the problems found since the last call.
+func (d *Document) Take() Problems {
 	found := d.problems.Sorted()
 	d.problems = nil
 	return found
@@ -42,11 +39,11 @@ func (d *Document) take() problem.List {
 // read returns the mapping that the file holds, nil when it holds none.
 func (d *Document) read(data []byte) *yaml.Node {
 	switch {
-	case len(data) > maxSize:
-		d.add(problem.Error, "file-size", problem.Position{}, fmt.Sprintf("the file is larger than %d KB", maxSize>>10), "")
+	case len(data) > d.language.MaxSize:
+		d.Add(Error, "file-size", Position{}, fmt.Sprintf("the file is larger than %d KB", d.language.MaxSize>>10), "")
 		return nil
 	case !utf8.Valid(data):
-		d.add(problem.Error, "encoding", problem.Position{Line: invalidLine(data), Column: 1}, "the file is not UTF-8 text", "")
+		d.Add(Error, "encoding", Position{Line: invalidLine(data), Column: 1}, "the file is not UTF-8 text", "")
 		return nil
 	}
 	first, rest, err := documents(data)
@@ -55,16 +52,16 @@ func (d *Document) read(data []byte) *yaml.Node {
 		return nil
 	}
 	if rest != nil {
-		d.add(problem.Error, "second-document", problem.Position{Line: rest.Line, Column: rest.Column},
-			"a second document: one file describes one provider, give this one its own file", "")
+		d.Add(Error, "second-document", Position{Line: rest.Line, Column: rest.Column},
+			"a second document: "+d.language.Single+", give this one its own file", "")
 	}
 	if first == nil {
-		d.add(problem.Error, "empty-file", problem.Position{}, "the file is empty; a spec starts with `spec: 1`", "")
+		d.Add(Error, "empty-file", Position{}, "the file is empty; "+d.language.Noun+" starts with "+d.language.start(), "")
 		return nil
 	}
 	root := first.Content[0]
 	if root.Kind != yaml.MappingNode {
-		d.add(problem.Error, "not-a-mapping", at(root), "a spec is a mapping that starts with `spec: 1`", "")
+		d.Add(Error, "not-a-mapping", at(root), d.language.Noun+" is a mapping that starts with "+d.language.start(), "")
 		return nil
 	}
 	if !d.plain(root, 0) {
@@ -103,7 +100,7 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // syntax reports an error of the YAML library.
 func (d *Document) syntax(err error) {
-	position := problem.Position{Line: 1, Column: 1}
+	position := Position{Line: 1, Column: 1}
 	message := err.Error()
 	if m := yamlLine.FindStringSubmatch(strings.ReplaceAll(message, "\n", " ")); m != nil {
 		message = m[2]
@@ -114,30 +111,30 @@ func (d *Document) syntax(err error) {
 	if strings.Contains(message, "cannot start any token") {
 		message += " (indent with spaces, and put text that starts with a special character in quotes)"
 	}
-	d.add(problem.Error, "syntax", position, "this is not YAML: "+message, "")
+	d.Add(Error, "syntax", position, "this is not YAML: "+message, "")
 }
 
 // maxDepth bounds nesting. The language needs about six levels.
 const maxDepth = 32
 
-// plain refuses what makes YAML more than data in one place: anchors, aliases, tags. They hide what a spec says from its
+// plain refuses what makes YAML more than data in one place: anchors, aliases, tags. They hide what a file says from its
 // reader, and bombs are made of them.
 func (d *Document) plain(node *yaml.Node, depth int) bool {
 	switch {
 	case depth > maxDepth:
-		d.add(problem.Error, "nesting", at(node), fmt.Sprintf("nested more than %d levels deep", maxDepth), "")
+		d.Add(Error, "nesting", at(node), fmt.Sprintf("nested more than %d levels deep", maxDepth), "")
 		return false
 	case node.Kind == yaml.AliasNode:
-		d.add(problem.Error, "alias", at(node), fmt.Sprintf("alias *%s: write the value out, or derive it under values", node.Value), "")
+		d.Add(Error, "alias", at(node), fmt.Sprintf("alias *%s: %s", node.Value, d.language.Inline), "")
 		return false
 	}
 	ok := true
 	if node.Anchor != "" {
-		d.add(problem.Error, "anchor", at(node), fmt.Sprintf("anchor &%s: anchors and aliases are not part of the language", node.Anchor), "")
+		d.Add(Error, "anchor", at(node), fmt.Sprintf("anchor &%s: anchors and aliases are not part of the language", node.Anchor), "")
 		ok = false
 	}
 	if node.Style&yaml.TaggedStyle != 0 {
-		d.add(problem.Error, "tag", at(node), fmt.Sprintf("tag %s: tags are not part of the language", node.Tag), "")
+		d.Add(Error, "tag", at(node), fmt.Sprintf("tag %s: tags are not part of the language", node.Tag), "")
 		ok = false
 	}
 	for _, child := range node.Content {
@@ -146,26 +143,30 @@ func (d *Document) plain(node *yaml.Node, depth int) bool {
 	return ok
 }
 
-// version tells whether this parser reads the file's language version. It is looked at before anything else, since another
+// version reports whether the language reads the file's version of it. It is looked at before anything else, since another
 // version may mean other keys.
 func (d *Document) version(root *yaml.Node) bool {
+	want := strconv.Itoa(d.language.Version)
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		if root.Content[i].Value != "spec" {
+		if root.Content[i].Value != d.language.VersionKey {
 			continue
 		}
-		if value := root.Content[i+1]; value.Kind != yaml.ScalarNode || value.Value != strconv.Itoa(Version) {
-			d.add(problem.Error, "version", at(value), fmt.Sprintf("language version %s: this version of the generator reads %d",
-				quoteNode(value), Version), strconv.Itoa(Version))
+		if value := root.Content[i+1]; value.Kind != yaml.ScalarNode || value.Value != want {
+			d.Add(Error, "version", at(value), fmt.Sprintf(
+				"language version %s: this version of %s reads %s", quoteNode(value), d.language.Reader, want), want)
 			return false
 		}
 		return true
 	}
-	d.add(problem.Error, "version", at(root), fmt.Sprintf("the language version is missing: start the file with `spec: %d`", Version), "")
+	d.Add(Error, "version", at(root), "the language version is missing: start the file with "+d.language.start(), "")
 	return false
 }
 
-func at(node *yaml.Node) problem.Position {
-	return problem.Position{Line: node.Line, Column: node.Column}
+// start is the line with which a file starts.
+func (l *Language) start() string { return fmt.Sprintf("`%s: %d`", l.VersionKey, l.Version) }
+
+func at(node *yaml.Node) Position {
+	return Position{Line: node.Line, Column: node.Column}
 }
 
 func quoteNode(node *yaml.Node) string {

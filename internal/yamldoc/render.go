@@ -1,4 +1,4 @@
-package problem
+package yamldoc
 
 import (
 	"encoding/json"
@@ -21,7 +21,7 @@ const (
 )
 
 // Write shows the problems in the given format.
-func (l List) Write(w io.Writer, format Format) error {
+func (l Problems) Write(w io.Writer, format Format) error {
 	switch format {
 	case JSON:
 		return l.writeJSON(w)
@@ -32,7 +32,7 @@ func (l List) Write(w io.Writer, format Format) error {
 	}
 }
 
-func (l List) writeText(w io.Writer) error {
+func (l Problems) writeText(w io.Writer) error {
 	for _, p := range l {
 		if _, err := io.WriteString(w, p.text()); err != nil {
 			return err
@@ -86,7 +86,7 @@ func printable(s string) string {
 	}, s)
 }
 
-func (l List) writeJSON(w io.Writer) error {
+func (l Problems) writeJSON(w io.Writer) error {
 	type entry struct {
 		File       string   `json:"file"`
 		Line       int      `json:"line,omitempty"`
@@ -107,7 +107,7 @@ func (l List) writeJSON(w io.Writer) error {
 	return encoder.Encode(entries)
 }
 
-func (l List) writeGitHub(w io.Writer) error {
+func (l Problems) writeGitHub(w io.Writer) error {
 	for _, p := range l {
 		properties := "file=" + property(p.File)
 		if p.Line > 0 {
@@ -121,7 +121,7 @@ func (l List) writeGitHub(w io.Writer) error {
 	return nil
 }
 
-// data and property escape text for a workflow command, so that a spec cannot write commands of its own.
+// data and property escape text for a workflow command, so that a file cannot write commands of its own.
 func data(s string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
 }

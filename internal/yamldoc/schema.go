@@ -1,21 +1,12 @@
-package spec
+package yamldoc
 
 import (
-	"embed"
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// sources are the files with the types: their comments are the schema's descriptions.
-//
-//go:embed types.go typesproxy.go
-var sources embed.FS
 
 // object is a JSON object with its members in order.
 type object []entry
@@ -57,15 +48,15 @@ func marshal(value any) ([]byte, error) {
 }
 
 // Schema returns the JSON Schema (2020-12) of the language, for editors. comment goes into its first lines. It says what the
-// types say; rules between parts of a spec are the generator's alone.
-func Schema(comment string) ([]byte, error) {
-	s := &schema{docs: typeDocs(), definitions: map[string]bool{}}
+// types say; rules between parts of a file are checked by its reader alone.
+func (l *Language) Schema(comment string) ([]byte, error) {
+	s := &schema{language: l, docs: l.docs(), definitions: map[string]bool{}}
 	root := object{
 		{"$comment", comment},
 		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-		{"title", "latchkey spec of an identity provider"},
+		{"title", l.Title},
 	}
-	root = append(root, s.structure(reflect.TypeFor[Spec]())...)
+	root = append(root, s.structure(l.Type)...)
 	var definitions object
 	for len(s.pending) > 0 {
 		t := s.pending[0]
@@ -93,6 +84,7 @@ func indent(text []byte) ([]byte, error) {
 
 // schema collects the definitions of types on its way.
 type schema struct {
+	language    *Language
 	docs        map[string]string
 	definitions map[string]bool
 	pending     []reflect.Type
@@ -147,7 +139,7 @@ func dive(rules []string) (own, entries []string) {
 func (s *schema) value(t reflect.Type, tag reflect.StructTag, rules []string) object {
 	switch t.Kind() {
 	case reflect.String:
-		return text(tag, rules)
+		return s.text(tag, rules)
 	case reflect.Bool:
 		return object{{"type", "boolean"}}
 	case reflect.Int:
@@ -161,15 +153,15 @@ func (s *schema) value(t reflect.Type, tag reflect.StructTag, rules []string) ob
 	}
 }
 
-func text(tag reflect.StructTag, rules []string) object {
+func (s *schema) text(tag reflect.StructTag, rules []string) object {
 	o := object{{"type", "string"}}
 	for _, rule := range rules {
 		name, parameter, _ := strings.Cut(rule, "=")
 		switch {
 		case name == "enum":
-			return object{{"enum", vocabularies[parameter].words}}
-		case words[name].pattern != "":
-			return append(o, entry{"pattern", words[name].pattern})
+			return object{{"enum", s.language.Vocabularies[parameter].Words}}
+		case s.language.Words[name].Pattern != nil:
+			return append(o, entry{"pattern", s.language.Words[name].Pattern.String()})
 		}
 	}
 	o = append(o, entry{"minLength", 1})
@@ -218,7 +210,7 @@ func (s *schema) list(t reflect.Type, tag reflect.StructTag, rules []string) obj
 	if key := tag.Get("keyed"); key != "" {
 		return object{
 			{"type", "object"},
-			{"propertyNames", object{{"pattern", keyPattern(t.Elem(), key)}}},
+			{"propertyNames", object{{"pattern", s.keyPattern(t.Elem(), key)}}},
 			{"additionalProperties", items},
 		}
 	}
@@ -243,62 +235,12 @@ func (s *schema) list(t reflect.Type, tag reflect.StructTag, rules []string) obj
 }
 
 // keyPattern is what the keys of a mapping by name match.
-func keyPattern(t reflect.Type, key string) string {
+func (s *schema) keyPattern(t reflect.Type, key string) string {
 	field, _ := t.FieldByName(key)
 	for _, rule := range validations(field) {
-		if pattern := words[rule].pattern; pattern != "" {
-			return pattern
+		if pattern := s.language.Words[rule].Pattern; pattern != nil {
+			return pattern.String()
 		}
 	}
 	return ""
 }
-
-// typeDocs reads the comments of the types and their fields: "Spec" and "Spec.Name" to text.
-func typeDocs() map[string]string {
-	docs := map[string]string{}
-	for _, name := range []string{"types.go", "typesproxy.go"} {
-		source, err := sources.ReadFile(name)
-		if err != nil {
-			panic(err) // it has been embedded
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.ParseComments)
-		if err != nil {
-			panic(err) // it has been compiled
-		}
-		addDocs(docs, file)
-	}
-	return docs
-}
-
-func addDocs(docs map[string]string, file *ast.File) {
-	ast.Inspect(file, func(n ast.Node) bool {
-		declaration, ok := n.(*ast.GenDecl)
-		if !ok || len(declaration.Specs) != 1 {
-			return true
-		}
-		typ, ok := declaration.Specs[0].(*ast.TypeSpec)
-		if !ok {
-			return true
-		}
-		name := typ.Name.Name
-		docs[name] = predicate(name, flowing(declaration.Doc.Text()))
-		if fields, ok := typ.Type.(*ast.StructType); ok {
-			for _, f := range fields.Fields.List {
-				docs[name+"."+f.Names[0].Name] = flowing(f.Doc.Text())
-			}
-		}
-		return true
-	})
-}
-
-// predicate is a type's comment without its subject: "One provider." for "Spec is one provider."
-func predicate(name, comment string) string {
-	text := strings.TrimPrefix(comment, name+" ")
-	for _, verb := range []string{"is ", "are "} {
-		text = strings.TrimPrefix(text, verb)
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
-}
-
-// flowing puts text into one line.
-func flowing(text string) string { return strings.Join(strings.Fields(text), " ") }

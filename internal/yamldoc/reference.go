@@ -1,4 +1,4 @@
-package spec
+package yamldoc
 
 import (
 	"reflect"
@@ -8,7 +8,7 @@ import (
 
 // Section is a kind of mapping in the language, with its keys.
 type Section struct {
-	// Path is where such a mapping stands: "tokens.audience", "config[]". It is empty for the whole spec.
+	// Path is where such a mapping stands: "tokens.audience", "config[]". It is empty for the whole file.
 	Path string
 	Doc  string
 	// Bare is what a bare value in place of the mapping stands for, empty where there must be a mapping.
@@ -28,9 +28,9 @@ type Key struct {
 }
 
 // Reference describes the whole language, for people.
-func Reference() []Section {
+func (l *Language) Reference() []Section {
 	var sections []Section
-	docs := typeDocs()
+	docs := l.docs()
 	var visit func(t reflect.Type, path string)
 	visit = func(t reflect.Type, path string) {
 		section := Section{Path: path, Doc: docs[t.Name()]}
@@ -43,7 +43,7 @@ func Reference() []Section {
 			own, entries := dive(validations(f.field))
 			sections[at].Keys = append(sections[at].Keys, Key{
 				Name: f.key, Kind: kindOf(f.field), Required: slices.Contains(own, "required"),
-				Words: wordsOf(append(own, entries...)), Doc: docs[t.Name()+"."+f.field.Name],
+				Words: l.wordsOf(append(own, entries...)), Doc: docs[t.Name()+"."+f.field.Name],
 			})
 		}
 		for _, f := range fieldsOf(t) {
@@ -52,7 +52,7 @@ func Reference() []Section {
 			}
 		}
 	}
-	visit(reflect.TypeFor[Spec](), "")
+	visit(l.Type, "")
 	return sections
 }
 
@@ -84,10 +84,10 @@ func kindOf(f reflect.StructField) string {
 	}
 }
 
-func wordsOf(rules []string) []string {
+func (l *Language) wordsOf(rules []string) []string {
 	for _, rule := range rules {
 		if name, parameter, _ := strings.Cut(rule, "="); name == "enum" {
-			return vocabularies[parameter].words
+			return l.Vocabularies[parameter].Words
 		}
 	}
 	return nil

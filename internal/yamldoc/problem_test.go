@@ -1,12 +1,12 @@
-package problem
+package yamldoc
 
 import (
 	"strings"
 	"testing"
 )
 
-func list() List {
-	return List{
+func list() Problems {
+	return Problems{
 		{
 			Position: Position{File: "specs/b.yaml", Line: 2, Column: 4}, Rule: "unknown-key", Severity: Error,
 			Message: `unknown key "jwk": did you mean "jwks"?`, Suggestion: "jwks", Source: "\té{jwk: x}",
@@ -80,7 +80,7 @@ func TestRendering(t *testing.T) {
 	t.Run("writes an empty array when there are none", func(t *testing.T) {
 		t.Parallel()
 		var b strings.Builder
-		if err := (List{}).Write(&b, JSON); err != nil || b.String() != "[]\n" {
+		if err := (Problems{}).Write(&b, JSON); err != nil || b.String() != "[]\n" {
 			t.Errorf("got %q, %v", b.String(), err)
 		}
 	})

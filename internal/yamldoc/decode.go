@@ -1,4 +1,4 @@
-package spec
+package yamldoc
 
 import (
 	"fmt"
@@ -8,20 +8,18 @@ import (
 	"unicode"
 
 	"gopkg.in/yaml.v3"
-
-	"github.com/latchkey-auth/latchkey/gen/internal/problem"
 )
 
-// decode fills the spec from the root mapping and remembers where everything stands.
+// decode fills the value from the root mapping and remembers where everything stands.
 func (d *Document) decode(root *yaml.Node) {
-	d.places[""] = place{key: at(root), value: at(root)}
-	d.structure(root, reflect.ValueOf(&d.Spec).Elem(), "")
+	d.places[""] = Place{Key: at(root), Value: at(root)}
+	d.structure(root, d.into, "")
 }
 
 // value reads one node into a variable of the language's types.
 func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" && into.Kind() != reflect.Map {
-		d.breakf(path, "empty-value", node, "there is no value here: write one, or leave %s out", naming(path))
+		d.breakf(path, "empty-value", node, "there is no value here: write one, or leave %s out", d.Naming(path))
 		return
 	}
 	switch into.Kind() {
@@ -33,7 +31,7 @@ func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag r
 		d.scalar(node, path, "!!int", "a whole number", func() {
 			n, err := strconv.Atoi(node.Value)
 			if err != nil {
-				d.breakf(path, "wrong-kind", node, "%s must be a whole number", naming(path))
+				d.breakf(path, "wrong-kind", node, "%s must be a whole number", d.Naming(path))
 			}
 			into.SetInt(int64(n))
 		})
@@ -48,7 +46,7 @@ func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag r
 
 func (d *Document) scalar(node *yaml.Node, path, tag, what string, set func()) {
 	if node.Kind != yaml.ScalarNode || node.Tag != tag {
-		d.breakf(path, "wrong-kind", node, "%s must be %s, not %s", naming(path), what, kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be %s, not %s", d.Naming(path), what, kindName(node))
 		return
 	}
 	set()
@@ -58,11 +56,11 @@ func (d *Document) scalar(node *yaml.Node, path, tag, what string, set func()) {
 func (d *Document) text(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	switch {
 	case node.Kind != yaml.ScalarNode:
-		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", naming(path), kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", d.Naming(path), kindName(node))
 	case node.Tag != "!!str" && node.Tag != "!!timestamp":
-		d.breakf(path, "unquoted", node, "%s must be text: write %q, in quotes", naming(path), node.Value)
+		d.breakf(path, "unquoted", node, "%s must be text: write %q, in quotes", d.Naming(path), node.Value)
 	case node.Value == "":
-		d.breakf(path, "empty", node, "%s must not be empty: write something, or leave it out", naming(path))
+		d.breakf(path, "empty", node, "%s must not be empty: write something, or leave it out", d.Naming(path))
 	default:
 		if d.visible(node, path, tag.Get("lines") == "true") {
 			into.SetString(node.Value)
@@ -76,11 +74,11 @@ func (d *Document) visible(node *yaml.Node, path string, lines bool) bool {
 		switch {
 		case r == '\n' && lines:
 		case r == '\n':
-			d.breakf(path, "one-line", node, "%s must be a single line", naming(path))
+			d.breakf(path, "one-line", node, "%s must be a single line", d.Naming(path))
 			return false
 		case r != ' ' && !unicode.IsPrint(r):
 			d.breakf(path, "invisible-character", node,
-				"%s contains the invisible character %U, which could hide what the text says", naming(path), r)
+				"%s contains the invisible character %U, which could hide what the text says", d.Naming(path), r)
 			return false
 		}
 	}
@@ -95,19 +93,19 @@ func (d *Document) list(node *yaml.Node, into reflect.Value, path string, tag re
 	}
 	if into.Type() == reflect.TypeFor[Many]() && node.Kind == yaml.ScalarNode {
 		entry := reflect.New(into.Type().Elem()).Elem()
-		d.places[path+"[0]"] = place{key: at(node), value: at(node)}
+		d.places[path+"[0]"] = Place{Key: at(node), Value: at(node)}
 		d.text(node, entry, path, tag)
 		into.Set(reflect.Append(into, entry))
 		return
 	}
 	if node.Kind != yaml.SequenceNode {
-		d.breakf(path, "wrong-kind", node, "%s must be a list, not %s", naming(path), kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be a list, not %s", d.Naming(path), kindName(node))
 		return
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(node.Content), len(node.Content)))
 	for i, entry := range node.Content {
 		entryPath := fmt.Sprintf("%s[%d]", path, i)
-		d.places[entryPath] = place{key: at(entry), value: at(entry)}
+		d.places[entryPath] = Place{Key: at(entry), Value: at(entry)}
 		d.value(entry, into.Index(i), entryPath, tag)
 	}
 }
@@ -117,7 +115,7 @@ func (d *Document) keyed(node *yaml.Node, into reflect.Value, path, field string
 	d.mapping(node, path, func(key, value *yaml.Node) {
 		entry := reflect.New(into.Type().Elem()).Elem()
 		entryPath := fmt.Sprintf("%s[%d]", path, into.Len())
-		d.places[entryPath] = place{key: at(key), value: at(value)}
+		d.places[entryPath] = Place{Key: at(key), Value: at(value)}
 		entry.FieldByName(field).SetString(key.Value)
 		d.structure(value, entry, entryPath)
 		into.Set(reflect.Append(into, entry))
@@ -130,13 +128,13 @@ func (d *Document) structure(node *yaml.Node, into reflect.Value, path string) {
 	if short, ok := shorthand(into.Type(), node); ok {
 		fieldPath := join(path, short.key)
 		if fieldPath != path {
-			d.places[fieldPath] = place{key: at(node), value: at(node)}
+			d.places[fieldPath] = Place{Key: at(node), Value: at(node)}
 		}
 		d.value(node, into.FieldByIndex(short.field.Index), fieldPath, short.field.Tag)
 		return
 	}
 	if len(fields) == 0 { // nothing but a bare value can stand here
-		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", naming(path), kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", d.Naming(path), kindName(node))
 		return
 	}
 	d.mapping(node, path, func(key, value *yaml.Node) {
@@ -146,40 +144,40 @@ func (d *Document) structure(node *yaml.Node, into reflect.Value, path string) {
 			return
 		}
 		fieldPath := join(path, key.Value)
-		d.places[fieldPath] = place{key: at(key), value: at(value)}
+		d.places[fieldPath] = Place{Key: at(key), Value: at(value)}
 		d.value(value, into.FieldByIndex(field.Index), fieldPath, field.Tag)
 	})
 }
 
 func (d *Document) unknownKey(key *yaml.Node, path string, in reflect.Type) {
 	names := keyNames(in)
-	suggestion := problem.Nearest(key.Value, names)
-	message := fmt.Sprintf("unknown key %q%s", key.Value, inside(path))
+	suggestion := Nearest(key.Value, names)
+	message := fmt.Sprintf("unknown key %q%s", key.Value, d.inside(path))
 	if suggestion != "" {
 		message += fmt.Sprintf(": did you mean %q?", suggestion)
 		d.broken[join(path, suggestion)] = true // it is not missing as well
 	} else {
 		message += ": there are " + strings.Join(names, ", ")
 	}
-	d.add(problem.Error, "unknown-key", at(key), message, suggestion)
+	d.Add(Error, "unknown-key", at(key), message, suggestion)
 }
 
 // mapping calls visit for each pair, and refuses what is no mapping, keys that are no text and keys that come twice.
 func (d *Document) mapping(node *yaml.Node, path string, visit func(key, value *yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
-		d.breakf(path, "wrong-kind", node, "%s must be a mapping, not %s", naming(path), kindName(node))
+		d.breakf(path, "wrong-kind", node, "%s must be a mapping, not %s", d.Naming(path), kindName(node))
 		return
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		if key.Kind != yaml.ScalarNode {
-			d.add(problem.Error, "key-kind", at(key), fmt.Sprintf("a key%s must be text, not %s", inside(path), kindName(key)), "")
+			d.Add(Error, "key-kind", at(key), fmt.Sprintf("a key%s must be text, not %s", d.inside(path), kindName(key)), "")
 			continue
 		}
 		if line, twice := seen[key.Value]; twice {
-			d.add(problem.Error, "duplicate-key", at(key),
-				fmt.Sprintf("key %q%s stands in line %d already: keep one of them", key.Value, inside(path), line), "")
+			d.Add(Error, "duplicate-key", at(key),
+				fmt.Sprintf("key %q%s stands in line %d already: keep one of them", key.Value, d.inside(path), line), "")
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -187,12 +185,12 @@ func (d *Document) mapping(node *yaml.Node, path string, visit func(key, value *
 	}
 }
 
-// object reads a JSON object, for tests.
+// object reads a JSON object.
 func (d *Document) object(node *yaml.Node, into reflect.Value, path string) {
 	object := Object{}
 	d.mapping(node, path, func(key, value *yaml.Node) {
 		entryPath := join(path, key.Value)
-		d.places[entryPath] = place{key: at(key), value: at(value)}
+		d.places[entryPath] = Place{Key: at(key), Value: at(value)}
 		if d.visible(key, path, false) {
 			object[key.Value] = d.json(value, entryPath)
 		}
@@ -223,13 +221,13 @@ func (d *Document) json(node *yaml.Node, path string) any {
 		if n, err := strconv.ParseInt(node.Value, 10, 64); err == nil {
 			return n
 		}
-		d.reportf("test-number", path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
+		d.Reportf(d.language.NumberRule, path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
 		return nil
 	case "!!float":
 		if f, err := strconv.ParseFloat(node.Value, 64); err == nil && f-f == 0 {
 			return f
 		}
-		d.reportf("test-number", path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
+		d.Reportf(d.language.NumberRule, path, "%s is not a number that JSON can hold: write it in decimal digits, or as text in quotes", node.Value)
 		return nil
 	default:
 		return node.Value
@@ -239,7 +237,7 @@ func (d *Document) json(node *yaml.Node, path string) any {
 // breakf adds an error about a value that cannot be read: nothing more is said about it.
 func (d *Document) breakf(path, rule string, node *yaml.Node, format string, args ...any) {
 	d.broken[path] = true
-	d.add(problem.Error, rule, at(node), fmt.Sprintf(format, args...), "")
+	d.Add(Error, rule, at(node), fmt.Sprintf(format, args...), "")
 }
 
 // join extends a path. The key "-" is that of a bare value with no key of its own.
@@ -253,10 +251,10 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// naming calls a path what its reader sees: "env" for config[2].env, "an entry of algorithms" for algorithms[0].
-func naming(path string) string {
+// Naming calls a path what its reader sees: "env" for config[2].env, "an entry of algorithms" for algorithms[0].
+func (d *Document) Naming(path string) string {
 	if path == "" {
-		return "a spec"
+		return d.language.Noun
 	}
 	last := path[strings.LastIndexByte(path, '.')+1:]
 	if name, _, entry := strings.Cut(last, "["); entry {
@@ -265,12 +263,12 @@ func naming(path string) string {
 	return last
 }
 
-// inside says in which part of the spec something is.
-func inside(path string) string {
+// inside says in which part of the file something is.
+func (d *Document) inside(path string) string {
 	if path == "" {
 		return ""
 	}
-	return " in " + strings.TrimPrefix(naming(path), "an ")
+	return " in " + strings.TrimPrefix(d.Naming(path), "an ")
 }
 
 func kindName(node *yaml.Node) string {
