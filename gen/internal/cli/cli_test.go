@@ -91,7 +91,7 @@ func TestGenerate(t *testing.T) {
 		if code, _, stderr := generateIn(t, dir); code != cli.OK || stderr != "" {
 			t.Fatalf("exit code %d, says %s", code, stderr)
 		}
-		registry := read(t, filepath.Join(dir, "internal/providers/all/all_gen.go"))
+		registry := read(t, filepath.Join(dir, "internal/providers/all/keycloak_gen.go"))
 		if !strings.Contains(registry, `"example.com/mine/internal/providers/keycloak"`) {
 			t.Errorf("the registry does not import the package:\n%s", registry)
 		}
@@ -139,6 +139,9 @@ func TestGenerate(t *testing.T) {
 		}
 		if _, err := os.Stat(filepath.Join(dir, "docs/providers/auth0.md")); err == nil {
 			t.Error("the page of the removed spec is left")
+		}
+		if _, err := os.Stat(filepath.Join(dir, "internal/providers/all/auth0_gen.go")); err == nil {
+			t.Error("the removed spec is left in the registry")
 		}
 		read(t, mine)
 	})

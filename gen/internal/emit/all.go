@@ -12,12 +12,26 @@ import (
 // registryName is the package that imports all providers.
 const registryName = "all"
 
-// Registry returns the source of the one package that knows every provider, for command lines.
-func Registry(models []*model.Model, importPath string) Source {
-	f := newFile(path.Join(importPath, registryName), registryName, "*")
+// Registry returns the sources of the one package that knows every provider, for command lines: a file for each, and one
+// that lists them.
+func Registry(models []*model.Model, importPath string) []Source {
+	own := path.Join(importPath, registryName)
+	sources := []Source{{Path: registryFile(registryName), File: emitRegistry(models, own)}}
 	for _, m := range models {
-		f.ImportName(path.Join(importPath, m.Name), m.Name)
+		f := newFile(own, registryName, m.Name)
+		provider := path.Join(importPath, m.Name)
+		f.ImportName(provider, m.Name)
+		f.Add(emitEntry(m, provider))
+		sources = append(sources, Source{Path: registryFile(m.Name), File: f})
 	}
+	return sources
+}
+
+func registryFile(name string) string { return registryName + "/" + name + "_gen.go" }
+
+// emitRegistry is the file with the types and the list of all providers.
+func emitRegistry(models []*model.Model, importPath string) *jen.File {
+	f := newFile(importPath, registryName, "*")
 	f.PackageComment("// Package all knows every provider: what it is called, how it is configured, how to make it from the")
 	f.PackageComment("// environment. Import a provider's own package instead where one provider is enough.")
 	f.Add(emitRegistryTypes())
@@ -36,11 +50,7 @@ func Registry(models []*model.Model, importPath string) Source {
 	))
 	f.Line()
 	f.Add(emitLookup())
-	for _, m := range models {
-		f.Line()
-		f.Add(emitEntry(m, path.Join(importPath, m.Name)))
-	}
-	return Source{Path: registryName + "/" + registryName + "_gen.go", File: f}
+	return f
 }
 
 func entryName(m *model.Model) string { return m.Name + "Provider" }
@@ -121,6 +131,9 @@ func emitEntry(m *model.Model, importPath string) *jen.Statement {
 	for i, step := range m.Setup {
 		setup[i] = quoted(step)
 	}
+	// func auth0Provider() Provider {
+	// 	return Provider{Name: "auth0", …}
+	// }
 	return jen.Func().Id(entryName(m)).Params().Id("Provider").Block(jen.Return(literal(
 		jen.Id("Provider"),
 		member{"Name", text(m.Name)},

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/dave/jennifer/jen"
+
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
 	"github.com/latchkey-auth/latchkey/gen/internal/prose"
 )

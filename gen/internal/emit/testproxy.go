@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/dave/jennifer/jen"
+
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
 )
 

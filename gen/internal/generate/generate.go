@@ -65,7 +65,7 @@ func Files(specs []Spec, options Options) ([]File, yamldoc.Problems, error) {
 	for _, m := range models {
 		sources = append(sources, emit.Provider(m, options.ImportPath)...)
 	}
-	sources = append(sources, emit.Registry(models, options.ImportPath))
+	sources = append(sources, emit.Registry(models, options.ImportPath)...)
 	files := make([]File, 0, len(sources))
 	for _, source := range sources {
 		data, err := format.Go(source.File, source.Path)

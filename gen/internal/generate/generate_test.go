@@ -73,7 +73,8 @@ func TestGeneratedFilesKeepTheirPromises(t *testing.T) {
 		}
 		t.Run(f.Path, func(t *testing.T) {
 			t.Parallel()
-			name, _, _ := strings.Cut(f.Path, "/")
+			folder, file, _ := strings.Cut(f.Path, "/")
+			name, _, _ := strings.Cut(file, "_")
 			if name == "all" {
 				name = "*"
 			}
@@ -88,10 +89,28 @@ func TestGeneratedFilesKeepTheirPromises(t *testing.T) {
 			if err != nil || !bytes.Equal(formatted, f.Data) {
 				t.Errorf("gofmt would change it (%v)", err)
 			}
-			if bytes.Contains(f.Data, []byte("runtime.SupportsGeneratedCodeV1")) == (strings.HasSuffix(f.Path, "_test.go") || name == "*") {
+			if bytes.Contains(f.Data, []byte("runtime.SupportsGeneratedCodeV1")) == (strings.HasSuffix(f.Path, "_test.go") || folder == "all") {
 				t.Error("the handshake with the runtime is missing, or in the wrong place")
 			}
 		})
+	}
+}
+
+func TestAddingAProviderLeavesTheFilesOfTheOthersAlone(t *testing.T) {
+	t.Parallel()
+	before := generated(t, folder(t, "../../../specs"), module+"/p")
+	after := map[string][]byte{}
+	for _, f := range generated(t, append(folder(t, "../../../specs"), folder(t, "../golden/specs")...), module+"/p") {
+		after[f.Path] = f.Data
+	}
+	lists := []string{"all/all_gen.go", "README.md", ".env.example"}
+	for _, f := range before {
+		if !slices.Contains(lists, f.Path) && !bytes.Equal(f.Data, after[f.Path]) {
+			t.Errorf("%s differs", f.Path)
+		}
+	}
+	if len(after["all/kitchen_gen.go"]) == 0 {
+		t.Error("the provider has no file of its own in the registry")
 	}
 }
 
@@ -152,7 +171,7 @@ func TestTextStaysText(t *testing.T) {
 			s.Claims.Extra = slices.Clone(s.Claims.Extra)
 			s.Claims.Extra[0].Doc, s.Claims.Extra[0].Claim = text, text
 			m := model.New(&s)
-			for _, source := range append(emit.Provider(m, module), emit.Registry([]*model.Model{m}, module)) {
+			for _, source := range append(emit.Provider(m, module), emit.Registry([]*model.Model{m}, module)...) {
 				f, err := format.Go(source.File, source.Path)
 				if err != nil {
 					t.Fatal(err)

@@ -36,7 +36,7 @@ func TestTextAboutProxiesStaysText(t *testing.T) {
 				s.Name = "hostile"
 				makeHostile(&s, hostile)
 				m := model.New(&s)
-				for _, source := range append(emit.Provider(m, module), emit.Registry([]*model.Model{m}, module)) {
+				for _, source := range append(emit.Provider(m, module), emit.Registry([]*model.Model{m}, module)...) {
 					f, err := format.Go(source.File, source.Path)
 					if err != nil {
 						t.Fatal(err)
