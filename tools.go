@@ -3,3 +3,4 @@
 package latchkey
 
 //go:generate go run ./cmd/latchkey-gen generate
+//go:generate go test ./internal/archtest -run ^TestThePublicSurfaceIsListed$ -count=1 -update
