@@ -2,7 +2,6 @@ package generate_test
 
 import (
 	"bytes"
-	"go/ast"
 	goformat "go/format"
 	"go/parser"
 	"go/token"
@@ -12,10 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/latchkey-auth/latchkey/gen/internal/emit"
-	"github.com/latchkey-auth/latchkey/gen/internal/format"
 	"github.com/latchkey-auth/latchkey/gen/internal/generate"
-	"github.com/latchkey-auth/latchkey/gen/internal/model"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
@@ -145,89 +141,6 @@ func TestAllProblemsInOneRun(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("problems are %q, want %q", got, want)
 	}
-}
-
-// TestTextStaysText lets everything that a spec says be hostile: the generated program must not change by it. The package
-// golden/providers/hostile, which is compiled and run, shows the same for what a YAML file can say; here also are texts
-// that the parser would refuse.
-func TestTextStaysText(t *testing.T) {
-	t.Parallel()
-	document, problems := spec.Parse("specs/hostile.yaml", read(t, "../golden/specs/hostile.yaml"))
-	if problems.HasErrors() {
-		t.Fatal(problems)
-	}
-	for _, text := range []string{
-		"*/ func init() {} /*", "a\nfunc init() {}\n", "a\r\nfunc init() {}", "a\u2028func init() {}", "a\u2029func init() {}",
-		"a\u0085func init() {}", "a\x00b", "a\ufeffb", "a\u202eb", "`", `"`, `\`, "\n//go:build ignore\n\n", "// +build ignore",
-		"//line x.go:1", "a\v\f\tb", "\xff\xfe", "\u00a0", "", " ", "#", "- a\n- b", "1. a", strings.Repeat("x", 500),
-	} {
-		t.Run(strings.ToValidUTF8(text, "?"), func(t *testing.T) {
-			t.Parallel()
-			s := document.Spec
-			s.Title, s.Docs.Summary, s.Docs.Setup, s.Docs.Notes = text, text, []string{text}, []string{text, text}
-			s.Config = slices.Clone(s.Config)
-			s.Config[0].Doc, s.Config[1].Doc, s.Config[1].Example, s.Config[1].Default = text, text, text, []string{text}
-			s.Tokens.OpaqueHint, s.Tokens.AlgorithmHint, s.Tokens.Audience.Hint = text, text, text
-			s.Claims.Extra = slices.Clone(s.Claims.Extra)
-			s.Claims.Extra[0].Doc, s.Claims.Extra[0].Claim = text, text
-			m := model.New(&s)
-			for _, source := range append(emit.Provider(m, module), emit.Registry([]*model.Model{m}, module)...) {
-				f, err := format.Go(source.File, source.Path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				sameProgram(t, source.Path, f)
-			}
-		})
-	}
-}
-
-// sameProgram checks that a file has only the declarations that a provider has, and no compiler directives.
-func sameProgram(t *testing.T, path string, data []byte) {
-	t.Helper()
-	parsed, err := parser.ParseFile(token.NewFileSet(), path, data, parser.ParseComments)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, data)
-	}
-	known := []string{
-		"New", "ClaimsFrom", "TestProvider", "Providers", "Lookup", "hostileProvider", "Config", "Claims", "Provider", "Field", "_",
-	}
-	for _, declaration := range parsed.Decls {
-		for _, name := range declared(declaration) {
-			if !slices.Contains(known, name) {
-				t.Errorf("%s declares %s", path, name)
-			}
-		}
-	}
-	for _, group := range parsed.Comments {
-		for _, c := range group.List {
-			if !strings.HasPrefix(c.Text, "// ") && c.Text != "//" {
-				t.Errorf("%s has the comment %q", path, c.Text)
-			}
-		}
-	}
-}
-
-func declared(declaration ast.Decl) []string {
-	if f, ok := declaration.(*ast.FuncDecl); ok {
-		return []string{f.Name.Name}
-	}
-	general, ok := declaration.(*ast.GenDecl)
-	if !ok {
-		return nil
-	}
-	var names []string
-	for _, s := range general.Specs {
-		switch s := s.(type) {
-		case *ast.TypeSpec:
-			names = append(names, s.Name.Name)
-		case *ast.ValueSpec:
-			for _, n := range s.Names {
-				names = append(names, n.Name)
-			}
-		}
-	}
-	return names
 }
 
 func TestTwoFilesOfOneProvider(t *testing.T) {

@@ -1,0 +1,50 @@
+package prose_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/latchkey-auth/latchkey/gen/internal/prose"
+)
+
+func TestWrap(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"fills lines", "one two three four", []string{"one two", "three four"}},
+		{"joins the lines and spaces of the text", "one\n\n two", []string{"one two"}},
+		{"leaves a long word whole", "a incomprehensible b", []string{"a", "incomprehensible", "b"}},
+		{"begins no line with what would be a list", "one two - three", []string{"one two -", "three"}},
+		{"begins no line with what would be a heading", "one two # three", []string{"one two #", "three"}},
+		{"makes no line of nothing", " \n", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if got := prose.Wrap(c.text, 10); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestHarmless(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"plain é": "plain é", "a\nb": "a b", "a\u2028b": "a b", "a\u202eb": "a b", "a\x00b": "a b", "a\ufeffb": "a b", "a\xffb": "a b",
+	} {
+		if got := prose.Harmless(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestSentence(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"a": "a.", "a.": "a.", "a!": "a!", " a\n": "a.", "": ""} {
+		if got := prose.Sentence(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+}
