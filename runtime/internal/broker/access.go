@@ -17,7 +17,7 @@ var ErrNoUpstreamToken = errors.New("broker: this request has no provider access
 	"caller's token is the provider's and was made for this server, not for the provider's API")
 
 // sealAccess makes a sealed access token. The client cannot look into it, so the provider's token inside stays with us.
-func (b *Broker) sealAccess(g *grant, scopes []string, upstream string, info *oauth.AuthInfo, expires time.Time) string {
+func (b *Broker) sealAccess(g *grant, scopes []string, upstreamToken string, info *oauth.AuthInfo, expires time.Time) string {
 	var w recordWriter
 	w.id(g.family)
 	w.text(g.label)
@@ -37,7 +37,7 @@ func (b *Broker) sealAccess(g *grant, scopes []string, upstream string, info *oa
 		extra = nil
 	}
 	w.text(string(extra))
-	w.text(upstream)
+	w.text(upstreamToken)
 	return b.boxes.access.Seal(w.b, expires)
 }
 

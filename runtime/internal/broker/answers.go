@@ -57,7 +57,7 @@ func (b *Broker) logRefusal(r *http.Request, e *oauth.Error, more ...any) {
 	}
 	attrs := []any{
 		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status), slog.String("code", string(e.Code)),
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("provider", b.upstream.Name),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("provider", b.config.Upstream.Name),
 	}
 	if e.Cause != nil {
 		attrs = append(attrs, slog.String("error", e.Cause.Error()))

@@ -25,7 +25,7 @@ func (b *Broker) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 	if b.remembers(r, req) {
 		target := b.startTransaction(w, r, req)
-		b.logger.InfoContext(r.Context(), "consent remembered", "client", req.label, "provider", b.upstream.Name)
+		b.logger.InfoContext(r.Context(), "consent remembered", "client", req.label, "provider", b.config.Upstream.Name)
 		redirectTo(w, r, target)
 		return
 	}

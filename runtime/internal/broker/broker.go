@@ -5,18 +5,17 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -25,7 +24,7 @@ import (
 type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	// Pointers, since fmt would print the secrets of unexported fields when somebody prints a copy of the broker.
 	config   *Config
-	upstream *upstream
+	upstream *upstream.Client
 	resource string
 	path     string // of the resource, without trailing slash
 	origin   string // scheme and host of the resource
@@ -39,11 +38,8 @@ type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	// scopesMark changes whenever the list of scopes does: see scopeSet.
 	scopesMark uint32
 	documents  *documents
-	provider   *http.Client
-	// assertionKey signs for facts.AuthPrivateKeyJWT; nil for every other method.
-	assertionKey *jose.SigningKey
-	logger       *slog.Logger
-	now          func() time.Time
+	logger     *slog.Logger
+	now        func() time.Time
 }
 
 // boxes are the boxes of all purposes.
@@ -57,8 +53,7 @@ var ErrSealingKeys = errors.New("sealing keys")
 
 // New returns the broker of a configuration. Its error names everything that is wrong with it and holds no secret.
 func New(config Config) (*Broker, error) {
-	(*upstream)(&config.Upstream).setDefaults()
-	b := &Broker{config: &config, upstream: (*upstream)(&config.Upstream), logger: config.Logger, now: config.Now, store: config.Store}
+	b := &Broker{config: &config, logger: config.Logger, now: config.Now, store: config.Store}
 	if b.logger == nil {
 		b.logger = slog.Default()
 	}
@@ -78,7 +73,7 @@ func New(config Config) (*Broker, error) {
 // check checks and completes the configuration.
 func (b *Broker) check() error {
 	c := b.config
-	problems := []error{b.upstream.check(), b.checkResources(), checkCustomSchemes(c.CustomSchemes), b.checkScopes()}
+	problems := []error{b.checkResources(), b.checkUpstream(), checkCustomSchemes(c.CustomSchemes), b.checkScopes()}
 	if c.Verify == nil {
 		problems = append(problems, errors.New("a Verify function is required: without it nobody knows whose the provider's tokens are"))
 	}
@@ -105,6 +100,18 @@ func (b *Broker) check() error {
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// checkUpstream makes the client of the provider, whose redirect URI follows from the resource.
+func (b *Broker) checkUpstream() (err error) {
+	b.upstream, err = upstream.New(upstream.Config{
+		Provider: b.config.Upstream, RedirectURI: b.CallbackURL(), HTTP: b.config.UpstreamClient, Now: b.now,
+	})
+	if err != nil {
+		return err
+	}
+	b.config.Upstream = b.upstream.Provider()
+	return nil
 }
 
 func (b *Broker) checkResources() error {
@@ -162,17 +169,12 @@ func (b *Broker) checkScopes() error {
 func (b *Broker) build() error {
 	c := b.config
 	ring, err := seal.NewRing(seal.Config{
-		Keys: c.SealingKeys, Secret: b.upstream.ClientSecret, PreviousSecrets: c.PreviousClientSecrets,
+		Keys: c.SealingKeys, Secret: b.config.Upstream.ClientSecret, PreviousSecrets: c.PreviousClientSecrets,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSealingKeys, err)
 	}
 	b.boxes = newBoxes(ring, b.binding())
-	if b.upstream.AuthMethod == facts.AuthPrivateKeyJWT {
-		if b.assertionKey, err = jose.ParseSigningKey(b.upstream.ClientKey.Reveal(), b.upstream.ClientKeyID); err != nil {
-			return err
-		}
-	}
 	if b.pages, err = newPages(c.Templates, c.Logo); err != nil {
 		return err
 	}
@@ -182,14 +184,10 @@ func (b *Broker) build() error {
 	if b.store == nil {
 		b.store = store.NewMemory(store.MemoryConfig{Now: b.now, Logger: b.logger})
 	}
-	provider, fetcher := c.UpstreamClient, c.DocumentClient
-	if provider == nil {
-		provider = egress.NewClient(egress.Policy{OperatorHosts: b.upstream.origins()})
-	}
+	fetcher := c.DocumentClient
 	if fetcher == nil {
 		fetcher = egress.NewClient(egress.Policy{})
 	}
-	b.provider = withoutRedirects(provider)
 	b.limits = newLimiters(c.Limits)
 	b.documents = newDocuments(fetcher, c.CustomSchemes, b.limits, b.now, b.logger)
 	return nil
@@ -199,8 +197,8 @@ func (b *Broker) build() error {
 // other people.
 func (b *Broker) binding() seal.Binding {
 	return seal.Binding{
-		Issuer: b.upstream.Issuer + " " + b.upstream.Token, Resource: b.resource,
-		Provider: b.upstream.Name, Client: b.upstream.ClientID,
+		Issuer: b.config.Upstream.Issuer + " " + b.config.Upstream.Token, Resource: b.resource,
+		Provider: b.config.Upstream.Name, Client: b.config.Upstream.ClientID,
 	}
 }
 
@@ -217,11 +215,11 @@ func newBoxes(ring *seal.Ring, binding seal.Binding) boxes {
 func (b *Broker) warn() {
 	if b.config.InsecureOpaquePassthrough {
 		b.logger.Warn("opaque provider tokens are passed through: applications that share the provider may use them here and there",
-			"option", "InsecureOpaquePassthrough", "provider", b.upstream.Name)
+			"option", "InsecureOpaquePassthrough", "provider", b.config.Upstream.Name)
 	}
-	if b.upstream.CodeProtection == facts.ProtectNothing {
-		b.logger.Warn("nothing binds the provider's authorization codes to a login", "provider", b.upstream.Name,
-			"reason", b.upstream.UnprotectedReason)
+	if b.config.Upstream.CodeProtection == facts.ProtectNothing {
+		b.logger.Warn("nothing binds the provider's authorization codes to a login", "provider", b.config.Upstream.Name,
+			"reason", b.config.Upstream.UnprotectedReason)
 	}
 	if len(b.config.CustomSchemes) > 0 {
 		b.logger.Info("applications may be redirected to by custom scheme", "schemes", b.config.CustomSchemes)
@@ -236,7 +234,7 @@ func (b *Broker) CallbackURL() string { return b.resource + pathCallback }
 
 // Format prints the resource and the provider alone, whatever the verb: the inside holds secrets.
 func (b Broker) Format(state fmt.State, _ rune) {
-	_, _ = fmt.Fprintf(state, "[broker of %s for %s]", b.resource, b.upstream.Name)
+	_, _ = fmt.Fprintf(state, "[broker of %s for %s]", b.resource, b.config.Upstream.Name)
 }
 
 // namesResource checks the resource parameter of a request (RFC 8707) and returns the resource that it names, ours if it

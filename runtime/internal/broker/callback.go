@@ -54,8 +54,8 @@ func (b *Broker) useTransaction(r *http.Request, t transaction, p params) *oauth
 		e.Reason = reasonTransactionUsed
 		return e
 	}
-	iss := p.get("iss") // RFC 9207 section 2.4: the mix-up defence
-	if iss == "" && b.upstream.RequireResponseIssuer || iss != "" && !b.upstream.answersAs(iss) {
+	iss := p.get("iss")
+	if !b.upstream.AcceptsIssuer(iss) {
 		return caused(oauth.CodeInvalidRequest, reasonUpstreamIssuer,
 			"The answer did not come from the identity provider that was asked", fmt.Errorf("iss is %q", clip(iss)))
 	}
@@ -65,12 +65,8 @@ func (b *Broker) useTransaction(r *http.Request, t transaction, p params) *oauth
 // upstreamRefusal maps the provider's error for the client: what the user or the provider's state decided is passed on,
 // what only the operator can mend is ours.
 func (b *Broker) upstreamRefusal(p params) *oauth.Error {
-	code := oauth.Code(p.get("error"))
-	if mapped, ok := b.upstream.ErrorCodes[string(code)]; ok {
-		code = mapped
-	}
 	cause := fmt.Errorf("the provider answered %q: %q", clip(p.get("error")), clip(p.get("error_description")))
-	switch code {
+	switch b.upstream.Code(p.get("error")) {
 	case oauth.CodeAccessDenied, "consent_required", "interaction_required", "login_required", "account_selection_required":
 		return caused(oauth.CodeAccessDenied, reasonUpstreamError, "The login was not completed at the identity provider", cause)
 	case oauth.CodeTemporarilyUnavailable:

@@ -26,7 +26,7 @@ type code struct {
 	upstream  string
 }
 
-func (b *Broker) sealCode(t transaction, upstream string) string {
+func (b *Broker) sealCode(t transaction, upstreamCode string) string {
 	var w recordWriter
 	w.id(newIdentifier())
 	w.id(t.client)
@@ -35,7 +35,7 @@ func (b *Broker) sealCode(t transaction, upstream string) string {
 	w.b = append(w.b, t.secret[:]...)
 	w.text(t.resource)
 	w.texts(t.scopes)
-	w.text(upstream)
+	w.text(upstreamCode)
 	return b.boxes.code.Seal(w.b, b.now().Add(codeLifetime))
 }
 

@@ -115,8 +115,6 @@ const (
 	rememberLifetime = 90 * 24 * time.Hour
 	// retryWindow is how long the answer to a refresh is repeated to the client that may not have got it.
 	retryWindow = 30 * time.Second
-	// upstreamTimeout bounds one exchange with the provider, whatever the client's own limits are.
-	upstreamTimeout = 20 * time.Second
 
 	defaultRefreshLifetime = 30 * 24 * time.Hour
 )

@@ -99,9 +99,9 @@ func (b *Broker) consent(w http.ResponseWriter, r *http.Request) {
 	if p.get("remember") != "" && !req.native {
 		b.remember(w, r, req)
 	}
-	b.logger.InfoContext(r.Context(), "consent given", "client", req.label, "provider", b.upstream.Name)
+	b.logger.InfoContext(r.Context(), "consent given", "client", req.label, "provider", b.config.Upstream.Name)
 	target := b.startTransaction(w, r, req)
-	b.continuePage(w, r, "login", b.upstream.Authorization, target)
+	b.continuePage(w, r, "login", b.config.Upstream.Authorization, target)
 }
 
 // readConsent checks that the answer comes from the page that was shown in this very browser.

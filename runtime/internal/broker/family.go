@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
@@ -128,25 +129,25 @@ func (b *Broker) failedBefore(ctx context.Context, t refreshToken) *oauth.Error 
 
 // keepTokens keeps the provider's new tokens for a moment when they could not be verified for want of an answer: what they were
 // got with, a code or a refresh token, may work only once, and the provider would take the retry for a replay.
-func (b *Broker) keepTokens(ctx context.Context, id identifier, tokens upstreamTokens, refused *oauth.Error) {
+func (b *Broker) keepTokens(ctx context.Context, id identifier, tokens upstream.Tokens, refused *oauth.Error) {
 	if refused.Code != oauth.CodeTemporarilyUnavailable {
 		return
 	}
-	sealed := b.boxes.renewed.SealBytes(tokens.record(), b.now().Add(renewedMemory))
+	sealed := b.boxes.renewed.SealBytes(tokensRecord(tokens), b.now().Add(renewedMemory))
 	if _, err := b.store.CompareAndSwap(ctx, b.key("renewed", id), nil, sealed, renewedMemory); err != nil {
 		b.logger.WarnContext(ctx, "new tokens of the provider are not kept for a retry", "error", err)
 	}
 }
 
-func (b *Broker) keptTokens(ctx context.Context, id identifier) (upstreamTokens, bool) {
+func (b *Broker) keptTokens(ctx context.Context, id identifier) (upstream.Tokens, bool) {
 	sealed, found, err := b.store.Get(ctx, b.key("renewed", id))
 	if err != nil || !found {
-		return upstreamTokens{}, false
+		return upstream.Tokens{}, false
 	}
 	payload, _, err := b.boxes.renewed.OpenBytes(sealed, b.now())
 	if err != nil {
-		return upstreamTokens{}, false
+		return upstream.Tokens{}, false
 	}
-	tokens, err := readUpstreamTokens(string(payload))
+	tokens, err := readTokensRecord(string(payload))
 	return tokens, err == nil
 }

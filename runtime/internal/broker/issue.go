@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -26,15 +27,15 @@ type grant struct {
 
 // issue makes our answer out of the provider's tokens, without a refresh token, and notes in the grant who logged in. The
 // access token has the given scopes of the grant's.
-func (b *Broker) issue(ctx context.Context, g *grant, t upstreamTokens, scopes []string, verify VerifyFunc) (oauth.TokenResponse, *oauth.Error) {
+func (b *Broker) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes []string, verify VerifyFunc) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
-	if b.config.Tokens == proxy.Passthrough && !isJWT(t.access) && !b.config.InsecureOpaquePassthrough {
+	if b.config.Tokens == proxy.Passthrough && !isJWT(t.Access) && !b.config.InsecureOpaquePassthrough {
 		return none, misconfigured(reasonOpaqueToken, errors.New("the provider's access token is not a JWT, "+
 			"so it cannot be passed through; ask the provider for JWTs (many need an audience or a scope for it) or use sealed tokens"))
 	}
-	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
+	ctx, cancel := context.WithTimeout(ctx, upstream.Timeout)
 	defer cancel()
-	info, err := verify(ctx, t.access, g.resource)
+	info, err := verify(ctx, t.Access, g.resource)
 	if refused := checkCaller(g, info, err); refused != nil {
 		return none, refused
 	}
@@ -59,22 +60,22 @@ func checkCaller(g *grant, info *oauth.AuthInfo, err error) *oauth.Error {
 	return nil
 }
 
-func (b *Broker) accessAnswer(g *grant, t upstreamTokens, scopes []string, info *oauth.AuthInfo) (oauth.TokenResponse, *oauth.Error) {
+func (b *Broker) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info *oauth.AuthInfo) (oauth.TokenResponse, *oauth.Error) {
 	granted := grantedScopes(scopes, t, info)
 	answer := oauth.TokenResponse{TokenType: "Bearer", Scope: strings.Join(granted, " ")}
-	expires := earliest(t.expires, info.ExpiresAt)
+	expires := earliest(t.Expires, info.ExpiresAt)
 	if !expires.IsZero() && !b.now().Before(expires) {
 		return answer, invalidGrant(reasonUpstreamToken, errors.New("the provider's token is expired"))
 	}
 	if b.config.Tokens == proxy.Passthrough {
-		answer.AccessToken = t.access
+		answer.AccessToken = t.Access
 		if !expires.IsZero() {
 			answer.ExpiresIn = int64(expires.Sub(b.now()).Seconds())
 		}
 		return answer, nil
 	}
 	expires = earliest(expires, b.now().Add(accessLifetime))
-	answer.AccessToken = b.sealAccess(g, granted, t.access, info, expires)
+	answer.AccessToken = b.sealAccess(g, granted, t.Access, info, expires)
 	answer.ExpiresIn = int64(expires.Sub(b.now()).Seconds())
 	if n := len(answer.AccessToken); n > maxAccessToken {
 		return answer, misconfigured(reasonTokenTooLarge, fmt.Errorf("the access token would have %d bytes, more than the %d that "+
@@ -86,12 +87,12 @@ func (b *Broker) accessAnswer(g *grant, t upstreamTokens, scopes []string, info 
 
 // grantedScopes are those that the provider granted and the user consented to here. The provider may grant more than was
 // asked: GitHub's tokens carry everything that the user ever allowed our application.
-func grantedScopes(consented []string, t upstreamTokens, info *oauth.AuthInfo) []string {
+func grantedScopes(consented []string, t upstream.Tokens, info *oauth.AuthInfo) []string {
 	granted := info.Scopes
 	if len(granted) == 0 {
-		granted = t.scopes
+		granted = t.Scopes
 	}
-	if len(granted) == 0 && t.scopes == nil {
+	if len(granted) == 0 && t.Scopes == nil {
 		granted = consented // RFC 6749 section 5.1: unnamed means as asked
 	}
 	var both []string

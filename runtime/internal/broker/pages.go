@@ -106,7 +106,7 @@ func (b *Broker) page() proxy.Page {
 	_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the program instead
 	return proxy.Page{
 		Nonce:  base64.RawURLEncoding.EncodeToString(raw[:]),
-		Server: proxy.ServerInfo{Name: b.config.Name, Host: hostOf(b.resource), Logo: b.pages.logo}, Provider: b.upstream.Title,
+		Server: proxy.ServerInfo{Name: b.config.Name, Host: hostOf(b.resource), Logo: b.pages.logo}, Provider: b.config.Upstream.Title,
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
@@ -49,16 +50,22 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 		b.abandon(ctx, tokens)
 		return none, refused
 	}
-	b.logger.InfoContext(ctx, "tokens issued", "client", g.label, "provider", b.upstream.Name, "mode", b.config.Tokens)
+	b.logger.InfoContext(ctx, "tokens issued", "client", g.label, "provider", b.config.Upstream.Name, "mode", b.config.Tokens)
 	return answer, nil
 }
 
 // tokensOfCode returns the provider's tokens: those that were kept when they could not be verified a moment ago, or new ones.
-func (b *Broker) tokensOfCode(ctx context.Context, c code) (upstreamTokens, *oauth.Error) {
+func (b *Broker) tokensOfCode(ctx context.Context, c code) (upstream.Tokens, *oauth.Error) {
 	if tokens, ok := b.keptTokens(ctx, c.family); ok {
 		return tokens, nil
 	}
-	return b.exchangeCode(ctx, c)
+	tokens, err := b.upstream.ExchangeCode(ctx, upstream.Code{
+		Code: c.upstream, Secret: c.secret, Scopes: c.scopes, Resource: c.resource,
+	})
+	if err != nil {
+		return tokens, upstreamRefused(err)
+	}
+	return tokens, nil
 }
 
 // key is the name of an entry in the store. Mounts that share a store never share entries.

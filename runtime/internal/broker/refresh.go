@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
 const (
 	// refreshLease is how long one refresh may hold the family's lock: longer than its exchanges with the provider.
-	refreshLease = 2*upstreamTimeout + 10*time.Second
+	refreshLease = 2*upstream.Timeout + 10*time.Second
 	// refreshWait is how long a second caller waits for the first.
-	refreshWait = upstreamTimeout
+	refreshWait = upstream.Timeout
 	// renewedMemory is how long tokens of the provider are kept that could not be verified yet.
 	renewedMemory = 10 * time.Minute
 )
@@ -106,13 +107,13 @@ func (b *Broker) refreshUpstream(ctx context.Context, t refreshToken, scopes []s
 	if refused := b.revokedMeanwhile(ctx, t, tokens); refused != nil {
 		return none, refused
 	}
-	b.logger.InfoContext(ctx, "tokens refreshed", "client", t.label, "provider", b.upstream.Name)
+	b.logger.InfoContext(ctx, "tokens refreshed", "client", t.label, "provider", b.config.Upstream.Name)
 	return answer, nil
 }
 
 // revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider has given new tokens since:
 // those are revoked there too.
-func (b *Broker) revokedMeanwhile(ctx context.Context, t refreshToken, tokens upstreamTokens) *oauth.Error {
+func (b *Broker) revokedMeanwhile(ctx context.Context, t refreshToken, tokens upstream.Tokens) *oauth.Error {
 	revoked, err := b.revoked(ctx, t.family)
 	switch {
 	case err != nil:
@@ -125,16 +126,19 @@ func (b *Broker) revokedMeanwhile(ctx context.Context, t refreshToken, tokens up
 }
 
 // renew gets the provider's new tokens, or makes sure that the old access token still counts where there is nothing else.
-func (b *Broker) renew(ctx context.Context, t refreshToken, scopes []string) (upstreamTokens, VerifyFunc, *oauth.Error) {
+func (b *Broker) renew(ctx context.Context, t refreshToken, scopes []string) (upstream.Tokens, VerifyFunc, *oauth.Error) {
 	if t.keepsAccess {
-		return upstreamTokens{access: t.upstream, expires: t.upstreamExpires}, b.config.VerifyFresh, nil
+		return upstream.Tokens{Access: t.upstream, Expires: t.upstreamExpires}, b.config.VerifyFresh, nil
 	}
 	if tokens, ok := b.keptTokens(ctx, t.id); ok {
 		return tokens, b.config.Verify, nil
 	}
-	tokens, refused := b.exchangeRefresh(ctx, t.upstream, scopes, t.resource)
-	if refused == nil && tokens.refreshExpires.IsZero() && tokens.refresh == t.upstream {
-		tokens.refreshExpires = t.upstreamExpires
+	tokens, err := b.upstream.Refresh(ctx, t.upstream, scopes, t.resource)
+	if err != nil {
+		return tokens, nil, upstreamRefused(err)
 	}
-	return tokens, b.config.Verify, refused
+	if tokens.RefreshExpires.IsZero() && tokens.Refresh == t.upstream {
+		tokens.RefreshExpires = t.upstreamExpires
+	}
+	return tokens, b.config.Verify, nil
 }

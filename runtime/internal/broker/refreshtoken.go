@@ -3,6 +3,7 @@ package broker
 import (
 	"time"
 
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -21,14 +22,14 @@ type refreshToken struct {
 
 // refreshTokenFor returns the refresh token that goes with the provider's tokens, or none where nothing could be refreshed
 // with it.
-func (b *Broker) refreshTokenFor(g grant, t upstreamTokens, place lineage) string {
-	r := refreshToken{grant: g, lineage: place, upstream: t.refresh, upstreamExpires: t.refreshExpires}
-	if t.refresh == "" {
+func (b *Broker) refreshTokenFor(g grant, t upstream.Tokens, place lineage) string {
+	r := refreshToken{grant: g, lineage: place, upstream: t.Refresh, upstreamExpires: t.RefreshExpires}
+	if t.Refresh == "" {
 		// In passthrough mode the client has the provider's token already; sealing the same again would refresh nothing.
-		if b.config.Tokens != proxy.Sealed || !t.expires.IsZero() && !t.expires.After(b.now().Add(accessLifetime)) {
+		if b.config.Tokens != proxy.Sealed || !t.Expires.IsZero() && !t.Expires.After(b.now().Add(accessLifetime)) {
 			return ""
 		}
-		r.keepsAccess, r.upstream, r.upstreamExpires = true, t.access, t.expires
+		r.keepsAccess, r.upstream, r.upstreamExpires = true, t.Access, t.Expires
 	}
 	return b.sealRefresh(r, earliest(r.upstreamExpires, b.now().Add(b.config.RefreshLifetime)))
 }

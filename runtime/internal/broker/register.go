@@ -30,7 +30,7 @@ func (b *Broker) register(w http.ResponseWriter, r *http.Request) {
 	now := b.now()
 	metadata.ClientID = b.sealClient(metadata.ClientName, metadata.RedirectURIs, now)
 	b.logger.InfoContext(r.Context(), "client registered", "client", clientLabel(metadata.ClientID),
-		"name", metadata.ClientName, "redirect_uris", len(metadata.RedirectURIs), "provider", b.upstream.Name)
+		"name", metadata.ClientName, "redirect_uris", len(metadata.RedirectURIs), "provider", b.config.Upstream.Name)
 	writeJSON(w, http.StatusCreated, oauth.ClientInformation{ClientMetadata: metadata, ClientIDIssuedAt: now.Unix()})
 }
 

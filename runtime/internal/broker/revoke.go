@@ -1,17 +1,11 @@
 package broker
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/egress"
-	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -45,9 +39,9 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 		if t.client != clientDigest(p.get("client_id")) {
 			return invalidGrant(reasonOtherClient, nil)
 		}
-		hint := grantRefreshToken
+		hint := upstream.HintRefreshToken
 		if t.keepsAccess {
-			hint = hintAccessToken
+			hint = upstream.HintAccessToken
 		}
 		return b.revokeLogin(ctx, t.family, t.upstream, hint)
 	}
@@ -55,7 +49,7 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 		if t.info.ClientID != clientLabel(p.get("client_id")) {
 			return invalidGrant(reasonOtherClient, nil)
 		}
-		return b.revokeLogin(ctx, t.family, t.upstream, hintAccessToken)
+		return b.revokeLogin(ctx, t.family, t.upstream, upstream.HintAccessToken)
 	}
 	if b.config.Tokens == proxy.Passthrough && (isJWT(token) || b.config.InsecureOpaquePassthrough) {
 		return b.revokePassed(ctx, token, address)
@@ -63,19 +57,13 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 	return nil
 }
 
-// hintAccessToken is the token_type_hint of RFC 7009 section 2.1; the one of a refresh token is its grant type.
-const hintAccessToken = "access_token"
-
 // revokeLogin ends a login: first here, where it is certain, then at the provider.
-func (b *Broker) revokeLogin(ctx context.Context, family identifier, upstream, hint string) *oauth.Error {
+func (b *Broker) revokeLogin(ctx context.Context, family identifier, upstreamToken, hint string) *oauth.Error {
 	if err := b.revokeFamily(ctx, family); err != nil {
 		return retryLater(reasonStore, 0, err)
 	}
-	b.logger.InfoContext(ctx, "tokens revoked", "provider", b.upstream.Name)
-	if err := b.revokeUpstream(ctx, upstream, hint); err != nil {
-		return retryLater(reasonUpstreamUnavailable, 0, err) // RFC 7009 section 2.2.1
-	}
-	return nil
+	b.logger.InfoContext(ctx, "tokens revoked", "provider", b.config.Upstream.Name)
+	return b.revokeUpstream(ctx, upstreamToken, hint)
 }
 
 // revokePassed revokes a token of the provider's own that was passed through. Only the provider knows whether it gave that
@@ -84,64 +72,31 @@ func (b *Broker) revokePassed(ctx context.Context, token, address string) *oauth
 	if !b.limits.authorize.allow(address, b.now()) {
 		return tooMany()
 	}
-	if err := b.revokeUpstream(ctx, token, hintAccessToken); err != nil {
-		return retryLater(reasonUpstreamUnavailable, 0, err)
-	}
-	return nil
+	return b.revokeUpstream(ctx, token, upstream.HintAccessToken)
 }
 
-// revokeUpstream tells the provider, where it has an endpoint for it, and sees to it that nobody here relies on what was
-// known of the token. A provider that does not know the token is content.
-func (b *Broker) revokeUpstream(ctx context.Context, token, hint string) error {
-	u := b.upstream
+// revokeUpstream tells the provider, and sees to it that nobody here relies on what was known of the token. What the provider
+// refuses is the operator's to correct: the client has done its part. An outage is its to try again (RFC 7009 section 2.2.1).
+func (b *Broker) revokeUpstream(ctx context.Context, token, hint string) *oauth.Error {
 	defer b.config.Forget(token)
-	if u.Revocation == "" {
+	err := b.upstream.Revoke(ctx, token, hint)
+	switch {
+	case err == nil:
+		return nil
+	case upstream.KindOf(err) == upstream.KindRejected:
+		b.logger.WarnContext(ctx, "the provider refused a revocation", "provider", b.config.Upstream.Name, "error", err)
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, upstreamTimeout)
-	defer cancel()
-	var resp *egress.Response
-	var err error
-	if u.RevocationStyle == facts.RevokeGitHub {
-		resp, err = b.deleteToken(ctx, token)
-	} else {
-		resp, err = b.postUpstream(ctx, u.Revocation, url.Values{"token": {token}, "token_type_hint": {hint}})
-	}
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode >= http.StatusInternalServerError || resp.StatusCode == http.StatusTooManyRequests {
-		return fmt.Errorf("the provider answered the revocation with status %d", resp.StatusCode)
-	}
-	if resp.StatusCode >= http.StatusBadRequest {
-		b.logger.WarnContext(ctx, "the provider refused a revocation", "status", resp.StatusCode, "provider", u.Name)
-	}
-	return nil
+	return retryLater(reasonUpstreamUnavailable, 0, err)
 }
 
 // abandon revokes tokens at the provider that nobody will get.
-func (b *Broker) abandon(ctx context.Context, tokens upstreamTokens) {
-	token, hint := tokens.refresh, grantRefreshToken
+func (b *Broker) abandon(ctx context.Context, tokens upstream.Tokens) {
+	token, hint := tokens.Refresh, upstream.HintRefreshToken
 	if token == "" {
-		token, hint = tokens.access, hintAccessToken
+		token, hint = tokens.Access, upstream.HintAccessToken
 	}
-	if err := b.revokeUpstream(ctx, token, hint); err != nil {
-		b.logger.WarnContext(ctx, "the provider's tokens that nobody gets were not revoked there", "error", err)
+	if refused := b.revokeUpstream(ctx, token, hint); refused != nil {
+		b.logger.WarnContext(ctx, "the provider's tokens that nobody gets were not revoked there", "error", refused.Cause)
 	}
-}
-
-// deleteToken is how GitHub revokes: DELETE /applications/{client_id}/token with the token in the body.
-func (b *Broker) deleteToken(ctx context.Context, token string) (*egress.Response, error) {
-	body, err := json.Marshal(map[string]string{"access_token": token})
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodDelete, b.upstream.Revocation, bytes.NewReader(body))
-	if err != nil {
-		return nil, errors.New("the request cannot be made")
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	req.SetBasicAuth(b.upstream.ClientID, b.upstream.ClientSecret.Reveal())
-	return egress.Fetch(b.provider, req, maxUpstreamAnswer)
 }

@@ -2,16 +2,13 @@ package broker
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
 // maxTransactions is how many logins one browser may have under way at a mount.
@@ -31,15 +28,6 @@ type transaction struct {
 	secret [32]byte
 }
 
-// verifier is the PKCE verifier of a secret (RFC 7636 section 4.1).
-func verifier(secret [32]byte) string { return base64.RawURLEncoding.EncodeToString(secret[:]) }
-
-// publicPart is what the provider sees at first: the S256 challenge of the verifier, or the nonce.
-func publicPart(secret [32]byte) string {
-	sum := sha256.Sum256([]byte(verifier(secret)))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
 // startTransaction sets the cookie of a new transaction and returns where the user logs in. It is called right after the
 // consent, never before.
 func (b *Broker) startTransaction(w http.ResponseWriter, r *http.Request, req request) string {
@@ -50,7 +38,9 @@ func (b *Broker) startTransaction(w http.ResponseWriter, r *http.Request, req re
 	_, _ = rand.Read(t.secret[:]) // never fails: crypto/rand ends the program instead
 	b.dropOldTransactions(w, r)
 	b.cookies.set(w, b.transactionName(t.handle), b.sealTransaction(t), transactionLifetime)
-	return b.loginURL(t)
+	return b.upstream.AuthorizationURL(upstream.Login{
+		State: t.handle.String(), Secret: t.secret, Scopes: t.scopes, Resource: t.resource,
+	})
 }
 
 // transactionName is the name of a transaction's cookie. It does not tell the handle.
@@ -140,38 +130,6 @@ func (b *Broker) scopesOf(set uint64) []string {
 		}
 	}
 	return scopes
-}
-
-// loginURL is the authorization request to the provider.
-func (b *Broker) loginURL(t transaction) string {
-	u := b.upstream
-	pairs := [][2]string{
-		{"response_type", "code"}, {"client_id", u.ClientID}, {"redirect_uri", b.CallbackURL()}, {"state", t.handle.String()},
-	}
-	if scopes := u.theirScopes(t.scopes, t.resource); len(scopes) > 0 {
-		pairs = append(pairs, [2]string{"scope", strings.Join(scopes, u.ScopeSeparator)})
-	}
-	switch u.CodeProtection {
-	case facts.ProtectPKCE:
-		pairs = append(pairs, [2]string{"code_challenge", publicPart(t.secret)}, [2]string{"code_challenge_method", "S256"})
-	case facts.ProtectNonce:
-		pairs = append(pairs, [2]string{"nonce", publicPart(t.secret)})
-	case facts.ProtectNothing:
-	}
-	if u.Resource == facts.ResourceForward {
-		pairs = append(pairs, [2]string{"resource", t.resource})
-	}
-	return appendQuery(u.Authorization, append(pairs, sortedPairs(u.AuthorizeParams)...))
-}
-
-// sortedPairs lists parameters in a stable order.
-func sortedPairs(params map[string]string) [][2]string {
-	pairs := make([][2]string, 0, len(params))
-	for name, value := range params {
-		pairs = append(pairs, [2]string{name, value})
-	}
-	slices.SortFunc(pairs, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
-	return pairs
 }
 
 // unknownTransaction is the refusal of a callback that no login of this browser is waiting for.

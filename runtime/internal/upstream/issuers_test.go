@@ -1,4 +1,4 @@
-package broker
+package upstream
 
 import "testing"
 
@@ -24,8 +24,8 @@ func TestIssuersOfAuthorizationResponses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			u := upstream{ResponseIssuers: c.known}
-			if got := u.answersAs(c.iss); got != c.want {
+			p := provider{ResponseIssuers: c.known}
+			if got := p.answersAs(c.iss); got != c.want {
 				t.Errorf("got %t", got)
 			}
 		})

@@ -1,4 +1,4 @@
-package broker
+package upstream
 
 import (
 	"crypto/subtle"
@@ -13,7 +13,7 @@ import (
 // checkNonce checks the ID token that came with the tokens: issued by the provider, for us, now, and for the login that
 // this code belongs to (OpenID Connect Core section 3.1.3.7). It arrived from the token endpoint over TLS, which stands in
 // for the signature (rule 6 there).
-func (b *Broker) checkNonce(idToken, want string) error {
+func (c *Client) checkNonce(idToken, want string) error {
 	parts := strings.Split(idToken, ".")
 	if len(parts) != 3 {
 		return errors.New("the provider sent no ID token to check the nonce in")
@@ -30,11 +30,11 @@ func (b *Broker) checkNonce(idToken, want string) error {
 	switch {
 	case subtle.ConstantTimeCompare([]byte(claims.String("nonce")), []byte(want)) != 1:
 		return errors.New("the ID token's nonce is not this login's")
-	case !slices.Contains(claims.Strings("aud"), b.upstream.ClientID):
+	case !slices.Contains(claims.Strings("aud"), c.provider.ClientID):
 		return errors.New("the ID token is not for our client id")
-	case claims.String("iss") != b.upstream.Issuer && !b.upstream.answersAs(claims.String("iss")):
+	case claims.String("iss") != c.provider.Issuer && !c.provider.answersAs(claims.String("iss")):
 		return errors.New("the ID token is from another issuer")
-	case !ok || !b.now().Before(expires):
+	case !ok || !c.now().Before(expires):
 		return errors.New("the ID token is expired")
 	}
 	return nil

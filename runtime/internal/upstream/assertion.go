@@ -1,4 +1,4 @@
-package broker
+package upstream
 
 import (
 	"crypto/rand"
@@ -14,14 +14,14 @@ const (
 
 // clientAssertion is a fresh proof that we hold our key (RFC 7523 section 3). Its audience is the token endpoint, which the
 // section names and providers accept at their other endpoints too.
-func (b *Broker) clientAssertion() (string, error) {
-	now := b.now()
+func (c *Client) clientAssertion() (string, error) {
+	now := c.now()
 	payload, err := json.Marshal(map[string]any{
-		"iss": b.upstream.ClientID, "sub": b.upstream.ClientID, "aud": b.upstream.Token, "jti": rand.Text(),
+		"iss": c.provider.ClientID, "sub": c.provider.ClientID, "aud": c.provider.Token, "jti": rand.Text(),
 		"iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix(),
 	})
 	if err != nil {
 		return "", err
 	}
-	return b.assertionKey.Sign(map[string]any{"typ": "JWT"}, payload)
+	return c.assertionKey.Sign(map[string]any{"typ": "JWT"}, payload)
 }

@@ -1,4 +1,4 @@
-package broker
+package upstream
 
 import (
 	"slices"
@@ -8,33 +8,33 @@ import (
 )
 
 // theirScopes returns our scopes under the provider's names, with the required ones and the resource's.
-func (u *upstream) theirScopes(ours []string, resource string) []string {
+func (p *provider) theirScopes(ours []string, resource string) []string {
 	var theirs []string
 	add := func(s string) {
 		if !slices.Contains(theirs, s) {
 			theirs = append(theirs, s)
 		}
 	}
-	for _, s := range slices.Concat(u.RequiredScopes, ours) {
-		if name, ok := u.ScopeNames[s]; ok {
+	for _, s := range slices.Concat(p.RequiredScopes, ours) {
+		if name, ok := p.ScopeNames[s]; ok {
 			s = name
 		}
 		add(s)
 	}
-	if u.Resource == facts.ResourceAsScope {
-		add(strings.ReplaceAll(u.ResourceScope, "{resource}", resource))
+	if p.Resource == facts.ResourceAsScope {
+		add(strings.ReplaceAll(p.ResourceScope, "{resource}", resource))
 	}
 	return theirs
 }
 
 // ourScopes returns scopes that the provider named under our names.
-func (u *upstream) ourScopes(theirs []string) []string {
+func (p *provider) ourScopes(theirs []string) []string {
 	ours := make([]string, 0, len(theirs))
 	for _, s := range theirs {
-		if alias, ok := u.ScopeAliases[s]; ok {
+		if alias, ok := p.ScopeAliases[s]; ok {
 			s = alias
 		} else {
-			for our, their := range u.ScopeNames {
+			for our, their := range p.ScopeNames {
 				if their == s {
 					s = our
 					break
