@@ -21,10 +21,11 @@ func ExampleMain() {
 // A command line has commands of its own beside the generator's.
 func ExampleCommands() {
 	var commands struct {
-		gen.Commands
+		kong.Plugins
 
 		Own struct{} `cmd:"" help:"A command of one's own."`
 	}
+	commands.Plugins = gen.Commands()
 	parser := kong.Must(&commands, kong.Name("example"), gen.Bind(os.Stdout, os.Stderr))
 	parsed, err := parser.Parse([]string{"lint", "--format", "json", "../specs/auth0.yaml"})
 	if err != nil {

@@ -19,10 +19,8 @@ var ErrReported = cli.ErrReported
 // that are not up to date and for what else went wrong, 2 for a wrong command line. Results go to out, problems to err.
 func Main(args []string, out, err io.Writer) int { return cli.Main(args, out, err) }
 
-// Commands are the generator's commands, for a command line of kong to embed. They need what [Bind] binds.
-type Commands struct{ commands }
-
-type commands = cli.Commands
+// Commands returns the generator's commands, for a command line of kong to embed. They need what [Bind] binds.
+func Commands() kong.Plugins { return kong.Plugins{&cli.Commands{}} }
 
 // Bind gives the commands the writers for their results and their problems.
 func Bind(out, err io.Writer) kong.Option { return kong.Bind(&cli.Streams{Out: out, Err: err}) }

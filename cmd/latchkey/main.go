@@ -29,7 +29,7 @@ const (
 
 // commands are the subcommands with their flags.
 type commands struct {
-	gen.Commands
+	kong.Plugins // the generator's commands
 
 	Providers providersCommand `cmd:"" help:"List the built-in providers, or show one with its variables and endpoints."`
 	Serve     serveCommand     `cmd:"" help:"Run a protected MCP server, configured by the provider's variables."`
@@ -64,7 +64,7 @@ func main() {
 // run parses the arguments, runs the command and returns the exit code.
 func run(ctx context.Context, args []string, env environment) int {
 	exited := -1
-	parser, err := kong.New(&commands{}, kong.Name("latchkey"), kong.Description("OAuth for Go servers, MCP servers first."),
+	parser, err := kong.New(&commands{Plugins: gen.Commands()}, kong.Name("latchkey"), kong.Description("OAuth for Go servers, MCP servers first."),
 		kong.Vars{"version": "latchkey " + version()}, kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), gen.Bind(env.stdout, env.stderr))
 	if err != nil {
