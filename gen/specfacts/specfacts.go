@@ -1,5 +1,5 @@
-// Package specfacts reads of a spec what somebody needs who plays its provider: how it is configured, what it issues, and
-// which tokens must pass.
+// Package specfacts reads from a spec the facts that a stand-in for its provider needs: how the
+// provider is configured, which tokens it issues, and which of them must pass.
 package specfacts
 
 import (
@@ -12,14 +12,18 @@ import (
 type Facts struct {
 	// Title is the name for people.
 	Title string
-	// Discovery are the well-known documents that the provider serves, in the language's words, best first.
+	// Discovery are the well-known documents that the provider serves, in the language's words,
+	// best first.
 	Discovery []string
-	// Fields are the fields of the configuration. Config are the values that tests give them, by their names.
+	// Fields are the fields of the configuration. Config are the values that tests give them, by
+	// their names.
 	Fields []Field
 	Config map[string]any
-	// ClientID and ClientSecret name the fields that hold the credentials of the application at the provider, in mode proxy.
+	// ClientID and ClientSecret name the fields that hold the credentials of the application at the
+	// provider, in mode proxy.
 	ClientID, ClientSecret string
-	// AuthMethod is how the application authenticates at the token endpoint; empty for client_secret_basic.
+	// AuthMethod is how the application authenticates at the token endpoint; empty for
+	// client_secret_basic.
 	AuthMethod string
 	// Opaque tokens are no JWTs: the provider is asked about them.
 	Opaque bool
@@ -46,8 +50,8 @@ type Field struct {
 	Example  string
 }
 
-// Token is a token of the spec's tests: what differs from the usual one. Texts may hold the placeholders {issuer},
-// {resource} and {audience}; nil leaves a claim out.
+// Token is a token of the spec's tests: what differs from the usual one. Texts may hold the
+// placeholders {issuer}, {resource} and {audience}; nil leaves a claim out.
 type Token struct {
 	Name    string
 	Header  map[string]any
@@ -58,7 +62,8 @@ type Token struct {
 	Reason string
 }
 
-// Read returns the facts of a spec. The error joins everything that is wrong with its form; file is its name in messages.
+// Read returns the facts of a spec. The error joins everything that is wrong with its form; file is
+// its name in messages.
 func Read(file string, data []byte) (*Facts, error) {
 	document, problems := spec.Parse(file, data)
 	var failures []error

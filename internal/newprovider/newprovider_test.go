@@ -1,4 +1,5 @@
-// Package newprovider_test holds that a provider is one file, its spec, and that what is generated from it fits its runtime.
+// Package newprovider_test holds that a provider is one file, its spec, and that what is generated
+// from it fits its runtime.
 package newprovider_test
 
 import (
@@ -14,8 +15,8 @@ import (
 	"testing"
 )
 
-// TestNewProviderIsOneHandwrittenFile adds the tutorial's spec to a copy of the tree, generates, and finds that nothing
-// else had to be written by hand for the command line to serve it.
+// TestNewProviderIsOneHandwrittenFile adds the tutorial's spec to a copy of the tree, generates,
+// and finds that nothing else had to be written by hand for the command line to serve it.
 func TestNewProviderIsOneHandwrittenFile(t *testing.T) {
 	t.Parallel()
 	dir := copyOfTree(t)
@@ -44,7 +45,8 @@ func TestNewProviderIsOneHandwrittenFile(t *testing.T) {
 	refuseOtherRuntime(t, dir)
 }
 
-// refuseOtherRuntime puts generated code beside a runtime that does not know its version: it must not compile.
+// refuseOtherRuntime puts generated code beside a runtime that does not know its version: it must
+// not compile.
 func refuseOtherRuntime(t *testing.T, dir string) {
 	t.Helper()
 	file := filepath.Join(dir, "providers_gen", "acme", "acme_gen.go")

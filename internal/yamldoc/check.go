@@ -9,7 +9,8 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// newValidator returns validator with the language's own rules, naming everything as the language does.
+// newValidator returns validator with the language's own rules, naming everything as the language
+// does.
 func (l *Language) newValidator() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string { return f.Tag.Get("yaml") })
@@ -50,7 +51,8 @@ func (d *Document) CheckTags() {
 	}
 }
 
-// present reports whether the mapping that holds a path is in the file. What an absent one lacks is nobody's mistake.
+// present reports whether the mapping that holds a path is in the file. The keys that an absent
+// mapping lacks are no mistake.
 func (d *Document) present(path string) bool {
 	cut := strings.LastIndexByte(path, '.')
 	return cut < 0 || d.Has(path[:cut])

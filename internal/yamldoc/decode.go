@@ -52,7 +52,8 @@ func (d *Document) scalar(node *yaml.Node, path, tag, what string, set func()) {
 	set()
 }
 
-// text reads a string. What YAML takes for a number or a switch must be in quotes, so that 0123 or no stay what they are.
+// text reads a string. Text that YAML takes for a number or a switch must be in quotes, so that
+// 0123 or no stay what they are.
 func (d *Document) text(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	switch {
 	case node.Kind != yaml.ScalarNode:
@@ -68,7 +69,8 @@ func (d *Document) text(node *yaml.Node, into reflect.Value, path string, tag re
 	}
 }
 
-// visible refuses text that does not show what it holds: reviewers must see what goes into code and documents.
+// visible refuses text that does not show what it holds: reviewers must see what goes into code and
+// documents.
 func (d *Document) visible(node *yaml.Node, path string, lines bool) bool {
 	for _, r := range node.Value {
 		switch {
@@ -85,7 +87,8 @@ func (d *Document) visible(node *yaml.Node, path string, lines bool) bool {
 	return true
 }
 
-// list reads a list, a mapping that stands for a list, or the bare text that stands for a list of one.
+// list reads a list, a mapping that stands for a list, or the bare text that stands for a list of
+// one.
 func (d *Document) list(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	if key := tag.Get("keyed"); key != "" {
 		d.keyed(node, into, path, key)
@@ -110,7 +113,8 @@ func (d *Document) list(node *yaml.Node, into reflect.Value, path string, tag re
 	}
 }
 
-// keyed reads a mapping into a list of structs, in the file's order. The keys go into the named field.
+// keyed reads a mapping into a list of structs, in the file's order. The keys go into the named
+// field.
 func (d *Document) keyed(node *yaml.Node, into reflect.Value, path, field string) {
 	d.mapping(node, path, func(key, value *yaml.Node) {
 		entry := reflect.New(into.Type().Elem()).Elem()
@@ -162,7 +166,8 @@ func (d *Document) unknownKey(key *yaml.Node, path string, in reflect.Type) {
 	d.Add(Error, "unknown-key", at(key), message, suggestion)
 }
 
-// mapping calls visit for each pair, and refuses what is no mapping, keys that are no text and keys that come twice.
+// mapping calls visit for each pair, and refuses what is no mapping, keys that are no text and keys
+// that come twice.
 func (d *Document) mapping(node *yaml.Node, path string, visit func(key, value *yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
 		d.breakf(path, "wrong-kind", node, "%s must be a mapping, not %s", d.Naming(path), kindName(node))
@@ -251,7 +256,8 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// Naming calls a path what its reader sees: "env" for config[2].env, "an entry of algorithms" for algorithms[0].
+// Naming calls a path what its reader sees: "env" for config[2].env, "an entry of algorithms" for
+// algorithms[0].
 func (d *Document) Naming(path string) string {
 	if path == "" {
 		return d.language.Noun

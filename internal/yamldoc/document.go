@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Document is a parsed file: where each part of it stands, and what is wrong with it. A path names a part: "issuer",
-// "config[2].env".
+// Document is a parsed file: where each part of it stands, and what is wrong with it. A path names
+// a part: "issuer", "config[2].env".
 type Document struct {
 	// File is the name in messages, as the user would write it.
 	File string
@@ -22,7 +22,8 @@ type Document struct {
 	broken map[string]bool
 }
 
-// Place is where a path's key and value stand. Entries of a list have no key: theirs is the value's.
+// Place is where a path's key and value stand. Entries of a list have no key: theirs is the
+// value's.
 type Place struct{ Key, Value Position }
 
 // Reportf adds an error about the value at a path.
@@ -49,7 +50,8 @@ func (d *Document) Add(severity Severity, rule string, at Position, message, sug
 	d.problems = append(d.problems, p)
 }
 
-// Place returns the place of a path or, when the file lacks it, of the nearest part that would hold it.
+// Place returns the place of a path or, when the file lacks it, of the nearest part that would hold
+// it.
 func (d *Document) Place(path string) Place {
 	for {
 		if p, ok := d.places[path]; ok {

@@ -40,7 +40,8 @@ func keyNames(t reflect.Type) []string {
 	return names
 }
 
-// shorthandOf returns the field for which a bare value may stand in place of a mapping, and the kind of that value.
+// shorthandOf returns the field for which a bare value may stand in place of a mapping, and the
+// kind of that value.
 func shorthandOf(t reflect.Type) (keyedField, yaml.Kind, bool) {
 	for f := range t.Fields() {
 		switch f.Tag.Get("shorthand") {

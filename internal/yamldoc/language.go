@@ -1,11 +1,13 @@
-// Package yamldoc reads YAML files of a small language that Go types describe: with the place of everything, all problems
-// at once, a suggestion where a word is nearly right, and the words of the language instead of those of Go. It writes the
-// language's JSON Schema and its reference from the same types.
+// Package yamldoc reads YAML files of a small language that Go types describe: with the place of
+// everything, all problems at once, a suggestion where a word is nearly right, and the words of the
+// language instead of those of Go. It writes the language's JSON Schema and its reference from the
+// same types.
 //
-// The types' tags are the language: yaml is a key; validate its rules (those of validator, the words of [Language.Words],
-// and enum with a name of [Language.Vocabularies]); lines:"true" allows text of several lines; keyed:"Name" makes a list of
-// structs a mapping whose keys go into that field; shorthand:"scalar" or shorthand:"list" lets a bare value stand for a
-// mapping with this key alone, or for the struct itself where the key is "-". The comments of types and fields describe
+// The types' tags are the language: yaml is a key; validate its rules (those of validator, the
+// words of [Language.Words], and enum with a name of [Language.Vocabularies]); lines:"true" allows
+// text of several lines; keyed:"Name" makes a list of structs a mapping whose keys go into that
+// field; shorthand:"scalar" or shorthand:"list" lets a bare value stand for a mapping with this key
+// alone, or for the struct itself where the key is "-". The comments of types and fields describe
 // them. Supported are structs, strings, bools, ints, lists of those, [Many] and [Object].
 package yamldoc
 
@@ -29,7 +31,8 @@ type Language struct {
 	Single string
 	// Inline says what to write where somebody wants an alias: "write the value out".
 	Inline string
-	// VersionKey is the key of the language's version, with which a file starts; Version is the one that Reader reads.
+	// VersionKey is the key of the language's version, with which a file starts; Version is the one
+	// that Reader reads.
 	VersionKey string
 	Version    int
 	// Reader is what reads the files, in messages: "the generator".
@@ -62,7 +65,8 @@ func (w Word) Valid(s string) bool { return w.Pattern.MatchString(s) && (w.Check
 // Vocabulary is a closed set of words.
 type Vocabulary struct {
 	Words []string
-	// Refused are words that somebody may well write, with the reason why they are not in the language.
+	// Refused are words that somebody may well write, with the reason why they are not in the
+	// language.
 	Refused map[string]string
 }
 

@@ -47,13 +47,13 @@ const menuSource = `package menu
 type menu struct {
 	// Version of the language.
 	Version int
-	// What the house is called.
+	// Name of the house.
 	Name string
 }
 
 // dish is something to eat.
 type dish struct {
-	// What it costs.
+	// Price of the dish.
 	Price price
 }
 `
@@ -209,7 +209,7 @@ func TestSchemaAndReference(t *testing.T) {
 	if schema.Comment != "a comment" || schema.Description != "One menu." || !slices.Equal(schema.Required, []string{"menu", "name"}) {
 		t.Errorf("the schema is\n%s", text)
 	}
-	if name := schema.Properties["name"]; name["pattern"] != "^[a-z]+$" || name["description"] != "What the house is called." {
+	if name := schema.Properties["name"]; name["pattern"] != "^[a-z]+$" || name["description"] != "Name of the house." {
 		t.Errorf("name is %v", name)
 	}
 	if style := schema.Properties["style"]["enum"]; !reflect.DeepEqual(style, []any{"modern", "rustic"}) {
@@ -226,7 +226,7 @@ func TestSchemaAndReference(t *testing.T) {
 	if want := []string{"", "dishes[]", "dishes[].price"}; !slices.Equal(paths, want) {
 		t.Errorf("the sections are %q, want %q", paths, want)
 	}
-	if key := sections[0].Keys[1]; key.Name != "name" || !key.Required || key.Kind != "text" || key.Doc != "What the house is called." {
+	if key := sections[0].Keys[1]; key.Name != "name" || !key.Required || key.Kind != "text" || key.Doc != "Name of the house." {
 		t.Errorf("the key is %+v", key)
 	}
 }

@@ -2,8 +2,9 @@ package yamldoc
 
 import "strings"
 
-// Nearest returns the candidate that a misspelled word most likely means, or the empty string when none is near: at most
-// a third of its letters differ. Case and the separators - and _ do not count.
+// Nearest returns the candidate that a misspelled word most likely means, or the empty string when
+// none is near: at most a third of its letters differ. Case and the separators - and _ do not
+// count.
 func Nearest(word string, candidates []string) string {
 	best, bestDistance := "", len(word)/3+1
 	for _, candidate := range candidates {
@@ -18,8 +19,8 @@ func fold(s string) string {
 	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(s))
 }
 
-// distance counts the insertions, deletions, replacements and swaps of neighbours that turn a into b (optimal string
-// alignment).
+// distance counts the insertions, deletions, replacements and swaps of neighbours that turn a into
+// b (optimal string alignment).
 func distance(a, b string) int {
 	const tooFar = 64 // nobody means a word of another length class, and rows stay short
 	if len(a) > tooFar || len(b) > tooFar {

@@ -14,9 +14,9 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Parse reads a file into the variable that into points to, a struct of the language's type. Problems of form are found:
-// syntax, keys that do not exist or exist twice, values of the wrong kind. The document is never nil, and into holds what
-// could be read.
+// Parse reads a file into the variable that into points to, a struct of the language's type.
+// Problems of form are found: syntax, keys that do not exist or exist twice, values of the wrong
+// kind. The document is never nil, and into holds what could be read.
 func (l *Language) Parse(file string, data []byte, into any) *Document {
 	d := &Document{
 		File: file, Lines: strings.Split(string(data), "\n"),
@@ -117,8 +117,8 @@ func (d *Document) syntax(err error) {
 // maxDepth bounds nesting. The language needs about six levels.
 const maxDepth = 32
 
-// plain refuses what makes YAML more than data in one place: anchors, aliases, tags. They hide what a file says from its
-// reader, and bombs are made of them.
+// plain refuses what makes YAML more than data in one place: anchors, aliases, tags. They hide what
+// a file says from its reader, and bombs are made of them.
 func (d *Document) plain(node *yaml.Node, depth int) bool {
 	switch {
 	case depth > maxDepth:
@@ -143,8 +143,8 @@ func (d *Document) plain(node *yaml.Node, depth int) bool {
 	return ok
 }
 
-// version reports whether the language reads the file's version of it. It is looked at before anything else, since another
-// version may mean other keys.
+// version reports whether the language reads the file's version of it. It is looked at before
+// anything else, since another version may mean other keys.
 func (d *Document) version(root *yaml.Node) bool {
 	want := strconv.Itoa(d.language.Version)
 	for i := 0; i+1 < len(root.Content); i += 2 {

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Severity tells what stops a run from what does not.
+// Severity separates problems that stop a run from those that do not.
 type Severity string
 
 const (
@@ -15,7 +15,8 @@ const (
 	Warning Severity = "warning"
 )
 
-// Position is a place in a file. Line and Column count from 1; Column counts characters. Line 0 is the file as a whole.
+// Position is a place in a file. Line and Column count from 1; Column counts characters. Line 0 is
+// the file as a whole.
 type Position struct {
 	File   string
 	Line   int

@@ -8,10 +8,12 @@ import (
 
 // Section is a kind of mapping in the language, with its keys.
 type Section struct {
-	// Path is where such a mapping stands: "tokens.audience", "config[]". It is empty for the whole file.
+	// Path is where such a mapping stands: "tokens.audience", "config[]". It is empty for the whole
+	// file.
 	Path string
 	Doc  string
-	// Bare is what a bare value in place of the mapping stands for, empty where there must be a mapping.
+	// Bare is what a bare value in place of the mapping stands for, empty where there must be a
+	// mapping.
 	Bare string
 	Keys []Key
 }

@@ -58,7 +58,8 @@ func (p Problem) text() string {
 	return b.String()
 }
 
-// indent is the white space that puts the caret below its column; tabs stay tabs, so that both lines move alike.
+// indent is the white space that puts the caret below its column; tabs stay tabs, so that both
+// lines move alike.
 func (p Problem) indent() string {
 	var b strings.Builder
 	column := 1
@@ -121,7 +122,8 @@ func (l Problems) writeGitHub(w io.Writer) error {
 	return nil
 }
 
-// data and property escape text for a workflow command, so that a file cannot write commands of its own.
+// data and property escape text for a workflow command, so that a file cannot write commands of its
+// own.
 func data(s string) string {
 	return strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A").Replace(s)
 }

@@ -47,8 +47,9 @@ func marshal(value any) ([]byte, error) {
 	return []byte(strings.TrimSuffix(b.String(), "\n")), err
 }
 
-// Schema returns the JSON Schema (2020-12) of the language, for editors. comment goes into its first lines. It says what the
-// types say; rules between parts of a file are checked by its reader alone.
+// Schema returns the JSON Schema (2020-12) of the language, for editors. comment goes into its
+// first lines. It says what the types say; rules between parts of a file are checked by its reader
+// alone.
 func (l *Language) Schema(comment string) ([]byte, error) {
 	s := &schema{language: l, docs: l.docs(), definitions: map[string]bool{}}
 	root := object{

@@ -3,21 +3,25 @@
 // Package workos is the provider WorkOS. WorkOS AuthKit (Connect) as the authorization server.
 //
 // What to set up there:
-//   - Connect → Configuration: switch on Client ID Metadata Document and, for older clients, Dynamic Client
-//     Registration.
-//   - Connect → Configuration: add the exact URL of this server as a Resource Indicator, and set it as
-//     default.
+//   - Connect → Configuration: switch on Client ID Metadata Document and, for older
+//     clients, Dynamic Client Registration.
+//   - Connect → Configuration: add the exact URL of this server as a Resource Indicator,
+//     and set it as default.
 //
 // What to know:
-//   - Without a Resource Indicator all tokens of the environment name the same audience, and are refused here.
-//   - Connect's access tokens name the granted scopes, and no mail address unless a JWT template adds it. WorkOS
-//     knows the scopes openid, profile, email and offline_access alone: do not require others. An older page of
-//     its documentation shows tokens without scopes.
-//   - Roles and permissions (role, roles, permissions) are documented for AuthKit's session tokens, which are
-//     refused here. In Connect's tokens they are read where a JWT template adds them.
+//   - Without a Resource Indicator all tokens of the environment name the same audience, and
+//     are refused here.
+//   - Connect's access tokens name the granted scopes, and no mail address unless a JWT
+//     template adds it. WorkOS knows the scopes openid, profile, email and offline_access
+//     alone: do not require others. An older page of its documentation shows tokens without
+//     scopes.
+//   - Roles and permissions (role, roles, permissions) are documented for AuthKit's session
+//     tokens, which are refused here. In Connect's tokens they are read where a JWT template
+//     adds them.
 //   - The token of a machine (client_credentials) has its client id as its user.
-//   - Clients get a refresh token only if they ask for offline_access. The metadata of a resource does not
-//     announce it, and the official TypeScript SDK 1.x asks for no more than is announced.
+//   - Clients get a refresh token only if they ask for offline_access. The metadata of a
+//     resource does not announce it, and the official TypeScript SDK 1.x asks for no more
+//     than is announced.
 //
 // Its own documentation: https://workos.com/docs/authkit/mcp
 package workos
@@ -31,15 +35,16 @@ import (
 // This package does not compile with a runtime that is too old or too new for it.
 const _ = runtime.SupportsGeneratedCodeV1
 
-// Config is what [New] needs to know. A field that is left empty takes the value of its environment variable.
+// Config is what [New] needs to know. A field that is left empty takes the value of its
+// environment variable.
 type Config struct {
 	// Subdomain is required. The whole host of the AuthKit domain, not only its first part.
 	// Variable: MCP_USE_OAUTH_WORKOS_SUBDOMAIN. Example: "my-company.authkit.app".
 	Subdomain string
 }
 
-// New returns the provider. A wrong configuration is reported with all its problems at once, each an
-// [*oauth.ConfigError].
+// New returns the provider. A wrong configuration is reported with all its problems at once,
+// each an [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("WorkOS", opts...)
 	subdomain := in.Host(cfg.Subdomain, runtime.Field{
@@ -97,8 +102,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	})
 }
 
-// Claims are what tokens of WorkOS say beyond the common fields of [oauth.UserInfo]. A claim that a token does not
-// carry, or carries as another type, is the zero value.
+// Claims are what tokens of WorkOS say beyond the common fields of [oauth.UserInfo]. A claim
+// that a token does not carry, or carries as another type, is the zero value.
 type Claims struct {
 	// OrganizationID is the claim "org_id". The organization that the user logged in to.
 	OrganizationID string

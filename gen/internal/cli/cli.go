@@ -1,4 +1,5 @@
-// Package cli is the generator's command line: flags, files and exit codes. Package gen does the work.
+// Package cli is the generator's command line: flags, files and exit codes. Package generate does
+// the work.
 package cli
 
 import (
@@ -34,7 +35,8 @@ type Commands struct {
 type Streams struct {
 	Out io.Writer
 	Err io.Writer
-	// Client fetches discovery documents. The default allows https alone, follows few redirects and waits ten seconds.
+	// Client fetches discovery documents. The default allows https alone, follows few redirects and
+	// waits ten seconds.
 	Client *http.Client
 }
 

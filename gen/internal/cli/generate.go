@@ -121,7 +121,8 @@ func readFiles(files []string) ([]generate.Spec, error) {
 	return specs, nil
 }
 
-// display is a path as the user would write it: relative to the working folder where that is shorter.
+// display is a path as the user would write it: relative to the working folder where that is
+// shorter.
 func display(file string) string {
 	here, err := os.Getwd()
 	if err != nil {
@@ -142,7 +143,8 @@ func relative(changes []output.Change) []output.Change {
 	return shown
 }
 
-// packagePath returns the import path of a folder, which need not exist yet: that of the module around it and the way down.
+// packagePath returns the import path of a folder, which need not exist yet: that of the module
+// around it and the way down.
 func packagePath(folder string) (string, error) {
 	absolute, err := filepath.Abs(folder)
 	if err != nil {

@@ -79,8 +79,8 @@ const (
 	maxRedirects = 3
 )
 
-// newClient makes the client for the one address that a developer typed. The generator must not import the runtime, which
-// has the careful one for servers.
+// newClient makes the client for the one address that a developer typed. The generator must not
+// import the runtime, which has the careful one for servers.
 func newClient() *http.Client {
 	return &http.Client{
 		Timeout: 10 * time.Second,

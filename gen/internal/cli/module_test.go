@@ -9,8 +9,9 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/othermodule"
 )
 
-// TestToolInAnotherModule does what the documentation tells people to do in a repository of their own, from nothing but what
-// this machine has downloaded: add the tool, draft specs, generate by go generate, build, vet and test.
+// TestToolInAnotherModule does what the documentation tells people to do in a repository of their
+// own, from nothing but what this machine has downloaded: add the tool, draft specs, generate by go
+// generate, build, vet and test.
 func TestToolInAnotherModule(t *testing.T) {
 	t.Parallel()
 	root, err := filepath.Abs("../../..")

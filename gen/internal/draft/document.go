@@ -1,5 +1,5 @@
-// Package draft writes the first version of a spec from a provider's discovery document. What the document does not say is
-// marked in the draft, so that its author knows what to look up.
+// Package draft writes the first version of a spec from a provider's discovery document. Facts that
+// the document lacks are marked in the draft, so that its author knows what to look up.
 package draft
 
 import (
@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
-// Document is what a draft reads of authorization server metadata (RFC 8414, OpenID Connect Discovery).
+// Document is what a draft reads of authorization server metadata (RFC 8414, OpenID Connect
+// Discovery).
 type Document struct {
 	Issuer               string   `json:"issuer"`
 	Authorization        string   `json:"authorization_endpoint"`
@@ -36,7 +37,8 @@ type Document struct {
 	ChallengeMethods     []string `json:"code_challenge_methods_supported"`
 }
 
-// registersNobody tells whether clients can only have a client id from a person: then this server stands in for the provider.
+// registersNobody reports whether clients can only have a client id from a person: then this server
+// stands in for the provider.
 func (d *Document) registersNobody() bool { return d.Registration == "" && !d.MetadataDocuments }
 
 // MaxSize bounds a document. Real ones have up to ten kilobytes.

@@ -15,11 +15,13 @@ type Source struct {
 	From string
 	// On is the date: YYYY-MM-DD.
 	On string
-	// Forms are the well-known documents that the provider was seen to serve, best first; empty when nobody looked.
+	// Forms are the well-known documents that the provider was seen to serve, best first; empty
+	// when nobody looked.
 	Forms []string
 }
 
-// Spec returns a spec with comments. It generates a package as it is; what needs a person's eyes is marked with TODO.
+// Spec returns a spec with comments. It generates a package as it is; what needs a person's eyes is
+// marked with TODO.
 func Spec(d *Document, s Source) []byte {
 	w := &writer{document: d, source: s}
 	w.base()
@@ -53,7 +55,8 @@ func (w *writer) linef(format string, args ...any) {
 	_, _ = w.WriteString(fmt.Sprintf(format, args...) + "\n")
 }
 
-// base chooses what is configured: the issuer without its slash when all of the issuer's host lies below it, else the host.
+// base chooses what is configured: the issuer without its slash when all of the issuer's host lies
+// below it, else the host.
 func (w *writer) base() {
 	d := w.document
 	w.server = strings.TrimRight(d.Issuer, "/")
@@ -73,7 +76,7 @@ func (d *Document) endpointURLs() []string {
 	}
 }
 
-// below tells whether an address is the base or lies under it.
+// below reports whether an address is the base or lies under it.
 func below(address, base string) bool {
 	rest, ok := strings.CutPrefix(address, base)
 	return ok && (rest == "" || rest[0] == '/')
@@ -272,7 +275,8 @@ func (w *writer) test() {
 	w.linef("        scopes: [openid]")
 }
 
-// named gives algorithms the names that specs have for them: EdDSA stands for Ed25519 too (RFC 9864 section 2.2).
+// named gives algorithms the names that specs have for them: EdDSA stands for Ed25519 too (RFC 9864
+// section 2.2).
 func named(algorithms []string) []string {
 	renamed := slices.Clone(algorithms)
 	for i, a := range renamed {

@@ -204,7 +204,8 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// provider is a TLS server with documents at the given paths, which say {issuer} where they name their own address.
+// provider is a TLS server with documents at the given paths, which say {issuer} where they name
+// their own address.
 func provider(t *testing.T, paths map[string]string) *httptest.Server {
 	t.Helper()
 	var server *httptest.Server

@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
-// wellKnown are the forms of the documents in the language's words, with how their address is made of an issuer.
+// wellKnown are the forms of the documents in the language's words, with how their address is made
+// of an issuer.
 var wellKnown = []struct {
 	form, suffix string
 	inserted     bool
@@ -36,8 +37,9 @@ func address(issuer, suffix string, inserted bool) string {
 	return u.Scheme + "://" + u.Host + path + "/.well-known/" + suffix
 }
 
-// Fetch gets the documents of a provider: from the address of a document, or from an issuer, whose documents are looked for
-// in all places. It returns the first that names the issuer, and all forms in which the provider serves one.
+// Fetch gets the documents of a provider: from the address of a document, or from an issuer, whose
+// documents are looked for in all places. It returns the first that names the issuer, and all forms
+// in which the provider serves one.
 func Fetch(ctx context.Context, client *http.Client, location string) (*Document, []string, error) {
 	u, err := url.Parse(location)
 	if err != nil || !spec.Protected(u) || u.Host == "" {
@@ -58,8 +60,8 @@ func Fetch(ctx context.Context, client *http.Client, location string) (*Document
 	return fromIssuer(ctx, client, issuer)
 }
 
-// fromIssuer looks for the issuer's document in all places. One that names another issuer does not count (RFC 8414
-// section 3.3).
+// fromIssuer looks for the issuer's document in all places. One that names another issuer does not
+// count (RFC 8414 section 3.3).
 func fromIssuer(ctx context.Context, client *http.Client, issuer string) (*Document, []string, error) {
 	var found *Document
 	var forms []string

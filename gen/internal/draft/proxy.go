@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// proxyConfig is the rest of the field audience, and the application that is registered at the provider.
+// proxyConfig is the rest of the field audience, and the application that is registered at the
+// provider.
 func (w *writer) proxyConfig(variable string) {
 	w.linef("    required: true")
 	w.linef("    env: %s_AUDIENCE", variable)

@@ -6,14 +6,19 @@ import (
 	"github.com/dave/jennifer/jen"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
+	"github.com/latchkey-auth/latchkey/gen/internal/prose"
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
 // registryName is the package that imports all providers.
-const registryName = "all"
+const (
+	registryName = "all"
+	registryDoc  = "Package all knows every provider: what it is called, how it is configured, how to make it from the environment. " +
+		"Import a provider's own package instead where one provider is enough."
+)
 
-// Registry returns the sources of the one package that knows every provider, for command lines: a file for each, and one
-// that lists them.
+// Registry returns the sources of the one package that knows every provider, for command lines: a
+// file for each, and one that lists them.
 func Registry(models []*model.Model, importPath string) []Source {
 	own := path.Join(importPath, registryName)
 	sources := []Source{{Path: registryFile(registryName), File: emitRegistry(models, own)}}
@@ -32,8 +37,9 @@ func registryFile(name string) string { return registryName + "/" + name + "_gen
 // emitRegistry is the file with the types and the list of all providers.
 func emitRegistry(models []*model.Model, importPath string) *jen.File {
 	f := newFile(importPath, registryName, "*")
-	f.PackageComment("// Package all knows every provider: what it is called, how it is configured, how to make it from the")
-	f.PackageComment("// environment. Import a provider's own package instead where one provider is enough.")
+	for _, line := range prose.Wrap(registryDoc, prose.LineWidth) {
+		f.PackageComment("// " + line)
+	}
 	f.Add(emitRegistryTypes())
 	f.Line()
 	// // Providers returns …
@@ -178,7 +184,8 @@ func emitEntryField(f *model.Field) *jen.Statement {
 	)
 }
 
-// emitFromEnvironment is the constructor without configuration, nil where a required field has no variable.
+// emitFromEnvironment is the constructor without configuration, nil where a required field has no
+// variable.
 func emitFromEnvironment(m *model.Model, importPath string) jen.Code {
 	for i := range m.Fields {
 		if f := &m.Fields[i]; f.Required && f.Env == "" {

@@ -14,7 +14,7 @@ import (
 var claimTypes = map[string]struct {
 	typ    func() *jen.Statement
 	method string
-	// optional readers have a second result that tells whether the claim is there.
+	// optional readers have a second result that reports whether the claim is there.
 	optional bool
 }{
 	spec.ClaimString:  {jen.String, "String", false},

@@ -8,8 +8,9 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/prose"
 )
 
-// comment turns text into line comments, so that nothing in it can end the comment: each line gets its own // and a space,
-// which also keeps it from being a directive. Characters that do not show are replaced.
+// comment turns text into line comments, so that nothing in it can end the comment: each line gets
+// its own // and a space, which also keeps it from being a directive. Characters that do not show
+// are replaced.
 func comment(text string) *jen.Statement { return jen.Add(commentLines("", text)...) }
 
 // commentLines wraps text. The first line starts with mark, the others with as many spaces.

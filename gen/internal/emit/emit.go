@@ -1,4 +1,5 @@
-// Package emit writes models as Go: the package of a provider, its test, and the package that knows all of them.
+// Package emit writes models as Go: the package of a provider, its test, and the package that knows
+// all of them.
 package emit
 
 import (
@@ -28,7 +29,8 @@ type Source struct {
 	File *jen.File
 }
 
-// Provider returns the sources of one provider: the package and its test. importPath is that of the folder of all packages.
+// Provider returns the sources of one provider: the package and its test. importPath is that of the
+// folder of all packages.
 func Provider(m *model.Model, importPath string) []Source {
 	own := path.Join(importPath, m.Name)
 	return []Source{
@@ -54,7 +56,8 @@ type member struct {
 	value jen.Code
 }
 
-// literal is a composite literal with one member a line; members without a value are left out. Type may be nil.
+// literal is a composite literal with one member a line; members without a value are left out. Type
+// may be nil.
 func literal(typ *jen.Statement, members ...member) *jen.Statement {
 	var lines []jen.Code
 	for _, m := range members {
@@ -65,7 +68,8 @@ func literal(typ *jen.Statement, members ...member) *jen.Statement {
 	return jen.Add(typ).Custom(jen.Options{Open: "{", Close: "}", Separator: ",", Multi: true}, lines...)
 }
 
-// text is a string literal, nil for none. It is quoted, never between backquotes, so that nothing can end it.
+// text is a string literal, nil for none. It is quoted, never between backquotes, so that nothing
+// can end it.
 func text(s string) jen.Code {
 	if s == "" {
 		return nil

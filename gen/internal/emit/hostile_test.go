@@ -30,9 +30,9 @@ func parsed(t *testing.T, name string) spec.Spec {
 	return document.Spec
 }
 
-// TestTextStaysText lets everything that a spec says be hostile: the generated program must not change by it. The package
-// golden/providers/hostile, which is compiled and run, shows the same for what a YAML file can say; here also are texts
-// that the parser would refuse.
+// TestTextStaysText lets everything that a spec says be hostile: the generated program must not
+// change by it. The package golden/providers/hostile, which is compiled and run, shows the same for
+// what a YAML file can say; here also are texts that the parser would refuse.
 func TestTextStaysText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -54,8 +54,8 @@ func TestTextStaysText(t *testing.T) {
 	}
 }
 
-// sameProgram checks that what is emitted of a spec has only the declarations that a provider has, and no compiler
-// directives.
+// sameProgram checks that what is emitted of a spec has only the declarations that a provider has,
+// and no compiler directives.
 func sameProgram(t *testing.T, s *spec.Spec) {
 	t.Helper()
 	m := model.New(s)

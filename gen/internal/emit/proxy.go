@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
-// The names in Go of words of the language. What is missing is the default, of which nothing is said.
+// The names in Go of words of the language. A word that is missing is the default, which generated
+// code leaves out.
 var (
 	clientAuth     = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "private_key_jwt": "AuthPrivateKeyJWT"}
 	endpointAuth   = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "bearer": "AuthBearer", "none": "AuthNone"}
@@ -150,7 +151,8 @@ func emitScopePrefix(u *model.Upstream) jen.Code {
 	)
 }
 
-// emitCheck is the literal of the way in which tokens are checked, if it is the one at the given endpoint.
+// emitCheck is the literal of the way in which tokens are checked, if it is the one at the given
+// endpoint.
 func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 	if c == nil || c.At != at {
 		return nil
@@ -251,7 +253,8 @@ func emitProfile(c *model.OpaqueCheck) jen.Code {
 // tenantsVariable holds the accepted tenants in a generated constructor.
 const tenantsVariable = "tenants"
 
-// emitResolveTenants resolves the accepted tenants from the fields about them; nil where the provider has none.
+// emitResolveTenants resolves the accepted tenants from the fields about them; nil where the
+// provider has none.
 func emitResolveTenants(t *model.Tenants) jen.Code {
 	if t == nil {
 		return nil

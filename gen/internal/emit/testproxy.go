@@ -8,7 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
 )
 
-// emitTestOpaque says how the fake provider answers questions about tokens, nil where tokens are no opaque ones.
+// emitTestOpaque says how the fake provider answers questions about tokens, nil where tokens are no
+// opaque ones.
 func emitTestOpaque(m *model.Model) jen.Code {
 	c := m.Tokens.Check
 	if c == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/generate"
 )
 
-// BenchmarkGenerateFiftySpecs is a repository with many providers: everything that one run of the generator does, but for
-// the disk.
+// BenchmarkGenerateFiftySpecs is a repository with many providers: everything that one run of the
+// generator does, but for the disk.
 func BenchmarkGenerateFiftySpecs(b *testing.B) {
 	template := read(b, "../../../specs/keycloak.yaml")
 	specs := make([]generate.Spec, 50)

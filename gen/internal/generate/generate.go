@@ -1,5 +1,6 @@
-// Package generate runs the generator over a set of specs: it parses and validates them, makes models of them, emits and
-// formats the packages, and writes the pages. It returns files and touches no disk.
+// Package generate runs the generator over a set of specs: it parses and validates them, makes
+// models of them, emits and formats the packages, and writes the pages. It returns files and
+// touches no disk.
 package generate
 
 import (
@@ -28,7 +29,8 @@ type Options struct {
 	ImportPath string
 }
 
-// Check parses and validates specs and returns those without errors as models, sorted by name, and all problems.
+// Check parses and validates specs and returns those without errors as models, sorted by name, and
+// all problems.
 func Check(specs []Spec) ([]*model.Model, yamldoc.Problems) {
 	var models []*model.Model
 	var problems yamldoc.Problems

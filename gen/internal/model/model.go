@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
-// Model is a provider as the emitters see it: everything is named and decided, nothing is left to look up.
+// Model is a provider as the emitters see it: everything is named and decided, nothing is left to
+// look up.
 type Model struct {
 	Name    string
 	Title   string
@@ -54,7 +55,7 @@ type Field struct {
 	Local string
 }
 
-// IsFunction tells whether the field is set by Go code only.
+// IsFunction reports whether the field is set by Go code only.
 func (f *Field) IsFunction() bool {
 	return f.Type == spec.TypeVerifier || f.Type == spec.TypeUserMapper || f.Type == spec.TypeParameters
 }
@@ -345,7 +346,8 @@ var ownNames = []string{
 	"cfg", "err", "facts", "in", "info", "json", "oauth", "opts", "proxy", "runtime", "tenants", "time",
 }
 
-// localName is the local variable for something with a name in the spec and, where that is not right, one in Go.
+// localName is the local variable for something with a name in the spec and, where that is not
+// right, one in Go.
 func localName(goName, name string) string { return names.Local(cmp.Or(goName, name)) }
 
 // safeLocal keeps a local variable from hiding something that the generated code needs.
@@ -401,8 +403,8 @@ func (sc *scope) value(name string) *spec.Value {
 	return nil
 }
 
-// readable replaces values by their templates, so that only config fields are left in braces. Of several templates the
-// last is shown, which needs the least.
+// readable replaces values by their templates, so that only config fields are left in braces. Of
+// several templates the last is shown, which needs the least.
 func (sc *scope) readable(template string) string {
 	var b strings.Builder
 	for _, part := range parse(template) {

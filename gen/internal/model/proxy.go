@@ -8,10 +8,12 @@ import (
 type Upstream struct {
 	spec.Upstream
 
-	// ClientID and ClientSecret are the fields that hold them; ClientSecret is nil where there is none.
+	// ClientID and ClientSecret are the fields that hold them; ClientSecret is nil where there is
+	// none.
 	ClientID     *Field
 	ClientSecret *Field
-	// AuthMethodField, RequiredField and ParamsField hold what the spec leaves to the configuration; nil for none.
+	// AuthMethodField, RequiredField and ParamsField hold what the spec leaves to the
+	// configuration; nil for none.
 	AuthMethodField *Field
 	// ClientKey and ClientKeyID are the key of private_key_jwt; nil for none.
 	ClientKey       *Field
@@ -43,7 +45,8 @@ type OpaqueCheck struct {
 	// Profile is the user's profile in addition; nil for none.
 	Profile *Profile
 	Binding spec.Binding
-	// ClientID and ClientSecret are the fields with the credentials for the endpoint; nil where none are sent.
+	// ClientID and ClientSecret are the fields with the credentials for the endpoint; nil where
+	// none are sent.
 	ClientID     *Field
 	ClientSecret *Field
 }
@@ -68,12 +71,13 @@ type Tenants struct {
 type Requirement struct {
 	spec.Requirement
 
-	// Values are the accepted values that the configuration gives. WhenSet tells that it may give none.
+	// Values are the accepted values that the configuration gives. WhenSet says that it may give
+	// none.
 	Values  []Expression
 	WhenSet bool
 }
 
-// Passthrough tells whether clients get the provider's own access tokens.
+// Passthrough reports whether clients get the provider's own access tokens.
 func (m *Model) Passthrough() bool { return m.TokenMode == "passthrough" }
 
 func (m *Model) upstream(s *spec.Spec, scope *scope) {
@@ -168,7 +172,8 @@ func (m *Model) requirements(s *spec.Spec, scope *scope) {
 	}
 }
 
-// placeholder tells whether a reference stands for something that only the running server knows: it stays as it is.
+// placeholder reports whether a reference stands for something that only the running server knows:
+// it stays as it is.
 func (sc *scope) placeholder(ref string) bool {
 	_, known := sc.local[ref]
 	return ref != "" && !known

@@ -41,7 +41,8 @@ func (m *Model) Given(list []Named) []Named {
 	return given
 }
 
-// ResponseIssuer is what the test's provider calls itself in authorization responses; empty where that is its issuer.
+// ResponseIssuer is what the test's provider calls itself in authorization responses; empty where
+// that is its issuer.
 func (m *Model) ResponseIssuer() string {
 	list := m.Upstream.ResponseIssuers
 	if len(list) == 0 || m.testValue(list[0]) == m.testValue(m.Issuer) {

@@ -6,7 +6,8 @@ import (
 	"unicode"
 )
 
-// initialisms are written in capitals throughout, as Go does. A spec overrides the result with its own `go:`.
+// initialisms are written in capitals throughout, as Go does. A spec overrides the result with its
+// own `go:`.
 var initialisms = map[string]bool{
 	"aal": true, "acr": true, "amr": true, "api": true, "azp": true, "cid": true, "dn": true, "dns": true, "fga": true,
 	"html": true, "http": true, "https": true, "iam": true, "id": true, "idp": true, "ip": true, "json": true,
@@ -15,8 +16,8 @@ var initialisms = map[string]bool{
 	"tls": true, "uid": true, "uri": true, "url": true, "uuid": true,
 }
 
-// Exported returns the exported Go name: frontendApiUrl and frontend_api_url become FrontendAPIURL. It is empty where
-// nothing of the name can begin a Go name.
+// Exported returns the exported Go name: frontendApiUrl and frontend_api_url become FrontendAPIURL.
+// It is empty where nothing of the name can begin a Go name.
 func Exported(name string) string {
 	var b strings.Builder
 	for _, word := range Words(name) {
@@ -51,8 +52,9 @@ func capital(word string) string {
 	return strings.ToUpper(lower[:1]) + lower[1:]
 }
 
-// Words splits a name where its spelling changes: at everything but letters and digits, before a capital that follows a
-// small letter or digit, and before the last capital of a run that goes on in small letters (HTTPServer is HTTP, Server).
+// Words splits a name where its spelling changes: at everything but letters and digits, before a
+// capital that follows a small letter or digit, and before the last capital of a run that goes on
+// in small letters (HTTPServer is HTTP, Server).
 func Words(name string) []string {
 	var words []string
 	runes := []rune(name)
@@ -79,7 +81,8 @@ func Words(name string) []string {
 	return words
 }
 
-// isWord tells whether a rune is part of a word. Letters beyond ASCII are not: two that look alike would be two names.
+// isWord reports whether a rune is part of a word. Letters beyond ASCII are not: two that look
+// alike would be two names.
 func isWord(r rune) bool {
 	return r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }

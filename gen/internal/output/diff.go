@@ -40,8 +40,9 @@ func lines(data []byte) []string {
 	return strings.Split(text, "\n")
 }
 
-// edits turns a into b. What both have in common at their ends is split off; between, a longest common subsequence is
-// kept, unless the middle is so large that replacing it is the better answer.
+// edits turns a into b. The lines that both have in common at their ends are split off; between, a
+// longest common subsequence is kept, unless the middle is so large that replacing it is the better
+// answer.
 func edits(a, b []string) []edit {
 	var head, tail []edit
 	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {

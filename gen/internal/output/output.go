@@ -1,5 +1,5 @@
-// Package output brings generated files to disk, or says how they differ from what is there. It is all or nothing, and
-// touches no file that somebody else wrote.
+// Package output brings generated files to disk, or says how they differ from what is there. It is
+// all or nothing, and touches no file that somebody else wrote.
 package output
 
 import (
@@ -23,7 +23,8 @@ type File struct {
 type Tree struct {
 	// Marker is in the first lines of every generated file. Files without it are foreign.
 	Marker string
-	// Roots are the folders below which files with the marker that are no longer generated are removed.
+	// Roots are the folders below which files with the marker that are no longer generated are
+	// removed.
 	Roots []string
 }
 
@@ -35,7 +36,8 @@ type Change struct {
 	New []byte
 }
 
-// Plan compares the files with the disk. It fails where a foreign file, or anything that is no regular file, is in the way.
+// Plan compares the files with the disk. It fails where a foreign file, or anything that is no
+// regular file, is in the way.
 func (t Tree) Plan(files []File) ([]Change, error) {
 	var changes []Change
 	var problems []error
@@ -82,7 +84,7 @@ func (t Tree) own(path string) ([]byte, error) {
 	return data, nil
 }
 
-// marked tells whether the marker is in the first three lines: JSON cannot have it in the first.
+// marked reports whether the marker is in the first three lines: JSON cannot have it in the first.
 func (t Tree) marked(data []byte) bool {
 	head := data
 	for range 3 {
@@ -115,8 +117,8 @@ func (t Tree) stale(root string, wanted map[string]bool) ([]Change, error) {
 	return changes, err
 }
 
-// Commit makes the changes, all or none: everything is written beside its place first, then moved. When a move fails, what
-// was moved before is put back.
+// Commit makes the changes, all or none: everything is written beside its place first, then moved.
+// When a move fails, what was moved before is put back.
 func (t Tree) Commit(changes []Change) (err error) {
 	var done []Change
 	staged := map[string]string{}

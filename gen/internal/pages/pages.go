@@ -1,5 +1,5 @@
-// Package pages writes what people read of the specs: a page for each provider, the list of all, the reference of the
-// language, and the sample of variables.
+// Package pages writes what people read of the specs: a page for each provider, the list of all,
+// the reference of the language, and the sample of variables.
 package pages
 
 import (
@@ -69,7 +69,8 @@ func markdown(text string) string {
 	return b.String()
 }
 
-// insideWord tells whether the byte at i stands between letters or digits, where Markdown leaves an underscore alone.
+// insideWord reports whether the byte at i stands between letters or digits, where Markdown leaves
+// an underscore alone.
 func insideWord(text string, i int) bool {
 	return i > 0 && i+1 < len(text) && alphanumeric(text[i-1]) && alphanumeric(text[i+1])
 }
@@ -252,7 +253,8 @@ func (p *page) example(m *model.Model, importPath string) {
 	p.line("or, with the variables set: ", code(m.Name+".New("+m.Name+".Config{})"), ".")
 }
 
-// exampleFields are the fields without which there is no provider: the required ones, and the first of each group.
+// exampleFields are the fields without which there is no provider: the required ones, and the first
+// of each group.
 func exampleFields(m *model.Model) []*model.Field {
 	var fields []*model.Field
 	for i := range m.Fields {

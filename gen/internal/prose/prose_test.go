@@ -18,6 +18,9 @@ func TestWrap(t *testing.T) {
 		{"leaves a long word whole", "a incomprehensible b", []string{"a", "incomprehensible", "b"}},
 		{"begins no line with what would be a list", "one two - three", []string{"one two -", "three"}},
 		{"begins no line with what would be a heading", "one two # three", []string{"one two #", "three"}},
+		{"begins no line with what would be the number of a list", "one two 3. three", []string{"one two 3.", "three"}},
+		{"begins no line with what would be a build constraint", "one two +build x", []string{"one two +build", "x"}},
+		{"begins a line with a number", "one two 9188-b three", []string{"one two", "9188-b", "three"}},
 		{"makes no line of nothing", " \n", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -21,7 +21,8 @@ var inevitable = map[string][]string{
 	"negative-number": {"secret-length"}, // such a secret is also too short
 }
 
-// TestProblems holds the words of every rule: a spec with one mistake, and what the generator says of it.
+// TestProblems holds the words of every rule: a spec with one mistake, and what the generator says
+// of it.
 func TestProblems(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/errors/*.yaml")
@@ -112,8 +113,8 @@ func TestProblemsOfTheFileItself(t *testing.T) {
 	}
 }
 
-// TestEveryTemplateIsChecked puts a field of type string, which could lead to another host, into each place that ends up in
-// a URL.
+// TestEveryTemplateIsChecked puts a field of type string, which could lead to another host, into
+// each place that ends up in a URL.
 func TestEveryTemplateIsChecked(t *testing.T) {
 	t.Parallel()
 	base := string(read(t, "../golden/specs/kitchen.yaml"))

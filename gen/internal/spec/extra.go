@@ -13,8 +13,9 @@ const (
 	ClaimJSON    = "json"
 )
 
-// registered are the types of claims that OpenID Connect Core sections 2 and 5.1, RFC 7519, RFC 7800 and RFC 9068 define.
-// updated_at is left to each spec: it is a number there, and a text at several providers.
+// registered are the types of claims that OpenID Connect Core sections 2 and 5.1, RFC 7519, RFC
+// 7800 and RFC 9068 define. updated_at is left to each spec: it is a number there, and a text at
+// several providers.
 var registered = map[string]string{
 	"acr": ClaimString, "act": ClaimObject, "address": ClaimObject, "amr": ClaimStrings, "auth_time": ClaimTime,
 	"cnf": ClaimObject, "email_verified": ClaimBool, "entitlements": ClaimStrings, "exp": ClaimTime,
@@ -48,7 +49,8 @@ func (e *Extra) GoType() string {
 	return ClaimString
 }
 
-// ClaimNames are the claims that may hold the granted scopes: the spec's, or scope (RFC 9068 section 2.2.3).
+// ClaimNames are the claims that may hold the granted scopes: the spec's, or scope (RFC 9068
+// section 2.2.3).
 func (s *Scopes) ClaimNames() []string {
 	if len(s.Claim) == 0 {
 		return []string{"scope"}

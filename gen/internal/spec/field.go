@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// isFunction tells whether the field is set by Go code only.
+// isFunction reports whether the field is set by Go code only.
 func (f *Field) isFunction() bool {
 	return f.Type == TypeVerifier || f.Type == TypeUserMapper || f.Type == TypeParameters
 }
 
-// isText tells whether the field resolves to one text that may be shown.
+// isText reports whether the field resolves to one text that may be shown.
 func (f *Field) isText() bool {
 	switch f.Type {
 	case TypeString, TypeURL, TypeHost, TypeSegment, TypeLabel:
@@ -22,13 +22,13 @@ func (f *Field) isText() bool {
 	}
 }
 
-// mayBeEmpty tells whether the field may resolve to nothing.
+// mayBeEmpty reports whether the field may resolve to nothing.
 func (f *Field) mayBeEmpty() bool { return !f.Required && len(f.Default) == 0 }
 
 var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 
-// accepts tells whether a value that the spec gives is one that the field's type takes at run time, and else what it must
-// be.
+// accepts reports whether a value that the spec gives is one that the field's type takes at run
+// time, and else what it must be.
 func (f *Field) accepts(value string) (must string, ok bool) {
 	if value == "" {
 		return "", true
@@ -55,8 +55,8 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 	}
 }
 
-// matches tells whether a pattern describes the whole of a value. What is no pattern is reported elsewhere; here it counts as
-// otherwise says.
+// matches reports whether a pattern describes the whole of a value. A text that is no pattern is
+// reported elsewhere; here it counts as otherwise says.
 func matches(pattern, value string, otherwise bool) bool {
 	compiled, err := regexp.Compile("^(?:" + pattern + ")$")
 	if err != nil {
@@ -67,11 +67,12 @@ func matches(pattern, value string, otherwise bool) bool {
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*(:[0-9]{1,5})?$`)
 
-// ValidHost tells whether a host, with a port where one is given, is a DNS name or IPv4 address in its usual spelling.
+// ValidHost reports whether a host, with a port where one is given, is a DNS name or IPv4 address
+// in its usual spelling.
 func ValidHost(host string) bool { return hostPattern.MatchString(host) }
 
-// Protected tells whether what goes to a URL is safe from others on the way: by https or, with plain http, since it stays on
-// this machine.
+// Protected reports whether what goes to a URL is safe from others on the way: by https or, with
+// plain http, since it stays on this machine.
 func Protected(u *url.URL) bool {
 	ip, err := netip.ParseAddr(u.Hostname())
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())

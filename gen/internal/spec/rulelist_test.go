@@ -12,13 +12,14 @@ import (
 	"testing"
 )
 
-// reporters are the methods that report a problem, with the position of the rule among their arguments.
+// reporters are the methods that report a problem, with the position of the rule among their
+// arguments.
 var reporters = map[string]int{
 	"Reportf": 0, "ReportKeyf": 0, "Warnf": 0, "unknownName": 0, "typed": 0, "Add": 1, "breakf": 1,
 }
 
-// TestRulesAreListed reads the package's own source and that of yamldoc: every rule that they report is in Rules, and no
-// other.
+// TestRulesAreListed reads the package's own source and that of yamldoc: every rule that they
+// report is in Rules, and no other.
 func TestRulesAreListed(t *testing.T) {
 	t.Parallel()
 	reported := map[string]bool{language.NumberRule: true}

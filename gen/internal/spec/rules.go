@@ -208,7 +208,8 @@ func (c *checker) entryForm(l *List, path string) {
 	}
 }
 
-// userFields are the members of a user in JSON that have a field of their own. They win over extra claims.
+// userFields are the members of a user in JSON that have a field of their own. They win over extra
+// claims.
 var userFields = []string{
 	"userId", "email", "name", "username", "nickname", "picture", "roles", "permissions", "scopes",
 }

@@ -1,5 +1,6 @@
-// Package spec is the language in which identity providers are described: its types, its vocabulary, its rules. It reports
-// every problem of a file at once, with its place, and never by the name of a Go type or field.
+// Package spec is the language in which identity providers are described: its types, its
+// vocabulary, its rules. It reports every problem of a file at once, with its place, and never by
+// the name of a Go type or field.
 package spec
 
 import (
@@ -34,16 +35,16 @@ type Document struct {
 	Spec Spec
 }
 
-// Parse reads a file. Its problems of form come with it: syntax, keys that do not exist or exist twice, values of the wrong
-// kind. The document is never nil and holds what could be read.
+// Parse reads a file. Its problems of form come with it: syntax, keys that do not exist or exist
+// twice, values of the wrong kind. The document is never nil and holds what could be read.
 func Parse(file string, data []byte) (*Document, yamldoc.Problems) {
 	d := &Document{}
 	d.Document = language.Parse(file, data, &d.Spec)
 	return d, d.Take()
 }
 
-// Schema returns the JSON Schema (2020-12) of the language, for editors. comment goes into its first lines. It says what the
-// types say; rules between parts of a spec are the generator's alone.
+// Schema returns the JSON Schema (2020-12) of the language, for editors. comment goes into its
+// first lines. It says what the types say; rules between parts of a spec are the generator's alone.
 func Schema(comment string) ([]byte, error) { return language.Schema(comment) }
 
 // Reference describes the whole language, for people.

@@ -55,5 +55,5 @@ func (t Template) Refs() []string {
 	return refs
 }
 
-// Bare tells whether the template is one reference and nothing else.
+// Bare reports whether the template is one reference and nothing else.
 func (t Template) Bare() bool { return len(t) == 1 && t[0].Ref != "" }

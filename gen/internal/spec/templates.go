@@ -13,7 +13,7 @@ type subject struct {
 	// kind is a type of config fields. Values have one too.
 	// It is empty where the spec is wrong about it, of which enough has been said.
 	kind string
-	// mayBeEmpty tells whether it can resolve to nothing.
+	// mayBeEmpty reports whether it can resolve to nothing.
 	mayBeEmpty bool
 	// length is that of its template with all values in it put in.
 	length int
@@ -77,8 +77,8 @@ func (c *checker) resolve(v Value) subject {
 	return result
 }
 
-// alternative checks one template of a `first` list. All but the last need something that may be missing; the last must
-// hold when all others do not.
+// alternative checks one template of a `first` list. All but the last need something that may be
+// missing; the last must hold when all others do not.
 func (c *checker) alternative(v Value, index int, alternative, path string) {
 	t, ok := c.references(alternative, path)
 	if !ok {
@@ -113,8 +113,8 @@ func (c *checker) open(t Template) []string {
 	return list
 }
 
-// guarded tells whether a field must be set when none of the templates before could be used: some group holds it, and all
-// its other members are each the one condition of such a template.
+// guarded reports whether a field must be set when none of the templates before could be used: some
+// group holds it, and all its other members are each the one condition of such a template.
 func (c *checker) guarded(name string, before []string) bool {
 	var conditions []string
 	for _, text := range before {
@@ -131,7 +131,7 @@ func (c *checker) guarded(name string, before []string) bool {
 	})
 }
 
-// resolves tells whether all references of a template are good.
+// resolves reports whether all references of a template are good.
 func (c *checker) resolves(t Template) bool {
 	return !slices.ContainsFunc(t.Refs(), func(ref string) bool {
 		s, ok := c.subject(ref)
@@ -236,8 +236,8 @@ func (c *checker) valueNames() []string {
 	return list
 }
 
-// template checks one template for a usage and tells whether it may resolve to nothing. Nothing is said of a template that
-// refers to something wrong.
+// template checks one template for a usage and reports whether it may resolve to nothing. Nothing
+// is said of a template that refers to something wrong.
 func (c *checker) template(text, path string, use usage) (mayBeEmpty, ok bool) {
 	t, ok := c.references(text, path)
 	if !ok || !c.resolves(t) {
@@ -273,8 +273,8 @@ func (c *checker) fill(t Template, with func(string, subject) string) string {
 	return b.String()
 }
 
-// address checks that a template always gives a URL of the host that the configuration names: no field can change what
-// stands before or after it.
+// address checks that a template always gives a URL of the host that the configuration names: no
+// field can change what stands before or after it.
 func (c *checker) address(t Template, path string, use usage) {
 	first, _ := c.subject(t[0].Ref)
 	switch {

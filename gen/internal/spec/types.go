@@ -2,12 +2,11 @@ package spec
 
 import "github.com/latchkey-auth/latchkey/internal/yamldoc"
 
-// The types below are the language. Everything else follows from them: the parser walks them, validator checks their
-// validate tags, the JSON Schema and the reference page are made from them, with the comments as descriptions.
+// The types below are the language. Everything else follows from them: the parser walks them,
+// validator checks their validate tags, the JSON Schema and the reference page are made from them,
+// with the comments as descriptions.
 //
-// Tags: yaml is the key; validate its rules; lines:"true" allows text of several lines; keyed:"Name" makes a list of
-// structs a mapping whose keys go into that field; shorthand:"scalar" or shorthand:"list" lets a bare value stand for a
-// mapping with this key alone.
+// The tags are those of package yamldoc.
 
 // Spec is one provider.
 type Spec struct {
@@ -17,10 +16,11 @@ type Spec struct {
 	Name string `yaml:"name" validate:"required,package_name"`
 	// Name for people. It starts every message about the configuration.
 	Title string `yaml:"title" validate:"required"`
-	// direct: clients register at the provider and get their tokens there; this server verifies them. proxy: the provider
-	// knows one application that somebody registered; clients register at this server, which stands between.
+	// direct: clients register at the provider and get their tokens there; this server verifies
+	// them. proxy: the provider knows one application that somebody registered; clients register at
+	// this server, which stands between.
 	Mode string `yaml:"mode" validate:"required,enum=mode"`
-	// What people read about the provider.
+	// Texts about the provider, for people.
 	Docs Docs `yaml:"docs" validate:"required"`
 	// The configuration: one entry per field of the generated Config.
 	Config []Field `yaml:"config" validate:"dive"`
@@ -28,17 +28,17 @@ type Spec struct {
 	RequireOneOf []Group `yaml:"require_one_of" validate:"dive"`
 	// Values derived from the configuration, by name, in order. A value may use those above it.
 	Values []Value `yaml:"values" validate:"dive" keyed:"Name"`
-	// Template of the issuer identifier. Tokens' iss and the provider's metadata are compared with it byte for byte:
-	// it is never normalised, so a trailing slash counts.
+	// Template of the issuer identifier. Tokens' iss and the provider's metadata are compared with
+	// it byte for byte: it is never normalised, so a trailing slash counts.
 	Issuer string `yaml:"issuer" validate:"required"`
 	// Templates of the provider's URLs.
 	Endpoints Endpoints `yaml:"endpoints" validate:"required"`
 	// The application that is registered at the provider, in mode proxy.
 	Upstream Upstream `yaml:"upstream"`
-	// The well-known documents that the provider really serves, best first. oauth: RFC 8414, between host and path
-	// of the issuer; oauth_appended: the same document behind the path; oidc: OpenID Connect Discovery, behind the
-	// path; oidc_inserted: that document between host and path. Without any, metadata is put together from
-	// endpoints.
+	// The well-known documents that the provider really serves, best first. oauth: RFC 8414,
+	// between host and path of the issuer; oauth_appended: the same document behind the path; oidc:
+	// OpenID Connect Discovery, behind the path; oidc_inserted: that document between host and
+	// path. Without any, metadata is put together from endpoints.
 	Discovery []string `yaml:"discovery" validate:"unique,dive,enum=discovery"`
 	// Which tokens are access tokens for this server.
 	Tokens Tokens `yaml:"tokens" validate:"required"`
@@ -48,19 +48,19 @@ type Spec struct {
 	Scopes Scopes `yaml:"scopes"`
 	// The grants that the provider offers: a list, or the config field that holds one.
 	Grants Grants `yaml:"grants"`
-	// What the generated test does with the provider.
+	// Configuration and tokens of the generated test.
 	Test Test `yaml:"test" validate:"required"`
 }
 
 // Docs is what people read.
 type Docs struct {
-	// What this provider is, in a sentence or two.
+	// Summary of the provider, in a sentence or two.
 	Summary string `yaml:"summary" validate:"required" lines:"true"`
 	// The provider's own documentation.
 	URL string `yaml:"url" validate:"omitempty,https_url"`
-	// What to do at the provider, step by step.
+	// Steps to take at the provider, in order.
 	Setup []string `yaml:"setup" validate:"dive,required" lines:"true"`
-	// What to know before using the provider: limits and risks.
+	// Limits and risks to know before using the provider.
 	Notes []string `yaml:"notes" validate:"dive,required" lines:"true"`
 	// When the facts were checked, and against what.
 	Verified Verified `yaml:"verified"`
@@ -70,7 +70,7 @@ type Docs struct {
 type Verified struct {
 	// Date of the check: YYYY-MM-DD.
 	On string `yaml:"on" validate:"omitempty,date"`
-	// What the facts were checked against.
+	// Sources that the facts were checked against.
 	Sources []string `yaml:"sources" validate:"dive,required"`
 }
 
@@ -78,10 +78,11 @@ type Verified struct {
 type Field struct {
 	// Name in messages and templates, in lower camel case: serverUrl.
 	Name string `yaml:"name" validate:"required,field_name"`
-	// string: any text. url: an https URL (http for loopback hosts). host: a host name, with a port where needed.
-	// segment: one path segment, escaped. label: one DNS label. secret: a text that is never printed. list: texts,
-	// in a variable separated by commas or spaces. verifier: a Go function that checks tokens. user_mapper: a Go
-	// function that maps claims to the user. parameters: a Go map of request parameters.
+	// string: any text. url: an https URL (http for loopback hosts). host: a host name, with a port
+	// where needed. segment: one path segment, escaped. label: one DNS label. secret: a text that
+	// is never printed. list: texts, in a variable separated by commas or spaces. verifier: a Go
+	// function that checks tokens. user_mapper: a Go function that maps claims to the user.
+	// parameters: a Go map of request parameters.
 	Type string `yaml:"type" validate:"required,enum=field_type"`
 	// Whether the provider cannot work without it.
 	Required bool `yaml:"required"`
@@ -89,21 +90,24 @@ type Field struct {
 	Env string `yaml:"env" validate:"omitempty,env_name"`
 	// Value when neither caller nor variable sets one.
 	Default yamldoc.Many `yaml:"default" validate:"dive,required"`
-	// For url. trim_slash, the default, cuts trailing slashes; keep_slash leaves the URL as it was written.
+	// For url. trim_slash, the default, cuts trailing slashes; keep_slash leaves the URL as it was
+	// written.
 	Normalize string `yaml:"normalize" validate:"omitempty,enum=normalize"`
 	// For secret: the least number of bytes.
 	MinLength int `yaml:"min_length" validate:"min=0"`
 	// For text: a regular expression (RE2) that the whole value must match. Needs must.
 	Pattern string `yaml:"pattern" validate:"omitempty,pattern"`
-	// For text: a regular expression (RE2) that the whole value must not match, for what people write by mistake. Needs must.
+	// For text: a regular expression (RE2) that the whole value must not match, for what people
+	// write by mistake. Needs must.
 	Not string `yaml:"not" validate:"omitempty,pattern"`
-	// What pattern and not ask for, in words that follow "must be": a GUID.
+	// Description of what pattern and not ask for, in words that follow "must be": a GUID.
 	Must string `yaml:"must"`
-	// A value as people would write it. It is shown where a value cannot be read, and the generated test uses it.
+	// A value as people would write it. It is shown where a value cannot be read, and the generated
+	// test uses it.
 	Example string `yaml:"example"`
 	// Message in place of the usual one when a required field is missing.
 	Missing string `yaml:"missing"`
-	// What the field is.
+	// Description of the field.
 	Doc string `yaml:"doc" validate:"required" lines:"true"`
 	// Name in Go, where the one made from name is not right.
 	Go string `yaml:"go" validate:"omitempty,go_name"`
@@ -151,17 +155,18 @@ type Endpoints struct {
 
 // Tokens says how an access token for this server is told from everything else.
 type Tokens struct {
-	// jwt: tokens are signed JWTs, verified with the key set. opaque: only the provider can read them; it is asked as check
-	// says.
+	// jwt: tokens are signed JWTs, verified with the key set. opaque: only the provider can read
+	// them; it is asked as check says.
 	Format string `yaml:"format" validate:"omitempty,enum=format"`
-	// In place of format: the config field of type verifier that checks tokens. All other rules are then its own.
+	// In place of format: the config field of type verifier that checks tokens. All other rules are
+	// then its own.
 	Verifier string `yaml:"verifier"`
 	// The only accepted signature algorithms.
 	Algorithms []string `yaml:"algorithms" validate:"unique,dive,enum=algorithm"`
 	// The accepted typ headers. Without any: JWT, at+jwt and none at all.
 	Types []string `yaml:"types" validate:"unique,dive,required,printable"`
-	// For opaque: where the provider is asked. introspection: at the introspection endpoint (RFC 7662). tokeninfo: at the
-	// tokeninfo endpoint. userinfo: at the userinfo endpoint.
+	// For opaque: where the provider is asked. introspection: at the introspection endpoint (RFC
+	// 7662). tokeninfo: at the tokeninfo endpoint. userinfo: at the userinfo endpoint.
 	Check string `yaml:"check" validate:"omitempty,enum=check"`
 	// How the introspection endpoint is asked.
 	Introspection Introspection `yaml:"introspection"`
@@ -173,25 +178,27 @@ type Tokens struct {
 	Profile Profile `yaml:"profile"`
 	// For opaque: what ties a token to this server.
 	Binding Binding `yaml:"binding"`
-	// In mode proxy: whose access tokens clients get. sealed, the default: this server's own, with the provider's inside.
-	// passthrough: the provider's, which must be JWTs for this server.
+	// In mode proxy: whose access tokens clients get. sealed, the default: this server's own, with
+	// the provider's inside. passthrough: the provider's, which must be JWTs for this server.
 	Mode string `yaml:"mode" validate:"omitempty,enum=token_mode"`
 	// Templates of all accepted iss values, where there are several. issuer is one of them.
 	Issuers []string `yaml:"issuers" validate:"omitempty,min=2,unique,dive,required"`
 	// Issuers that differ by tenant.
 	Tenants Tenants `yaml:"tenants"`
-	// What the token's aud must hold.
+	// Rule for the token's aud.
 	Audience Audience `yaml:"audience"`
 	// Claims that tell an access token for this server from the provider's other tokens.
 	Require []Requirement `yaml:"require" validate:"dive"`
 	// The keys of HMAC algorithms.
 	SharedSecrets []SharedSecret `yaml:"shared_secrets" validate:"dive"`
-	// Why this provider's access tokens look like ID tokens, where they do: with at_hash, c_hash or s_hash, or with a
-	// nonce and neither scope nor client. Such tokens are refused otherwise.
+	// Why this provider's access tokens look like ID tokens, where they do: with at_hash, c_hash or
+	// s_hash, or with a nonce and neither scope nor client. Such tokens are refused otherwise.
 	IDTokenShaped string `yaml:"id_token_shaped"`
-	// Tells the operator, in the log, why a token that is no JWT arrived and what to change at the provider.
+	// Tells the operator, in the log, why a token that is no JWT arrived and what to change at the
+	// provider.
 	OpaqueHint string `yaml:"opaque_hint"`
-	// Tells the operator, in the log, why a token with another algorithm arrived and what to change at the provider.
+	// Tells the operator, in the log, why a token with another algorithm arrived and what to change
+	// at the provider.
 	AlgorithmHint string `yaml:"algorithm_hint"`
 }
 
@@ -199,8 +206,8 @@ type Tokens struct {
 type Audience struct {
 	// The claim to look at, when it is not aud.
 	Claim string `yaml:"claim" validate:"omitempty,claim_path"`
-	// Template or templates of accepted values, of which the claim must contain one. A value that the configuration
-	// leaves empty does not count.
+	// Template or templates of accepted values, of which the claim must contain one. A value that
+	// the configuration leaves empty does not count.
 	Is yamldoc.Many `yaml:"is" validate:"dive,required"`
 	// resource: when is gives no value, the claim must contain the server's own resource URL.
 	Otherwise string `yaml:"otherwise" validate:"omitempty,enum=otherwise"`
@@ -208,7 +215,8 @@ type Audience struct {
 	IssuerBound bool `yaml:"issuer_bound"`
 	// Why issuer_bound is right.
 	Reason string `yaml:"reason"`
-	// Tells the operator, in the log of a refusal, how to make the provider issue the right audience.
+	// Tells the operator, in the log of a refusal, how to make the provider issue the right
+	// audience.
 	Hint string `yaml:"hint"`
 }
 
@@ -218,8 +226,8 @@ type Requirement struct {
 	Claim string `yaml:"claim" validate:"required,claim_path"`
 	// The accepted values. Without any, every value but null, false and the empty text.
 	AnyOf []string `yaml:"any_of" validate:"omitempty,min=1,unique,dive,required"`
-	// In place of any_of: template or templates of the accepted values. While the configuration leaves them all empty,
-	// nothing is required.
+	// In place of any_of: template or templates of the accepted values. While the configuration
+	// leaves them all empty, nothing is required.
 	Is yamldoc.Many `yaml:"is" validate:"dive,required"`
 	// Explains a refusal in the log.
 	Hint string `yaml:"hint"`
@@ -231,7 +239,7 @@ type SharedSecret struct {
 	Algorithm string `yaml:"algorithm" validate:"required,enum=hmac"`
 	// The config field of type secret that holds the key.
 	Secret string `yaml:"secret" validate:"required"`
-	// What the log says when a token needs the key and none is configured.
+	// Text for the log when a token needs the key and none is configured.
 	Missing string `yaml:"missing" validate:"required"`
 }
 
@@ -265,7 +273,8 @@ type Claims struct {
 type List struct {
 	// Claims that are a list of texts, or one text.
 	From []string `yaml:"from" shorthand:"list" validate:"omitempty,unique,dive,claim_path"`
-	// In place of from: a claim that is an object. Of each of its members the list at list is taken.
+	// In place of from: a claim that is an object. Of each of its members the list at list is
+	// taken.
 	Each string `yaml:"each" validate:"omitempty,claim_path"`
 	// With each: where the list is in a member.
 	List string `yaml:"list" validate:"omitempty,claim_path"`
@@ -281,7 +290,7 @@ type Extra struct {
 	As string `yaml:"as"`
 	// Type in Go. Registered claims have a default, others are string.
 	Type string `yaml:"type" validate:"omitempty,enum=claim_type"`
-	// What the claim is.
+	// Description of the claim.
 	Doc string `yaml:"doc" lines:"true"`
 	// Name in Go, where the one made from claim is not right.
 	Go string `yaml:"go" validate:"omitempty,go_name"`
@@ -289,14 +298,14 @@ type Extra struct {
 
 // Scopes are the scopes of a provider.
 type Scopes struct {
-	// The scopes that the provider knows and clients may ask for. Clients ask for all of them: name none that the
-	// provider might refuse.
+	// The scopes that the provider knows and clients may ask for. Clients ask for all of them: name
+	// none that the provider might refuse.
 	Default []string `yaml:"default" validate:"unique,dive,scope"`
 	// In place of default: the config field of type list that holds them.
 	Field string `yaml:"field"`
 	// The claim or claims with the granted scopes: a text or a list. The default is scope.
 	Claim yamldoc.Many `yaml:"claim" validate:"omitempty,unique,dive,claim_path"`
-	// What separates scopes in a text.
+	// Separator of scopes in a text.
 	Separator string `yaml:"separator" validate:"omitempty,enum=separator"`
 	// In mode proxy: what scopes allow, in words for the page on which users are asked.
 	Words []ScopeWord `yaml:"words" validate:"dive" keyed:"Name"`
@@ -314,21 +323,23 @@ type Grants struct {
 type Test struct {
 	// Values of config fields for the test. Required fields that are not here take their example.
 	Config yamldoc.Object `yaml:"config"`
-	// Tokens that must pass. Claims that are not given are those of a correct token; null leaves one out.
+	// Tokens that must pass. Claims that are not given are those of a correct token; null leaves
+	// one out.
 	Accept []Token `yaml:"accept" validate:"required,min=1,dive"`
-	// Tokens that must not pass. The test adds the usual suspects itself: another issuer, another audience, expired,
-	// unsigned, an ID token.
+	// Tokens that must not pass. The test adds the usual suspects itself: another issuer, another
+	// audience, expired, unsigned, an ID token.
 	Reject []Token `yaml:"reject" validate:"dive"`
 }
 
 // Token is one token of a test.
 type Token struct {
-	// What the token is, as the end of a sentence: a token of a service account.
+	// Description of the token, as the end of a sentence: a token of a service account.
 	Name string `yaml:"name" validate:"required"`
 	// Members of the JOSE header that differ from the usual.
 	Header yamldoc.Object `yaml:"header"`
-	// Claims; of an opaque token those of the provider's answer about it. {issuer}, {resource} and {audience} stand for
-	// the test's own; null leaves a claim out. The time of the test is 2030-01-02T03:04:05Z, or 1893553445.
+	// Claims; of an opaque token those of the provider's answer about it. {issuer}, {resource} and
+	// {audience} stand for the test's own; null leaves a claim out. The time of the test is
+	// 2030-01-02T03:04:05Z, or 1893553445.
 	Claims yamldoc.Object `yaml:"claims"`
 	// The user's profile, where the provider is asked for one.
 	Profile yamldoc.Object `yaml:"profile"`

@@ -137,7 +137,8 @@ func (c *checker) with(name string, check func()) {
 	delete(c.used, name)
 }
 
-// reservedParameters are the parameters that only the broker may set, with the reason where it is not obvious.
+// reservedParameters are the parameters that only the broker may set, with the reason where it is
+// not obvious.
 var reservedParameters = map[string][]string{
 	"authorize_params": {
 		"response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "scope", "state", "nonce",

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
-// Validate checks what a parsed document says: the rules of its types, then what its parts say of each other. Warnings are
-// among the problems.
+// Validate checks what a parsed document says: the rules of its types, then what its parts say of
+// each other. Warnings are among the problems.
 func Validate(d *Document) yamldoc.Problems {
 	if d.Spec.Version != Version {
 		return nil // Parse has said why
@@ -47,13 +47,14 @@ type checker struct {
 	used map[string]bool
 }
 
-// reserved are package names that generated code could not use, or that would be confused with its imports.
+// reserved are package names that generated code could not use, or that would be confused with its
+// imports.
 var reserved = []string{
 	"all", "internal", "main", "testdata", "vendor",
 	"broker", "http", "json", "metadata", "oauth", "providertest", "runtime", "testing", "time", "verify",
 }
 
-// CheckName tells why a name cannot be a provider's.
+// CheckName returns why a name cannot be a provider's, nil for one that can.
 func CheckName(name string) error {
 	switch {
 	case !words["package_name"].Valid(name):
