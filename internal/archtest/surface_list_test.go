@@ -55,7 +55,11 @@ func writeObject(b *strings.Builder, object types.Object) {
 	typeString := func(t types.Type) string { return types.TypeString(t, in) }
 	switch o := object.(type) {
 	case *types.Const:
-		fmt.Fprintf(b, "const %s %s = %s\n", o.Name(), typeString(o.Type()), o.Val().ExactString())
+		of := " " + typeString(o.Type())
+		if basic, ok := o.Type().(*types.Basic); ok && basic.Info()&types.IsUntyped != 0 {
+			of = ""
+		}
+		fmt.Fprintf(b, "const %s%s = %s\n", o.Name(), of, o.Val().ExactString())
 	case *types.Var:
 		fmt.Fprintf(b, "var %s %s\n", o.Name(), typeString(o.Type()))
 	case *types.Func:
