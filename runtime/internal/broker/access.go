@@ -2,12 +2,11 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
@@ -17,61 +16,19 @@ var ErrNoUpstreamToken = errors.New("broker: this request has no provider access
 	"caller's token is the provider's and was made for this server, not for the provider's API")
 
 // sealAccess makes a sealed access token. The client cannot look into it, so the provider's token inside stays with us.
-func (b *Broker) sealAccess(g *grant, scopes []string, upstreamToken string, info *oauth.AuthInfo, expires time.Time) string {
-	var w recordWriter
-	w.id(g.family)
-	w.text(g.label)
-	w.text(g.resource)
-	w.text(info.Provider)
-	w.text(info.Issuer)
-	w.text(info.Subject)
-	u := &info.User
-	for _, field := range []string{u.ID, u.Email, u.Name, u.Username, u.Nickname, u.Picture} {
-		w.text(field)
-	}
-	w.texts(u.Roles)
-	w.texts(info.Permissions)
-	w.texts(scopes)
-	extra, err := json.Marshal(u.Extra)
-	if err != nil || u.Extra.Len() == 0 {
-		extra = nil
-	}
-	w.text(string(extra))
-	w.text(upstreamToken)
-	return b.boxes.access.Seal(w.b, expires)
+func (b *Broker) sealAccess(g *grant, scopes []string, upstreamToken string, caller *oauth.AuthInfo, expires time.Time) string {
+	info := *caller
+	info.ClientID, info.Resource, info.Scopes = g.label, g.resource, scopes
+	return b.tickets.Access.Seal(tickets.Access{Family: g.family, Info: &info, Upstream: upstreamToken}, expires)
 }
 
-// accessToken is an opened access token.
-type accessToken struct {
-	family   identifier
-	info     *oauth.AuthInfo
-	upstream string
-}
-
-func (b *Broker) openAccess(token string) (accessToken, error) {
-	payload, expires, err := b.boxes.access.Open(token, b.now())
+func (b *Broker) openAccess(token string) (tickets.Access, error) {
+	t, expires, err := b.tickets.Access.Open(token)
 	if err != nil {
-		return accessToken{}, err
-	}
-	r := recordReader{rest: string(payload)}
-	t := accessToken{family: r.id(), info: &oauth.AuthInfo{ExpiresAt: expires, AccessToken: oauth.Secret(token)}}
-	info := t.info
-	info.ClientID, info.Resource, info.Provider, info.Issuer, info.Subject = r.text(), r.text(), r.text(), r.text(), r.text()
-	u := &info.User
-	for _, field := range []*string{&u.ID, &u.Email, &u.Name, &u.Username, &u.Nickname, &u.Picture} {
-		*field = r.text()
-	}
-	u.Roles, info.Permissions, info.Scopes = r.texts(), r.texts(), r.texts()
-	extra := r.text()
-	t.upstream = r.text()
-	if err := r.end(); err != nil {
 		return t, err
 	}
-	if extra != "" {
-		if u.Extra, err = oauth.ParseClaims(extra); err != nil {
-			return t, err
-		}
-	}
+	info, u := t.Info, &t.Info.User
+	info.ExpiresAt, info.AccessToken = expires, oauth.Secret(token)
 	info.Audience = []string{info.Resource}
 	u.Permissions, u.Scopes = info.Permissions, info.Scopes
 	info.Claims = u.Extra
@@ -94,17 +51,17 @@ func (b *Broker) VerifyAccessToken(ctx context.Context, token, resource string) 
 		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, err)
 	case err != nil:
 		return nil, oauth.InvalidToken(oauth.ReasonBadSignature, err)
-	case t.info.Resource != resource:
+	case t.Info.Resource != resource:
 		return nil, oauth.InvalidToken(oauth.ReasonAudience, errors.New("the token is for another resource of this server"))
 	}
-	revoked, err := b.revoked(ctx, t.family)
+	revoked, err := b.revoked(ctx, t.Family)
 	if err != nil {
 		return nil, oauth.Unavailable(time.Second, err)
 	}
 	if revoked {
 		return nil, oauth.InvalidToken(oauth.ReasonInactive, errors.New("the token was revoked"))
 	}
-	return t.info, nil
+	return t.Info, nil
 }
 
 // UpstreamToken returns the provider's access token of the caller that ctx carries, for tools that call the provider's
@@ -119,10 +76,5 @@ func (b *Broker) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
 	if err != nil {
 		return "", errors.Join(ErrNoUpstreamToken, err)
 	}
-	return oauth.Secret(t.upstream), nil
-}
-
-// Resources returns the URLs that access tokens can be made for, the mount's own first.
-func (b *Broker) Resources() []string {
-	return append([]string{b.resource}, slices.Clone(b.config.Subresources)...)
+	return oauth.Secret(t.Upstream), nil
 }

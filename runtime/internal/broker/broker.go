@@ -13,6 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
@@ -29,7 +30,7 @@ type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	path     string // of the resource, without trailing slash
 	origin   string // scheme and host of the resource
 	cookies  cookieJar
-	boxes    boxes
+	tickets  *tickets.Boxes
 	store    store.Store
 	prefix   string // of keys in the store
 	pages    *pages
@@ -41,9 +42,6 @@ type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	logger     *slog.Logger
 	now        func() time.Time
 }
-
-// boxes are the boxes of all purposes.
-type boxes struct{ client, form, consent, transaction, code, access, refresh, answer, renewed *seal.Box }
 
 // maxScopes bounds the scopes of a server: a transaction has a bit for each.
 const maxScopes = 64
@@ -174,11 +172,11 @@ func (b *Broker) build() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSealingKeys, err)
 	}
-	b.boxes = newBoxes(ring, b.binding())
+	b.tickets = tickets.New(ring, b.binding(), b.now)
 	if b.pages, err = newPages(c.Templates, c.Logo); err != nil {
 		return err
 	}
-	mount := digest("mount", b.resource).String()[:8]
+	mount := tickets.Digest("mount", b.resource).String()[:8]
 	b.prefix = "latchkey:" + mount + ":"
 	b.cookies = newCookieJar(mount, strings.HasPrefix(b.resource, "https://"))
 	if b.store == nil {
@@ -199,15 +197,6 @@ func (b *Broker) binding() seal.Binding {
 	return seal.Binding{
 		Issuer: b.config.Upstream.Issuer + " " + b.config.Upstream.Token, Resource: b.resource,
 		Provider: b.config.Upstream.Name, Client: b.config.Upstream.ClientID,
-	}
-}
-
-func newBoxes(ring *seal.Ring, binding seal.Binding) boxes {
-	return boxes{
-		client: ring.Box("client", binding), form: ring.Box("form", binding), consent: ring.Box("consent", binding),
-		transaction: ring.Box("login", binding), code: ring.Box("code", binding), access: ring.Box("access", binding),
-		refresh: ring.Box("refresh", binding), answer: ring.Box("answer", binding),
-		renewed: ring.Box("renewed", binding),
 	}
 }
 

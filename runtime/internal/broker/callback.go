@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
@@ -19,7 +20,7 @@ func (b *Broker) callback(w http.ResponseWriter, r *http.Request) {
 		b.refusePage(w, r, refused)
 		return
 	}
-	handle, ok := parseIdentifier(p.get("state"))
+	handle, ok := tickets.ParseID(p.get("state"))
 	if !ok {
 		b.refusePage(w, r, unknownTransaction(nil))
 		return

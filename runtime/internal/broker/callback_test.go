@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 func withQuery(target string, changes ...string) string {
@@ -26,7 +27,7 @@ func TestCallbackIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]func(t *testing.T, w *world, user *browser, callback string) *httptest.ResponseRecorder{
 		"a forged state": func(_ *testing.T, _ *world, user *browser, callback string) *httptest.ResponseRecorder {
-			return user.open(withQuery(callback, "state", newIdentifier().String()))
+			return user.open(withQuery(callback, "state", tickets.NewID().String()))
 		},
 		"a truncated state": func(t *testing.T, _ *world, user *browser, callback string) *httptest.ResponseRecorder {
 			t.Helper()

@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 const (
@@ -30,9 +30,9 @@ type client struct {
 }
 
 // digest identifies the client in sealed values.
-func (c client) digest() identifier { return clientDigest(c.id) }
+func (c client) digest() tickets.ID { return clientDigest(c.id) }
 
-func clientDigest(id string) identifier { return digest("client", id) }
+func clientDigest(id string) tickets.ID { return tickets.Digest("client", id) }
 
 // clientLabel is the client's name for logs and callers: the URL of its document, or a short form of a sealed client_id.
 func clientLabel(id string) string {
@@ -42,24 +42,9 @@ func clientLabel(id string) string {
 	return "client-" + clientDigest(id).String()
 }
 
-// seal puts the registration into a client_id.
-func (b *Broker) sealClient(name string, redirects []string, issued time.Time) string {
-	var w recordWriter
-	w.time(issued)
-	w.text(name)
-	w.texts(redirects)
-	return b.boxes.client.Seal(w.b, time.Time{})
-}
-
 func (b *Broker) openClient(id string) (client, error) {
-	payload, _, err := b.boxes.client.Open(id, b.now())
-	if err != nil {
-		return client{}, err
-	}
-	r := recordReader{rest: string(payload)}
-	r.time()
-	c := client{id: id, name: r.text(), redirects: r.texts()}
-	return c, r.end()
+	registered, _, err := b.tickets.Client.Open(id)
+	return client{id: id, name: registered.Name, redirects: registered.Redirects}, err
 }
 
 // client finds the client of an authorization request.

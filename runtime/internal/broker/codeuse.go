@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 // codeMemory is how long a code is remembered: a little longer than it would live.
@@ -21,8 +22,8 @@ var (
 )
 
 // useCode lets a code pass once.
-func (b *Broker) useCode(ctx context.Context, c code) *oauth.Error {
-	first, err := b.store.CompareAndSwap(ctx, b.key("code", c.family), nil, codeUsed, codeMemory)
+func (b *Broker) useCode(ctx context.Context, c tickets.Code) *oauth.Error {
+	first, err := b.store.CompareAndSwap(ctx, b.key("code", c.Family), nil, codeUsed, codeMemory)
 	switch {
 	case err != nil:
 		return retryLater(reasonStore, 0, err)
@@ -34,8 +35,8 @@ func (b *Broker) useCode(ctx context.Context, c code) *oauth.Error {
 
 // disputeCode refuses a code that comes again. Somebody else has it too: what the first got is revoked, or never handed out
 // (RFC 6749 section 4.1.2).
-func (b *Broker) disputeCode(ctx context.Context, c code) *oauth.Error {
-	key := b.key("code", c.family)
+func (b *Broker) disputeCode(ctx context.Context, c tickets.Code) *oauth.Error {
+	key := b.key("code", c.Family)
 	if _, err := b.store.CompareAndSwap(ctx, key, codeUsed, codeDisputed, codeMemory); err != nil {
 		return retryLater(reasonStore, 0, err)
 	}
@@ -46,7 +47,7 @@ func (b *Broker) disputeCode(ctx context.Context, c code) *oauth.Error {
 	if !bytes.Equal(state, codeGave) {
 		return invalidGrant(reasonCodeUsed, errors.New("the code came before, and gives nobody any tokens now"))
 	}
-	if err := b.revokeFamily(ctx, c.family); err != nil {
+	if err := b.revokeFamily(ctx, c.Family); err != nil {
 		return retryLater(reasonStore, 0, err)
 	}
 	return invalidGrant(reasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
@@ -54,8 +55,8 @@ func (b *Broker) disputeCode(ctx context.Context, c code) *oauth.Error {
 
 // codeGaveTokens notes that a code is about to give tokens. It refuses where the code came a second time meanwhile. A store that
 // forgot the code, because it is full, takes nothing from the client.
-func (b *Broker) codeGaveTokens(ctx context.Context, c code) *oauth.Error {
-	key := b.key("code", c.family)
+func (b *Broker) codeGaveTokens(ctx context.Context, c tickets.Code) *oauth.Error {
+	key := b.key("code", c.Family)
 	for _, before := range [][]byte{codeUsed, nil} {
 		noted, err := b.store.CompareAndSwap(ctx, key, before, codeGave, codeMemory)
 		switch {
@@ -69,11 +70,11 @@ func (b *Broker) codeGaveTokens(ctx context.Context, c code) *oauth.Error {
 }
 
 // giveBack makes a code usable again that is not to blame.
-func (b *Broker) giveBack(ctx context.Context, c code, refused *oauth.Error) {
+func (b *Broker) giveBack(ctx context.Context, c tickets.Code, refused *oauth.Error) {
 	if refused.Status != http.StatusServiceUnavailable {
 		return
 	}
-	if _, err := b.store.CompareAndSwap(ctx, b.key("code", c.family), codeUsed, nil, 0); err != nil {
+	if _, err := b.store.CompareAndSwap(ctx, b.key("code", c.Family), codeUsed, nil, 0); err != nil {
 		b.logger.WarnContext(ctx, "a code stays used although its client is told to try again", "error", err)
 	}
 }

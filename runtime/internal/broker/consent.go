@@ -1,11 +1,13 @@
 package broker
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -35,37 +37,26 @@ func (b *Broker) scopeInfo(scopes []string) []proxy.ScopeInfo {
 
 // sealForm puts a request into the hidden field of a consent page. It is good for the browser that it was made for alone,
 // so that nobody can hand their own page to somebody else.
-func (b *Broker) sealForm(req request, browser identifier) string {
-	var w recordWriter
-	w.id(digest("browser", browser.String()))
-	w.id(req.client)
-	w.text(req.label)
-	w.text(req.redirect)
-	w.text(req.state)
-	w.text(string(req.challenge[:]))
-	w.texts(req.scopes)
-	w.text(req.resource)
-	return b.boxes.form.Seal(w.b, b.now().Add(formLifetime))
+func (b *Broker) sealForm(req request, browser tickets.ID) string {
+	return b.tickets.Form.Seal(tickets.Form{
+		Browser: tickets.Digest("browser", browser.String()), Client: req.client, Label: req.label, Redirect: req.redirect,
+		State: req.state, Challenge: req.challenge, Scopes: req.scopes, Resource: req.resource,
+	}, b.now().Add(formLifetime))
 }
 
 // openForm returns the request of a consent page that was shown in the browser with one of the identifiers.
-func (b *Broker) openForm(sealed string, browser []identifier) (request, *oauth.Error) {
-	var req request
-	payload, _, err := b.boxes.form.Open(sealed, b.now())
-	if err != nil {
-		return req, caused(oauth.CodeInvalidRequest, reasonForm, "This page is too old. Go back to the application and start again", err)
+func (b *Broker) openForm(sealed string, browser []tickets.ID) (request, *oauth.Error) {
+	form, _, err := b.tickets.Form.Open(sealed)
+	u, parseErr := url.Parse(form.Redirect)
+	if err := errors.Join(err, parseErr); err != nil {
+		return request{}, caused(oauth.CodeInvalidRequest, reasonForm,
+			"This page is too old. Go back to the application and start again", err)
 	}
-	r := recordReader{rest: string(payload)}
-	owner := r.id()
-	req.client, req.label, req.redirect, req.state = r.id(), r.text(), r.text(), r.text()
-	copy(req.challenge[:], r.text())
-	req.scopes, req.resource = r.texts(), r.text()
-	u, parseErr := url.Parse(req.redirect)
-	if err := r.end(); err != nil || parseErr != nil {
-		return req, caused(oauth.CodeInvalidRequest, reasonForm, "This page is too old. Go back to the application and start again", err)
+	req := request{
+		client: form.Client, label: form.Label, redirect: form.Redirect, native: isNative(u), state: form.State,
+		challenge: form.Challenge, scopes: form.Scopes, resource: form.Resource,
 	}
-	req.native = isNative(u)
-	if !slices.ContainsFunc(browser, func(id identifier) bool { return owner == digest("browser", id.String()) }) {
+	if !slices.ContainsFunc(browser, func(id tickets.ID) bool { return form.Browser == tickets.Digest("browser", id.String()) }) {
 		return req, foreignForm()
 	}
 	return req, nil

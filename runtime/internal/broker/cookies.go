@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 // cookieJar names and makes the cookies of one mount. Over https they have the __Host- prefix, so that neither a
@@ -47,12 +49,12 @@ const maxBrowserIdentifiers = 4
 
 // browser returns a random identifier of the user's browser, and gives it one where it has none. It binds consent pages
 // to the browser that they were made for; it says nothing about who the user is.
-func (b *Broker) browser(w http.ResponseWriter, r *http.Request) identifier {
+func (b *Broker) browser(w http.ResponseWriter, r *http.Request) tickets.ID {
 	all := b.browserIdentifiers(r)
 	for _, old := range all[min(len(all), maxBrowserIdentifiers):] {
 		b.cookies.clear(w, b.browserName(old))
 	}
-	id := newIdentifier()
+	id := tickets.NewID()
 	if len(all) > 0 {
 		id = all[0]
 	}
@@ -61,15 +63,15 @@ func (b *Broker) browser(w http.ResponseWriter, r *http.Request) identifier {
 }
 
 // browserName is the name of the cookie with an identifier, which differs from that of every other.
-func (b *Broker) browserName(id identifier) string {
-	return b.cookies.browser + digest("slot", id.String()).String()[:8]
+func (b *Broker) browserName(id tickets.ID) string {
+	return b.cookies.browser + tickets.Digest("slot", id.String()).String()[:8]
 }
 
 // browserIdentifiers are those that a request brings.
-func (b *Broker) browserIdentifiers(r *http.Request) []identifier {
-	var all []identifier
+func (b *Broker) browserIdentifiers(r *http.Request) []tickets.ID {
+	var all []tickets.ID
 	for _, c := range r.Cookies() {
-		if id, ok := parseIdentifier(c.Value); ok && c.Name == b.browserName(id) {
+		if id, ok := tickets.ParseID(c.Value); ok && c.Name == b.browserName(id) {
 			all = append(all, id)
 		}
 	}

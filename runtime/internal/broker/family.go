@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -21,23 +22,23 @@ type familyState struct {
 // client that tries again, or one that was used before. The last means that two parties have it, of whom one is a thief, so
 // that both are logged out (RFC 9700 section 4.14.2). A store that knows nothing, after a restart, takes the token for the
 // current one: then the provider decides.
-func (b *Broker) checkFamily(ctx context.Context, t refreshToken) (familyState, *oauth.Error) {
+func (b *Broker) checkFamily(ctx context.Context, t tickets.Refresh) (familyState, *oauth.Error) {
 	var state familyState
-	revoked, err := b.revoked(ctx, t.family)
+	revoked, err := b.revoked(ctx, t.Family)
 	if err != nil {
 		return state, retryLater(reasonStore, 0, err)
 	}
 	if revoked {
 		return state, invalidGrant(reasonRevoked, nil)
 	}
-	record, found, err := b.store.Get(ctx, b.key("family", t.family))
+	record, found, err := b.store.Get(ctx, b.key("family", t.Family))
 	if err != nil {
 		return state, retryLater(reasonStore, 0, err)
 	}
 	if found {
 		state.record = record
 	}
-	if !found || t.continuesRecord(record) {
+	if !found || lineage(t.Lineage).continuesRecord(record) {
 		return state, b.failedBefore(ctx, t)
 	}
 	if state.answer, err = b.keptAnswer(ctx, t); err != nil {
@@ -46,15 +47,15 @@ func (b *Broker) checkFamily(ctx context.Context, t refreshToken) (familyState, 
 	if state.answer != nil {
 		return state, nil
 	}
-	if err := b.revokeFamily(ctx, t.family); err != nil {
+	if err := b.revokeFamily(ctx, t.Family); err != nil {
 		return state, retryLater(reasonStore, 0, err)
 	}
 	return state, invalidGrant(reasonRefreshReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
 }
 
 // rotate makes the new refresh token the family's current one and keeps the answer for a retry.
-func (b *Broker) rotate(ctx context.Context, t refreshToken, state familyState, next lineage, answer oauth.TokenResponse) *oauth.Error {
-	swapped, err := b.store.CompareAndSwap(ctx, b.key("family", t.family), state.record, next.record(), b.familyMemory())
+func (b *Broker) rotate(ctx context.Context, t tickets.Refresh, state familyState, next lineage, answer oauth.TokenResponse) *oauth.Error {
+	swapped, err := b.store.CompareAndSwap(ctx, b.key("family", t.Family), state.record, tickets.Lineage(next).Record(), b.familyMemory())
 	if err != nil {
 		return retryLater(reasonStore, 0, err)
 	}
@@ -62,62 +63,39 @@ func (b *Broker) rotate(ctx context.Context, t refreshToken, state familyState, 
 		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are never handed out.
 		return invalidGrant(reasonRefreshReused, errors.New("another refresh of the same token was faster"))
 	}
-	sealed := b.boxes.answer.SealBytes(answerRecord(answer), b.now().Add(retryWindow))
-	if _, err := b.store.CompareAndSwap(ctx, b.key("answer", t.id), nil, sealed, retryWindow); err != nil {
+	sealed := b.tickets.Answer.SealBytes(answer, b.now().Add(retryWindow))
+	if _, err := b.store.CompareAndSwap(ctx, b.key("answer", t.Lineage.ID), nil, sealed, retryWindow); err != nil {
 		b.logger.WarnContext(ctx, "the answer to a refresh is not kept for a retry", "error", err)
 	}
 	return nil
 }
 
 // keptAnswer returns the answer that a refresh token got a moment ago. It is kept sealed: a shared store never sees tokens.
-func (b *Broker) keptAnswer(ctx context.Context, t refreshToken) (*oauth.TokenResponse, error) {
-	sealed, found, err := b.store.Get(ctx, b.key("answer", t.id))
+func (b *Broker) keptAnswer(ctx context.Context, t tickets.Refresh) (*oauth.TokenResponse, error) {
+	sealed, found, err := b.store.Get(ctx, b.key("answer", t.Lineage.ID))
 	if err != nil || !found {
 		return nil, err
 	}
-	payload, _, err := b.boxes.answer.OpenBytes(sealed, b.now())
+	answer, err := b.tickets.Answer.OpenBytes(sealed)
 	if err != nil {
 		return nil, nil //nolint:nilerr,nilnil // sealed with a key that is gone: as if there were none
-	}
-	answer, err := readAnswer(string(payload))
-	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // as above
 	}
 	return &answer, nil
 }
 
-// answerRecord puts an answer to a refresh into a record.
-func answerRecord(answer oauth.TokenResponse) []byte {
-	w := recordWriter{b: make([]byte, 0, len(answer.AccessToken)+len(answer.RefreshToken)+len(answer.Scope)+64)}
-	w.text(answer.AccessToken)
-	w.text(answer.TokenType)
-	w.number(uint64(max(0, answer.ExpiresIn)))
-	w.text(answer.RefreshToken)
-	w.text(answer.Scope)
-	return w.b
-}
-
-func readAnswer(record string) (oauth.TokenResponse, error) {
-	r := recordReader{rest: record}
-	answer := oauth.TokenResponse{
-		AccessToken: r.text(), TokenType: r.text(), ExpiresIn: int64(min(r.number(), maxRecordTime)), RefreshToken: r.text(), Scope: r.text(),
-	}
-	return answer, r.end()
-}
-
 // rememberFailure keeps the provider's no for a moment, so that all who wait with the same token do not ask in turn. It is
 // only for this token: another replica may have got a newer one in the meantime.
-func (b *Broker) rememberFailure(ctx context.Context, t refreshToken, refused *oauth.Error) {
+func (b *Broker) rememberFailure(ctx context.Context, t tickets.Refresh, refused *oauth.Error) {
 	if refused.Code != oauth.CodeInvalidGrant {
 		return
 	}
-	if _, err := store.Mark(ctx, b.store, b.key("failed", t.id), retryWindow); err != nil {
+	if _, err := store.Mark(ctx, b.store, b.key("failed", t.Lineage.ID), retryWindow); err != nil {
 		b.logger.WarnContext(ctx, "a refused refresh is not remembered", "error", err)
 	}
 }
 
-func (b *Broker) failedBefore(ctx context.Context, t refreshToken) *oauth.Error {
-	failed, err := store.Marked(ctx, b.store, b.key("failed", t.id))
+func (b *Broker) failedBefore(ctx context.Context, t tickets.Refresh) *oauth.Error {
+	failed, err := store.Marked(ctx, b.store, b.key("failed", t.Lineage.ID))
 	switch {
 	case err != nil:
 		return retryLater(reasonStore, 0, err)
@@ -129,25 +107,21 @@ func (b *Broker) failedBefore(ctx context.Context, t refreshToken) *oauth.Error 
 
 // keepTokens keeps the provider's new tokens for a moment when they could not be verified for want of an answer: what they were
 // got with, a code or a refresh token, may work only once, and the provider would take the retry for a replay.
-func (b *Broker) keepTokens(ctx context.Context, id identifier, tokens upstream.Tokens, refused *oauth.Error) {
+func (b *Broker) keepTokens(ctx context.Context, id tickets.ID, tokens upstream.Tokens, refused *oauth.Error) {
 	if refused.Code != oauth.CodeTemporarilyUnavailable {
 		return
 	}
-	sealed := b.boxes.renewed.SealBytes(tokensRecord(tokens), b.now().Add(renewedMemory))
+	sealed := b.tickets.Renewed.SealBytes(tickets.Renewed(tokens), b.now().Add(renewedMemory))
 	if _, err := b.store.CompareAndSwap(ctx, b.key("renewed", id), nil, sealed, renewedMemory); err != nil {
 		b.logger.WarnContext(ctx, "new tokens of the provider are not kept for a retry", "error", err)
 	}
 }
 
-func (b *Broker) keptTokens(ctx context.Context, id identifier) (upstream.Tokens, bool) {
+func (b *Broker) keptTokens(ctx context.Context, id tickets.ID) (upstream.Tokens, bool) {
 	sealed, found, err := b.store.Get(ctx, b.key("renewed", id))
 	if err != nil || !found {
 		return upstream.Tokens{}, false
 	}
-	payload, _, err := b.boxes.renewed.OpenBytes(sealed, b.now())
-	if err != nil {
-		return upstream.Tokens{}, false
-	}
-	tokens, err := readTokensRecord(string(payload))
-	return tokens, err == nil
+	t, err := b.tickets.Renewed.OpenBytes(sealed)
+	return upstream.Tokens(t), err == nil
 }

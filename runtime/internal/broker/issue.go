@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // grant is what a login gave a client, whatever the tokens of the moment are.
 type grant struct {
-	family   identifier
-	client   identifier
+	family   tickets.ID
+	client   tickets.ID
 	label    string // of the client
 	resource string
 	// scopes are those that the user consented to.

@@ -42,7 +42,7 @@ func brokerGoroutines() int {
 	buf := make([]byte, 1<<20)
 	n := 0
 	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-		if strings.Contains(stack, "runtime/broker.(*") && !strings.Contains(stack, "testing.tRunner") {
+		if strings.Contains(stack, "runtime/internal/broker") && !strings.Contains(stack, "testing.tRunner") {
 			n++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 // A replica that did not see some refreshes must not take their tokens for replays, however many there are and wherever
@@ -14,7 +15,7 @@ func TestReplicasTakeTurnsAtRefreshing(t *testing.T) {
 	for name, c := range map[string]struct{ brokers, refreshes int }{
 		"two replicas, strictly in turn": {2, 40},
 		"three replicas":                 {3, 40},
-		"many replicas":                  {maxAncestors + 5, 3 * (maxAncestors + 5)},
+		"many replicas":                  {tickets.MaxAncestors + 5, 3 * (tickets.MaxAncestors + 5)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,9 +74,9 @@ func TestAReplicaThatWasAwayForLong(t *testing.T) {
 	tokens = w.refreshed(clientID, tokens.RefreshToken)
 	w.brokers = []*Broker{there}
 	middle := tokens
-	for i := range 2 * maxAncestors {
+	for i := range 2 * tickets.MaxAncestors {
 		tokens = w.refreshed(clientID, tokens.RefreshToken)
-		if i == maxAncestors {
+		if i == tickets.MaxAncestors {
 			middle = tokens
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -16,7 +17,7 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 	if p.get("code") == "" {
 		return none, badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The code is missing")
 	}
-	c, _, err := b.openCode(p.get("code"))
+	c, _, err := b.tickets.Code.Open(p.get("code"))
 	if err != nil {
 		return none, invalidGrant(reasonCode, err)
 	}
@@ -34,11 +35,11 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 		return none, refused
 	}
 	g := grant{
-		family: c.family, client: c.client, label: clientLabel(p.get("client_id")), resource: c.resource, scopes: c.scopes,
+		family: c.Family, client: c.Client, label: clientLabel(p.get("client_id")), resource: c.Resource, scopes: c.Scopes,
 	}
 	answer, refused := b.issue(ctx, &g, tokens, g.scopes, b.config.Verify)
 	if refused != nil {
-		b.keepTokens(ctx, c.family, tokens, refused)
+		b.keepTokens(ctx, c.Family, tokens, refused)
 		b.giveBack(ctx, c, refused)
 		return none, refused
 	}
@@ -55,12 +56,12 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 }
 
 // tokensOfCode returns the provider's tokens: those that were kept when they could not be verified a moment ago, or new ones.
-func (b *Broker) tokensOfCode(ctx context.Context, c code) (upstream.Tokens, *oauth.Error) {
-	if tokens, ok := b.keptTokens(ctx, c.family); ok {
+func (b *Broker) tokensOfCode(ctx context.Context, c tickets.Code) (upstream.Tokens, *oauth.Error) {
+	if tokens, ok := b.keptTokens(ctx, c.Family); ok {
 		return tokens, nil
 	}
 	tokens, err := b.upstream.ExchangeCode(ctx, upstream.Code{
-		Code: c.upstream, Secret: c.secret, Scopes: c.scopes, Resource: c.resource,
+		Code: c.Upstream, Secret: c.Secret, Scopes: c.Scopes, Resource: c.Resource,
 	})
 	if err != nil {
 		return tokens, upstreamRefused(err)
@@ -69,15 +70,15 @@ func (b *Broker) tokensOfCode(ctx context.Context, c code) (upstream.Tokens, *oa
 }
 
 // key is the name of an entry in the store. Mounts that share a store never share entries.
-func (b *Broker) key(kind string, id identifier) string { return b.prefix + kind + ":" + id.String() }
+func (b *Broker) key(kind string, id tickets.ID) string { return b.prefix + kind + ":" + id.String() }
 
 // revokeFamily ends everything that came from one login, as far as the store reaches.
-func (b *Broker) revokeFamily(ctx context.Context, family identifier) error {
+func (b *Broker) revokeFamily(ctx context.Context, family tickets.ID) error {
 	_, err := store.Mark(ctx, b.store, b.key("revoked", family), b.familyMemory())
 	return err
 }
 
-func (b *Broker) revoked(ctx context.Context, family identifier) (bool, error) {
+func (b *Broker) revoked(ctx context.Context, family tickets.ID) (bool, error) {
 	return store.Marked(ctx, b.store, b.key("revoked", family))
 }
 

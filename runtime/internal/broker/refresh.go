@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
@@ -26,24 +27,23 @@ func (b *Broker) refresh(r *http.Request, p params) (oauth.TokenResponse, *oauth
 	if p.get("refresh_token") == "" {
 		return none, badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The refresh_token is missing")
 	}
-	t, err := b.openRefresh(p.get("refresh_token"))
+	t, _, err := b.tickets.Refresh.Open(p.get("refresh_token"))
 	if err != nil {
 		return none, invalidGrant(reasonRefreshToken, err)
 	}
-	if t.client != clientDigest(p.get("client_id")) {
+	if t.Client != clientDigest(p.get("client_id")) {
 		return none, invalidGrant(reasonOtherClient, nil)
 	}
-	if refused := checkSameResource(b, p, t.resource); refused != nil {
+	if refused := checkSameResource(b, p, t.Resource); refused != nil {
 		return none, refused
 	}
-	t.label = clientLabel(p.get("client_id"))
-	narrowed, refused := narrowScopes(t.scopes, p.get("scope"))
+	narrowed, refused := narrowScopes(t.Scopes, p.get("scope"))
 	if refused != nil {
 		return none, refused
 	}
 	// From here on the client's connection no longer counts: the provider may rotate its token, and the new one must not
 	// get lost. The client that hears nothing tries again and gets the answer that is kept.
-	return b.refreshOnce(context.WithoutCancel(r.Context()), t, narrowed)
+	return b.refreshOnce(context.WithoutCancel(r.Context()), t, clientLabel(p.get("client_id")), narrowed)
 }
 
 // narrowScopes returns the scopes of the new access token: those of the grant, or fewer if the client asks for fewer.
@@ -61,11 +61,11 @@ func narrowScopes(granted []string, asked string) ([]string, *oauth.Error) {
 }
 
 // refreshOnce makes one refresh out of all that come with the same token at the same time.
-func (b *Broker) refreshOnce(ctx context.Context, t refreshToken, scopes []string) (oauth.TokenResponse, *oauth.Error) {
+func (b *Broker) refreshOnce(ctx context.Context, t tickets.Refresh, label string, scopes []string) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	waiting, cancel := context.WithTimeout(ctx, refreshWait)
 	defer cancel()
-	lease, err := b.store.Lock(waiting, b.key("refreshing", t.family), refreshLease)
+	lease, err := b.store.Lock(waiting, b.key("refreshing", t.Family), refreshLease)
 	if err != nil {
 		return none, retryLater(reasonStore, 0, err)
 	}
@@ -81,40 +81,43 @@ func (b *Broker) refreshOnce(ctx context.Context, t refreshToken, scopes []strin
 	if state.answer != nil {
 		return *state.answer, nil
 	}
-	return b.refreshUpstream(ctx, t, scopes, state)
+	return b.refreshUpstream(ctx, t, label, scopes, state)
 }
 
 // refreshUpstream asks the provider and makes the answer known for a retry.
-func (b *Broker) refreshUpstream(ctx context.Context, t refreshToken, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
+func (b *Broker) refreshUpstream(ctx context.Context, t tickets.Refresh, label string, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	tokens, verify, refused := b.renew(ctx, t, scopes)
 	if refused != nil {
 		b.rememberFailure(ctx, t, refused)
 		return none, refused
 	}
-	answer, refused := b.issue(ctx, &t.grant, tokens, scopes, verify)
+	g := grant{
+		family: t.Family, client: t.Client, label: label, resource: t.Resource, scopes: t.Scopes, subject: t.Subject, issuer: t.Issuer,
+	}
+	answer, refused := b.issue(ctx, &g, tokens, scopes, verify)
 	if refused != nil {
-		if !t.keepsAccess {
-			b.keepTokens(ctx, t.id, tokens, refused)
+		if !t.KeepsAccess {
+			b.keepTokens(ctx, t.Lineage.ID, tokens, refused)
 		}
 		return none, refused
 	}
-	next := t.next()
-	answer.RefreshToken = b.refreshTokenFor(t.grant, tokens, next)
+	next := lineage(t.Lineage).next()
+	answer.RefreshToken = b.refreshTokenFor(g, tokens, next)
 	if refused := b.rotate(ctx, t, state, next, answer); refused != nil {
 		return none, refused
 	}
 	if refused := b.revokedMeanwhile(ctx, t, tokens); refused != nil {
 		return none, refused
 	}
-	b.logger.InfoContext(ctx, "tokens refreshed", "client", t.label, "provider", b.config.Upstream.Name)
+	b.logger.InfoContext(ctx, "tokens refreshed", "client", label, "provider", b.config.Upstream.Name)
 	return answer, nil
 }
 
 // revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider has given new tokens since:
 // those are revoked there too.
-func (b *Broker) revokedMeanwhile(ctx context.Context, t refreshToken, tokens upstream.Tokens) *oauth.Error {
-	revoked, err := b.revoked(ctx, t.family)
+func (b *Broker) revokedMeanwhile(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens) *oauth.Error {
+	revoked, err := b.revoked(ctx, t.Family)
 	switch {
 	case err != nil:
 		return retryLater(reasonStore, 0, err)
@@ -126,19 +129,19 @@ func (b *Broker) revokedMeanwhile(ctx context.Context, t refreshToken, tokens up
 }
 
 // renew gets the provider's new tokens, or makes sure that the old access token still counts where there is nothing else.
-func (b *Broker) renew(ctx context.Context, t refreshToken, scopes []string) (upstream.Tokens, VerifyFunc, *oauth.Error) {
-	if t.keepsAccess {
-		return upstream.Tokens{Access: t.upstream, Expires: t.upstreamExpires}, b.config.VerifyFresh, nil
+func (b *Broker) renew(ctx context.Context, t tickets.Refresh, scopes []string) (upstream.Tokens, VerifyFunc, *oauth.Error) {
+	if t.KeepsAccess {
+		return upstream.Tokens{Access: t.Upstream, Expires: t.UpstreamExpires}, b.config.VerifyFresh, nil
 	}
-	if tokens, ok := b.keptTokens(ctx, t.id); ok {
+	if tokens, ok := b.keptTokens(ctx, t.Lineage.ID); ok {
 		return tokens, b.config.Verify, nil
 	}
-	tokens, err := b.upstream.Refresh(ctx, t.upstream, scopes, t.resource)
+	tokens, err := b.upstream.Refresh(ctx, t.Upstream, scopes, t.Resource)
 	if err != nil {
 		return tokens, nil, upstreamRefused(err)
 	}
-	if tokens.RefreshExpires.IsZero() && tokens.Refresh == t.upstream {
-		tokens.RefreshExpires = t.upstreamExpires
+	if tokens.RefreshExpires.IsZero() && tokens.Refresh == t.Upstream {
+		tokens.RefreshExpires = t.UpstreamExpires
 	}
 	return tokens, b.config.Verify, nil
 }

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 // register answers dynamic client registration (RFC 7591). It keeps nothing: the registration travels in the client_id.
@@ -28,7 +30,8 @@ func (b *Broker) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := b.now()
-	metadata.ClientID = b.sealClient(metadata.ClientName, metadata.RedirectURIs, now)
+	metadata.ClientID = b.tickets.Client.Seal(
+		tickets.Client{Issued: now, Name: metadata.ClientName, Redirects: metadata.RedirectURIs}, time.Time{})
 	b.logger.InfoContext(r.Context(), "client registered", "client", clientLabel(metadata.ClientID),
 		"name", metadata.ClientName, "redirect_uris", len(metadata.RedirectURIs), "provider", b.config.Upstream.Name)
 	writeJSON(w, http.StatusCreated, oauth.ClientInformation{ClientMetadata: metadata, ClientIDIssuedAt: now.Unix()})

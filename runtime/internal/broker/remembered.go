@@ -4,15 +4,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
-// maxRemembered is how many consents one browser's cookie holds; the oldest go first.
-const maxRemembered = 16
-
 // consentDigest stands for everything that a consent is for. A change of any of it asks again.
-func (b *Broker) consentDigest(req request) identifier {
-	return digest("consent", b.resource, req.client.String(), req.redirect, strings.Join(req.scopes, " "), req.resource)
+func (b *Broker) consentDigest(req request) tickets.ID {
+	return tickets.Digest("consent", b.resource, req.client.String(), req.redirect, strings.Join(req.scopes, " "), req.resource)
 }
 
 // remembers reports whether the user agreed to this very request before and asked not to be asked again. That counts only
@@ -32,47 +30,24 @@ func (b *Broker) remembers(r *http.Request, req request) bool {
 		return false
 	}
 	given := b.consentDigest(req)
-	return slices.ContainsFunc(b.remembered(r), func(c rememberedConsent) bool { return c.given == given })
-}
-
-// rememberedConsent is a consent that the user asked us to remember.
-type rememberedConsent struct {
-	given identifier
-	until time.Time
+	return slices.ContainsFunc(b.remembered(r), func(c tickets.Consent) bool { return c.Given == given })
 }
 
 // remembered returns the consents in a browser's cookie that still count, newest first.
-func (b *Broker) remembered(r *http.Request) []rememberedConsent {
-	payload, _, err := b.boxes.consent.Open(get(r, b.cookies.consent), b.now())
+func (b *Broker) remembered(r *http.Request) []tickets.Consent {
+	list, _, err := b.tickets.Consents.Open(get(r, b.cookies.consent))
 	if err != nil {
 		return nil
 	}
-	record := recordReader{rest: string(payload)}
-	n := record.number()
-	if n > maxRemembered {
-		return nil
-	}
-	list := make([]rememberedConsent, n)
-	for i := range list {
-		list[i] = rememberedConsent{given: record.id(), until: record.time()}
-	}
-	if record.end() != nil {
-		return nil
-	}
 	now := b.now()
-	return slices.DeleteFunc(list, func(c rememberedConsent) bool { return !now.Before(c.until) })
+	return slices.DeleteFunc(list, func(c tickets.Consent) bool { return !now.Before(c.Until) })
 }
 
+// remember adds a consent to the browser's cookie; the oldest make room.
 func (b *Broker) remember(w http.ResponseWriter, r *http.Request, req request) {
-	fresh := rememberedConsent{given: b.consentDigest(req), until: b.now().Add(rememberLifetime)}
-	list := append([]rememberedConsent{fresh},
-		slices.DeleteFunc(b.remembered(r), func(c rememberedConsent) bool { return c.given == fresh.given })...)
-	list = list[:min(len(list), maxRemembered)]
-	var record recordWriter
-	record.number(uint64(len(list)))
-	for _, c := range list {
-		record.id(c.given)
-		record.time(c.until)
-	}
-	b.cookies.set(w, b.cookies.consent, b.boxes.consent.Seal(record.b, fresh.until), rememberLifetime)
+	fresh := tickets.Consent{Given: b.consentDigest(req), Until: b.now().Add(rememberLifetime)}
+	list := append([]tickets.Consent{fresh},
+		slices.DeleteFunc(b.remembered(r), func(c tickets.Consent) bool { return c.Given == fresh.Given })...)
+	list = list[:min(len(list), tickets.MaxConsents)]
+	b.cookies.set(w, b.cookies.consent, b.tickets.Consents.Seal(list, fresh.Until), rememberLifetime)
 }

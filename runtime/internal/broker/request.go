@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 
 // request is a checked authorization request.
 type request struct {
-	client   identifier // of its client_id
+	client   tickets.ID // of its client_id
 	label    string     // for logs
 	name     string
 	host     string // of the client ID metadata document, else empty

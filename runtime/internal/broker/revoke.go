@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
@@ -35,21 +36,21 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 	if token == "" {
 		return badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The token is missing")
 	}
-	if t, err := b.openRefresh(token); err == nil {
-		if t.client != clientDigest(p.get("client_id")) {
+	if t, _, err := b.tickets.Refresh.Open(token); err == nil {
+		if t.Client != clientDigest(p.get("client_id")) {
 			return invalidGrant(reasonOtherClient, nil)
 		}
 		hint := upstream.HintRefreshToken
-		if t.keepsAccess {
+		if t.KeepsAccess {
 			hint = upstream.HintAccessToken
 		}
-		return b.revokeLogin(ctx, t.family, t.upstream, hint)
+		return b.revokeLogin(ctx, t.Family, t.Upstream, hint)
 	}
 	if t, err := b.openAccess(token); err == nil {
-		if t.info.ClientID != clientLabel(p.get("client_id")) {
+		if t.Info.ClientID != clientLabel(p.get("client_id")) {
 			return invalidGrant(reasonOtherClient, nil)
 		}
-		return b.revokeLogin(ctx, t.family, t.upstream, upstream.HintAccessToken)
+		return b.revokeLogin(ctx, t.Family, t.Upstream, upstream.HintAccessToken)
 	}
 	if b.config.Tokens == proxy.Passthrough && (isJWT(token) || b.config.InsecureOpaquePassthrough) {
 		return b.revokePassed(ctx, token, address)
@@ -58,7 +59,7 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 }
 
 // revokeLogin ends a login: first here, where it is certain, then at the provider.
-func (b *Broker) revokeLogin(ctx context.Context, family identifier, upstreamToken, hint string) *oauth.Error {
+func (b *Broker) revokeLogin(ctx context.Context, family tickets.ID, upstreamToken, hint string) *oauth.Error {
 	if err := b.revokeFamily(ctx, family); err != nil {
 		return retryLater(reasonStore, 0, err)
 	}

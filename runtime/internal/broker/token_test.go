@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
@@ -73,7 +74,7 @@ func TestACodeIsCheckedBeforeTheProviderSeesIt(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					changes[i] = b.sealClient("x", []string{webRedirect}, w.now())
+					changes[i] = b.tickets.Client.Seal(tickets.Client{Issued: w.now(), Name: "x", Redirects: []string{webRedirect}}, time.Time{})
 				}
 			}
 			w.add(c.wait)

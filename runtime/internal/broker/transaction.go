@@ -3,11 +3,13 @@ package broker
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
@@ -17,8 +19,8 @@ const maxTransactions = 4
 // transaction is a login at the provider that is under way. It lives in a cookie, so that only the browser whose user
 // consented can finish it; the provider sees a random handle to it.
 type transaction struct {
-	handle    identifier
-	client    identifier
+	handle    tickets.ID
+	client    tickets.ID
 	redirect  string
 	state     string
 	challenge [32]byte
@@ -32,7 +34,7 @@ type transaction struct {
 // consent, never before.
 func (b *Broker) startTransaction(w http.ResponseWriter, r *http.Request, req request) string {
 	t := transaction{
-		handle: newIdentifier(), client: req.client, redirect: req.redirect, state: req.state, challenge: req.challenge,
+		handle: tickets.NewID(), client: req.client, redirect: req.redirect, state: req.state, challenge: req.challenge,
 		scopes: req.scopes, resource: req.resource,
 	}
 	_, _ = rand.Read(t.secret[:]) // never fails: crypto/rand ends the program instead
@@ -44,8 +46,8 @@ func (b *Broker) startTransaction(w http.ResponseWriter, r *http.Request, req re
 }
 
 // transactionName is the name of a transaction's cookie. It does not tell the handle.
-func (b *Broker) transactionName(handle identifier) string {
-	return b.cookies.transaction + digest("slot", handle.String()).String()[:8]
+func (b *Broker) transactionName(handle tickets.ID) string {
+	return b.cookies.transaction + tickets.Digest("slot", handle.String()).String()[:8]
 }
 
 // dropOldTransactions makes room for one more: what cannot be read goes first, then the oldest.
@@ -56,7 +58,7 @@ func (b *Broker) dropOldTransactions(w http.ResponseWriter, r *http.Request) {
 	}
 	var live []aged
 	for _, c := range b.transactionCookies(r) {
-		_, expires, err := b.boxes.transaction.Open(c.Value, b.now())
+		_, expires, err := b.tickets.Login.Open(c.Value)
 		if err != nil {
 			b.cookies.clear(w, c.Name)
 			continue
@@ -72,41 +74,30 @@ func (b *Broker) dropOldTransactions(w http.ResponseWriter, r *http.Request) {
 }
 
 func (b *Broker) sealTransaction(t transaction) string {
-	var w recordWriter
-	w.id(t.handle)
-	w.id(t.client)
-	w.text(t.redirect)
-	w.text(t.state)
-	w.b = append(w.b, t.challenge[:]...)
-	w.b = append(w.b, t.secret[:]...)
-	w.number(uint64(b.scopesMark))
-	w.number(b.scopeSet(t.scopes))
-	w.number(uint64(max(0, 1+slices.Index(b.config.Subresources, t.resource)))) // 0 is the mount's own
-	return b.boxes.transaction.Seal(w.b, b.now().Add(transactionLifetime))
+	return b.tickets.Login.Seal(tickets.Login{
+		Handle: t.handle, Client: t.client, Redirect: t.redirect, State: t.state, Challenge: t.challenge, Secret: t.secret,
+		Mark: uint64(b.scopesMark), ScopeSet: b.scopeSet(t.scopes),
+		Resource: uint64(max(0, 1+slices.Index(b.config.Subresources, t.resource))), // 0 is the mount's own
+	}, b.now().Add(transactionLifetime))
 }
 
 // openTransaction returns the transaction of a handle that this browser may finish.
-func (b *Broker) openTransaction(r *http.Request, handle identifier) (transaction, error) {
-	payload, _, err := b.boxes.transaction.Open(get(r, b.transactionName(handle)), b.now())
-	if err != nil {
+func (b *Broker) openTransaction(r *http.Request, handle tickets.ID) (transaction, error) {
+	l, _, err := b.tickets.Login.Open(get(r, b.transactionName(handle)))
+	switch {
+	case err != nil:
 		return transaction{}, err
+	case subtle.ConstantTimeCompare(l.Handle[:], handle[:]) != 1:
+		return transaction{}, errors.New("the cookie is of another login")
+	case l.Mark != uint64(b.scopesMark) || l.Resource > uint64(len(b.config.Subresources)):
+		return transaction{}, errors.New("the login began under another configuration")
 	}
-	rec := recordReader{rest: string(payload)}
-	t := transaction{handle: rec.id(), client: rec.id(), redirect: rec.text(), state: rec.text()}
-	copy(t.challenge[:], rec.take(uint64(len(t.challenge))))
-	copy(t.secret[:], rec.take(uint64(len(t.secret))))
-	mark, set, index := rec.number(), rec.number(), rec.number()
-	if err := rec.end(); err != nil {
-		return transaction{}, err
+	t := transaction{
+		handle: l.Handle, client: l.Client, redirect: l.Redirect, state: l.State, challenge: l.Challenge, secret: l.Secret,
+		scopes: b.scopesOf(l.ScopeSet), resource: b.resource,
 	}
-	if subtle.ConstantTimeCompare(t.handle[:], handle[:]) != 1 || mark != uint64(b.scopesMark) ||
-		index > uint64(len(b.config.Subresources)) {
-		return transaction{}, errRecord
-	}
-	t.scopes = b.scopesOf(set)
-	t.resource = b.resource
-	if index > 0 {
-		t.resource = b.config.Subresources[index-1]
+	if l.Resource > 0 {
+		t.resource = b.config.Subresources[l.Resource-1]
 	}
 	return t, nil
 }

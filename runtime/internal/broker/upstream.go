@@ -27,26 +27,3 @@ func upstreamRefused(err error) *oauth.Error {
 		return retryLater(reasonUpstreamUnavailable, e.RetryAfter, err)
 	}
 }
-
-// tokensRecord puts the provider's tokens into a record.
-func tokensRecord(t upstream.Tokens) []byte {
-	var w recordWriter
-	w.text(t.Access)
-	w.text(t.Refresh)
-	w.flag(t.Scopes != nil)
-	w.texts(t.Scopes)
-	w.time(t.Expires)
-	w.time(t.RefreshExpires)
-	return w.b
-}
-
-func readTokensRecord(record string) (upstream.Tokens, error) {
-	r := recordReader{rest: record}
-	t := upstream.Tokens{Access: r.text(), Refresh: r.text()}
-	named := r.flag()
-	if t.Scopes = r.texts(); t.Scopes == nil && named {
-		t.Scopes = []string{}
-	}
-	t.Expires, t.RefreshExpires = r.time(), r.time()
-	return t, r.end()
-}

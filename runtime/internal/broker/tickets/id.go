@@ -1,4 +1,4 @@
-package broker
+package tickets
 
 import (
 	"crypto/rand"
@@ -7,19 +7,20 @@ import (
 	"encoding/binary"
 )
 
-// identifier is 128 bits: random, or a digest that stands for something longer.
-type identifier [16]byte
+// ID is 128 bits: random, or a digest that stands for something longer.
+type ID [16]byte
 
-func newIdentifier() (id identifier) {
+// NewID returns a random identifier.
+func NewID() (id ID) {
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the program instead
 	return id
 }
 
 // String returns the identifier in base64url, 22 characters.
-func (id identifier) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
+func (id ID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
-// parseIdentifier reads what [identifier.String] wrote, in that spelling alone.
-func parseIdentifier(s string) (id identifier, ok bool) {
+// ParseID reads what [ID.String] wrote, in that spelling alone.
+func ParseID(s string) (id ID, ok bool) {
 	if len(s) != base64.RawURLEncoding.EncodedLen(len(id)) {
 		return id, false
 	}
@@ -27,11 +28,11 @@ func parseIdentifier(s string) (id identifier, ok bool) {
 	if err != nil || len(raw) != len(id) {
 		return id, false
 	}
-	return identifier(raw), true
+	return ID(raw), true
 }
 
-// digest returns the first half of the SHA-256 of the parts. Lengths in front keep neighbouring parts apart.
-func digest(parts ...string) identifier {
+// Digest returns the first half of the SHA-256 of the parts. Lengths in front keep neighboring parts apart.
+func Digest(parts ...string) ID {
 	h := sha256.New()
 	var length [8]byte
 	for _, p := range parts {
@@ -39,5 +40,5 @@ func digest(parts ...string) identifier {
 		h.Write(length[:])
 		h.Write([]byte(p))
 	}
-	return identifier(h.Sum(nil)[:16])
+	return ID(h.Sum(nil)[:16])
 }

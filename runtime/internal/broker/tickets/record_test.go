@@ -1,4 +1,4 @@
-package broker
+package tickets
 
 import (
 	"reflect"
@@ -8,8 +8,8 @@ import (
 
 func TestRecordsReturnWhatWasWritten(t *testing.T) {
 	t.Parallel()
-	id, now := newIdentifier(), time.Unix(1_800_000_000, 0)
-	var w recordWriter
+	id, now := NewID(), time.Unix(1_800_000_000, 0)
+	var w writer
 	w.id(id)
 	w.text("")
 	w.text("text")
@@ -23,7 +23,7 @@ func TestRecordsReturnWhatWasWritten(t *testing.T) {
 	w.time(now)
 	w.time(time.Time{})
 	w.time(time.Unix(-1, 0))
-	r := recordReader{rest: string(w.b)}
+	r := reader{rest: string(w.b)}
 	got := []any{
 		r.id(), r.text(), r.text(), r.texts(), r.texts(), r.number(), r.number(), r.number(), r.number(), r.number(), r.flag(), r.flag(),
 		r.time(), r.time(), r.time(),
@@ -36,7 +36,7 @@ func TestRecordsReturnWhatWasWritten(t *testing.T) {
 		t.Errorf("got %v\nwant %v\n%v", got, want, r.end())
 	}
 	for i := range w.b {
-		r := recordReader{rest: string(w.b[:i])}
+		r := reader{rest: string(w.b[:i])}
 		r.id()
 		r.text()
 		r.text()
@@ -49,7 +49,7 @@ func TestRecordsReturnWhatWasWritten(t *testing.T) {
 			t.Errorf("cut to %d bytes it is still whole", i)
 		}
 	}
-	if (&recordReader{rest: "x"}).end() == nil {
+	if (&reader{rest: "x"}).end() == nil {
 		t.Error("a rest is not noticed")
 	}
 }
@@ -59,52 +59,20 @@ func FuzzRecord(f *testing.F) {
 	f.Add("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, record string) {
-		r := recordReader{rest: record}
+		r := reader{rest: record}
 		text, list, at, id, flag := r.text(), r.texts(), r.time(), r.id(), r.flag()
 		if r.end() != nil {
 			return
 		}
-		var w recordWriter
+		var w writer
 		w.text(text)
 		w.texts(list)
 		w.time(at)
 		w.id(id)
 		w.flag(flag)
-		again := recordReader{rest: string(w.b)}
+		again := reader{rest: string(w.b)}
 		if again.text() != text || !reflect.DeepEqual(again.texts(), list) || !again.time().Equal(at) || again.id() != id {
 			t.Fatalf("%q reads differently when written again", record)
 		}
 	})
-}
-
-func FuzzParams(f *testing.F) {
-	for _, seed := range []string{"a=b&c=d", "a=b&a=c", "a", "=", "&&", "a=%0d%0a", "a=%ff", "%zz", "a=+b%20c", "a=&a=b"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, encoded string) {
-		var p params
-		if p.add(encoded) != nil {
-			return
-		}
-		if len(p.values) > maxParams {
-			t.Fatalf("%d parameters", len(p.values))
-		}
-		for name, value := range p.values {
-			if !isPlainText(name) || !isPlainText(value) || name == "" {
-				t.Fatalf("%q has %q=%q", encoded, name, value)
-			}
-		}
-	})
-}
-
-func TestParametersAreReadOnceEach(t *testing.T) {
-	t.Parallel()
-	var p params
-	if err := p.add("a=1&b=&b=2&c&d=%20+&a=1"); err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{"a": "1", "b": "2", "c": "", "d": "  "}
-	if !reflect.DeepEqual(p.values, want) || !reflect.DeepEqual(p.repeated, []string{"b", "a"}) {
-		t.Errorf("%v, repeated %v", p.values, p.repeated)
-	}
 }

@@ -1,0 +1,38 @@
+package broker
+
+import (
+	"reflect"
+	"testing"
+)
+
+func FuzzParams(f *testing.F) {
+	for _, seed := range []string{"a=b&c=d", "a=b&a=c", "a", "=", "&&", "a=%0d%0a", "a=%ff", "%zz", "a=+b%20c", "a=&a=b"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, encoded string) {
+		var p params
+		if p.add(encoded) != nil {
+			return
+		}
+		if len(p.values) > maxParams {
+			t.Fatalf("%d parameters", len(p.values))
+		}
+		for name, value := range p.values {
+			if !isPlainText(name) || !isPlainText(value) || name == "" {
+				t.Fatalf("%q has %q=%q", encoded, name, value)
+			}
+		}
+	})
+}
+
+func TestParametersAreReadOnceEach(t *testing.T) {
+	t.Parallel()
+	var p params
+	if err := p.add("a=1&b=&b=2&c&d=%20+&a=1"); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"a": "1", "b": "2", "c": "", "d": "  "}
+	if !reflect.DeepEqual(p.values, want) || !reflect.DeepEqual(p.repeated, []string{"b", "a"}) {
+		t.Errorf("%v, repeated %v", p.values, p.repeated)
+	}
+}
