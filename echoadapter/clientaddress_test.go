@@ -16,8 +16,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// TestForwardedHeadersNameNoClientByDefault registers clients until a limit is met. Every request brings other forwarded
-// addresses, which an operator has to believe by name: Echo's extractors fit ClientAddress as they are.
+// TestForwardedHeadersNameNoClientByDefault registers clients until a limit is met. Every request
+// brings other forwarded addresses, which an operator has to believe by name: Echo's extractors fit
+// ClientAddress as they are.
 // covers: T-OPS-02
 func TestForwardedHeadersNameNoClientByDefault(t *testing.T) {
 	t.Parallel()

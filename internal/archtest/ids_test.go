@@ -56,8 +56,8 @@ func readRows(document, text string, rows map[string]row) (problems []string) {
 	return problems
 }
 
-// readIDs adds the ids that one test file names to where: those of its covers comments, and of names such as
-// "R12: fetches again". It says which comments cannot be read.
+// readIDs adds the ids that one test file names to where: those of its covers comments, and of
+// names such as "R12: fetches again". It says which comments cannot be read.
 func readIDs(name string, source any, where map[string][]string) (problems []string, err error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, name, source, parser.ParseComments|parser.SkipObjectResolution)

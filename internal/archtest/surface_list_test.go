@@ -111,7 +111,8 @@ func kind(t types.Type, typeString func(types.Type) string) string {
 	}
 }
 
-// fields are the exported fields of a struct, in their order, which literals without names depend on.
+// fields are the exported fields of a struct, in their order, which literals without names depend
+// on.
 func fields(t types.Type, typeString func(types.Type) string) []string {
 	s, ok := t.(*types.Struct)
 	if !ok {
@@ -132,8 +133,8 @@ func fields(t types.Type, typeString func(types.Type) string) []string {
 	return lines
 }
 
-// methods are the exported methods of a type or of its pointer, sorted by name, without those of exported embedded fields, which
-// stand where they are declared.
+// methods are the exported methods of a type or of its pointer, sorted by name, without those of
+// exported embedded fields, which stand where they are declared.
 func methods(t types.Type) []*types.Selection {
 	set := types.NewMethodSet(t)
 	if !types.IsInterface(t) {

@@ -14,7 +14,8 @@ import (
 	"testing"
 )
 
-// publicPatterns are the packages that others import. The generated providers are all made like the one that stands for them.
+// publicPatterns are the packages that others import. The generated providers are all made like the
+// one that stands for them.
 func publicPatterns() []string {
 	return []string{
 		"./oauth/...", "./runtime/...", "./gen/...", "./echoadapter/...", "./mcpadapter/...", "./devidp/...", "./providers_gen/keycloak",
@@ -87,8 +88,8 @@ func exported(p *types.Package) []types.Object {
 	return found
 }
 
-// count returns how many names the packages below the given folders have on their top level. The reasons are not counted:
-// they are a list that grows with every refusal.
+// count returns how many names the packages below the given folders have on their top level. The
+// reasons are not counted: they are a list that grows with every refusal.
 func (s *surface) count(folders ...string) int {
 	n := 0
 	for _, p := range s.packages {

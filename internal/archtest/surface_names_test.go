@@ -3,11 +3,13 @@ package archtest_test
 import (
 	"fmt"
 	"go/types"
+	"maps"
 	"slices"
 )
 
-// unnameable says which exported names mention a type of this module that the importer cannot name: one that is unexported,
-// or of an internal package. A public alias is a name. Function types may take an unexported type: so options are opaque.
+// unnameable says which exported names mention a type of this module that the importer cannot name:
+// one that is unexported, or of an internal package. A public alias is a name. Function types may
+// take an unexported type: so options are opaque.
 func (s *surface) unnameable() []string {
 	w := walk{nameable: map[*types.TypeName]bool{}, found: map[string]bool{}}
 	for _, p := range s.packages {
@@ -25,7 +27,7 @@ func (s *surface) unnameable() []string {
 			w.object(object)
 		}
 	}
-	return w.problems()
+	return slices.Sorted(maps.Keys(w.found))
 }
 
 // walk goes through the types that an exported name mentions.
@@ -34,15 +36,6 @@ type walk struct {
 	at       string
 	opaque   bool
 	found    map[string]bool
-}
-
-func (w *walk) problems() []string {
-	var list []string
-	for problem := range w.found {
-		list = append(list, problem)
-	}
-	slices.Sort(list)
-	return list
 }
 
 func (w *walk) object(object types.Object) {
@@ -77,7 +70,8 @@ func (w *walk) fields(s *types.Struct) {
 	}
 }
 
-// mention looks at a type where it is used: what a named type is made of counts where that is declared.
+// mention looks at a type where it is used: what a named type is made of counts where that is
+// declared.
 func (w *walk) mention(t types.Type) {
 	switch t := t.(type) {
 	case *types.Alias:

@@ -76,7 +76,7 @@ func TestEveryMentionedTypeCanBeNamed(t *testing.T) {
 
 func TestTypesThatCannotBeNamedAreFound(t *testing.T) {
 	t.Parallel()
-	s := &surface{packages: []*types.Package{checked(t, "a", `
+	s := &surface{packages: []*types.Package{checked(t, `
 		import "github.com/latchkey-auth/latchkey/internal/hidden"
 		type own struct{}
 		type inner struct{ Deep hidden.Type }
@@ -114,12 +114,12 @@ type importing map[string]*types.Package
 
 func (i importing) Import(path string) (*types.Package, error) { return i[path], nil }
 
-// checked is a package of this module with the given declarations.
-func checked(t *testing.T, name, declarations string) *types.Package {
+// checked is the package a of this module with the given declarations.
+func checked(t *testing.T, declarations string) *types.Package {
 	t.Helper()
 	check := func(path, source string, imports importing) *types.Package {
 		files := token.NewFileSet()
-		file, err := parser.ParseFile(files, name+".go", source, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(files, path+".go", source, parser.SkipObjectResolution)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,5 +131,5 @@ func checked(t *testing.T, name, declarations string) *types.Package {
 		return p
 	}
 	hidden := check("/internal/hidden", "package hidden; type Type struct{}; type Named struct{}", nil)
-	return check("/"+name, "package "+name+"; "+strings.TrimSpace(declarations), importing{hidden.Path(): hidden})
+	return check("/a", "package a; "+strings.TrimSpace(declarations), importing{hidden.Path(): hidden})
 }
