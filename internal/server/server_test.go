@@ -54,6 +54,7 @@ func newServer(t *testing.T) http.Handler {
 	return handler
 }
 
+// covers: T-OPS-01
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	handler := newServer(t)
