@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // writeJSON writes an answer that nobody may keep (RFC 6749 section 5.1).
@@ -44,7 +45,7 @@ func (b *Broker) refuseJSON(w http.ResponseWriter, r *http.Request, e *oauth.Err
 
 // suspicious are the reasons behind which somebody may be attacking.
 var suspicious = []oauth.Reason{
-	reasonRefreshReused, reasonCodeUsed, reasonUpstreamIssuer, reasonForeignForm, reasonTransactionUsed,
+	refusal.ReasonRefreshTokenReused, refusal.ReasonCodeUsed, refusal.ReasonUpstreamIssuer, refusal.ReasonForeignForm, refusal.ReasonTransactionUsed,
 }
 
 func (b *Broker) logRefusal(r *http.Request, e *oauth.Error, more ...any) {
@@ -63,4 +64,10 @@ func (b *Broker) logRefusal(r *http.Request, e *oauth.Error, more ...any) {
 		attrs = append(attrs, slog.String("error", e.Cause.Error()))
 	}
 	b.logger.Log(context.WithoutCancel(r.Context()), level, "request refused", append(attrs, more...)...)
+}
+
+// refusePage logs a refusal and shows it.
+func (b *Broker) refusePage(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
+	b.logRefusal(r, e)
+	b.pages.Error(w, r, e)
 }

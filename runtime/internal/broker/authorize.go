@@ -4,13 +4,15 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/proxy"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // authorize starts a login. It always asks the user first, unless they told us not to ask again for the very same.
 func (b *Broker) authorize(w http.ResponseWriter, r *http.Request) {
 	if !b.limits.authorize.allow(b.address(r), b.now()) {
-		b.refusePage(w, r, tooMany())
+		b.refusePage(w, r, refusal.TooMany())
 		return
 	}
 	p, refused := authorizeParams(r)
@@ -26,11 +28,11 @@ func (b *Broker) authorize(w http.ResponseWriter, r *http.Request) {
 	if b.remembers(r, req) {
 		target := b.startTransaction(w, r, req)
 		b.logger.InfoContext(r.Context(), "consent remembered", "client", req.label, "provider", b.config.Upstream.Name)
-		redirectTo(w, r, target)
+		pages.Redirect(w, r, target)
 		return
 	}
 	if r.Method == http.MethodPost && len(b.browserIdentifiers(r)) == 0 {
-		redirectTo(w, r, b.authorizeURL(p))
+		pages.Redirect(w, r, b.authorizeURL(p))
 		return
 	}
 	b.showConsent(w, r, req)
@@ -39,10 +41,10 @@ func (b *Broker) authorize(w http.ResponseWriter, r *http.Request) {
 // authorizeURL is the same request as a link. Browsers send no Lax cookies with a form of another site, but with the redirect
 // that it is answered with: otherwise each such form would give the browser one more identifier, until it lost the cookies of
 // everything else on this host.
-func (b *Broker) authorizeURL(p params) string {
+func (b *Broker) authorizeURL(p params.Params) string {
 	var pairs [][2]string
 	for _, name := range authorizeParameters {
-		if value := p.get(name); value != "" {
+		if value := p.Get(name); value != "" {
 			pairs = append(pairs, [2]string{name, value})
 		}
 	}
@@ -57,25 +59,16 @@ var authorizeParameters = []string{
 
 // authorizeParams reads the query of a GET and the form of a POST request (RFC 6749 section 3.1). What a POST request has
 // in its query counts too: a parameter in both is a repeated one.
-func authorizeParams(r *http.Request) (params, *oauth.Error) {
-	p, refused := queryParams(r)
+func authorizeParams(r *http.Request) (params.Params, *oauth.Error) {
+	p, refused := params.Query(r)
 	if refused != nil || r.Method != http.MethodPost {
 		return p, refused
 	}
-	form, refused := formParams(r)
+	form, refused := params.Form(r)
 	if refused != nil {
 		return p, refused
 	}
-	for name, value := range form.values {
-		if _, ok := p.values[name]; ok {
-			p.repeated = append(p.repeated, name)
-		}
-		if p.values == nil {
-			p.values = map[string]string{}
-		}
-		p.values[name] = value
-	}
-	p.repeated = append(p.repeated, form.repeated...)
+	p.Merge(form)
 	return p, nil
 }
 
@@ -91,8 +84,8 @@ func (b *Broker) refuseRequest(w http.ResponseWriter, r *http.Request, req reque
 	b.logRefusal(r, e, "client", req.label)
 	target := b.errorURL(req.redirect, req.state, e)
 	if req.native {
-		b.sendBack(w, r, req.redirect, target)
+		b.pages.SendBack(w, r, req.redirect, target)
 		return
 	}
-	b.errorPage(w, r, e, &proxy.ReturnLink{URL: trustedURL(target), Host: hostOf(req.redirect)})
+	b.pages.ErrorWithReturn(w, r, e, req.redirect, target)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
@@ -33,7 +35,7 @@ type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	tickets  *tickets.Boxes
 	store    store.Store
 	prefix   string // of keys in the store
-	pages    *pages
+	pages    *pages.Pages
 	limits   limiters
 	cors     cors.Policy
 	// scopesMark changes whenever the list of scopes does: see scopeSet.
@@ -173,7 +175,9 @@ func (b *Broker) build() error {
 		return fmt.Errorf("%w: %w", ErrSealingKeys, err)
 	}
 	b.tickets = tickets.New(ring, b.binding(), b.now)
-	if b.pages, err = newPages(c.Templates, c.Logo); err != nil {
+	if b.pages, err = pages.New(pages.Config{
+		Resource: b.resource, Name: c.Name, Provider: c.Upstream.Title, Templates: c.Templates, Logo: c.Logo, Logger: b.logger,
+	}); err != nil {
 		return err
 	}
 	mount := tickets.Digest("mount", b.resource).String()[:8]
@@ -234,7 +238,7 @@ func (b *Broker) namesResource(asked string) (string, *oauth.Error) {
 	}
 	canonical, err := oauth.CanonicalResource(asked)
 	if err != nil || canonical != b.resource && !slices.Contains(b.config.Subresources, canonical) {
-		return "", caused(oauth.CodeInvalidTarget, reasonResource, "The resource is not this server", err)
+		return "", refusal.Caused(oauth.CodeInvalidTarget, refusal.ReasonResource, "The resource is not this server", err)
 	}
 	return canonical, nil
 }

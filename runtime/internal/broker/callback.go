@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -12,15 +14,15 @@ import (
 // callback takes the provider's authorization response (RFC 6749 section 4.1.2). Only the browser whose user consented has
 // the transaction; it is good for one answer.
 func (b *Broker) callback(w http.ResponseWriter, r *http.Request) {
-	p, refused := queryParams(r)
+	p, refused := params.Query(r)
 	if refused == nil {
-		refused = p.onceEach()
+		refused = p.OnceEach()
 	}
 	if refused != nil {
 		b.refusePage(w, r, refused)
 		return
 	}
-	handle, ok := tickets.ParseID(p.get("state"))
+	handle, ok := tickets.ParseID(p.Get("state"))
 	if !ok {
 		b.refusePage(w, r, unknownTransaction(nil))
 		return
@@ -35,29 +37,29 @@ func (b *Broker) callback(w http.ResponseWriter, r *http.Request) {
 		b.refusePage(w, r, refused)
 		return
 	}
-	if p.get("error") != "" || p.get("code") == "" || len(p.get("code")) > maxUpstreamCode {
+	if p.Get("error") != "" || p.Get("code") == "" || len(p.Get("code")) > maxUpstreamCode {
 		e := b.upstreamRefusal(p)
 		b.logRefusal(r, e)
-		b.sendBack(w, r, t.redirect, b.errorURL(t.redirect, t.state, e))
+		b.pages.SendBack(w, r, t.redirect, b.errorURL(t.redirect, t.state, e))
 		return
 	}
-	b.sendBack(w, r, t.redirect, b.answerURL(t.redirect, t.state, [2]string{"code", b.sealCode(t, p.get("code"))}))
+	b.pages.SendBack(w, r, t.redirect, b.answerURL(t.redirect, t.state, [2]string{"code", b.sealCode(t, p.Get("code"))}))
 }
 
 // useTransaction makes sure that the answer is the first, and from the provider that the user was sent to.
-func (b *Broker) useTransaction(r *http.Request, t transaction, p params) *oauth.Error {
+func (b *Broker) useTransaction(r *http.Request, t transaction, p params.Params) *oauth.Error {
 	first, err := store.Mark(r.Context(), b.store, b.key("login", t.handle), transactionLifetime)
 	switch {
 	case err != nil:
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	case !first:
 		e := unknownTransaction(nil)
-		e.Reason = reasonTransactionUsed
+		e.Reason = refusal.ReasonTransactionUsed
 		return e
 	}
-	iss := p.get("iss")
+	iss := p.Get("iss")
 	if !b.upstream.AcceptsIssuer(iss) {
-		return caused(oauth.CodeInvalidRequest, reasonUpstreamIssuer,
+		return refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonUpstreamIssuer,
 			"The answer did not come from the identity provider that was asked", fmt.Errorf("iss is %q", clip(iss)))
 	}
 	return nil
@@ -65,16 +67,16 @@ func (b *Broker) useTransaction(r *http.Request, t transaction, p params) *oauth
 
 // upstreamRefusal maps the provider's error for the client: what the user or the provider's state decided is passed on,
 // what only the operator can mend is ours.
-func (b *Broker) upstreamRefusal(p params) *oauth.Error {
-	cause := fmt.Errorf("the provider answered %q: %q", clip(p.get("error")), clip(p.get("error_description")))
-	switch b.upstream.Code(p.get("error")) {
+func (b *Broker) upstreamRefusal(p params.Params) *oauth.Error {
+	cause := fmt.Errorf("the provider answered %q: %q", clip(p.Get("error")), clip(p.Get("error_description")))
+	switch b.upstream.Code(p.Get("error")) {
 	case oauth.CodeAccessDenied, "consent_required", "interaction_required", "login_required", "account_selection_required":
-		return caused(oauth.CodeAccessDenied, reasonUpstreamError, "The login was not completed at the identity provider", cause)
+		return refusal.Caused(oauth.CodeAccessDenied, refusal.ReasonUpstreamError, "The login was not completed at the identity provider", cause)
 	case oauth.CodeTemporarilyUnavailable:
-		return caused(oauth.CodeTemporarilyUnavailable, reasonUpstreamError,
+		return refusal.Caused(oauth.CodeTemporarilyUnavailable, refusal.ReasonUpstreamError,
 			"The identity provider cannot answer right now, try again later", cause)
 	default:
-		e := misconfigured(reasonUpstreamError, cause)
+		e := refusal.Misconfigured(refusal.ReasonUpstreamError, cause)
 		return e
 	}
 }

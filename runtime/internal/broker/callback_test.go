@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -141,7 +142,7 @@ func TestUpstreamIssuer(t *testing.T) {
 			if got := rec.Code == http.StatusSeeOther; got != c.want {
 				t.Errorf("got %d %s", rec.Code, rec.Body)
 			}
-			if !c.want && !w.logged(reasonUpstreamIssuer) {
+			if !c.want && !w.logged(refusal.ReasonUpstreamIssuer) {
 				t.Error("the log does not say why")
 			}
 		})

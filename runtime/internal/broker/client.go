@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -82,7 +83,7 @@ func (b *Broker) knownClient(id string) *oauth.Error {
 
 func unknownClient(cause error) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: reasonClientUnknown, Cause: cause,
+		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: refusal.ReasonClientUnknown, Cause: cause,
 		Description: "The client is not known here, or its registration ended: register again",
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -26,7 +27,7 @@ func (b *Broker) useCode(ctx context.Context, c tickets.Code) *oauth.Error {
 	first, err := b.store.CompareAndSwap(ctx, b.key("code", c.Family), nil, codeUsed, codeMemory)
 	switch {
 	case err != nil:
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	case first:
 		return nil
 	}
@@ -38,19 +39,19 @@ func (b *Broker) useCode(ctx context.Context, c tickets.Code) *oauth.Error {
 func (b *Broker) disputeCode(ctx context.Context, c tickets.Code) *oauth.Error {
 	key := b.key("code", c.Family)
 	if _, err := b.store.CompareAndSwap(ctx, key, codeUsed, codeDisputed, codeMemory); err != nil {
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	state, _, err := b.store.Get(ctx, key)
 	if err != nil {
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	if !bytes.Equal(state, codeGave) {
-		return invalidGrant(reasonCodeUsed, errors.New("the code came before, and gives nobody any tokens now"))
+		return refusal.InvalidGrant(refusal.ReasonCodeUsed, errors.New("the code came before, and gives nobody any tokens now"))
 	}
 	if err := b.revokeFamily(ctx, c.Family); err != nil {
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
-	return invalidGrant(reasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
+	return refusal.InvalidGrant(refusal.ReasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
 }
 
 // codeGaveTokens notes that a code is about to give tokens. It refuses where the code came a second time meanwhile. A store that
@@ -61,12 +62,12 @@ func (b *Broker) codeGaveTokens(ctx context.Context, c tickets.Code) *oauth.Erro
 		noted, err := b.store.CompareAndSwap(ctx, key, before, codeGave, codeMemory)
 		switch {
 		case err != nil:
-			return retryLater(reasonStore, 0, err)
+			return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 		case noted:
 			return nil
 		}
 	}
-	return invalidGrant(reasonCodeUsed, errors.New("the code came a second time while it was redeemed"))
+	return refusal.InvalidGrant(refusal.ReasonCodeUsed, errors.New("the code came a second time while it was redeemed"))
 }
 
 // giveBack makes a code usable again that is not to blame.

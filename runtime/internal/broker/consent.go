@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
@@ -15,16 +17,29 @@ import (
 // ever sees one application, ours, and cannot ask (MCP security best practices, "Confused Deputy Problem").
 func (b *Broker) showConsent(w http.ResponseWriter, r *http.Request, req request) {
 	browser := b.browser(w, r)
-	page := proxy.ConsentPage{
-		Page:        b.page(),
+	b.pages.Consent(w, r, proxy.ConsentPage{
 		Client:      proxy.ClientInfo{Name: req.name, DocumentHost: req.host},
 		Redirect:    redirectInfo(req.redirect),
 		Scopes:      b.scopeInfo(req.scopes),
 		Action:      b.path + pathConsent,
 		Form:        b.sealForm(req, browser),
 		CanRemember: !req.native,
+	})
+}
+
+func redirectInfo(redirect string) proxy.RedirectInfo {
+	info := proxy.RedirectInfo{URI: redirect}
+	u, err := url.Parse(redirect)
+	switch {
+	case err != nil:
+	case u.Scheme != "https" && u.Scheme != "http":
+		info.Scheme = u.Scheme
+	case isLoopback(u):
+		info.Loopback = true
+	default:
+		info.Host = u.Host
 	}
-	b.render(w, r, http.StatusOK, "consent", page.Nonce, &page)
+	return info
 }
 
 func (b *Broker) scopeInfo(scopes []string) []proxy.ScopeInfo {
@@ -49,7 +64,7 @@ func (b *Broker) openForm(sealed string, browser []tickets.ID) (request, *oauth.
 	form, _, err := b.tickets.Form.Open(sealed)
 	u, parseErr := url.Parse(form.Redirect)
 	if err := errors.Join(err, parseErr); err != nil {
-		return request{}, caused(oauth.CodeInvalidRequest, reasonForm,
+		return request{}, refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonForm,
 			"This page is too old. Go back to the application and start again", err)
 	}
 	req := request{
@@ -64,7 +79,7 @@ func (b *Broker) openForm(sealed string, browser []tickets.ID) (request, *oauth.
 
 func foreignForm() *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeAccessDenied, Status: http.StatusForbidden, Reason: reasonForeignForm,
+		Code: oauth.CodeAccessDenied, Status: http.StatusForbidden, Reason: refusal.ReasonForeignForm,
 		Description: "This answer did not come from the page that asked for it in this browser. " +
 			"Allow cookies for this site, go back to the application and start again",
 	}
@@ -73,7 +88,7 @@ func foreignForm() *oauth.Error {
 // consent takes the user's answer.
 func (b *Broker) consent(w http.ResponseWriter, r *http.Request) {
 	if !b.limits.authorize.allow(b.address(r), b.now()) {
-		b.refusePage(w, r, tooMany())
+		b.refusePage(w, r, refusal.TooMany())
 		return
 	}
 	req, p, refused := b.readConsent(r)
@@ -81,28 +96,28 @@ func (b *Broker) consent(w http.ResponseWriter, r *http.Request) {
 		b.refusePage(w, r, refused)
 		return
 	}
-	if p.get("decision") != "allow" {
-		e := badRequest(oauth.CodeAccessDenied, reasonConsentDenied, "The user did not allow the access")
+	if p.Get("decision") != "allow" {
+		e := refusal.BadRequest(oauth.CodeAccessDenied, refusal.ReasonConsentDenied, "The user did not allow the access")
 		b.logRefusal(r, e, "client", req.label)
-		b.continuePage(w, r, "denied", req.redirect, b.errorURL(req.redirect, req.state, e))
+		b.pages.Continue(w, r, "denied", req.redirect, b.errorURL(req.redirect, req.state, e))
 		return
 	}
-	if p.get("remember") != "" && !req.native {
+	if p.Get("remember") != "" && !req.native {
 		b.remember(w, r, req)
 	}
 	b.logger.InfoContext(r.Context(), "consent given", "client", req.label, "provider", b.config.Upstream.Name)
 	target := b.startTransaction(w, r, req)
-	b.continuePage(w, r, "login", b.config.Upstream.Authorization, target)
+	b.pages.Continue(w, r, "login", b.config.Upstream.Authorization, target)
 }
 
 // readConsent checks that the answer comes from the page that was shown in this very browser.
-func (b *Broker) readConsent(r *http.Request) (request, params, *oauth.Error) {
+func (b *Broker) readConsent(r *http.Request) (request, params.Params, *oauth.Error) {
 	if !b.fromOwnPage(r) {
-		return request{}, params{}, foreignForm()
+		return request{}, params.Params{}, foreignForm()
 	}
-	p, refused := formParams(r)
+	p, refused := params.Form(r)
 	if refused == nil {
-		refused = p.onceEach()
+		refused = p.OnceEach()
 	}
 	if refused != nil {
 		return request{}, p, refused
@@ -111,9 +126,9 @@ func (b *Broker) readConsent(r *http.Request) (request, params, *oauth.Error) {
 	if len(browser) == 0 {
 		return request{}, p, foreignForm()
 	}
-	req, refused := b.openForm(p.get("form"), browser)
-	if refused == nil && p.get("decision") != "allow" && p.get("decision") != "deny" {
-		refused = badRequest(oauth.CodeInvalidRequest, reasonForm, "The page was answered with neither Allow nor Deny")
+	req, refused := b.openForm(p.Get("form"), browser)
+	if refused == nil && p.Get("decision") != "allow" && p.Get("decision") != "deny" {
+		refused = refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonForm, "The page was answered with neither Allow nor Deny")
 	}
 	return req, p, refused
 }

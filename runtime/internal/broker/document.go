@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 const (
@@ -113,7 +114,7 @@ func (d *documents) lookUp(ctx context.Context, id, address string) (client, *oa
 	case <-f.done:
 		return f.result.client, f.result.err
 	case <-ctx.Done():
-		return client{}, retryLater(reasonClientDocument, 0, ctx.Err())
+		return client{}, refusal.RetryLater(refusal.ReasonClientDocument, 0, ctx.Err())
 	}
 }
 
@@ -136,7 +137,7 @@ func (d *documents) join(ctx context.Context, id, address string) (*flight, *kep
 		if ok && now.Before(kept.expires.Add(documentGrace)) {
 			return nil, kept, nil
 		}
-		return nil, nil, tooMany()
+		return nil, nil, refusal.TooMany()
 	}
 	f := &flight{done: make(chan struct{})}
 	d.flights[id] = f
@@ -169,7 +170,7 @@ func (d *documents) fly(ctx context.Context, id string, f *flight) {
 }
 
 func badDocument(cause error) *oauth.Error {
-	return caused(oauth.CodeInvalidClient, reasonClientDocument,
+	return refusal.Caused(oauth.CodeInvalidClient, refusal.ReasonClientDocument,
 		"The application's description could not be read from the address that is its client_id", cause)
 }
 

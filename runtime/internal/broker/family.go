@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/store"
@@ -26,14 +27,14 @@ func (b *Broker) checkFamily(ctx context.Context, t tickets.Refresh) (familyStat
 	var state familyState
 	revoked, err := b.revoked(ctx, t.Family)
 	if err != nil {
-		return state, retryLater(reasonStore, 0, err)
+		return state, refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	if revoked {
-		return state, invalidGrant(reasonRevoked, nil)
+		return state, refusal.InvalidGrant(refusal.ReasonRevoked, nil)
 	}
 	record, found, err := b.store.Get(ctx, b.key("family", t.Family))
 	if err != nil {
-		return state, retryLater(reasonStore, 0, err)
+		return state, refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	if found {
 		state.record = record
@@ -42,26 +43,26 @@ func (b *Broker) checkFamily(ctx context.Context, t tickets.Refresh) (familyStat
 		return state, b.failedBefore(ctx, t)
 	}
 	if state.answer, err = b.keptAnswer(ctx, t); err != nil {
-		return state, retryLater(reasonStore, 0, err)
+		return state, refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	if state.answer != nil {
 		return state, nil
 	}
 	if err := b.revokeFamily(ctx, t.Family); err != nil {
-		return state, retryLater(reasonStore, 0, err)
+		return state, refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
-	return state, invalidGrant(reasonRefreshReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
+	return state, refusal.InvalidGrant(refusal.ReasonRefreshTokenReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
 }
 
 // rotate makes the new refresh token the family's current one and keeps the answer for a retry.
 func (b *Broker) rotate(ctx context.Context, t tickets.Refresh, state familyState, next lineage, answer oauth.TokenResponse) *oauth.Error {
 	swapped, err := b.store.CompareAndSwap(ctx, b.key("family", t.Family), state.record, tickets.Lineage(next).Record(), b.familyMemory())
 	if err != nil {
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	if !swapped {
 		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are never handed out.
-		return invalidGrant(reasonRefreshReused, errors.New("another refresh of the same token was faster"))
+		return refusal.InvalidGrant(refusal.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
 	}
 	sealed := b.tickets.Answer.SealBytes(answer, b.now().Add(retryWindow))
 	if _, err := b.store.CompareAndSwap(ctx, b.key("answer", t.Lineage.ID), nil, sealed, retryWindow); err != nil {
@@ -98,9 +99,9 @@ func (b *Broker) failedBefore(ctx context.Context, t tickets.Refresh) *oauth.Err
 	failed, err := store.Marked(ctx, b.store, b.key("failed", t.Lineage.ID))
 	switch {
 	case err != nil:
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	case failed:
-		return invalidGrant(reasonUpstreamError, errors.New("the provider refused this refresh a moment ago"))
+		return refusal.InvalidGrant(refusal.ReasonUpstreamError, errors.New("the provider refused this refresh a moment ago"))
 	}
 	return nil
 }

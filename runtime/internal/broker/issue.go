@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
@@ -31,7 +32,7 @@ type grant struct {
 func (b *Broker) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes []string, verify VerifyFunc) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	if b.config.Tokens == proxy.Passthrough && !isJWT(t.Access) && !b.config.InsecureOpaquePassthrough {
-		return none, misconfigured(reasonOpaqueToken, errors.New("the provider's access token is not a JWT, "+
+		return none, refusal.Misconfigured(refusal.ReasonOpaqueToken, errors.New("the provider's access token is not a JWT, "+
 			"so it cannot be passed through; ask the provider for JWTs (many need an audience or a scope for it) or use sealed tokens"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, upstream.Timeout)
@@ -47,15 +48,15 @@ func (b *Broker) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes 
 func checkCaller(g *grant, info *oauth.AuthInfo, err error) *oauth.Error {
 	switch {
 	case errors.Is(err, oauth.ErrTemporarilyUnavailable):
-		return retryLater(reasonUpstreamUnavailable, oauth.AsError(err).RetryAfter, err)
+		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, oauth.AsError(err).RetryAfter, err)
 	case errors.Is(err, oauth.ErrInvalidToken):
-		return invalidGrant(reasonUpstreamToken, err)
+		return refusal.InvalidGrant(refusal.ReasonUpstreamToken, err)
 	case err != nil:
-		return misconfigured(reasonUpstreamToken, err)
+		return refusal.Misconfigured(refusal.ReasonUpstreamToken, err)
 	case info == nil || info.Subject == "":
-		return misconfigured(reasonUpstreamToken, errors.New("the provider's token was accepted without naming a user"))
+		return refusal.Misconfigured(refusal.ReasonUpstreamToken, errors.New("the provider's token was accepted without naming a user"))
 	case g.subject != "" && (g.subject != info.Subject || g.issuer != info.Issuer):
-		return invalidGrant(reasonSubjectChanged, errors.New("the provider's new token is for another user than before"))
+		return refusal.InvalidGrant(refusal.ReasonSubjectChanged, errors.New("the provider's new token is for another user than before"))
 	}
 	g.subject, g.issuer = info.Subject, info.Issuer
 	return nil
@@ -66,7 +67,7 @@ func (b *Broker) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info
 	answer := oauth.TokenResponse{TokenType: "Bearer", Scope: strings.Join(granted, " ")}
 	expires := earliest(t.Expires, info.ExpiresAt)
 	if !expires.IsZero() && !b.now().Before(expires) {
-		return answer, invalidGrant(reasonUpstreamToken, errors.New("the provider's token is expired"))
+		return answer, refusal.InvalidGrant(refusal.ReasonUpstreamToken, errors.New("the provider's token is expired"))
 	}
 	if b.config.Tokens == proxy.Passthrough {
 		answer.AccessToken = t.Access
@@ -79,7 +80,7 @@ func (b *Broker) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info
 	answer.AccessToken = b.sealAccess(g, granted, t.Access, info, expires)
 	answer.ExpiresIn = int64(expires.Sub(b.now()).Seconds())
 	if n := len(answer.AccessToken); n > maxAccessToken {
-		return answer, misconfigured(reasonTokenTooLarge, fmt.Errorf("the access token would have %d bytes, more than the %d that "+
+		return answer, refusal.Misconfigured(refusal.ReasonAccessTokenTooLarge, fmt.Errorf("the access token would have %d bytes, more than the %d that "+
 			"common servers take in a header: let the provider put less into its tokens (group and role claims above all), "+
 			"or map fewer claims to the user", n, maxAccessToken))
 	}

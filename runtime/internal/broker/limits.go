@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -82,11 +81,4 @@ func (b *Broker) address(r *http.Request) string {
 		}
 	}
 	return ip.String()
-}
-
-func tooMany() *oauth.Error {
-	return &oauth.Error{
-		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: reasonRateLimited,
-		Description: "Too many requests, try again in a moment", RetryAfter: 10 * time.Second,
-	}
 }

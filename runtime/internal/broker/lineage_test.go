@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -25,7 +26,7 @@ func TestReplicasTakeTurnsAtRefreshing(t *testing.T) {
 			for range c.refreshes {
 				tokens = w.refreshed(clientID, tokens.RefreshToken)
 			}
-			if w.logged(reasonRefreshReused) {
+			if w.logged(refusal.ReasonRefreshTokenReused) {
 				t.Error("a refresh was taken for a replay")
 			}
 		})
@@ -54,7 +55,7 @@ func TestAForkIsNoticedHoweverOftenItIsRefreshed(t *testing.T) {
 			}
 			only(here)
 			wantError(t, w.post("/token", refreshForm(clientID, thief.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
-			if !w.logged(reasonRefreshReused) {
+			if !w.logged(refusal.ReasonRefreshTokenReused) {
 				t.Error("the log does not say so")
 			}
 			wantError(t, w.post("/token", refreshForm(clientID, own.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)

@@ -6,20 +6,22 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
 // redeem turns a code into tokens (RFC 6749 section 4.1.3).
-func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.Error) {
+func (b *Broker) redeem(r *http.Request, p params.Params) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
-	if p.get("code") == "" {
-		return none, badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The code is missing")
+	if p.Get("code") == "" {
+		return none, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The code is missing")
 	}
-	c, _, err := b.tickets.Code.Open(p.get("code"))
+	c, _, err := b.tickets.Code.Open(p.Get("code"))
 	if err != nil {
-		return none, invalidGrant(reasonCode, err)
+		return none, refusal.InvalidGrant(refusal.ReasonCode, err)
 	}
 	if refused := b.checkCode(p, c); refused != nil {
 		return none, refused
@@ -35,7 +37,7 @@ func (b *Broker) redeem(r *http.Request, p params) (oauth.TokenResponse, *oauth.
 		return none, refused
 	}
 	g := grant{
-		family: c.Family, client: c.Client, label: clientLabel(p.get("client_id")), resource: c.Resource, scopes: c.Scopes,
+		family: c.Family, client: c.Client, label: clientLabel(p.Get("client_id")), resource: c.Resource, scopes: c.Scopes,
 	}
 	answer, refused := b.issue(ctx, &g, tokens, g.scopes, b.config.Verify)
 	if refused != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
@@ -22,28 +24,28 @@ const (
 )
 
 // refresh turns a refresh token into new tokens (RFC 6749 section 6) and a new refresh token (OAuth 2.1 section 4.3.1).
-func (b *Broker) refresh(r *http.Request, p params) (oauth.TokenResponse, *oauth.Error) {
+func (b *Broker) refresh(r *http.Request, p params.Params) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
-	if p.get("refresh_token") == "" {
-		return none, badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The refresh_token is missing")
+	if p.Get("refresh_token") == "" {
+		return none, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The refresh_token is missing")
 	}
-	t, _, err := b.tickets.Refresh.Open(p.get("refresh_token"))
+	t, _, err := b.tickets.Refresh.Open(p.Get("refresh_token"))
 	if err != nil {
-		return none, invalidGrant(reasonRefreshToken, err)
+		return none, refusal.InvalidGrant(refusal.ReasonRefreshToken, err)
 	}
-	if t.Client != clientDigest(p.get("client_id")) {
-		return none, invalidGrant(reasonOtherClient, nil)
+	if t.Client != clientDigest(p.Get("client_id")) {
+		return none, refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
 	}
 	if refused := checkSameResource(b, p, t.Resource); refused != nil {
 		return none, refused
 	}
-	narrowed, refused := narrowScopes(t.Scopes, p.get("scope"))
+	narrowed, refused := narrowScopes(t.Scopes, p.Get("scope"))
 	if refused != nil {
 		return none, refused
 	}
 	// From here on the client's connection no longer counts: the provider may rotate its token, and the new one must not
 	// get lost. The client that hears nothing tries again and gets the answer that is kept.
-	return b.refreshOnce(context.WithoutCancel(r.Context()), t, clientLabel(p.get("client_id")), narrowed)
+	return b.refreshOnce(context.WithoutCancel(r.Context()), t, clientLabel(p.Get("client_id")), narrowed)
 }
 
 // narrowScopes returns the scopes of the new access token: those of the grant, or fewer if the client asks for fewer.
@@ -54,7 +56,7 @@ func narrowScopes(granted []string, asked string) ([]string, *oauth.Error) {
 	}
 	for _, s := range wanted {
 		if !slices.Contains(granted, s) {
-			return nil, badRequest(oauth.CodeInvalidScope, reasonScope, "The scope is more than was authorized")
+			return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "The scope is more than was authorized")
 		}
 	}
 	return wanted, nil
@@ -67,7 +69,7 @@ func (b *Broker) refreshOnce(ctx context.Context, t tickets.Refresh, label strin
 	defer cancel()
 	lease, err := b.store.Lock(waiting, b.key("refreshing", t.Family), refreshLease)
 	if err != nil {
-		return none, retryLater(reasonStore, 0, err)
+		return none, refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	defer func() {
 		if err := lease.Release(ctx); err != nil {
@@ -120,12 +122,12 @@ func (b *Broker) revokedMeanwhile(ctx context.Context, t tickets.Refresh, tokens
 	revoked, err := b.revoked(ctx, t.Family)
 	switch {
 	case err != nil:
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	case !revoked:
 		return nil
 	}
 	b.abandon(ctx, tokens)
-	return invalidGrant(reasonRevoked, errors.New("the login was revoked during the refresh"))
+	return refusal.InvalidGrant(refusal.ReasonRevoked, errors.New("the login was revoked during the refresh"))
 }
 
 // renew gets the provider's new tokens, or makes sure that the old access token still counts where there is nothing else.

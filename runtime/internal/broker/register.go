@@ -10,16 +10,18 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
 // register answers dynamic client registration (RFC 7591). It keeps nothing: the registration travels in the client_id.
 func (b *Broker) register(w http.ResponseWriter, r *http.Request) {
 	if !b.limits.register.allow(b.address(r), b.now()) {
-		b.refuseJSON(w, r, tooMany())
+		b.refuseJSON(w, r, refusal.TooMany())
 		return
 	}
-	body, err := readBody(r, maxClientMetadata)
+	body, err := params.ReadBody(r, maxClientMetadata)
 	if err != nil {
 		b.refuseJSON(w, r, invalidMetadata(fmt.Sprintf("The client metadata may have %d bytes at most", maxClientMetadata), err))
 		return
@@ -52,11 +54,11 @@ func (b *Broker) registration(body string) (oauth.ClientMetadata, *oauth.Error) 
 		return m, invalidMetadata(fmt.Sprintf("The client metadata may have %d redirect URIs at most", maxRedirectURIs), nil)
 	}
 	if len(m.RedirectURIs) == 0 {
-		return m, badRequest(oauth.CodeInvalidRedirectURI, reasonClientMetadata, "The client metadata must have redirect_uris")
+		return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, "The client metadata must have redirect_uris")
 	}
 	for i, uri := range m.RedirectURIs {
 		if _, err := parseRedirectURI(uri, b.config.CustomSchemes); err != nil {
-			return m, badRequest(oauth.CodeInvalidRedirectURI, reasonClientMetadata, fmt.Sprintf("Redirect URI %d %s", i+1, err))
+			return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, fmt.Sprintf("Redirect URI %d %s", i+1, err))
 		}
 	}
 	return m, nil
@@ -97,7 +99,7 @@ func readMetadata(asked oauth.Claims) (oauth.ClientMetadata, error) {
 	if m.ApplicationType != "web" && m.ApplicationType != "native" {
 		m.ApplicationType = "" // optional, and nothing depends on it
 	}
-	if !isPlainText(m.ClientURI) {
+	if !params.IsPlainText(m.ClientURI) {
 		m.ClientURI = ""
 	}
 	m.GrantTypes = []string{grantAuthorizationCode, grantRefreshToken}
@@ -120,7 +122,7 @@ func stringArray(object oauth.Claims, name string) ([]string, error) {
 }
 
 func invalidMetadata(description string, cause error) *oauth.Error {
-	return caused(oauth.CodeInvalidClientMetadata, reasonClientMetadata, description, cause)
+	return refusal.Caused(oauth.CodeInvalidClientMetadata, refusal.ReasonClientMetadata, description, cause)
 }
 
 // sentence turns an error that was written for clients into one.

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -35,22 +37,22 @@ type request struct {
 
 // readRequest checks an authorization request (RFC 6749 section 4.1.1). Until request.redirect is set nothing may be
 // redirected: the error belongs on a page.
-func (b *Broker) readRequest(r *http.Request, p params) (request, *oauth.Error) {
+func (b *Broker) readRequest(r *http.Request, p params.Params) (request, *oauth.Error) {
 	var req request
 	for _, name := range []string{"client_id", "redirect_uri", "state"} {
-		if slices.Contains(p.repeated, name) {
-			return req, p.onceEach()
+		if p.Repeats(name) {
+			return req, p.OnceEach()
 		}
 	}
 	if err := b.readClient(r, p, &req); err != nil {
 		return req, err
 	}
 	// From here on the client hears of errors, with its state.
-	if len(p.get("state")) > maxState || len(p.get("state"))+len(req.redirect) > maxStateAndRedirect {
-		return req, badRequest(oauth.CodeInvalidRequest, reasonState, "The state is longer than 1 KB")
+	if len(p.Get("state")) > maxState || len(p.Get("state"))+len(req.redirect) > maxStateAndRedirect {
+		return req, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonState, "The state is longer than 1 KB")
 	}
-	req.state = p.get("state")
-	if err := p.onceEach(); err != nil {
+	req.state = p.Get("state")
+	if err := p.OnceEach(); err != nil {
 		return req, err
 	}
 	if err := checkResponse(p); err != nil {
@@ -60,26 +62,26 @@ func (b *Broker) readRequest(r *http.Request, p params) (request, *oauth.Error) 
 		return req, err
 	}
 	var err *oauth.Error
-	if req.resource, err = b.namesResource(p.get("resource")); err != nil {
+	if req.resource, err = b.namesResource(p.Get("resource")); err != nil {
 		return req, err
 	}
-	req.scopes, err = b.readScopes(p.get("scope"))
+	req.scopes, err = b.readScopes(p.Get("scope"))
 	return req, err
 }
 
 // readClient finds the client and its redirect URI.
-func (b *Broker) readClient(r *http.Request, p params, req *request) *oauth.Error {
-	id, redirect := p.get("client_id"), p.get("redirect_uri")
+func (b *Broker) readClient(r *http.Request, p params.Params, req *request) *oauth.Error {
+	id, redirect := p.Get("client_id"), p.Get("redirect_uri")
 	if id == "" {
-		return badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The application did not say who it is (client_id)")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The application did not say who it is (client_id)")
 	}
 	if redirect == "" {
-		return badRequest(oauth.CodeInvalidRequest, reasonMissingParameter,
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter,
 			"The application did not say where to return to (redirect_uri)")
 	}
 	c, refused := b.client(r.Context(), id, b.address(r))
 	if refused != nil {
-		if refused.Reason == reasonClientUnknown { // a person reads it: the application does not notice
+		if refused.Reason == refusal.ReasonClientUnknown { // a person reads it: the application does not notice
 			refused.Description = "The application is not known here any more. In its settings, remove this server and add it " +
 				"again, so that it registers anew"
 		}
@@ -87,7 +89,7 @@ func (b *Broker) readClient(r *http.Request, p params, req *request) *oauth.Erro
 	}
 	u, err := parseRedirectURI(redirect, b.config.CustomSchemes)
 	if err != nil || !registeredRedirect(c.redirects, redirect) {
-		return caused(oauth.CodeInvalidRedirectURI, reasonRedirectURI,
+		return refusal.Caused(oauth.CodeInvalidRedirectURI, refusal.ReasonRedirectURI,
 			"The application asked to return to an address that it did not register", err)
 	}
 	req.client, req.label, req.name, req.host = c.digest(), clientLabel(id), c.name, documentHost(id)
@@ -96,38 +98,38 @@ func (b *Broker) readClient(r *http.Request, p params, req *request) *oauth.Erro
 }
 
 // checkResponse checks how the client wants its answer.
-func checkResponse(p params) *oauth.Error {
+func checkResponse(p params.Params) *oauth.Error {
 	for _, name := range []string{"request", "request_uri"} { // OpenID Connect Core section 6
-		if p.get(name) != "" {
-			return badRequest(oauth.Code(name+"_not_supported"), reasonRequestObject, "Request objects are not supported")
+		if p.Get(name) != "" {
+			return refusal.BadRequest(oauth.Code(name+"_not_supported"), refusal.ReasonRequestObject, "Request objects are not supported")
 		}
 	}
 	switch {
-	case p.get("response_type") == "":
-		return badRequest(oauth.CodeInvalidRequest, reasonResponseType, "The response_type is missing")
-	case p.get("response_type") != "code":
-		return badRequest(oauth.CodeUnsupportedResponseType, reasonResponseType, "The only response_type is code")
-	case p.get("response_mode") != "" && p.get("response_mode") != "query":
-		return badRequest(oauth.CodeInvalidRequest, reasonResponseType, "The only response_mode is query")
-	case slices.Contains(strings.Fields(p.get("prompt")), "none"): // OpenID Connect Core section 3.1.2.6
-		return badRequest("interaction_required", reasonPrompt, "The user has to be asked")
+	case p.Get("response_type") == "":
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonResponseType, "The response_type is missing")
+	case p.Get("response_type") != "code":
+		return refusal.BadRequest(oauth.CodeUnsupportedResponseType, refusal.ReasonResponseType, "The only response_type is code")
+	case p.Get("response_mode") != "" && p.Get("response_mode") != "query":
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonResponseType, "The only response_mode is query")
+	case slices.Contains(strings.Fields(p.Get("prompt")), "none"): // OpenID Connect Core section 3.1.2.6
+		return refusal.BadRequest("interaction_required", refusal.ReasonPrompt, "The user has to be asked")
 	}
 	return nil
 }
 
 // readChallenge reads the code challenge (RFC 7636 section 4.3). Without a method it would mean plain, which is refused
 // like any other but S256.
-func readChallenge(p params, req *request) *oauth.Error {
-	challenge, method := p.get("code_challenge"), p.get("code_challenge_method")
+func readChallenge(p params.Params, req *request) *oauth.Error {
+	challenge, method := p.Get("code_challenge"), p.Get("code_challenge_method")
 	switch {
 	case challenge == "":
-		return badRequest(oauth.CodeInvalidRequest, reasonChallenge, "PKCE is required: the code_challenge is missing")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonCodeChallenge, "PKCE is required: the code_challenge is missing")
 	case method != "S256":
-		return badRequest(oauth.CodeInvalidRequest, reasonChallenge, "The only code_challenge_method is S256")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonCodeChallenge, "The only code_challenge_method is S256")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(challenge)
 	if err != nil || len(raw) != len(req.challenge) || len(challenge) != base64.RawURLEncoding.EncodedLen(len(raw)) {
-		return badRequest(oauth.CodeInvalidRequest, reasonChallenge, "The code_challenge is not a SHA-256 digest in base64url")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonCodeChallenge, "The code_challenge is not a SHA-256 digest in base64url")
 	}
 	req.challenge = [32]byte(raw)
 	return nil
@@ -141,7 +143,7 @@ func (b *Broker) readScopes(asked string) ([]string, *oauth.Error) {
 		return b.config.DefaultScopes, nil
 	}
 	if slices.ContainsFunc(wanted, func(s string) bool { return !oauth.ValidScope(s) }) {
-		return nil, badRequest(oauth.CodeInvalidScope, reasonScope, "The scope has characters that a scope cannot have")
+		return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "The scope has characters that a scope cannot have")
 	}
 	var known []string
 	for _, s := range b.config.Scopes {
@@ -150,7 +152,7 @@ func (b *Broker) readScopes(asked string) ([]string, *oauth.Error) {
 		}
 	}
 	if len(known) == 0 {
-		return nil, badRequest(oauth.CodeInvalidScope, reasonScope, "None of the scopes is known to this server")
+		return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "None of the scopes is known to this server")
 	}
 	return known, nil
 }

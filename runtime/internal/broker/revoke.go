@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
@@ -13,9 +15,9 @@ import (
 // revoke takes a token back (RFC 7009), and with it everything else of the login, here and at the provider where it takes
 // revocations. A token that we do not know is not worth an error (section 2.2 there).
 func (b *Broker) revoke(w http.ResponseWriter, r *http.Request) {
-	p, refused := formParams(r)
+	p, refused := params.Form(r)
 	if refused == nil {
-		refused = p.onceEach()
+		refused = p.OnceEach()
 	}
 	if refused == nil {
 		refused = b.identifyClient(r, p)
@@ -31,14 +33,14 @@ func (b *Broker) revoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oauth.Error {
-	token := p.get("token")
+func (b *Broker) revokeToken(ctx context.Context, p params.Params, address string) *oauth.Error {
+	token := p.Get("token")
 	if token == "" {
-		return badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The token is missing")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The token is missing")
 	}
 	if t, _, err := b.tickets.Refresh.Open(token); err == nil {
-		if t.Client != clientDigest(p.get("client_id")) {
-			return invalidGrant(reasonOtherClient, nil)
+		if t.Client != clientDigest(p.Get("client_id")) {
+			return refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
 		}
 		hint := upstream.HintRefreshToken
 		if t.KeepsAccess {
@@ -47,8 +49,8 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 		return b.revokeLogin(ctx, t.Family, t.Upstream, hint)
 	}
 	if t, err := b.openAccess(token); err == nil {
-		if t.Info.ClientID != clientLabel(p.get("client_id")) {
-			return invalidGrant(reasonOtherClient, nil)
+		if t.Info.ClientID != clientLabel(p.Get("client_id")) {
+			return refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
 		}
 		return b.revokeLogin(ctx, t.Family, t.Upstream, upstream.HintAccessToken)
 	}
@@ -61,7 +63,7 @@ func (b *Broker) revokeToken(ctx context.Context, p params, address string) *oau
 // revokeLogin ends a login: first here, where it is certain, then at the provider.
 func (b *Broker) revokeLogin(ctx context.Context, family tickets.ID, upstreamToken, hint string) *oauth.Error {
 	if err := b.revokeFamily(ctx, family); err != nil {
-		return retryLater(reasonStore, 0, err)
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	}
 	b.logger.InfoContext(ctx, "tokens revoked", "provider", b.config.Upstream.Name)
 	return b.revokeUpstream(ctx, upstreamToken, hint)
@@ -71,7 +73,7 @@ func (b *Broker) revokeLogin(ctx context.Context, family tickets.ID, upstreamTok
 // token to our application; it has to check (RFC 7009 section 2.1).
 func (b *Broker) revokePassed(ctx context.Context, token, address string) *oauth.Error {
 	if !b.limits.authorize.allow(address, b.now()) {
-		return tooMany()
+		return refusal.TooMany()
 	}
 	return b.revokeUpstream(ctx, token, upstream.HintAccessToken)
 }
@@ -88,7 +90,7 @@ func (b *Broker) revokeUpstream(ctx context.Context, token, hint string) *oauth.
 		b.logger.WarnContext(ctx, "the provider refused a revocation", "provider", b.config.Upstream.Name, "error", err)
 		return nil
 	}
-	return retryLater(reasonUpstreamUnavailable, 0, err)
+	return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, 0, err)
 }
 
 // abandon revokes tokens at the provider that nobody will get.

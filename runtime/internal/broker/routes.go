@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
@@ -93,7 +94,7 @@ func (b *Broker) forScripts(next http.HandlerFunc) http.Handler {
 
 func methodNotAllowed() *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: reasonMethod,
+		Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: refusal.ReasonMethod,
 		Description: "This address does not answer requests of this kind",
 	}
 }

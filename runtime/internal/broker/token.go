@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // The grants of the token endpoint. Every other one is refused before anything else is looked at.
@@ -28,25 +30,25 @@ func (b *Broker) token(w http.ResponseWriter, r *http.Request) {
 
 func (b *Broker) tokenAnswer(r *http.Request) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
-	p, refused := formParams(r)
+	p, refused := params.Form(r)
 	if refused != nil {
 		return none, refused
 	}
-	if refused := p.onceEach(); refused != nil {
+	if refused := p.OnceEach(); refused != nil {
 		return none, refused
 	}
-	switch p.get("grant_type") {
+	switch p.Get("grant_type") {
 	case grantAuthorizationCode, grantRefreshToken:
 	case "":
-		return none, badRequest(oauth.CodeInvalidRequest, reasonMissingParameter, "The grant_type is missing")
+		return none, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The grant_type is missing")
 	default:
-		return none, badRequest(oauth.CodeUnsupportedGrantType, reasonGrantType,
+		return none, refusal.BadRequest(oauth.CodeUnsupportedGrantType, refusal.ReasonGrantType,
 			"The grants are authorization_code and refresh_token")
 	}
 	if refused := b.identifyClient(r, p); refused != nil {
 		return none, refused
 	}
-	if p.get("grant_type") == grantAuthorizationCode {
+	if p.Get("grant_type") == grantAuthorizationCode {
 		return b.redeem(r, p)
 	}
 	return b.refresh(r, p)
@@ -54,29 +56,26 @@ func (b *Broker) tokenAnswer(r *http.Request) (oauth.TokenResponse, *oauth.Error
 
 // identifyClient finds out which client is asking. Clients are public: they have no secret, and one that sends a secret
 // takes us for another server.
-func (b *Broker) identifyClient(r *http.Request, p params) *oauth.Error {
+func (b *Broker) identifyClient(r *http.Request, p params.Params) *oauth.Error {
 	if header := r.Header.Get("Authorization"); header != "" {
 		id, err := basicClientID(header)
-		if err != nil || p.get("client_id") != "" && p.get("client_id") != id {
+		if err != nil || p.Get("client_id") != "" && p.Get("client_id") != id {
 			return clientSecretRefused(err)
 		}
-		if p.values == nil {
-			return clientSecretRefused(nil)
-		}
-		p.values["client_id"] = id
+		p.Set("client_id", id)
 	}
 	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
-		if p.get(name) != "" {
+		if p.Get(name) != "" {
 			return clientSecretRefused(nil)
 		}
 	}
-	if p.get("client_id") == "" {
+	if p.Get("client_id") == "" {
 		return &oauth.Error{
-			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: reasonMissingParameter,
+			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: refusal.ReasonMissingParameter,
 			Description: "The client_id is missing",
 		}
 	}
-	return b.knownClient(p.get("client_id"))
+	return b.knownClient(p.Get("client_id"))
 }
 
 // basicClientID reads the client id of a Basic header without a secret, which some libraries send for public clients.
@@ -91,7 +90,7 @@ func basicClientID(header string) (string, error) {
 		return "", errors.New("the Basic header has a secret")
 	}
 	id, err := url.QueryUnescape(user)
-	if err != nil || !isPlainText(id) {
+	if err != nil || !params.IsPlainText(id) {
 		return "", errors.New("the client id in the Basic header cannot be read")
 	}
 	return id, nil
@@ -99,7 +98,7 @@ func basicClientID(header string) (string, error) {
 
 func clientSecretRefused(cause error) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: reasonClientAuth, Cause: cause,
+		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: refusal.ReasonClientAuthentication, Cause: cause,
 		Description: "Clients are public here: send the client_id alone, without secret or assertion",
 	}
 }

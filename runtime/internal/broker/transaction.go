@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
@@ -125,6 +126,6 @@ func (b *Broker) scopesOf(set uint64) []string {
 
 // unknownTransaction is the refusal of a callback that no login of this browser is waiting for.
 func unknownTransaction(cause error) *oauth.Error {
-	return caused(oauth.CodeInvalidRequest, reasonTransaction,
+	return refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonTransaction,
 		"No login is waiting for this answer in this browser. Go back to the application and start again", cause)
 }

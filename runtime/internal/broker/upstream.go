@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
@@ -12,18 +13,18 @@ import (
 func upstreamRefused(err error) *oauth.Error {
 	e, ok := errors.AsType[*upstream.Error](err)
 	if !ok {
-		return retryLater(reasonUpstreamUnavailable, 0, err)
+		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, 0, err)
 	}
 	switch e.Kind {
 	case upstream.KindDenied:
-		return invalidGrant(reasonUpstreamError, err)
+		return refusal.InvalidGrant(refusal.ReasonUpstreamError, err)
 	case upstream.KindNonce:
-		return invalidGrant(reasonNonce, err)
+		return refusal.InvalidGrant(refusal.ReasonNonce, err)
 	case upstream.KindRejected:
-		return misconfigured(reasonUpstreamError, err)
+		return refusal.Misconfigured(refusal.ReasonUpstreamError, err)
 	case upstream.KindUnusable:
-		return misconfigured(reasonUpstreamResponse, err)
+		return refusal.Misconfigured(refusal.ReasonUpstreamResponse, err)
 	default:
-		return retryLater(reasonUpstreamUnavailable, e.RetryAfter, err)
+		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, e.RetryAfter, err)
 	}
 }

@@ -1,7 +1,10 @@
-package broker
+package params
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -10,7 +13,7 @@ func FuzzParams(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, encoded string) {
-		var p params
+		var p Params
 		if p.add(encoded) != nil {
 			return
 		}
@@ -18,7 +21,7 @@ func FuzzParams(f *testing.F) {
 			t.Fatalf("%d parameters", len(p.values))
 		}
 		for name, value := range p.values {
-			if !isPlainText(name) || !isPlainText(value) || name == "" {
+			if !IsPlainText(name) || !IsPlainText(value) || name == "" {
 				t.Fatalf("%q has %q=%q", encoded, name, value)
 			}
 		}
@@ -27,12 +30,23 @@ func FuzzParams(f *testing.F) {
 
 func TestParametersAreReadOnceEach(t *testing.T) {
 	t.Parallel()
-	var p params
+	var p Params
 	if err := p.add("a=1&b=&b=2&c&d=%20+&a=1"); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{"a": "1", "b": "2", "c": "", "d": "  "}
 	if !reflect.DeepEqual(p.values, want) || !reflect.DeepEqual(p.repeated, []string{"b", "a"}) {
 		t.Errorf("%v, repeated %v", p.values, p.repeated)
+	}
+}
+
+// Anybody can announce a long body. No memory is kept for what does not come.
+func TestAnAnnouncedBodyTakesNoMemory(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequest(http.MethodPost, "https://mcp.example.com/mcp/token", strings.NewReader("a=b"))
+	r.ContentLength = maxBytes
+	body, err := ReadBody(r, maxBytes)
+	if err != nil || string(body) != "a=b" || cap(body) > 2*usualBody {
+		t.Errorf("%q in %d bytes, %v", body, cap(body), err)
 	}
 }

@@ -1,4 +1,6 @@
-package broker
+// Package pages shows people what they are asked and what went wrong: the default templates, the operator's own in their place,
+// and the headers that keep every page from being framed, kept or scripted.
+package pages
 
 import (
 	"bytes"
@@ -8,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,31 +21,49 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-//go:embed pages/*.html
+//go:embed *.html
 var defaultPages embed.FS
 
-// pages are the compiled templates.
-type pages struct {
+// Config says what the pages of a server show.
+type Config struct {
+	// Resource is the server's URL, whose host is shown; Name is its name, and Provider the provider's.
+	Resource, Name, Provider string
+	// Templates are the operator's own: see [proxy.Options].
+	Templates *template.Template
+	// Logo is an image of 64 KB at most, or nothing.
+	Logo []byte
+	// Logger receives why a page cannot be shown.
+	Logger *slog.Logger
+}
+
+// Pages are the pages of one server. They are safe for concurrent use.
+type Pages struct {
 	templates *template.Template
-	logo      template.URL
+	server    proxy.ServerInfo
+	provider  string
+	logger    *slog.Logger
 }
 
 // maxLogo bounds the logo, which is part of every page.
 const maxLogo = 64 << 10
 
-func newPages(own *template.Template, logo []byte) (*pages, error) {
-	defaults, err := template.ParseFS(defaultPages, "pages/*.html")
+// New returns the pages of a server. Its error says what is wrong with the templates or the logo.
+func New(config Config) (*Pages, error) {
+	defaults, err := template.ParseFS(defaultPages, "*.html")
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{templates: defaults}
-	if own != nil {
-		if p.templates, err = withDefaults(own, defaults); err != nil {
+	p := &Pages{
+		templates: defaults, server: proxy.ServerInfo{Name: config.Name, Host: hostOf(config.Resource)}, provider: config.Provider,
+		logger: config.Logger,
+	}
+	if config.Templates != nil {
+		if p.templates, err = withDefaults(config.Templates, defaults); err != nil {
 			return nil, fmt.Errorf("templates: %w", err)
 		}
 	}
-	if len(logo) > 0 {
-		if p.logo, err = logoURL(logo); err != nil {
+	if len(config.Logo) > 0 {
+		if p.server.Logo, err = logoURL(config.Logo); err != nil {
 			return nil, err
 		}
 	}
@@ -67,8 +88,8 @@ func withDefaults(own, defaults *template.Template) (*template.Template, error) 
 }
 
 // tryAll finds mistakes in templates before the first user does.
-func (p *pages) tryAll() error {
-	page := proxy.Page{Nonce: "nonce", Server: proxy.ServerInfo{Name: "Example", Host: "mcp.example.com", Logo: p.logo}, Provider: "Example"}
+func (p *Pages) tryAll() error {
+	page := proxy.Page{Nonce: "nonce", Server: proxy.ServerInfo{Name: "Example", Host: "mcp.example.com", Logo: p.server.Logo}, Provider: "Example"}
 	link := template.URL("https://client.example.com/callback")
 	for name, data := range map[string]any{
 		"consent": &proxy.ConsentPage{
@@ -101,20 +122,17 @@ func logoURL(logo []byte) (template.URL, error) {
 }
 
 // page is the common part of a page, with a nonce of its own.
-func (b *Broker) page() proxy.Page {
+func (p *Pages) page() proxy.Page {
 	var raw [16]byte
 	_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the program instead
-	return proxy.Page{
-		Nonce:  base64.RawURLEncoding.EncodeToString(raw[:]),
-		Server: proxy.ServerInfo{Name: b.config.Name, Host: hostOf(b.resource), Logo: b.pages.logo}, Provider: b.config.Upstream.Title,
-	}
+	return proxy.Page{Nonce: base64.RawURLEncoding.EncodeToString(raw[:]), Server: p.server, Provider: p.provider}
 }
 
 // render writes a page. No page may be framed, cached, or load or send anything elsewhere.
-func (b *Broker) render(w http.ResponseWriter, r *http.Request, status int, name, nonce string, data any) {
+func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name, nonce string, data any) {
 	var body bytes.Buffer
-	if err := b.pages.templates.ExecuteTemplate(&body, name, data); err != nil {
-		b.logger.ErrorContext(r.Context(), "page cannot be rendered", "page", name, "error", err)
+	if err := p.templates.ExecuteTemplate(&body, name, data); err != nil {
+		p.logger.ErrorContext(r.Context(), "page cannot be rendered", "page", name, "error", err)
 		status = http.StatusInternalServerError
 		body.Reset()
 		body.WriteString("<!doctype html><title>Error</title><p>The page cannot be shown.")
@@ -140,38 +158,49 @@ func pageHeaders(h http.Header, nonce, name string) {
 	h.Set("X-Robots-Tag", "noindex")
 }
 
-// continuePage leads to a target that the broker built, by itself where the browser allows it.
-func (b *Broker) continuePage(w http.ResponseWriter, r *http.Request, kind, base, target string) {
-	host := hostOf(base)
-	page := b.page()
-	b.render(w, r, http.StatusOK, "continue", page.Nonce, &proxy.ContinuePage{Page: page, Kind: kind, Target: trustedURL(target), Host: host})
+// Consent asks the user. The page's common part is filled in here.
+func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, page proxy.ConsentPage) {
+	page.Page = p.page()
+	p.render(w, r, http.StatusOK, "consent", page.Nonce, &page)
 }
 
-// sendBack takes the browser to a redirect URI: by a redirect, or for an application by a page, since browsers hang on
+// Continue leads to a target that the server built, by itself where the browser allows it. Base is what the target was built
+// from: its host is shown.
+func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, kind, base, target string) {
+	page := p.page()
+	p.render(w, r, http.StatusOK, "continue", page.Nonce,
+		&proxy.ContinuePage{Page: page, Kind: kind, Target: trustedURL(target), Host: hostOf(base)})
+}
+
+// SendBack takes the browser to a redirect URI: by a redirect, or for an application by a page, since browsers hang on
 // redirects to custom schemes.
-func (b *Broker) sendBack(w http.ResponseWriter, r *http.Request, redirect, target string) {
+func (p *Pages) SendBack(w http.ResponseWriter, r *http.Request, redirect, target string) {
 	if !strings.HasPrefix(redirect, "https://") && !strings.HasPrefix(redirect, "http://") {
-		b.continuePage(w, r, "done", redirect, target)
+		p.Continue(w, r, "done", redirect, target)
 		return
 	}
-	redirectTo(w, r, target)
+	Redirect(w, r, target)
 }
 
-// redirectTo redirects with a GET, without telling the target where from.
-func redirectTo(w http.ResponseWriter, r *http.Request, target string) {
+// Redirect redirects with a GET, without telling the target where from.
+func Redirect(w http.ResponseWriter, r *http.Request, target string) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// refusePage logs a refusal and shows it.
-func (b *Broker) refusePage(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
-	b.logRefusal(r, e)
-	b.errorPage(w, r, e, nil)
+// Error says what went wrong and leads nowhere.
+func (p *Pages) Error(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
+	p.errorPage(w, r, e, nil)
 }
 
-func (b *Broker) errorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error, back *proxy.ReturnLink) {
+// ErrorWithReturn says what went wrong, with a link to a target that was built from a checked redirect URI.
+func (p *Pages) ErrorWithReturn(w http.ResponseWriter, r *http.Request, e *oauth.Error, redirect, target string) {
+	p.errorPage(w, r, e, &proxy.ReturnLink{URL: trustedURL(target), Host: hostOf(redirect)})
+}
+
+func (p *Pages) errorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error, back *proxy.ReturnLink) {
 	status := e.Status
 	if status == http.StatusUnauthorized {
 		status = http.StatusBadRequest // a person has nothing to authenticate with
@@ -179,11 +208,12 @@ func (b *Broker) errorPage(w http.ResponseWriter, r *http.Request, e *oauth.Erro
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
-	page := b.page()
-	b.render(w, r, status, "error", page.Nonce, &proxy.ErrorPage{Page: page, Status: status, Code: e.Code, Description: e.Description, Return: back})
+	page := p.page()
+	p.render(w, r, status, "error", page.Nonce,
+		&proxy.ErrorPage{Page: page, Status: status, Code: e.Code, Description: e.Description, Return: back})
 }
 
-// trustedURL marks a URL that the broker built from a checked redirect URI or from its configuration: without that,
+// trustedURL marks a URL that the server built from a checked redirect URI or from its configuration: without that,
 // html/template would refuse custom schemes.
 func trustedURL(u string) template.URL { return template.URL(u) } //nolint:gosec // see above
 
@@ -194,19 +224,4 @@ func hostOf(raw string) string {
 		return ""
 	}
 	return u.Host
-}
-
-func redirectInfo(redirect string) proxy.RedirectInfo {
-	info := proxy.RedirectInfo{URI: redirect}
-	u, err := url.Parse(redirect)
-	switch {
-	case err != nil:
-	case u.Scheme != "https" && u.Scheme != "http":
-		info.Scheme = u.Scheme
-	case isLoopback(u):
-		info.Loopback = true
-	default:
-		info.Host = u.Host
-	}
-	return info
 }
