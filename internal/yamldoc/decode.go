@@ -10,14 +10,17 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// decoder reads the nodes of a file.
+type decoder struct{ *Document }
+
 // decode fills the value from the root mapping and remembers where everything stands.
-func (d *Document) decode(root *yaml.Node) {
+func (d decoder) decode(root *yaml.Node) {
 	d.places[""] = Place{Key: at(root), Value: at(root)}
 	d.structure(root, d.into, "")
 }
 
 // value reads one node into a variable of the language's types.
-func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
+func (d decoder) value(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" && into.Kind() != reflect.Map {
 		d.breakf(path, "empty-value", node, "there is no value here: write one, or leave %s out", d.Naming(path))
 		return
@@ -44,7 +47,7 @@ func (d *Document) value(node *yaml.Node, into reflect.Value, path string, tag r
 	}
 }
 
-func (d *Document) scalar(node *yaml.Node, path, tag, what string, set func()) {
+func (d decoder) scalar(node *yaml.Node, path, tag, what string, set func()) {
 	if node.Kind != yaml.ScalarNode || node.Tag != tag {
 		d.breakf(path, "wrong-kind", node, "%s must be %s, not %s", d.Naming(path), what, kindName(node))
 		return
@@ -54,7 +57,7 @@ func (d *Document) scalar(node *yaml.Node, path, tag, what string, set func()) {
 
 // text reads a string. Text that YAML takes for a number or a switch must be in quotes, so that
 // 0123 or no stay what they are.
-func (d *Document) text(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
+func (d decoder) text(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	switch {
 	case node.Kind != yaml.ScalarNode:
 		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", d.Naming(path), kindName(node))
@@ -71,7 +74,7 @@ func (d *Document) text(node *yaml.Node, into reflect.Value, path string, tag re
 
 // visible refuses text that does not show what it holds: reviewers must see what goes into code and
 // documents.
-func (d *Document) visible(node *yaml.Node, path string, lines bool) bool {
+func (d decoder) visible(node *yaml.Node, path string, lines bool) bool {
 	for _, r := range node.Value {
 		switch {
 		case r == '\n' && lines:
@@ -89,7 +92,7 @@ func (d *Document) visible(node *yaml.Node, path string, lines bool) bool {
 
 // list reads a list, a mapping that stands for a list, or the bare text that stands for a list of
 // one.
-func (d *Document) list(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
+func (d decoder) list(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
 	if key := tag.Get("keyed"); key != "" {
 		d.keyed(node, into, path, key)
 		return
@@ -115,7 +118,7 @@ func (d *Document) list(node *yaml.Node, into reflect.Value, path string, tag re
 
 // keyed reads a mapping into a list of structs, in the file's order. The keys go into the named
 // field.
-func (d *Document) keyed(node *yaml.Node, into reflect.Value, path, field string) {
+func (d decoder) keyed(node *yaml.Node, into reflect.Value, path, field string) {
 	d.mapping(node, path, func(key, value *yaml.Node) {
 		entry := reflect.New(into.Type().Elem()).Elem()
 		entryPath := fmt.Sprintf("%s[%d]", path, into.Len())
@@ -127,7 +130,7 @@ func (d *Document) keyed(node *yaml.Node, into reflect.Value, path, field string
 }
 
 // structure reads a mapping, or the bare value that stands for one.
-func (d *Document) structure(node *yaml.Node, into reflect.Value, path string) {
+func (d decoder) structure(node *yaml.Node, into reflect.Value, path string) {
 	fields := keys(into.Type())
 	if short, ok := shorthand(into.Type(), node); ok {
 		fieldPath := join(path, short.key)
@@ -153,7 +156,7 @@ func (d *Document) structure(node *yaml.Node, into reflect.Value, path string) {
 	})
 }
 
-func (d *Document) unknownKey(key *yaml.Node, path string, in reflect.Type) {
+func (d decoder) unknownKey(key *yaml.Node, path string, in reflect.Type) {
 	names := keyNames(in)
 	suggestion := Nearest(key.Value, names)
 	message := fmt.Sprintf("unknown key %q%s", key.Value, d.inside(path))
@@ -168,7 +171,7 @@ func (d *Document) unknownKey(key *yaml.Node, path string, in reflect.Type) {
 
 // mapping calls visit for each pair, and refuses what is no mapping, keys that are no text and keys
 // that come twice.
-func (d *Document) mapping(node *yaml.Node, path string, visit func(key, value *yaml.Node)) {
+func (d decoder) mapping(node *yaml.Node, path string, visit func(key, value *yaml.Node)) {
 	if node.Kind != yaml.MappingNode {
 		d.breakf(path, "wrong-kind", node, "%s must be a mapping, not %s", d.Naming(path), kindName(node))
 		return
@@ -191,7 +194,7 @@ func (d *Document) mapping(node *yaml.Node, path string, visit func(key, value *
 }
 
 // object reads a JSON object.
-func (d *Document) object(node *yaml.Node, into reflect.Value, path string) {
+func (d decoder) object(node *yaml.Node, into reflect.Value, path string) {
 	object := Object{}
 	d.mapping(node, path, func(key, value *yaml.Node) {
 		entryPath := join(path, key.Value)
@@ -204,7 +207,7 @@ func (d *Document) object(node *yaml.Node, into reflect.Value, path string) {
 }
 
 // json returns a node as the JSON value that it stands for.
-func (d *Document) json(node *yaml.Node, path string) any {
+func (d decoder) json(node *yaml.Node, path string) any {
 	if node.Kind == yaml.MappingNode {
 		object := map[string]any{}
 		d.mapping(node, path, func(key, value *yaml.Node) { object[key.Value] = d.json(value, path) })
@@ -240,7 +243,7 @@ func (d *Document) json(node *yaml.Node, path string) any {
 }
 
 // breakf adds an error about a value that cannot be read: nothing more is said about it.
-func (d *Document) breakf(path, rule string, node *yaml.Node, format string, args ...any) {
+func (d decoder) breakf(path, rule string, node *yaml.Node, format string, args ...any) {
 	d.broken[path] = true
 	d.Add(Error, rule, at(node), fmt.Sprintf(format, args...), "")
 }
@@ -254,27 +257,6 @@ func join(path, key string) string {
 		return key
 	}
 	return path + "." + key
-}
-
-// Naming calls a path what its reader sees: "env" for config[2].env, "an entry of algorithms" for
-// algorithms[0].
-func (d *Document) Naming(path string) string {
-	if path == "" {
-		return d.language.Noun
-	}
-	last := path[strings.LastIndexByte(path, '.')+1:]
-	if name, _, entry := strings.Cut(last, "["); entry {
-		return "an entry of " + name
-	}
-	return last
-}
-
-// inside says in which part of the file something is.
-func (d *Document) inside(path string) string {
-	if path == "" {
-		return ""
-	}
-	return " in " + strings.TrimPrefix(d.Naming(path), "an ")
 }
 
 func kindName(node *yaml.Node) string {

@@ -26,6 +26,13 @@ type Document struct {
 // value's.
 type Place struct{ Key, Value Position }
 
+// Take returns the problems found since the last call.
+func (d *Document) Take() Problems {
+	found := d.problems.Sorted()
+	d.problems = nil
+	return found
+}
+
 // Reportf adds an error about the value at a path.
 func (d *Document) Reportf(rule, path, format string, args ...any) {
 	d.Add(Error, rule, d.Place(path).Value, fmt.Sprintf(format, args...), "")
@@ -41,6 +48,7 @@ func (d *Document) Warnf(rule, path, format string, args ...any) {
 	d.Add(Warning, rule, d.Place(path).Value, fmt.Sprintf(format, args...), "")
 }
 
+// Add adds a problem at a position of the file.
 func (d *Document) Add(severity Severity, rule string, at Position, message, suggestion string) {
 	at.File = d.File
 	p := Problem{Rule: rule, Severity: severity, Position: at, Message: message, Suggestion: suggestion}
@@ -84,4 +92,25 @@ func (d *Document) Known(path string) bool {
 		}
 		path = path[:cut]
 	}
+}
+
+// Naming calls a path what its reader sees: "env" for config[2].env, "an entry of algorithms" for
+// algorithms[0].
+func (d *Document) Naming(path string) string {
+	if path == "" {
+		return d.language.Noun
+	}
+	last := path[strings.LastIndexByte(path, '.')+1:]
+	if name, _, entry := strings.Cut(last, "["); entry {
+		return "an entry of " + name
+	}
+	return last
+}
+
+// inside says in which part of the file something is.
+func (d *Document) inside(path string) string {
+	if path == "" {
+		return ""
+	}
+	return " in " + strings.TrimPrefix(d.Naming(path), "an ")
 }

@@ -22,22 +22,15 @@ func (l *Language) Parse(file string, data []byte, into any) *Document {
 		File: file, Lines: strings.Split(string(data), "\n"),
 		language: l, into: reflect.ValueOf(into).Elem(), places: map[string]Place{}, broken: map[string]bool{},
 	}
-	root := d.read(data)
-	if root != nil && d.version(root) {
-		d.decode(root)
+	reader := decoder{d}
+	if root := reader.read(data); root != nil && reader.version(root) {
+		reader.decode(root)
 	}
 	return d
 }
 
-// Take returns the problems found since the last call.
-func (d *Document) Take() Problems {
-	found := d.problems.Sorted()
-	d.problems = nil
-	return found
-}
-
 // read returns the mapping that the file holds, nil when it holds none.
-func (d *Document) read(data []byte) *yaml.Node {
+func (d decoder) read(data []byte) *yaml.Node {
 	switch {
 	case len(data) > d.language.MaxSize:
 		d.Add(Error, "file-size", Position{}, fmt.Sprintf("the file is larger than %d KB", d.language.MaxSize>>10), "")
@@ -99,7 +92,7 @@ func documents(data []byte) (first, second *yaml.Node, err error) {
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // syntax reports an error of the YAML library.
-func (d *Document) syntax(err error) {
+func (d decoder) syntax(err error) {
 	position := Position{Line: 1, Column: 1}
 	message := err.Error()
 	if m := yamlLine.FindStringSubmatch(strings.ReplaceAll(message, "\n", " ")); m != nil {
@@ -119,7 +112,7 @@ const maxDepth = 32
 
 // plain refuses what makes YAML more than data in one place: anchors, aliases, tags. They hide what
 // a file says from its reader, and bombs are made of them.
-func (d *Document) plain(node *yaml.Node, depth int) bool {
+func (d decoder) plain(node *yaml.Node, depth int) bool {
 	switch {
 	case depth > maxDepth:
 		d.Add(Error, "nesting", at(node), fmt.Sprintf("nested more than %d levels deep", maxDepth), "")
@@ -145,7 +138,7 @@ func (d *Document) plain(node *yaml.Node, depth int) bool {
 
 // version reports whether the language reads the file's version of it. It is looked at before
 // anything else, since another version may mean other keys.
-func (d *Document) version(root *yaml.Node) bool {
+func (d decoder) version(root *yaml.Node) bool {
 	want := strconv.Itoa(d.language.Version)
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		if root.Content[i].Value != d.language.VersionKey {

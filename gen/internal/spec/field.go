@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/gen/internal/names"
 )
 
 // isFunction reports whether the field is set by Go code only.
@@ -76,4 +78,12 @@ func ValidHost(host string) bool { return hostPattern.MatchString(host) }
 func Protected(u *url.URL) bool {
 	ip, err := netip.ParseAddr(u.Hostname())
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || err == nil && ip.IsLoopback())
+}
+
+// GoName returns the field's name in Go.
+func (f *Field) GoName() string {
+	if f.Go != "" {
+		return f.Go
+	}
+	return names.Exported(f.Name)
 }

@@ -5,8 +5,11 @@ import (
 	"slices"
 )
 
-// opaque checks how tokens are checked at the provider.
-func (c *checker) opaque(t *Tokens) {
+// opaqueRules are the rules for opaque tokens, which the provider is asked about.
+type opaqueRules struct{ templates }
+
+// check checks how tokens are checked at the provider.
+func (c opaqueRules) check(t *Tokens) {
 	for _, key := range []string{
 		"algorithms", "types", "tenants", "shared_secrets", "id_token_shaped", "opaque_hint", "algorithm_hint",
 	} {
@@ -56,8 +59,8 @@ func orBasic(method string) string {
 	return method
 }
 
-// notOpaque refuses what only says something about opaque tokens.
-func (c *checker) notOpaque(t *Tokens) {
+// checkAbsent refuses what only says something about opaque tokens.
+func (c opaqueRules) checkAbsent(t *Tokens) {
 	if t.Format == "opaque" || !c.Known("tokens.format") {
 		return
 	}
@@ -70,7 +73,7 @@ func (c *checker) notOpaque(t *Tokens) {
 }
 
 // checkEndpoint checks that there is an endpoint for what happens there.
-func (c *checker) checkEndpoint(what, key string) {
+func (c opaqueRules) checkEndpoint(what, key string) {
 	if key == "" || !c.Known("endpoints."+key) {
 		return
 	}
@@ -87,7 +90,7 @@ func (c *checker) checkEndpoint(what, key string) {
 }
 
 // endpointAuth checks the credentials for an endpoint that is asked about tokens.
-func (c *checker) endpointAuth(path, method, id, secret string, asked bool) {
+func (c opaqueRules) endpointAuth(path, method, id, secret string, asked bool) {
 	c.field(id, path+".client_id")
 	c.typed("secret-type", secret, path+".client_secret", TypeSecret)
 	if !asked || !c.Known(path) || !c.Known("upstream") {
@@ -105,7 +108,7 @@ func (c *checker) endpointAuth(path, method, id, secret string, asked bool) {
 	}
 }
 
-func (c *checker) statuses(path string, list []int) {
+func (c opaqueRules) statuses(path string, list []int) {
 	for i, status := range list {
 		switch entry := fmt.Sprintf("%s[%d]", path, i); {
 		case status < 400 || status > 499:
@@ -117,7 +120,7 @@ func (c *checker) statuses(path string, list []int) {
 }
 
 // binding checks that something ties opaque tokens to this server.
-func (c *checker) binding(b *Binding, byAudience bool) {
+func (c opaqueRules) binding(b *Binding, byAudience bool) {
 	const path = "tokens.binding"
 	if !c.Known(path) {
 		return

@@ -1,23 +1,11 @@
 package spec
 
 import (
-	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 )
-
-// subject is what a reference in a template stands for.
-type subject struct {
-	// kind is a type of config fields. Values have one too.
-	// It is empty where the spec is wrong about it, of which enough has been said.
-	kind string
-	// mayBeEmpty reports whether it can resolve to nothing.
-	mayBeEmpty bool
-	// length is that of its template with all values in it put in.
-	length int
-}
 
 // maxLength bounds a template with all values put in: values that use values double quickly.
 const maxLength = 2000
@@ -34,76 +22,78 @@ const (
 	anIssuer
 )
 
-// derived checks the values. Each may use the fields and the values above it.
-func (c *checker) derived() {
-	for i, v := range c.Spec.Values {
-		path := fmt.Sprintf("values[%d]", i)
-		if _, taken := c.fields[v.Name]; taken {
-			c.ReportKeyf("value-name-taken", path, "%s is a config field already: give the value another name", v.Name)
-			continue
-		}
-		for j, alternative := range v.First {
-			c.alternative(v, j, alternative, fmt.Sprintf("%s.first[%d]", path, j))
-		}
-		switch {
-		case v.Is != "":
-			c.template(v.Is, path, anyText)
-		case len(v.First) == 0 && c.Known(path) && c.Known(path+".first") && !c.Has(path+".first"):
-			c.Reportf("empty-value", path, "the value %s has neither a template nor `first`", v.Name)
-		}
-		c.values[v.Name] = c.resolve(v)
-	}
-}
+// templates are checked by what their references stand for.
+type templates struct{ *symbols }
 
-// resolve says what a value stands for.
-func (c *checker) resolve(v Value) subject {
-	result := subject{kind: TypeString}
-	for i, text := range append([]string{v.Is}, v.First...) {
-		t, err := ParseTemplate(text)
-		if text == "" {
-			continue
-		}
-		if err != nil || !c.resolves(t) {
-			return subject{}
-		}
-		kind := c.kind(t)
-		if i > 1 && kind != result.kind {
-			kind = TypeString
-		}
-		result.kind = kind
-		result.length = max(result.length, c.length(t))
-		result.mayBeEmpty = i == 0 && t.Bare() && len(c.open(t)) > 0
-	}
-	return result
-}
-
-// alternative checks one template of a `first` list. All but the last need something that may be
-// missing; the last must hold when all others do not.
-func (c *checker) alternative(v Value, index int, alternative, path string) {
-	t, ok := c.references(alternative, path)
-	if !ok {
-		return
-	}
-	if c.resolves(t) && c.kind(t) == TypeURL {
-		c.address(t, path, anyText)
+// template checks one template for a usage and reports whether it may resolve to nothing. Nothing
+// is said of a template that refers to something wrong.
+func (c templates) template(text, path string, use usage) (mayBeEmpty, ok bool) {
+	t, ok := c.references(text, path)
+	if !ok || !c.resolves(t) {
+		return false, false
 	}
 	open := c.open(t)
-	if index < len(v.First)-1 {
-		if len(open) == 0 {
-			c.Reportf("first-unreachable", path, "this template always has a value: those after it would never be used")
-		}
-		return
+	if len(open) > 0 && !t.Bare() {
+		c.Reportf("optional-in-template", path, "{%s} may be empty, which would leave %q: make it required, give it a default, "+
+			"or derive a value with `first`", open[0], c.fill(t, func(ref string, s subject) string {
+			if s.mayBeEmpty {
+				return ""
+			}
+			return "{" + ref + "}"
+		}))
+		return false, false
 	}
-	for _, name := range open {
-		if !c.guarded(name, v.First[:index]) {
-			c.Reportf("optional-in-template", path, "%s may be empty here: make it required, give it a default, "+
-				"or name it together with the fields of the other templates under require_one_of", name)
-		}
+	if use != anyText || c.kind(t) == TypeURL {
+		c.address(t, path, use)
 	}
+	return len(open) > 0, true
+}
+
+// references parses a template and checks what it refers to.
+func (c templates) references(text, path string) (Template, bool) {
+	if text == "" || !c.Known(path) {
+		return nil, false
+	}
+	t, err := ParseTemplate(text)
+	if err != nil {
+		c.Reportf("template-syntax", path, "%s: %v", c.Naming(path), err)
+		return nil, false
+	}
+	ok := true
+	for _, ref := range t.Refs() {
+		ok = c.reference(ref, path) && ok
+	}
+	if c.length(t) > maxLength {
+		c.Reportf("template-length", path, "with all values put in, this is longer than %d characters", maxLength)
+		return nil, false
+	}
+	return t, ok
+}
+
+func (c templates) reference(name, path string) bool {
+	s, ok := c.subject(name)
+	switch {
+	case !ok && slices.ContainsFunc(c.Spec.Values, func(v Value) bool { return v.Name == name }):
+		c.Reportf("value-order", path, "{%s} is defined further down, or here: a value may use those above it", name)
+		return false
+	case !ok:
+		c.unknownName("unknown-reference", "config field or value", name, path, append(c.fieldNames(), c.valueNames()...))
+		return false
+	}
+	c.used[name] = true
+	switch s.kind {
+	case TypeSecret:
+		c.Reportf("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
+		return false
+	case TypeList, TypeVerifier, TypeUserMapper, TypeParameters:
+		c.Reportf("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
+		return false
+	}
+	return true
 }
 
 // open returns the references of a template that may be empty.
-func (c *checker) open(t Template) []string {
+func (c templates) open(t Template) []string {
 	var list []string
 	for _, ref := range t.Refs() {
 		if s, ok := c.subject(ref); ok && s.mayBeEmpty {
@@ -113,26 +103,8 @@ func (c *checker) open(t Template) []string {
 	return list
 }
 
-// guarded reports whether a field must be set when none of the templates before could be used: some
-// group holds it, and all its other members are each the one condition of such a template.
-func (c *checker) guarded(name string, before []string) bool {
-	var conditions []string
-	for _, text := range before {
-		if t, err := ParseTemplate(text); err == nil {
-			if open := c.open(t); len(open) == 1 {
-				conditions = append(conditions, open[0])
-			}
-		}
-	}
-	return slices.ContainsFunc(c.Spec.RequireOneOf, func(g Group) bool {
-		return slices.Contains(g.Fields, name) && !slices.ContainsFunc(g.Fields, func(member string) bool {
-			return member != name && !slices.Contains(conditions, member)
-		})
-	})
-}
-
 // resolves reports whether all references of a template are good.
-func (c *checker) resolves(t Template) bool {
+func (c templates) resolves(t Template) bool {
 	return !slices.ContainsFunc(t.Refs(), func(ref string) bool {
 		s, ok := c.subject(ref)
 		return !ok || s.kind == ""
@@ -140,7 +112,7 @@ func (c *checker) resolves(t Template) bool {
 }
 
 // length is the number of bytes of a template with all values put in.
-func (c *checker) length(t Template) int {
+func (c templates) length(t Template) int {
 	length := 0
 	for _, part := range t {
 		s, _ := c.subject(part.Ref)
@@ -149,20 +121,10 @@ func (c *checker) length(t Template) int {
 	return min(length, maxLength+1)
 }
 
-// subject returns what a name stands for.
-func (c *checker) subject(name string) (subject, bool) {
-	if i, ok := c.fields[name]; ok {
-		f := &c.Spec.Config[i]
-		return subject{kind: f.Type, mayBeEmpty: f.mayBeEmpty(), length: len(name)}, true
-	}
-	s, ok := c.values[name]
-	return s, ok
-}
-
 var plainText = regexp.MustCompile(`^[A-Za-z0-9._~-]*$`)
 
 // kind says as which type of field a template may be used.
-func (c *checker) kind(t Template) string {
+func (c templates) kind(t Template) string {
 	if len(t) == 0 {
 		return TypeString
 	}
@@ -185,83 +147,8 @@ func (c *checker) kind(t Template) string {
 	return TypeSegment
 }
 
-// references parses a template and checks what it refers to.
-func (c *checker) references(text, path string) (Template, bool) {
-	if text == "" || !c.Known(path) {
-		return nil, false
-	}
-	t, err := ParseTemplate(text)
-	if err != nil {
-		c.Reportf("template-syntax", path, "%s: %v", c.Naming(path), err)
-		return nil, false
-	}
-	ok := true
-	for _, ref := range t.Refs() {
-		ok = c.reference(ref, path) && ok
-	}
-	if c.length(t) > maxLength {
-		c.Reportf("template-length", path, "with all values put in, this is longer than %d characters", maxLength)
-		return nil, false
-	}
-	return t, ok
-}
-
-func (c *checker) reference(name, path string) bool {
-	s, ok := c.subject(name)
-	switch {
-	case !ok && slices.ContainsFunc(c.Spec.Values, func(v Value) bool { return v.Name == name }):
-		c.Reportf("value-order", path, "{%s} is defined further down, or here: a value may use those above it", name)
-		return false
-	case !ok:
-		c.unknownName("unknown-reference", "config field or value", name, path, append(c.fieldNames(), c.valueNames()...))
-		return false
-	}
-	c.used[name] = true
-	switch s.kind {
-	case TypeSecret:
-		c.Reportf("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
-		return false
-	case TypeList, TypeVerifier, TypeUserMapper, TypeParameters:
-		c.Reportf("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
-		return false
-	}
-	return true
-}
-
-func (c *checker) valueNames() []string {
-	list := make([]string, len(c.Spec.Values))
-	for i, v := range c.Spec.Values {
-		list[i] = v.Name
-	}
-	return list
-}
-
-// template checks one template for a usage and reports whether it may resolve to nothing. Nothing
-// is said of a template that refers to something wrong.
-func (c *checker) template(text, path string, use usage) (mayBeEmpty, ok bool) {
-	t, ok := c.references(text, path)
-	if !ok || !c.resolves(t) {
-		return false, false
-	}
-	open := c.open(t)
-	if len(open) > 0 && !t.Bare() {
-		c.Reportf("optional-in-template", path, "{%s} may be empty, which would leave %q: make it required, give it a default, "+
-			"or derive a value with `first`", open[0], c.fill(t, func(ref string, s subject) string {
-			if s.mayBeEmpty {
-				return ""
-			}
-			return "{" + ref + "}"
-		}))
-		return false, false
-	}
-	if use != anyText || c.kind(t) == TypeURL {
-		c.address(t, path, use)
-	}
-	return len(open) > 0, true
-}
-
 // fill replaces the references of a template.
-func (c *checker) fill(t Template, with func(string, subject) string) string {
+func (c templates) fill(t Template, with func(string, subject) string) string {
 	var b strings.Builder
 	for _, part := range t {
 		b.WriteString(part.Text)
@@ -275,7 +162,7 @@ func (c *checker) fill(t Template, with func(string, subject) string) string {
 
 // address checks that a template always gives a URL of the host that the configuration names: no
 // field can change what stands before or after it.
-func (c *checker) address(t Template, path string, use usage) {
+func (c templates) address(t Template, path string, use usage) {
 	first, _ := c.subject(t[0].Ref)
 	switch {
 	case t[0].Ref != "" && first.kind != TypeURL:
@@ -311,7 +198,7 @@ func (c *checker) address(t Template, path string, use usage) {
 }
 
 // place checks one reference inside a URL.
-func (c *checker) place(ref, path, before, after string) bool {
+func (c templates) place(ref, path, before, after string) bool {
 	s, _ := c.subject(ref)
 	authority := before == "" || strings.HasPrefix(before, "https://") && !strings.Contains(before[len("https://"):], "/")
 	ends := after == "" || after[0] == '/'
@@ -341,7 +228,7 @@ func (c *checker) place(ref, path, before, after string) bool {
 	return true
 }
 
-func (c *checker) wellFormed(t Template, path string, use usage) {
+func (c templates) wellFormed(t Template, path string, use usage) {
 	sample := c.fill(t, func(_ string, s subject) string {
 		if s.kind == TypeURL {
 			return "https://x.example"

@@ -8,16 +8,19 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/yamldoc"
 )
 
-func (c *checker) test() {
+// testRules are the rules for the generated test.
+type testRules struct{ *symbols }
+
+func (c testRules) check() {
 	if !c.Known("test") || !c.Has("test") {
 		return
 	}
-	c.testConfig()
+	c.config()
 	seen := map[string]bool{}
 	for i := range c.Spec.Test.Accept {
 		path := fmt.Sprintf("test.accept[%d]", i)
 		t := &c.Spec.Test.Accept[i]
-		c.testToken(t, path, seen)
+		c.token(t, path, seen)
 		if len(t.User) == 0 && c.Known(path) && c.Known(path+".user") {
 			c.Reportf("accept-user", path, "an accepted token needs user: what must come out")
 		}
@@ -31,7 +34,7 @@ func (c *checker) test() {
 	for i := range c.Spec.Test.Reject {
 		path := fmt.Sprintf("test.reject[%d]", i)
 		t := &c.Spec.Test.Reject[i]
-		c.testToken(t, path, seen)
+		c.token(t, path, seen)
 		if t.Reason == "" && c.Known(path) && c.Known(path+".reason") {
 			c.Reportf("reject-reason", path, "a rejected token needs reason: why it must not pass")
 		}
@@ -41,7 +44,7 @@ func (c *checker) test() {
 	}
 }
 
-func (c *checker) testToken(t *Token, path string, seen map[string]bool) {
+func (c testRules) token(t *Token, path string, seen map[string]bool) {
 	if len(t.Header) > 0 && c.Spec.Tokens.Format == "opaque" {
 		c.ReportKeyf("test-header", path+".header", "an opaque token has no header")
 	}
@@ -55,7 +58,7 @@ func (c *checker) testToken(t *Token, path string, seen map[string]bool) {
 }
 
 // userKey checks that an expected member of the user is one that the claims section can give.
-func (c *checker) userKey(key, path string) {
+func (c testRules) userKey(key, path string) {
 	known := slices.Clone(userFields)
 	for i := range c.Spec.Claims.Extra {
 		known = append(known, c.Spec.Claims.Extra[i].UserName())
@@ -73,7 +76,7 @@ func (c *checker) userKey(key, path string) {
 	c.Add(yamldoc.Error, "test-user-key", c.Place(path).Key, message, suggestion)
 }
 
-func (c *checker) testConfig() {
+func (c testRules) config() {
 	config := c.Spec.Test.Config
 	for _, name := range slices.Sorted(maps.Keys(config)) {
 		path := "test.config." + name
@@ -82,7 +85,7 @@ func (c *checker) testConfig() {
 			c.unknownName("unknown-field", "config field", name, path, c.fieldNames())
 			continue
 		}
-		c.testValue(&c.Spec.Config[i], config[name], path)
+		c.value(&c.Spec.Config[i], config[name], path)
 	}
 	for i := range c.Spec.Config {
 		f := &c.Spec.Config[i]
@@ -98,7 +101,7 @@ func (c *checker) testConfig() {
 	}
 }
 
-func (c *checker) testValue(f *Field, value any, path string) {
+func (c testRules) value(f *Field, value any, path string) {
 	switch v := value.(type) {
 	case string:
 		if f.Type == TypeList || f.isFunction() {

@@ -3,11 +3,13 @@ package spec
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
-// upstream checks the application at the provider, in mode proxy.
-func (c *checker) upstream() {
+// upstreamRules are the rules for the application at the provider, in mode proxy.
+type upstreamRules struct{ templates }
+
+// check checks the application at the provider, in mode proxy.
+func (c upstreamRules) check() {
 	u := &c.Spec.Upstream
 	switch {
 	case c.Spec.Mode == "direct" && c.Has("upstream"):
@@ -31,7 +33,7 @@ func (c *checker) upstream() {
 	}
 	c.credentials(u)
 	c.protection(u)
-	c.upstreamScopes(u)
+	c.scopes(u)
 	c.parameters(u)
 	for i, issuer := range u.ResponseIssuers {
 		path := fmt.Sprintf("upstream.response_issuers[%d]", i)
@@ -41,17 +43,10 @@ func (c *checker) upstream() {
 	}
 }
 
-// uses marks config fields as used by something that is reported already.
-func (c *checker) uses(names ...string) {
-	for _, name := range names {
-		c.used[name] = true
-	}
-}
-
 const privateKeyJWT = "private_key_jwt"
 
 // clientKey checks that a key is there where one is needed, and only there.
-func (c *checker) clientKey(u *Upstream) {
+func (c upstreamRules) clientKey(u *Upstream) {
 	c.typed("secret-type", u.ClientKey, "upstream.client_key", TypeSecret)
 	c.typed("client-key", u.ClientKeyID, "upstream.client_key_id", TypeString)
 	switch signs := u.AuthMethod == privateKeyJWT; {
@@ -66,7 +61,7 @@ func (c *checker) clientKey(u *Upstream) {
 	}
 }
 
-func (c *checker) credentials(u *Upstream) {
+func (c upstreamRules) credentials(u *Upstream) {
 	if f := c.field(u.ClientID, "upstream.client_id"); f != nil {
 		switch {
 		case !f.isText():
@@ -92,7 +87,7 @@ func (c *checker) credentials(u *Upstream) {
 	}
 }
 
-func (c *checker) protection(u *Upstream) {
+func (c upstreamRules) protection(u *Upstream) {
 	switch {
 	case u.CodeProtection == "none" && u.UnprotectedReason == "" && c.Known("upstream.unprotected_reason"):
 		c.ReportKeyf("code-protection-reason", "upstream.code_protection", "code_protection none needs unprotected_reason: "+
@@ -111,7 +106,7 @@ func (c *checker) protection(u *Upstream) {
 	}
 }
 
-func (c *checker) upstreamScopes(u *Upstream) {
+func (c upstreamRules) scopes(u *Upstream) {
 	if u.RequiredScopes.Field != "" {
 		c.typed("list-field-type", u.RequiredScopes.Field, "upstream.required_scopes.field", TypeList)
 	}
@@ -123,18 +118,6 @@ func (c *checker) upstreamScopes(u *Upstream) {
 		}
 	}
 	c.template(u.ScopePrefix.Prefix, "upstream.scope_prefix.prefix", anyText)
-}
-
-// with checks a template in which one name more means something.
-func (c *checker) with(name string, check func()) {
-	if _, taken := c.subject(name); taken {
-		check() // a config field of that name: its owner decides what it means
-		return
-	}
-	c.values[name] = subject{kind: TypeSegment, length: 100}
-	check()
-	delete(c.values, name)
-	delete(c.used, name)
 }
 
 // reservedParameters are the parameters that only the broker may set, with the reason where it is
@@ -150,7 +133,7 @@ var reservedParameters = map[string][]string{
 	},
 }
 
-func (c *checker) parameters(u *Upstream) {
+func (c upstreamRules) parameters(u *Upstream) {
 	for key, list := range map[string][]Parameter{"authorize_params": u.AuthorizeParams, "token_params": u.TokenParams} {
 		for i, p := range list {
 			path := fmt.Sprintf("upstream.%s[%d]", key, i)
@@ -171,56 +154,5 @@ func (c *checker) parameters(u *Upstream) {
 	c.typed("parameters-type", u.AuthorizeParamsField, "upstream.authorize_params_field", TypeParameters)
 	if len(u.AuthorizeParams) > 0 {
 		c.ReportKeyf("params-both", "upstream.authorize_params_field", "there are authorize_params or a field that holds them, not both")
-	}
-}
-
-// tokenMode checks whose tokens clients get.
-func (c *checker) tokenMode(t *Tokens) {
-	switch {
-	case t.Mode != "" && c.Spec.Mode == "direct":
-		c.ReportKeyf("proxy-only", "tokens.mode", "mode of tokens is for mode proxy: here clients get the provider's tokens from the provider")
-	case t.Mode == "passthrough" && t.Format == "opaque":
-		c.ReportKeyf("opaque-passthrough", "tokens.mode", "opaque tokens cannot be passed through: nothing in them says for whom they are")
-	}
-}
-
-// tenantReference is what stands for the tenant in a tenant's issuer.
-const tenantReference = "tenantid"
-
-func (c *checker) tenants(t *Tenants) {
-	const path = "tokens.tenants"
-	if !c.Has(path) || !c.Known(path) {
-		return
-	}
-	if _, taken := c.subject(tenantReference); taken {
-		c.Reportf("tenants-placeholder", path+".issuer", "{%s} stands for the tenant here: give the config field or value of that name another",
-			tenantReference)
-	} else if strings.Count(t.Issuer, "{"+tenantReference+"}") != 1 && t.Issuer != "" {
-		c.Reportf("tenants-placeholder", path+".issuer", "issuer needs {%s} once, where the tenant stands", tenantReference)
-	} else {
-		c.with(tenantReference, func() { c.template(t.Issuer, path+".issuer", anIssuer) })
-	}
-	if f := c.field(t.Field, path+".field"); f != nil && (!f.isText() || f.mayBeEmpty()) {
-		c.Reportf("tenants-field", path+".field", "%s must be a field that is text and required: users log in at its tenant", f.Name)
-	}
-	if t.Allowed != "" {
-		c.typed("list-field-type", t.Allowed, path+".allowed", TypeList)
-	}
-	if (len(t.Several) == 0) != (t.Allowed == "") && c.Known(path+".several") && c.Known(path+".allowed") {
-		c.Reportf("tenants-several", path, "several and allowed go together: a tenant that stands for several lets in the users of all "+
-			"customers of the provider, unless something says which")
-	}
-}
-
-// requirements checks the claims that must be there.
-func (c *checker) requirements(list []Requirement) {
-	for i, r := range list {
-		path := fmt.Sprintf("tokens.require[%d]", i)
-		for j, text := range r.Is {
-			c.template(text, fmt.Sprintf("%s.is[%d]", path, j), anyText)
-		}
-		if len(r.Is) > 0 && len(r.AnyOf) > 0 {
-			c.ReportKeyf("require-both", path+".is", "accepted values are in any_of or, from the configuration, in is: not in both")
-		}
 	}
 }

@@ -6,30 +6,10 @@ import (
 	"strings"
 )
 
-func (c *checker) endpoints() {
-	e := &c.Spec.Endpoints
-	if open, _ := c.template(c.Spec.Issuer, "issuer", anIssuer); open {
-		c.Reportf("issuer-optional", "issuer", "the issuer may be empty: then tokens of every issuer would have to do")
-	}
-	for _, endpoint := range []struct {
-		key, template string
-		needed        bool
-	}{
-		{"authorization", e.Authorization, true}, {"token", e.Token, true}, {"jwks", e.JWKS, c.Spec.Tokens.Format == "jwt"},
-		{"registration", e.Registration, false}, {"userinfo", e.UserInfo, false}, {"tokeninfo", e.TokenInfo, false},
-		{"introspection", e.Introspection, false}, {"revocation", e.Revocation, false}, {"end_session", e.EndSession, false},
-	} {
-		path := "endpoints." + endpoint.key
-		if open, _ := c.template(endpoint.template, path, anURL); open && endpoint.needed {
-			c.Reportf("endpoint-optional", path, "%s may be empty, but the provider cannot work without it", endpoint.key)
-		}
-	}
-	if c.Spec.Tokens.Format == "jwt" && e.JWKS == "" && c.Known("endpoints.jwks") && c.Known("endpoints") {
-		c.Reportf("jwks-missing", "endpoints", "endpoints need jwks: signed tokens are checked with the provider's keys")
-	}
-}
+// tokenRules are the rules for access tokens.
+type tokenRules struct{ templates }
 
-func (c *checker) tokens() {
+func (c tokenRules) check() {
 	t := &c.Spec.Tokens
 	switch {
 	case !c.Known("tokens") || !c.Known("tokens.format") || !c.Known("tokens.verifier"):
@@ -41,11 +21,11 @@ func (c *checker) tokens() {
 	case t.Verifier != "":
 		c.verifier(t)
 	case t.Format == "opaque":
-		c.opaque(t)
+		opaqueRules{c.templates}.check(t)
 	default:
 		c.signatures(t)
 	}
-	c.notOpaque(t)
+	opaqueRules{c.templates}.checkAbsent(t)
 	c.tokenMode(t)
 	c.tenants(&t.Tenants)
 	c.requirements(t.Require)
@@ -65,7 +45,7 @@ func (c *checker) tokens() {
 }
 
 // verifier checks that nothing is said which a verifier would ignore.
-func (c *checker) verifier(t *Tokens) {
+func (c tokenRules) verifier(t *Tokens) {
 	if f := c.typed("verifier-type", t.Verifier, "tokens.verifier", TypeVerifier); f != nil && !f.Required {
 		c.Reportf("verifier-optional", "tokens.verifier", "%s must be required: without it nothing would check tokens", f.Name)
 	}
@@ -87,7 +67,7 @@ func (c *checker) verifier(t *Tokens) {
 // minSecret is the least length of an HMAC key: that of the hash (RFC 7518 section 3.2).
 var minSecret = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64}
 
-func (c *checker) signatures(t *Tokens) {
+func (c tokenRules) signatures(t *Tokens) {
 	if len(t.Algorithms) == 0 && c.Known("tokens.algorithms") && t.Format != "" {
 		c.Reportf("algorithms-missing", "tokens", "tokens need algorithms: what a token itself says of its algorithm "+
 			"cannot be trusted (RFC 8725 section 3.1)")
@@ -116,7 +96,7 @@ func (c *checker) signatures(t *Tokens) {
 	}
 }
 
-func (c *checker) audience(a *Audience) {
+func (c tokenRules) audience(a *Audience) {
 	const path = "tokens.audience"
 	open, good := true, true
 	for i, text := range a.Is {
@@ -141,7 +121,7 @@ func (c *checker) audience(a *Audience) {
 		return
 	}
 	if t.Format == "opaque" {
-		c.binding(&t.Binding, a.Otherwise != "" || len(a.Is) > 0 && !open || !good)
+		opaqueRules{c.templates}.binding(&t.Binding, a.Otherwise != "" || len(a.Is) > 0 && !open || !good)
 		return
 	}
 	switch {
@@ -157,98 +137,53 @@ func (c *checker) audience(a *Audience) {
 	}
 }
 
-func (c *checker) claims() {
-	m := &c.Spec.Claims
-	c.claimList("claims.roles", &m.Roles)
-	c.claimList("claims.permissions", &m.Permissions)
-	if m.UserMapper != "" {
-		c.typed("user-mapper-type", m.UserMapper, "claims.user_mapper", TypeUserMapper)
-	}
-	asNames, goNames := map[string]bool{}, map[string]string{}
-	for i := range m.Extra {
-		c.extra(&m.Extra[i], fmt.Sprintf("claims.extra[%d]", i), asNames, goNames)
-	}
-}
-
-func (c *checker) claimList(path string, l *List) {
+// tokenMode checks whose tokens clients get.
+func (c tokenRules) tokenMode(t *Tokens) {
 	switch {
-	case !c.Has(path) || !c.Known(path) || !c.Known(path+".from") || !c.Known(path+".each"):
-		return
-	case len(l.From) == 0 && l.Each == "":
-		c.Reportf("list-empty", path, "%s need from, or each and list", c.Naming(path))
-	case len(l.From) > 0 && l.Each != "":
-		c.ReportKeyf("list-both", path+".each", "%s come from `from` or from `each`, not from both", c.Naming(path))
-	case l.Each != "" && l.List == "" && c.Known(path+".list"):
-		c.ReportKeyf("each-without-list", path+".each", "each needs list: where the list is in each member")
-	case l.Each == "" && l.List != "":
-		c.ReportKeyf("list-without-each", path+".list", "list goes with each")
-	}
-	if l.As != "" {
-		c.entryForm(l, path+".as")
+	case t.Mode != "" && c.Spec.Mode == "direct":
+		c.ReportKeyf("proxy-only", "tokens.mode", "mode of tokens is for mode proxy: here clients get the provider's tokens from the provider")
+	case t.Mode == "passthrough" && t.Format == "opaque":
+		c.ReportKeyf("opaque-passthrough", "tokens.mode", "opaque tokens cannot be passed through: nothing in them says for whom they are")
 	}
 }
 
-func (c *checker) entryForm(l *List, path string) {
-	allowed := []string{"value"}
-	if l.Each != "" {
-		allowed = append(allowed, "key")
-	}
-	t, err := ParseTemplate(l.As)
-	if err != nil {
-		c.Reportf("template-syntax", path, "as: %v", err)
+// tenantReference is what stands for the tenant in a tenant's issuer.
+const tenantReference = "tenantid"
+
+func (c tokenRules) tenants(t *Tenants) {
+	const path = "tokens.tenants"
+	if !c.Has(path) || !c.Known(path) {
 		return
 	}
-	for _, ref := range t.Refs() {
-		if !slices.Contains(allowed, ref) {
-			c.Reportf("as-reference", path, "{%s} means nothing here: as has {%s}", ref, strings.Join(allowed, "} and {"))
+	if _, taken := c.subject(tenantReference); taken {
+		c.Reportf("tenants-placeholder", path+".issuer", "{%s} stands for the tenant here: give the config field or value of that name another",
+			tenantReference)
+	} else if strings.Count(t.Issuer, "{"+tenantReference+"}") != 1 && t.Issuer != "" {
+		c.Reportf("tenants-placeholder", path+".issuer", "issuer needs {%s} once, where the tenant stands", tenantReference)
+	} else {
+		c.with(tenantReference, func() { c.template(t.Issuer, path+".issuer", anIssuer) })
+	}
+	if f := c.field(t.Field, path+".field"); f != nil && (!f.isText() || f.mayBeEmpty()) {
+		c.Reportf("tenants-field", path+".field", "%s must be a field that is text and required: users log in at its tenant", f.Name)
+	}
+	if t.Allowed != "" {
+		c.typed("list-field-type", t.Allowed, path+".allowed", TypeList)
+	}
+	if (len(t.Several) == 0) != (t.Allowed == "") && c.Known(path+".several") && c.Known(path+".allowed") {
+		c.Reportf("tenants-several", path, "several and allowed go together: a tenant that stands for several lets in the users of all "+
+			"customers of the provider, unless something says which")
+	}
+}
+
+// requirements checks the claims that must be there.
+func (c tokenRules) requirements(list []Requirement) {
+	for i, r := range list {
+		path := fmt.Sprintf("tokens.require[%d]", i)
+		for j, text := range r.Is {
+			c.template(text, fmt.Sprintf("%s.is[%d]", path, j), anyText)
 		}
-	}
-	if !slices.Contains(t.Refs(), "value") {
-		c.Reportf("as-value", path, "as needs {value}: all entries would be the same without it")
-	}
-}
-
-// userFields are the members of a user in JSON that have a field of their own. They win over extra
-// claims.
-var userFields = []string{
-	"userId", "email", "name", "username", "nickname", "picture", "roles", "permissions", "scopes",
-}
-
-func (c *checker) extra(e *Extra, path string, asNames map[string]bool, goNames map[string]string) {
-	if e.Claim == "" {
-		return
-	}
-	as := e.UserName()
-	switch {
-	case slices.Contains(userFields, as):
-		c.Reportf("extra-shadowed", path, "the extra claim %q would be hidden by the user's own field of that name: give it another with `as:`", as)
-	case asNames[as]:
-		c.Reportf("extra-repeated", path, "there is an extra claim %q already", as)
-	}
-	asNames[as] = true
-	goName := e.GoName()
-	if goName == "" {
-		c.Reportf("extra-go-name", path, "no Go name can be made from the claim %q: give it one with `go:`", e.Claim)
-		return
-	}
-	if other, taken := goNames[goName]; taken && other != e.Claim {
-		c.Reportf("go-name-taken", path, "%s and %s both become %s in Go: give one of them another name with `go:`", other, e.Claim, goName)
-	}
-	goNames[goName] = e.Claim
-}
-
-func (c *checker) scopes() {
-	s := &c.Spec.Scopes
-	if s.Field != "" {
-		c.typed("list-field-type", s.Field, "scopes.field", TypeList)
-		if len(s.Default) > 0 {
-			c.ReportKeyf("scopes-both", "scopes.default", "scopes have a default or a field: give the default to the config field %s", s.Field)
+		if len(r.Is) > 0 && len(r.AnyOf) > 0 {
+			c.ReportKeyf("require-both", path+".is", "accepted values are in any_of or, from the configuration, in is: not in both")
 		}
-	}
-	if c.Spec.Mode == "direct" && c.Has("scopes.words") {
-		c.ReportKeyf("proxy-only", "scopes.words", "words are for mode proxy: clients of this provider are asked by the provider itself")
-	}
-	if c.Spec.Grants.Field != "" {
-		c.typed("list-field-type", c.Spec.Grants.Field, "grants.field", TypeList)
 	}
 }
