@@ -70,8 +70,8 @@ func TestReadOfSharedSecrets(t *testing.T) {
 
 func TestReadReportsAllProblemsOfForm(t *testing.T) {
 	t.Parallel()
-	_, err := specfacts.Read("specs/x.yaml", []byte("spec: 1\nnmae: x\ntitle: [y]\n"))
-	if err == nil || !strings.Contains(err.Error(), `did you mean "name"?`) || !strings.Contains(err.Error(), "title must be text") {
+	_, err := specfacts.Read("specs/x.yaml", []byte("spec: 1\ntitel: x\nname: [y]\n"))
+	if err == nil || !strings.Contains(err.Error(), `did you mean "title"?`) || !strings.Contains(err.Error(), "name must be text") {
 		t.Errorf("the error is %v", err)
 	}
 }

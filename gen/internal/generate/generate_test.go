@@ -33,9 +33,9 @@ func folder(t *testing.T, dir string) []generate.Spec {
 }
 
 // generated expects specs without problems.
-func generated(t *testing.T, specs []generate.Spec, importPath string) []generate.File {
+func generated(t *testing.T, specs []generate.Spec) []generate.File {
 	t.Helper()
-	files, problems, err := generate.Files(specs, generate.Options{ImportPath: importPath})
+	files, problems, err := generate.Files(specs, generate.Options{ImportPath: module + "/p"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +52,9 @@ func generated(t *testing.T, specs []generate.Spec, importPath string) []generat
 func TestGenerateIsDeterministic(t *testing.T) {
 	t.Parallel()
 	specs := append(folder(t, "../../../specs"), folder(t, "../golden/specs")...)
-	first := generated(t, specs, module+"/p")
+	first := generated(t, specs)
 	slices.Reverse(specs)
-	second := generated(t, specs, module+"/p")
+	second := generated(t, specs)
 	if !slices.EqualFunc(first, second, func(a, b generate.File) bool { return a.Path == b.Path && bytes.Equal(a.Data, b.Data) }) {
 		t.Error("the same specs in another order give other files")
 	}
@@ -63,7 +63,7 @@ func TestGenerateIsDeterministic(t *testing.T) {
 func TestGeneratedFilesKeepTheirPromises(t *testing.T) {
 	t.Parallel()
 	specs := append(folder(t, "../../../specs"), folder(t, "../golden/specs")...)
-	for _, f := range generated(t, specs, module+"/p") {
+	for _, f := range generated(t, specs) {
 		if f.Kind != generate.Package {
 			continue
 		}
@@ -94,9 +94,9 @@ func TestGeneratedFilesKeepTheirPromises(t *testing.T) {
 
 func TestAddingAProviderLeavesTheFilesOfTheOthersAlone(t *testing.T) {
 	t.Parallel()
-	before := generated(t, folder(t, "../../../specs"), module+"/p")
+	before := generated(t, folder(t, "../../../specs"))
 	after := map[string][]byte{}
-	for _, f := range generated(t, append(folder(t, "../../../specs"), folder(t, "../golden/specs")...), module+"/p") {
+	for _, f := range generated(t, append(folder(t, "../../../specs"), folder(t, "../golden/specs")...)) {
 		after[f.Path] = f.Data
 	}
 	lists := []string{"all/all_gen.go", "README.md", ".env.example"}

@@ -21,11 +21,11 @@ func (c tokenRules) check() {
 	case t.Verifier != "":
 		c.verifier(t)
 	case t.Format == "opaque":
-		opaqueRules{c.templates}.check(t)
+		opaqueRules(c).check(t)
 	default:
 		c.signatures(t)
 	}
-	opaqueRules{c.templates}.checkAbsent(t)
+	opaqueRules(c).checkAbsent(t)
 	c.tokenMode(t)
 	c.tenants(&t.Tenants)
 	c.requirements(t.Require)
@@ -121,7 +121,7 @@ func (c tokenRules) audience(a *Audience) {
 		return
 	}
 	if t.Format == "opaque" {
-		opaqueRules{c.templates}.binding(&t.Binding, a.Otherwise != "" || len(a.Is) > 0 && !open || !good)
+		opaqueRules(c).binding(&t.Binding, a.Otherwise != "" || len(a.Is) > 0 && !open || !good)
 		return
 	}
 	switch {
