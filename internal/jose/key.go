@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
@@ -83,9 +84,11 @@ func (k *Key) suits(a Algorithm) bool {
 
 // Equal reports whether two keys are the same key under the same name for the same use.
 func (k *Key) Equal(other *Key) bool {
-	if k.id != other.id || k.only != other.only || k.issuer != other.issuer {
-		return false
-	}
+	return k.id == other.id && k.only == other.only && k.issuer == other.issuer && k.sameMaterial(other)
+}
+
+// sameMaterial reports whether two keys are one, whatever their names and uses.
+func (k *Key) sameMaterial(other *Key) bool {
 	switch {
 	case k.rsa != nil:
 		return other.rsa != nil && k.rsa.Equal(other.rsa)
@@ -110,7 +113,7 @@ func parseKey(text string) (*Key, error) {
 	if use := textMember(members, "use"); use == string(jwk.ForEncryption) {
 		return nil, ErrForEncryption // whatever else is in it, down to types that are not known here
 	}
-	parsed, err := jwk.ParseKey([]byte(text))
+	parsed, err := jwk.ParseKey(withoutNulls(text, members))
 	if err != nil {
 		return nil, errors.New("not a JWK") // the library's message may quote key material
 	}
@@ -141,6 +144,24 @@ func parseKey(text string) (*Key, error) {
 		return nil, fmt.Errorf("alg %q is not one for signatures with this type of key", k.only)
 	}
 	return k, nil
+}
+
+// withoutNulls is a JWK without its members that are null: some providers write so what a key does not have.
+func withoutNulls(text string, members []strictjson.Member) []byte {
+	if !slices.ContainsFunc(members, func(m strictjson.Member) bool { return m.Value == "null" }) {
+		return []byte(text)
+	}
+	left := make(map[string]json.RawMessage, len(members))
+	for _, m := range members {
+		if m.Value != "null" {
+			left[m.Name] = json.RawMessage(m.Value)
+		}
+	}
+	without, err := json.Marshal(left)
+	if err != nil {
+		return []byte(text) // values that were read once marshal
+	}
+	return without
 }
 
 // encrypts reports whether a key without use says by its key_ops or its alg that it is for encryption.

@@ -5,18 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/latchkey-auth/latchkey/internal/strictjson"
 )
 
-// MaxKeys is how many keys a set may hold.
-const MaxKeys = 100
+// MaxKeys is how many keys a set may hold. Providers that keep a key for each application or tenant publish some hundred.
+const MaxKeys = 1000
 
-// The ways in which a set has no key for a token.
-var (
-	// ErrNoKey tells that no key of the set fits.
-	ErrNoKey = errors.New("no key of the set fits")
-	// ErrAmbiguousKey tells that several keys of the set fit, so that the token does not single one out.
-	ErrAmbiguousKey = errors.New("several keys of the set fit")
-)
+// MaxCandidates is how many keys are tried for one token: everybody can send tokens, and each try costs a signature check.
+const MaxCandidates = 4
 
 // ErrForEncryption tells that a key of a set says of itself that it is for encryption (RFC 7517 sections 4.2 to 4.4), which is
 // nothing wrong: many providers publish one beside their signature keys.
@@ -35,7 +32,7 @@ type Set struct {
 func ParseSet(text []byte) (*Set, error) {
 	// Not strictjson: a duplicate member inside one key must cost that key alone. A map does not fold the case of names.
 	var object map[string]json.RawMessage
-	if err := json.Unmarshal(text, &object); err != nil {
+	if err := json.Unmarshal(strictjson.WithoutBOM(text), &object); err != nil {
 		return nil, errors.New("not a JSON object")
 	}
 	var elements []json.RawMessage
@@ -65,23 +62,70 @@ func (s *Set) Len() int { return len(s.keys) }
 // there is nothing wrong with the key.
 func (s *Set) Unusable() []error { return s.unusable }
 
-// Find returns the one key for a token with the given kid and algorithm. A token without a kid finds a key only where a
-// single one fits its algorithm. The error is [ErrNoKey] or [ErrAmbiguousKey].
-func (s *Set) Find(id string, a Algorithm) (*Key, error) {
-	var found *Key
+// Find returns the keys that may have made the signature of a token with the given kid and algorithm: those with this kid
+// or, for a token without one, all that fit the algorithm. There is none for a kid that the set does not have.
+func (s *Set) Find(id string, a Algorithm) Candidates {
+	var found Candidates
 	for _, k := range s.keys {
-		if id != "" && k.id != id || !k.Fits(a) {
-			continue
+		if (id == "" || k.id == id) && k.Fits(a) {
+			found.add(k)
 		}
-		if found != nil {
-			return nil, ErrAmbiguousKey
+	}
+	return found
+}
+
+// Candidates are the keys of a set that may have made a token's signature, [MaxCandidates] at most, in the set's order. Equal
+// key material counts once, under whatever names and with or without an alg. The zero value holds none.
+type Candidates struct {
+	keys    [MaxCandidates]*Key
+	len     int
+	fitting int
+}
+
+func (c *Candidates) add(k *Key) {
+	if slices.ContainsFunc(c.All(), func(other *Key) bool { return k.issuer == other.issuer && k.sameMaterial(other) }) {
+		return
+	}
+	if c.fitting++; c.len < MaxCandidates {
+		c.keys[c.len] = k
+		c.len++
+	}
+}
+
+// All returns the candidates. The caller must not change the list.
+func (c *Candidates) All() []*Key { return c.keys[:c.len] }
+
+// Len returns the number of candidates.
+func (c *Candidates) Len() int { return c.len }
+
+// Fitting returns how many keys of the set would have been candidates without the limit.
+func (c *Candidates) Fitting() int { return c.fitting }
+
+// Contains reports whether this very key is a candidate.
+func (c *Candidates) Contains(k *Key) bool { return slices.Contains(c.All(), k) }
+
+// Without returns the candidates that are not among others.
+func (c *Candidates) Without(others *Candidates) Candidates {
+	left := Candidates{fitting: c.fitting}
+	for _, k := range c.All() {
+		if !others.Contains(k) {
+			left.keys[left.len] = k
+			left.len++
 		}
-		found = k
 	}
-	if found == nil {
-		return nil, ErrNoKey
+	return left
+}
+
+// Only returns the candidates of which a test is true.
+func (c *Candidates) Only(test func(*Key) bool) Candidates {
+	left := Candidates{fitting: c.fitting}
+	for _, k := range c.All() {
+		if test(k) {
+			left.keys[left.len] = k
+			left.len++
+		}
 	}
-	return found, nil
+	return left
 }
 
 // Renew returns the set with each key that old holds too replaced by old's value, so that a key keeps its identity (its

@@ -44,11 +44,20 @@ func parseSet(t testing.TB, text []byte) *jose.Set {
 	return set
 }
 
+// find returns the one key for a token, nil if there is none or there are several.
+func find(set *jose.Set, id string, a jose.Algorithm) *jose.Key {
+	found := set.Find(id, a)
+	if found.Len() != 1 {
+		return nil
+	}
+	return found.All()[0]
+}
+
 func onlyKey(t testing.TB, members map[string]any) *jose.Key {
 	t.Helper()
 	set := parseSet(t, setText(t, members))
 	for _, a := range algorithms {
-		if key, err := set.Find("", a); err == nil {
+		if key := find(set, "", a); key != nil {
 			return key
 		}
 	}
@@ -130,12 +139,12 @@ func TestUnusableKeysDoNotHarmTheOthers(t *testing.T) {
 				t.Errorf("%d keys are used, want 9; unusable: %v", set.Len(), set.Unusable())
 			}
 			for i := range good {
-				if _, err := set.Find(fmt.Sprint("good", i), jose.ES256); err != nil {
-					t.Errorf("good key %d: %v", i, err)
+				if find(set, fmt.Sprint("good", i), jose.ES256) == nil {
+					t.Errorf("good key %d is not found", i)
 				}
 			}
 			for _, a := range algorithms {
-				if _, err := set.Find("bad", a); !errors.Is(err, jose.ErrNoKey) {
+				if find(set, "bad", a) != nil {
 					t.Errorf("the bad key is found for %s", a)
 				}
 			}
@@ -196,9 +205,9 @@ func TestPrivateKeysAreReducedToTheirPublicPart(t *testing.T) {
 	t.Parallel()
 	// The example of RFC 8037 appendix A.1, as public as a private key can be.
 	text := `{"keys":[{"kty":"OKP","crv":"Ed25519","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
-	key, err := parseSet(t, []byte(text)).Find("", jose.EdDSA)
-	if err != nil {
-		t.Fatal(err)
+	key := find(parseSet(t, []byte(text)), "", jose.EdDSA)
+	if key == nil {
+		t.Fatal("the key is not used")
 	}
 	// RFC 8037 appendix A.4.
 	token := "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
@@ -289,7 +298,7 @@ func TestRSAKeysHave2048To8192Bits(t *testing.T) {
 	}
 }
 
-func TestASetHoldsAHundredKeys(t *testing.T) {
+func TestASetHoldsAThousandKeys(t *testing.T) {
 	t.Parallel()
 	set := parseSet(t, []byte(`{"keys":[`+strings.Repeat("{},", jose.MaxKeys-1)+`{}]}`))
 	if read := len(set.Unusable()); read != jose.MaxKeys {
@@ -308,37 +317,124 @@ func TestFind(t *testing.T) {
 	for name, c := range map[string]struct {
 		id   string
 		a    jose.Algorithm
-		want error
+		want int
 	}{
-		"finds by kid": {"other", jose.RS256, nil},
-		"tells apart keys of one kid by algorithm":      {"same", jose.ES256, nil},
-		"finds the only key that fits without kid":      {"", jose.EdDSA, nil},
-		"refuses no kid where several fit":              {"", jose.RS256, jose.ErrAmbiguousKey},
-		"refuses an unknown kid":                        {"nobody", jose.RS256, jose.ErrNoKey},
-		"refuses a kid of another algorithm":            {"ed", jose.RS256, jose.ErrNoKey},
-		"refuses a kid in another case":                 {"OTHER", jose.RS256, jose.ErrNoKey},
-		"refuses a prefix of a kid":                     {"oth", jose.RS256, jose.ErrNoKey},
-		"refuses an algorithm that no key has":          {"", jose.ES512, jose.ErrNoKey},
-		"refuses an algorithm that nobody knows":        {"same", "none", jose.ErrNoKey},
-		"refuses kids with a path, a URL, SQL, a quote": {"../../etc/passwd", jose.RS256, jose.ErrNoKey},
+		"finds by kid": {"other", jose.RS256, 1},
+		"tells apart keys of one kid by algorithm":      {"same", jose.ES256, 1},
+		"finds the only key that fits without kid":      {"", jose.EdDSA, 1},
+		"R13 finds all that fit without kid":            {"", jose.RS256, 2},
+		"refuses an unknown kid":                        {"nobody", jose.RS256, 0},
+		"refuses a kid of another algorithm":            {"ed", jose.RS256, 0},
+		"refuses a kid in another case":                 {"OTHER", jose.RS256, 0},
+		"refuses a prefix of a kid":                     {"oth", jose.RS256, 0},
+		"refuses an algorithm that no key has":          {"", jose.ES512, 0},
+		"refuses an algorithm that nobody knows":        {"same", "none", 0},
+		"refuses kids with a path, a URL, SQL, a quote": {"../../etc/passwd", jose.RS256, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if key, err := set.Find(c.id, c.a); !errors.Is(err, c.want) || (key != nil) != (c.want == nil) {
-				t.Errorf("got %v, %v; want error %v", key, err, c.want)
+			if found := set.Find(c.id, c.a); found.Len() != c.want || found.Fitting() != c.want {
+				t.Errorf("got %v of %d, want %d", found.All(), found.Fitting(), c.want)
 			}
 		})
 	}
 	nameless := parseSet(t, setText(t, jwkMembers(t, newKey(t, jose.ES256, ""))))
-	if key, err := nameless.Find("x", jose.ES256); !errors.Is(err, jose.ErrNoKey) {
-		t.Errorf("a key without kid gives %v, %v for a kid that the provider never published", key, err)
+	if key := find(nameless, "x", jose.ES256); key != nil {
+		t.Errorf("a key without kid gives %v for a kid that the provider never published", key)
 	}
-	if _, err := nameless.Find("", jose.ES256); err != nil {
-		t.Errorf("a key without kid is not found without one: %v", err)
+	if find(nameless, "", jose.ES256) == nil {
+		t.Error("a key without kid is not found without one")
 	}
-	twins := parseSet(t, setText(t, jwkMembers(t, newKey(t, jose.ES256, "twin")), jwkMembers(t, newKey(t, jose.ES256, "twin"))))
-	if _, err := twins.Find("twin", jose.ES256); !errors.Is(err, jose.ErrAmbiguousKey) {
-		t.Errorf("two keys of one kid give %v", err)
+}
+
+// covers: R13
+func TestEveryKeyThatFitsIsACandidate(t *testing.T) {
+	t.Parallel()
+	key := func(id string) map[string]any { return jwkMembers(t, newKey(t, jose.ES256, id)) }
+	changed := func(members map[string]any, name string, value any) map[string]any {
+		other := maps.Clone(members)
+		if other[name] = value; value == nil {
+			delete(other, name)
+		}
+		return other
+	}
+	one := key("one")
+	for name, c := range map[string]struct {
+		keys          []any
+		id            string
+		tried, fitted int
+	}{
+		"two keys of one kid":                         {[]any{key("twin"), key("twin"), key("other")}, "twin", 2, 2},
+		"no kid and four keys":                        {[]any{key("a"), key("b"), key("c"), key("d")}, "", 4, 4},
+		"no kid and six keys":                         {[]any{key("a"), key("b"), key("c"), key("d"), key("e"), key("f")}, "", 4, 6},
+		"one key with and without alg":                {[]any{one, changed(one, "alg", nil)}, "one", 1, 1},
+		"one key under two names, and no kid":         {[]any{one, changed(one, "kid", "two")}, "", 1, 1},
+		"one key with and without a name, and no kid": {[]any{one, changed(one, "kid", nil)}, "", 1, 1},
+		"one key for two issuers":                     {[]any{one, changed(one, "issuer", "https://idp.example.com")}, "one", 2, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := parseSet(t, setText(t, c.keys...)).Find(c.id, jose.ES256)
+			if found.Len() != c.tried || found.Fitting() != c.fitted {
+				t.Errorf("got %d candidates of %d, want %d of %d", found.Len(), found.Fitting(), c.tried, c.fitted)
+			}
+		})
+	}
+}
+
+// covers: R13
+func TestASignatureIsCheckedWithOneCandidateAfterTheOther(t *testing.T) {
+	t.Parallel()
+	first, second, foreign := newKey(t, jose.ES256, "twin"), newKey(t, jose.ES256, "twin"), newKey(t, jose.ES256, "twin")
+	found := parseSet(t, setText(t, jwkMembers(t, first), jwkMembers(t, second))).Find("twin", jose.ES256)
+	for signer, want := range map[*jose.SigningKey]bool{first: true, second: true, foreign: false} {
+		var jws jose.JWS
+		if err := jws.Parse(sign(t, signer, nil, `{}`)); err != nil {
+			t.Fatal(err)
+		}
+		if key := jws.VerifyAny(&found); (key != nil) != want {
+			t.Errorf("got %v, want a key: %t", key, want)
+		}
+	}
+	left := found.Without(&jose.Candidates{})
+	if left.Len() != 2 || !left.Contains(found.All()[1]) {
+		t.Errorf("without none of them, %d are left", left.Len())
+	}
+	if left = found.Without(&found); left.Len() != 0 || left.Contains(found.All()[0]) {
+		t.Errorf("without all of them, %d are left", left.Len())
+	}
+}
+
+// covers: R21
+func TestOddKeySetsAreRead(t *testing.T) {
+	t.Parallel()
+	good := jwkMembers(t, newKey(t, jose.ES256, "k"))
+	with := func(changes map[string]any) []byte {
+		members := maps.Clone(good)
+		maps.Copy(members, changes)
+		return setText(t, members)
+	}
+	many := make([]any, 120)
+	for i := range many {
+		many[i] = jwkMembers(t, newKey(t, jose.ES256, fmt.Sprint("key-", i)))
+	}
+	for name, c := range map[string]struct {
+		text []byte
+		want int
+	}{
+		"a byte order mark":   {append([]byte("\ufeff"), with(nil)...), 1},
+		"an issuer of null":   {with(map[string]any{"issuer": nil}), 1},
+		"other nulls":         {with(map[string]any{"x5c": nil, "x5t": nil, "use": nil, "alg": nil, "key_ops": nil, "ext": nil}), 1},
+		"a kid of null":       {with(map[string]any{"kid": nil}), 1},
+		"coordinates of null": {with(map[string]any{"x": nil}), 0},
+		"120 keys":            {setText(t, many...), 120},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if set := parseSet(t, c.text); set.Len() != c.want {
+				t.Errorf("%d keys are used, want %d; unusable: %v", set.Len(), c.want, set.Unusable())
+			}
+		})
 	}
 }
 
@@ -353,9 +449,9 @@ func TestRenewKeepsTheIdentityOfUnchangedKeys(t *testing.T) {
 		return text
 	}
 	find := func(s *jose.Set, k *jose.SigningKey) *jose.Key {
-		key, err := s.Find(k.ID(), k.Algorithm())
-		if err != nil {
-			t.Fatal(err)
+		key := find(s, k.ID(), k.Algorithm())
+		if key == nil {
+			t.Fatalf("there is not one key for %s", k.ID())
 		}
 		return key
 	}
@@ -402,7 +498,7 @@ func FuzzParseSet(f *testing.F) {
 			t.Fatalf("%d keys", set.Len())
 		}
 		for _, a := range []jose.Algorithm{jose.HS256, jose.HS384, jose.HS512, "none", ""} {
-			if key, err := set.Find("", a); err == nil {
+			if key := find(set, "", a); key != nil {
 				t.Fatalf("a public set gave key %v for %q", key, a)
 			}
 		}

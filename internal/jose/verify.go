@@ -45,6 +45,16 @@ func (t *JWS) Verify(k *Key) error {
 	return nil
 }
 
+// VerifyAny checks the signature with one candidate after the other and returns the key that it matches, nil if there is none.
+func (t *JWS) VerifyAny(candidates *Candidates) *Key {
+	for _, k := range candidates.All() {
+		if t.Verify(k) == nil {
+			return k
+		}
+	}
+	return nil
+}
+
 func (t *JWS) verifyPKCS1v15(s scheme, public *rsa.PublicKey) bool {
 	var buf [sha512.Size]byte
 	return rsa.VerifyPKCS1v15(public, s.hash, s.sum(buf[:0], t.signed), t.signature[:t.signatureLen]) == nil

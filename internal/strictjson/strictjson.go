@@ -6,6 +6,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -35,6 +36,10 @@ type Member struct {
 	Name  string
 	Value string
 }
+
+// WithoutBOM is a text without the byte order mark that some servers put in front of JSON, which a reader may ignore (RFC 8259
+// section 8.1). It is for documents that were fetched; in a token a mark is an error.
+func WithoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
 // ParseObject appends the members of the JSON object in text to dst. Beyond the JSON grammar (RFC 8259) it refuses, at
 // every depth: duplicate member names, invalid UTF-8, lone surrogates, NUL, and more than MaxDepth or MaxMembers.

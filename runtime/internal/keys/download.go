@@ -7,8 +7,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
 // maxBody is the size of the largest key set that is read. A hundred RSA keys with certificates take a third of it.
@@ -33,7 +35,7 @@ func (r *Remote) download(ctx context.Context) (set *jose.Set, err error) {
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the key set was answered with status %d, want 200", response.StatusCode)
+		return nil, &statusError{status: response.StatusCode, retryAfter: egress.RetryAfter(response.Header, r.config.Now())}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
@@ -47,6 +49,16 @@ func (r *Remote) download(ctx context.Context) (set *jose.Set, err error) {
 		return nil, fmt.Errorf("the answer is no key set: %w", err)
 	}
 	return set, nil
+}
+
+// statusError is an answer with another status than 200.
+type statusError struct {
+	status     int
+	retryAfter time.Duration // as the provider asks; zero if it does not
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("the key set was answered with status %d, want 200", e.status)
 }
 
 // withoutURL takes the address, whose query may hold an API key, out of an error of net/http.

@@ -25,6 +25,12 @@ const (
 	DefaultTimeout    = 5 * time.Second
 )
 
+// maxRetryAfter bounds the pause that a provider may ask for: a wrong header must not keep callers out for long.
+const maxRetryAfter = 5 * time.Minute
+
+// emptyFor is how long a provider's set has to be seen empty before that is believed.
+const emptyFor = 30 * time.Second
+
 // firstPause is the time between the first two fetches while there is no key set at all. It doubles with each that fails.
 const firstPause = time.Second
 
@@ -63,11 +69,14 @@ type Config struct {
 //
 // Within these bounds a known key is answered at once, whatever the provider does.
 //
-// A token whose key is unknown causes a fetch, but at most one in a CoolDown, for all such tokens together. Fetches that were
-// made for another reason, or that found the key, do not count: a provider may rotate its keys at any time. A fetch that
-// fails leaves the known keys in place; a token that needs another key is then answered with
-// [oauth.ErrTemporarilyUnavailable], since nobody can say that it is wrong. While no set was fetched yet nobody can be
-// served, and look-ups try again sooner: see CoolDown in [Config].
+// A token whose key is unknown, or whose signature is wrong under the known key, causes a fetch, but at most one in a
+// CoolDown, for all such tokens together. Fetches that were made for another reason, or that found the key, do not count: a
+// provider may rotate its keys at any time, also without a new kid. A token is refused only by a set that was fetched after
+// the token had arrived. Until then, and where a fetch fails, nobody can say that the token is wrong: the answer is
+// [oauth.ErrTemporarilyUnavailable] with the time to wait, and the known keys stay in place. While no set was fetched yet
+// nobody can be served, and look-ups try again sooner: see CoolDown in [Config].
+//
+// One empty set does not replace keys that were good: see [emptyFor].
 type Remote struct {
 	config Config
 	client http.Client
@@ -84,17 +93,22 @@ type Remote struct {
 	lastErr     error     // how it ended
 	failures    int       // how many ended with an error since the last that did not
 	inVain      *fetch    // the last that was made for an unknown key, unless it found the key
+
+	// emptySince is when the provider's set was first seen empty; zero while it is not. Only the one running fetch uses it.
+	emptySince time.Time
 }
 
 // snapshot is the set as the provider last confirmed it. It is immutable.
 type snapshot struct {
 	set       *jose.Set
+	asked     time.Time // when the fetch began
 	confirmed time.Time
 }
 
 // fetch is one fetch; done is closed when its result is in place.
 type fetch struct {
 	done  chan struct{}
+	began time.Time
 	ended time.Time // set before done is closed
 }
 
@@ -125,29 +139,66 @@ func NewRemote(config Config) *Remote {
 	return r
 }
 
-// Key returns the one key for tokens with the given kid and algorithm; a token without a kid finds a key only where a
-// single one fits the algorithm. A key is the same pointer for as long as the provider publishes it unchanged, through all
-// refreshes: see [Remote.Holds].
+// Keys returns the keys that may have signed a token with the given kid and algorithm, which are all that fit where it has no
+// kid. There is one at least. A key is the same pointer for as long as the provider publishes it unchanged, through all
+// refreshes: see [Remote.Holds]. arrived is when the token did.
 //
 // The error is an [*oauth.Error]: 401 for a key that the provider does not publish, 503 when that cannot be known.
-func (r *Remote) Key(ctx context.Context, id string, algorithm jose.Algorithm) (*jose.Key, error) {
+func (r *Remote) Keys(ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time) (jose.Candidates, error) {
 	now := r.config.Now()
 	s := r.current.Load()
-	key, err := s.find(id, algorithm)
-	if err == nil && r.reliable(s, now) {
-		return key, nil
+	found := s.find(id, algorithm)
+	if found.Len() > 0 && r.reliable(s, now) {
+		return found, nil
 	}
-	f := r.refresh(now, errors.Is(err, jose.ErrNoKey))
-	if f != nil {
-		if err := r.wait(ctx, f); err != nil {
-			return nil, oauth.Unavailable(time.Second, fmt.Errorf("waiting for the provider's keys: %w", err))
-		}
+	f, err := r.refreshed(ctx, now, found.Len() == 0)
+	if err != nil {
+		return jose.Candidates{}, err
 	}
-	key, err = r.settled(id, algorithm)
+	found, err = r.settled(id, algorithm, arrived)
 	if err == nil && f != nil {
 		r.notInVain(f)
 	}
-	return key, err
+	return found, err
+}
+
+// Replaced returns the keys that took the place of those with which a token's signature was found wrong, fetching the set as
+// for an unknown key. There is none where a set that was fetched after the token had arrived has no others: then the
+// signature is wrong. The error is an [*oauth.Error], 503 where nobody can know.
+func (r *Remote) Replaced(
+	ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time, tried *jose.Candidates,
+) (jose.Candidates, error) {
+	s := r.current.Load()
+	if others := s.others(id, algorithm, tried); others.Len() > 0 || r.knows(s, arrived) {
+		return others, nil
+	}
+	f, err := r.refreshed(ctx, r.config.Now(), true)
+	if err != nil {
+		return jose.Candidates{}, err
+	}
+	s = r.current.Load()
+	others := s.others(id, algorithm, tried)
+	if others.Len() > 0 && f != nil {
+		r.notInVain(f)
+	}
+	if others.Len() > 0 || r.knows(s, arrived) {
+		return others, nil
+	}
+	return others, r.undecided(oauth.ReasonBadSignature, errMayBeReplaced)
+}
+
+var errMayBeReplaced = errors.New("the signature does not match the provider's key, which the provider may have replaced since its keys were fetched")
+
+// refreshed waits for the fetch under way, starting one if it is allowed. It returns nil if it is not.
+func (r *Remote) refreshed(ctx context.Context, now time.Time, unknown bool) (*fetch, error) {
+	f := r.refresh(now, unknown)
+	if f == nil {
+		return nil, nil //nolint:nilnil // no fetch is no error
+	}
+	if err := r.wait(ctx, f); err != nil {
+		return nil, oauth.Unavailable(time.Second, fmt.Errorf("waiting for the provider's keys: %w", err))
+	}
+	return f, nil
 }
 
 // maxWaiting is how many look-ups may wait for a fetch: everybody can send tokens with unknown keys.
@@ -167,13 +218,13 @@ func (r *Remote) wait(ctx context.Context, f *fetch) error {
 	}
 }
 
-// Holds reports whether Key would give this very key at once, and starts the refresh that is due, as Key does. A cache of
+// Holds reports whether Keys would give this very key at once, and starts the refresh that is due, as Keys does. A cache of
 // verified tokens asks on every hit: then a key's removal ends what was cached for it, and neither a refresh that changes
 // nothing nor an outage does. now is the time.
 func (r *Remote) Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool {
 	s := r.current.Load()
-	found, err := s.find(id, algorithm)
-	return err == nil && found == key && r.reliable(s, now)
+	found := s.find(id, algorithm)
+	return found.Contains(key) && r.reliable(s, now)
 }
 
 // reliable reports whether a set may be relied on without waiting for a newer one, and starts the refresh that is due.
@@ -190,27 +241,62 @@ func (r *Remote) reliable(s *snapshot, now time.Time) bool {
 }
 
 // settled answers from what is known after the fetch that was allowed, if one was.
-func (r *Remote) settled(id string, algorithm jose.Algorithm) (*jose.Key, error) {
-	r.mu.Lock()
-	lastErr, lastAttempt, pause := r.lastErr, r.lastAttempt, r.pause()
-	r.mu.Unlock()
-	now := r.config.Now()
+func (r *Remote) settled(id string, algorithm jose.Algorithm, arrived time.Time) (jose.Candidates, error) {
 	s := r.current.Load()
-	key, err := s.find(id, algorithm)
-	usable := s.age(now) < r.config.MaxStale
-	switch {
-	case err == nil && usable:
-		return key, nil
-	case lastErr != nil || !usable:
-		wait := max(pause-now.Sub(lastAttempt), time.Second)
-		return nil, oauth.Unavailable(min(wait, r.config.CoolDown), errors.Join(errUnavailable, lastErr))
-	case errors.Is(err, jose.ErrAmbiguousKey):
-		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey,
-			fmt.Errorf("more than one of the provider's keys fits kid %q and %s", id, algorithm))
-	default:
-		r.strangers.Add(1)
-		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, &unknownKeyError{id: id, algorithm: algorithm, usable: s.set.Len()})
+	found := s.find(id, algorithm)
+	if found.Len() > 0 && s.age(r.config.Now()) < r.config.MaxStale {
+		return found, nil
 	}
+	return jose.Candidates{}, r.unknown(s, id, algorithm, arrived)
+}
+
+// unknown is the answer to a token whose key is not in the set.
+func (r *Remote) unknown(s *snapshot, id string, algorithm jose.Algorithm, arrived time.Time) *oauth.Error {
+	cause := &unknownKeyError{id: id, algorithm: algorithm, usable: s.len()}
+	if !r.knows(s, arrived) {
+		return r.undecided(oauth.ReasonUnknownKey, cause)
+	}
+	r.strangers.Add(1)
+	return oauth.InvalidToken(oauth.ReasonUnknownKey, cause)
+}
+
+// knows reports whether a set has every key that may have signed a token: whether the provider was asked for it when the token
+// had arrived already, and answers still.
+func (r *Remote) knows(s *snapshot, arrived time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return s != nil && !s.asked.Before(arrived) && r.lastErr == nil
+}
+
+// undecided is the answer to a token of which nobody can say whether it is wrong: the provider cannot be asked now, or not
+// yet.
+func (r *Remote) undecided(reason oauth.Reason, cause error) *oauth.Error {
+	r.mu.Lock()
+	lastErr, left := r.lastErr, r.untilNext(r.config.Now())
+	r.mu.Unlock()
+	if lastErr != nil || r.current.Load().age(r.config.Now()) >= r.config.MaxStale {
+		return oauth.Unavailable(left, errors.Join(errUnavailable, lastErr))
+	}
+	r.strangers.Add(1)
+	e := oauth.Unavailable(left, fmt.Errorf("%w: the provider is asked again at the earliest in %s", cause, left))
+	e.Reason, e.Description = reason, "The token cannot be verified yet, try again later"
+	return e
+}
+
+// untilNext is how long it takes at most until a fetch for an unknown key is allowed, in whole seconds and at least one. The
+// caller holds mu.
+func (r *Remote) untilNext(now time.Time) time.Duration {
+	pause := r.pause()
+	left := pause - now.Sub(r.lastAttempt)
+	if r.lastErr == nil {
+		vain := time.Duration(0)
+		if r.inVain != nil {
+			vain = r.config.CoolDown - now.Sub(r.inVain.ended)
+		}
+		left = min(left, vain)
+	}
+	left = (left + time.Second - 1).Truncate(time.Second)
+	return max(time.Second, min(left, max(pause, time.Second))) // the bounds are for a clock that was set back
 }
 
 // unknownKeyError is put into words only when somebody reads it: in a flood nobody reads them all.
@@ -227,7 +313,7 @@ func (e *unknownKeyError) Error() string {
 // flood is how many tokens with unknown keys since the last fetch are a flood.
 const flood = 16
 
-// Flooded returns the error that Key would give for an unknown key, at once, if many tokens with unknown keys were refused
+// Flooded returns the error that Keys would give for an unknown key, at once, if many tokens with unknown keys were refused
 // since the last fetch and the next one is not allowed yet; nil otherwise. So much is known from a token's header alone,
 // while the better reason for a refusal, such as another issuer, takes the claims: see package verify.
 func (r *Remote) Flooded(id string, algorithm jose.Algorithm, now time.Time) error {
@@ -235,7 +321,7 @@ func (r *Remote) Flooded(id string, algorithm jose.Algorithm, now time.Time) err
 		return nil
 	}
 	s := r.current.Load()
-	if _, err := s.find(id, algorithm); !errors.Is(err, jose.ErrNoKey) || s.age(now) >= r.config.SoftExpiry {
+	if found := s.find(id, algorithm); found.Len() > 0 || s.age(now) >= r.config.SoftExpiry {
 		return nil
 	}
 	r.mu.Lock()
@@ -244,7 +330,7 @@ func (r *Remote) Flooded(id string, algorithm jose.Algorithm, now time.Time) err
 	if !settled {
 		return nil
 	}
-	return oauth.InvalidToken(oauth.ReasonUnknownKey, &unknownKeyError{id: id, algorithm: algorithm, usable: s.set.Len()})
+	return r.unknown(s, id, algorithm, now)
 }
 
 var errUnavailable = errors.New("the provider's keys are not available")
@@ -258,6 +344,15 @@ func (r *Remote) outage(now time.Time) bool {
 
 // pause is the least time between the last fetch and the next. The caller holds mu.
 func (r *Remote) pause() time.Duration {
+	var asked *statusError
+	if errors.As(r.lastErr, &asked) {
+		return max(r.ownPause(), min(asked.retryAfter, maxRetryAfter))
+	}
+	return r.ownPause()
+}
+
+// ownPause is the pause where the provider asked for none. The caller holds mu.
+func (r *Remote) ownPause() time.Duration {
 	if r.current.Load() != nil {
 		return r.config.CoolDown
 	}
@@ -277,7 +372,7 @@ func (r *Remote) refresh(now time.Time, unknown bool) *fetch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.running == nil && r.allowed(now, unknown) {
-		r.running = &fetch{done: make(chan struct{})}
+		r.running = &fetch{done: make(chan struct{}), began: now}
 		if unknown {
 			r.inVain = r.running // until it has found the key
 		}
@@ -312,7 +407,10 @@ func (r *Remote) run(f *fetch) {
 	set, err := r.download(ctx)
 	now := r.config.Now()
 	if err == nil {
-		r.install(set, now)
+		err = r.doubt(set, now)
+	}
+	if err == nil {
+		r.install(set, f.began, now)
 	} else {
 		r.config.Logger.Warn("the provider's keys could not be fetched; known keys stay in use",
 			"url", redacted(r.config.URL), "error", err, "known_keys", r.known())
@@ -327,13 +425,29 @@ func (r *Remote) run(f *fetch) {
 	close(f.done)
 }
 
+// doubt says why a fetched set is not believed: an empty one may be a mistake of the moment, and would refuse everybody. Only
+// the one running fetch calls it.
+func (r *Remote) doubt(set *jose.Set, now time.Time) error {
+	if set.Len() > 0 {
+		r.emptySince = time.Time{}
+		return nil
+	}
+	if r.emptySince.IsZero() {
+		r.emptySince = now
+	}
+	if known := r.known(); known == 0 || elapsed(r.emptySince, now) >= emptyFor {
+		return nil
+	}
+	return fmt.Errorf("the provider's key set has no usable key; it counts when it is seen so for %s", emptyFor)
+}
+
 // install makes a fetched set the current one. Only the one running fetch calls it.
-func (r *Remote) install(set *jose.Set, now time.Time) {
+func (r *Remote) install(set *jose.Set, asked, now time.Time) {
 	changed := true
 	if old := r.current.Load(); old != nil {
 		set, changed = set.Renew(old.set)
 	}
-	r.current.Store(&snapshot{set: set, confirmed: now})
+	r.current.Store(&snapshot{set: set, asked: asked, confirmed: now})
 	if !changed {
 		return
 	}
@@ -348,18 +462,26 @@ func (r *Remote) install(set *jose.Set, now time.Time) {
 	}
 }
 
-func (r *Remote) known() int {
-	if s := r.current.Load(); s != nil {
-		return s.set.Len()
+func (r *Remote) known() int { return r.current.Load().len() }
+
+func (s *snapshot) len() int {
+	if s == nil {
+		return 0
 	}
-	return 0
+	return s.set.Len()
 }
 
-func (s *snapshot) find(id string, algorithm jose.Algorithm) (*jose.Key, error) {
+func (s *snapshot) find(id string, algorithm jose.Algorithm) jose.Candidates {
 	if s == nil {
-		return nil, jose.ErrNoKey
+		return jose.Candidates{}
 	}
 	return s.set.Find(id, algorithm)
+}
+
+// others returns the candidates that were not tried yet.
+func (s *snapshot) others(id string, algorithm jose.Algorithm, tried *jose.Candidates) jose.Candidates {
+	found := s.find(id, algorithm)
+	return found.Without(tried)
 }
 
 // forever is longer than any configured age.

@@ -63,23 +63,27 @@ func publish(t testing.TB, keys ...*jose.SigningKey) *published {
 	return &published{set: set}
 }
 
-func (p *published) Key(_ context.Context, id string, a jose.Algorithm) (*jose.Key, error) {
+func (p *published) Keys(_ context.Context, id string, a jose.Algorithm, _ time.Time) (jose.Candidates, error) {
 	p.mu.Lock()
 	p.asked = append(p.asked, id)
 	p.mu.Unlock()
 	if p.err != nil {
-		return nil, p.err
+		return jose.Candidates{}, p.err
 	}
-	key, err := p.set.Find(id, a)
-	if err != nil {
-		return nil, oauth.InvalidToken(oauth.ReasonUnknownKey, err)
+	found := p.set.Find(id, a)
+	if found.Len() == 0 {
+		return found, oauth.InvalidToken(oauth.ReasonUnknownKey, errors.New("no such key"))
 	}
-	return key, nil
+	return found, nil
+}
+
+func (p *published) Replaced(context.Context, string, jose.Algorithm, time.Time, *jose.Candidates) (jose.Candidates, error) {
+	return jose.Candidates{}, nil
 }
 
 func (p *published) Holds(id string, a jose.Algorithm, key *jose.Key, _ time.Time) bool {
-	found, err := p.set.Find(id, a)
-	return p.err == nil && err == nil && found == key
+	found := p.set.Find(id, a)
+	return p.err == nil && found.Contains(key)
 }
 
 func (p *published) Flooded(string, jose.Algorithm, time.Time) error { return nil }

@@ -15,14 +15,17 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// KeySource finds the public key of a token. Package keys has one.
+// KeySource finds the public keys of tokens. Package keys has one.
 type KeySource interface {
-	// Key returns the one key for tokens with the given kid, which may be empty, and algorithm. The error is an
-	// [*oauth.Error]: 401 for an unknown key, 503 when keys cannot be had.
-	Key(ctx context.Context, id string, algorithm jose.Algorithm) (*jose.Key, error)
-	// Holds reports whether Key would give this very key at once. now is the time.
+	// Keys returns the keys that may have signed a token with the given kid, which may be empty, and algorithm: one at least.
+	// arrived is when the token did. The error is an [*oauth.Error]: 401 for an unknown key, 503 when nobody can know.
+	Keys(ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time) (jose.Candidates, error)
+	// Replaced returns the keys that took the place of those with which the signature was found wrong; none if there are no
+	// others, so that it is wrong. The error is an [*oauth.Error], 503 when nobody can know.
+	Replaced(ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time, tried *jose.Candidates) (jose.Candidates, error)
+	// Holds reports whether Keys would give this very key at once. now is the time.
 	Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool
-	// Flooded returns the error that Key would give for an unknown key, at once and cheaply, while so many tokens with unknown
+	// Flooded returns the error that Keys would give for an unknown key, at once and cheaply, while so many tokens with unknown
 	// keys arrive that they are not worth a closer look; nil otherwise.
 	Flooded(id string, algorithm jose.Algorithm, now time.Time) error
 }
@@ -184,7 +187,7 @@ func (v *JWT) check(ctx context.Context, token, resource string, m moment) (veri
 	if err != nil {
 		return verified{}, signer{}, err
 	}
-	by, err := v.signature(ctx, &jws, issuer)
+	by, err := v.signature(ctx, &jws, issuer, m.now)
 	if err != nil {
 		return verified{}, signer{}, err
 	}
@@ -238,8 +241,8 @@ const (
 		"valid audience: check that configuration."
 )
 
-// signature checks the signature with the provider's key, or the shared secret, for the token's algorithm.
-func (v *JWT) signature(ctx context.Context, jws *jose.JWS, issuer string) (signer, error) {
+// signature checks the signature with the provider's keys, or the shared secret, for the token's algorithm.
+func (v *JWT) signature(ctx context.Context, jws *jose.JWS, issuer string, arrived time.Time) (signer, error) {
 	if v.insecure.SkipSignature {
 		return signer{}, nil
 	}
@@ -248,25 +251,48 @@ func (v *JWT) signature(ctx context.Context, jws *jose.JWS, issuer string) (sign
 		if err != nil {
 			return signer{}, err
 		}
-		return signer{}, matches(jws, secret)
+		if err := jws.Verify(secret); err != nil {
+			return signer{}, oauth.InvalidToken(oauth.ReasonBadSignature, err)
+		}
+		return signer{}, nil
 	}
-	key, err := v.keys.Key(ctx, jws.KeyID, jws.Algorithm)
+	candidates, err := v.keys.Keys(ctx, jws.KeyID, jws.Algorithm, arrived)
 	if err != nil {
 		return signer{}, err
 	}
-	if v.rules.tenants != nil {
-		if err := v.rules.tenants.signedFor(issuer, key); err != nil {
-			return signer{}, err
-		}
+	key, err := v.signedBy(jws, issuer, &candidates)
+	if err != nil || key != nil {
+		return signer{key: key, keyID: jws.KeyID, algorithm: jws.Algorithm}, err
 	}
-	return signer{key: key, keyID: jws.KeyID, algorithm: jws.Algorithm}, matches(jws, key)
+	replaced, err := v.keys.Replaced(ctx, jws.KeyID, jws.Algorithm, arrived, &candidates)
+	if err != nil {
+		return signer{}, err
+	}
+	if key, err = v.signedBy(jws, issuer, &replaced); err == nil && key == nil {
+		err = oauth.InvalidToken(oauth.ReasonBadSignature, mismatch(&candidates))
+	}
+	return signer{key: key, keyID: jws.KeyID, algorithm: jws.Algorithm}, err
 }
 
-func matches(jws *jose.JWS, key *jose.Key) error {
-	if err := jws.Verify(key); err != nil {
-		return oauth.InvalidToken(oauth.ReasonBadSignature, err)
+// signedBy returns which of the candidates made the signature; nil if none did.
+func (v *JWT) signedBy(jws *jose.JWS, issuer string, candidates *jose.Candidates) (*jose.Key, error) {
+	if v.rules.tenants == nil || candidates.Len() == 0 {
+		return jws.VerifyAny(candidates), nil
 	}
-	return nil
+	ours, err := v.rules.tenants.signersFor(issuer, candidates)
+	if err != nil {
+		return nil, err
+	}
+	return jws.VerifyAny(&ours), nil
+}
+
+// mismatch says why none of a token's keys made its signature.
+func mismatch(candidates *jose.Candidates) error {
+	if fitting := candidates.Fitting(); fitting > candidates.Len() {
+		return fmt.Errorf("%w: %d of the provider's keys fit, of which %d are tried: have the provider name the key in its tokens (kid)",
+			jose.ErrSignature, fitting, candidates.Len())
+	}
+	return jose.ErrSignature
 }
 
 // compiledRules are [facts.Rules] after their own check.

@@ -65,11 +65,15 @@ func plainTenant(tenant string) bool {
 	return tenant != "" && len(tenant) <= 64 && strings.Trim(tenant, plain) == ""
 }
 
-// signedFor refuses a key that the provider publishes for the tokens of another issuer.
-func (r *tenantRule) signedFor(issuer string, key *jose.Key) error {
-	if of := key.Issuer(); of != "" && of != issuer && of != r.issuer {
-		return oauth.InvalidToken(oauth.ReasonUnknownKey, fmt.Errorf(
-			"the key %s is for tokens of %s, the token's issuer is %s", quote(key.ID()), quote(of), quote(issuer)))
+// signersFor leaves out the keys that the provider publishes for the tokens of another issuer. It is an error if none is left.
+func (r *tenantRule) signersFor(issuer string, keys *jose.Candidates) (jose.Candidates, error) {
+	ours := keys.Only(func(key *jose.Key) bool {
+		return key.Issuer() == "" || key.Issuer() == issuer || key.Issuer() == r.issuer
+	})
+	if ours.Len() > 0 {
+		return ours, nil
 	}
-	return nil
+	key := keys.All()[0]
+	return ours, oauth.InvalidToken(oauth.ReasonUnknownKey, fmt.Errorf(
+		"the key %s is for tokens of %s, the token's issuer is %s", quote(key.ID()), quote(key.Issuer()), quote(issuer)))
 }
