@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -168,10 +170,8 @@ func (c Config) resolved() (Config, error) {
 		problems = append(problems, err)
 	}
 	c.Users = users
-	for _, scheme := range c.RedirectSchemes {
-		if !validCustomScheme(scheme) {
-			report("redirect scheme %q: must be a custom scheme such as cursor, without colon", scheme)
-		}
+	if err := redirecturi.CheckSchemes(c.RedirectSchemes); err != nil {
+		problems = append(problems, err)
 	}
 	c.Algorithm = cmp.Or(c.Algorithm, ES256)
 	if !slices.Contains([]Algorithm{ES256, RS256, EdDSA}, c.Algorithm) {
@@ -226,7 +226,7 @@ func checkIssuer(issuer string) error {
 		return fmt.Errorf("must not be longer than %d bytes", maxIssuerBytes)
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return errors.New("must be an http or https URL, such as http://127.0.0.1:9400")
-	case !oauth.IsLoopbackHost(u.Hostname()):
+	case !plainurl.IsLoopbackHost(u.Hostname()):
 		return fmt.Errorf("host %q is not this machine: devidp is for development only and needs a loopback issuer "+
 			"such as http://127.0.0.1:9400", u.Hostname())
 	case u.User != nil || strings.ContainsAny(issuer, "?#"):

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/noredirect"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -39,23 +41,21 @@ type documentFetcher struct {
 }
 
 func newDocumentFetcher(c *http.Client, rules clientRules, now func() time.Time) *documentFetcher {
-	own := *c
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &documentFetcher{http: &own, rules: rules, now: now, known: newShelf[*client](maxDocumentClients)}
+	return &documentFetcher{http: noredirect.Client(c), rules: rules, now: now, known: newShelf[*client](maxDocumentClients)}
 }
 
 // isDocumentURL reports whether a client_id is the address of a metadata document, in a spelling that the draft allows.
 func isDocumentURL(id string) bool {
 	u, err := url.Parse(id)
 	switch {
-	case err != nil || len(id) > maxDocumentURLBytes || strings.ContainsFunc(id, unusualInURL):
+	case err != nil || len(id) > maxDocumentURLBytes || strings.ContainsFunc(id, plainurl.IsUnusual):
 		return false
-	case !strings.HasPrefix(id, u.Scheme+"://"+u.Host+"/") || !plainHost(u) || u.User != nil:
+	case !strings.HasPrefix(id, u.Scheme+"://"+u.Host+"/") || !plainurl.Bare(id, u) || plainurl.CheckHost(id, u) != nil:
 		return false
-	case u.Path == "/" || strings.Contains(id, "#") || hasDotSegment(u.Path):
+	case u.Path == "/" || plainurl.HasDotSegment(u):
 		return false
 	}
-	return u.Scheme == "https" || u.Scheme == "http" && oauth.IsLoopbackHost(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && plainurl.IsLoopbackHost(u.Hostname())
 }
 
 // client returns the client that a document describes, from the cache as long as the document's own headers allow.

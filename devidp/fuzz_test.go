@@ -9,7 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 )
 
 // Whatever passes as a redirect URI leads to https or to this machine, and matches a registered one but for its port.
@@ -23,9 +24,9 @@ func FuzzRedirectURI(f *testing.F) {
 	rules := clientRules{schemes: []string{"cursor"}}
 	c := &client{redirects: []string{"http://127.0.0.1/callback"}}
 	f.Fuzz(func(t *testing.T, uri string) {
-		if rules.checkRedirect(uri) == nil {
+		if _, err := redirecturi.Parse(uri, rules.schemes); err == nil {
 			u, err := url.Parse(uri)
-			safe := err == nil && (u.Scheme == "https" || u.Scheme == "cursor" || u.Scheme == "http" && oauth.IsLoopbackHost(u.Hostname()))
+			safe := err == nil && (u.Scheme == "https" || u.Scheme == "cursor" || u.Scheme == "http" && plainurl.IsLoopbackHost(u.Hostname()))
 			if !safe || u.User != nil || u.Fragment != "" || strings.ContainsAny(uri, "\r\n\\# ") {
 				t.Errorf("accepted %q", uri)
 			}
@@ -86,7 +87,7 @@ func FuzzClientMetadata(f *testing.F) {
 		metadata, err := parseMetadata(body)
 		if err == nil && rules.settle(&metadata) == nil {
 			c := metadataClient(metadata, dynamicClient)
-			bad := func(uri string) bool { return rules.checkRedirect(uri) != nil }
+			bad := func(uri string) bool { _, err := redirecturi.Parse(uri, rules.schemes); return err != nil }
 			if len(c.redirects) == 0 || slices.ContainsFunc(c.redirects, bad) || !slices.Contains(c.grants, grantCode) || !printable(c.name) {
 				t.Errorf("registered %+v", c)
 			}
@@ -106,7 +107,7 @@ func FuzzHostHeader(f *testing.F) {
 		if !loopbackAuthority(host) {
 			return
 		}
-		if strings.ContainsAny(host, "/@?#\\ ") || !oauth.IsLoopbackHost(oauth.HostOf(host)) {
+		if strings.ContainsAny(host, "/@?#\\ ") || !plainurl.IsLoopbackHost(plainurl.HostOf(host)) {
 			t.Errorf("accepted %q", host)
 		}
 	})

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // foreign says why a request does not come from this machine, or nothing when it does.
@@ -32,7 +32,7 @@ func foreign(r *http.Request) string {
 // loopbackAuthority reports whether the host:port of a Host header is this machine, whatever its port.
 func loopbackAuthority(authority string) bool {
 	u, err := url.Parse("http://" + authority + "/")
-	return err == nil && u.Host == authority && oauth.IsLoopbackHost(u.Hostname())
+	return err == nil && u.Host == authority && plainurl.IsLoopbackHost(u.Hostname())
 }
 
 // loopbackOrigin reports whether an Origin header (RFC 6454 section 7) names a page of this machine. The opaque origin

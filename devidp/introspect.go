@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -33,10 +34,10 @@ func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	}
 	t, ok := s.state.activeAccess(p.get("token"))
 	if !ok || c.kind != presetClient && t.grant.clientID != c.id {
-		writeJSON(w, http.StatusOK, map[string]any{"active": false})
+		httpanswer.JSON(w, http.StatusOK, map[string]any{"active": false})
 		return
 	}
 	answer := maps.Clone(t.claims)
 	maps.Copy(answer, map[string]any{"active": true, "token_type": "Bearer", "username": t.grant.user.Username})
-	writeJSON(w, http.StatusOK, answer)
+	httpanswer.JSON(w, http.StatusOK, answer)
 }

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/internal/noredirect"
 )
 
 // Login plays a user at a devidp, in this process or another: it opens an authorization URL, picks the user, allows what
@@ -65,13 +67,9 @@ func newVisitor(client *http.Client, authorizeURL string) (*visitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := http.Client{}
-	if client != nil {
-		own = *client
-	}
+	own := noredirect.Client(client)
 	own.Jar = jar
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &visitor{client: &own, base: &url.URL{Scheme: authorize.Scheme, Host: authorize.Host, Path: basePath}}, nil
+	return &visitor{client: own, base: &url.URL{Scheme: authorize.Scheme, Host: authorize.Host, Path: basePath}}, nil
 }
 
 func (v *visitor) visit(ctx context.Context, authorizeURL, user, decision string) (*url.URL, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -19,7 +20,7 @@ func (s *Server) metadataPaths() []string {
 
 // serveMetadata is the document of RFC 8414 section 2 and OpenID Connect Discovery section 3.
 func (s *Server) serveMetadata(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, s.Metadata())
+	httpanswer.JSON(w, http.StatusOK, s.Metadata())
 }
 
 // Metadata returns what the server announces of itself.
@@ -61,5 +62,5 @@ func (s *Server) serveJWKS(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, set)
+	httpanswer.JSON(w, http.StatusOK, set)
 }

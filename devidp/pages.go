@@ -15,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -241,7 +242,7 @@ func viewReturn(redirectURI string) returnView {
 	view := returnView{Place: u.Host, URI: redirectURI}
 	switch u.Scheme {
 	case "https", "http":
-		if oauth.IsLoopbackHost(u.Hostname()) {
+		if plainurl.IsLoopbackHost(u.Hostname()) {
 			view.Warning = "That address is on this computer, where any program may be listening. " +
 				"Go on only if you have just started this yourself."
 		}

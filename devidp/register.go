@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -38,7 +40,7 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 		registered.secret = sha256.Sum256([]byte(information.ClientSecret))
 	}
 	s.state.addClient(registered)
-	writeJSON(w, http.StatusCreated, information)
+	httpanswer.JSON(w, http.StatusCreated, information)
 }
 
 func readMetadata(r *http.Request) (oauth.ClientMetadata, error) {
@@ -72,7 +74,7 @@ func (r clientRules) settle(m *oauth.ClientMetadata) error {
 		return badRedirect("Between 1 and 12 redirect_uris are needed", nil)
 	}
 	for _, uri := range m.RedirectURIs {
-		if err := r.checkRedirect(uri); err != nil {
+		if _, err := redirecturi.Parse(uri, r.schemes); err != nil {
 			return badRedirect("A redirect URI "+err.Error(), nil)
 		}
 	}

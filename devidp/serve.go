@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // shutdownGrace is how long requests in flight may take once the server stops.
@@ -25,7 +25,7 @@ func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	if err != nil {
 		return fmt.Errorf("devidp: listen address: %w", err)
 	}
-	if !oauth.IsLoopbackHost(host) {
+	if !plainurl.IsLoopbackHost(host) {
 		return fmt.Errorf("devidp: will not listen on %q: it is for development only and listens on loopback addresses, "+
 			"such as 127.0.0.1:9400", addr)
 	}

@@ -1,7 +1,6 @@
 package devidp
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,12 +8,11 @@ import (
 	"net/url"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -211,9 +209,7 @@ func (s *Server) recoverPanic(w http.ResponseWriter, r *http.Request) {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := oauth.AsError(err)
 	s.logRefusal(r, e)
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter/time.Second)))
-	}
+	httpanswer.RetryAfter(w.Header(), e.RetryAfter)
 	status := e.Status
 	if s.faults.Load().ErrorsAsSuccess {
 		status = http.StatusOK
@@ -222,7 +218,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func writeError(w http.ResponseWriter, status int, e *oauth.Error) {
-	writeJSON(w, status, oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
+	httpanswer.JSON(w, status, oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
 }
 
 func (s *Server) logRefusal(r *http.Request, e *oauth.Error) {
@@ -234,14 +230,4 @@ func (s *Server) logRefusal(r *http.Request, e *oauth.Error) {
 		attributes = append(attributes, slog.Any("cause", e.Cause))
 	}
 	s.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "devidp: request refused", attributes...)
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	body, err := json.Marshal(value)
-	if err != nil { // only a user's own claims can be of a kind that JSON does not know
-		status, body = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
 }

@@ -1,66 +1,41 @@
 package devidp
 
 import (
-	"container/list"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/recent"
 )
 
-// shelf keeps values until they expire, at most limit of them: when it is full, the one put there longest ago makes room.
-// It is not safe for concurrent use; [state] locks it.
+// shelf keeps values until they expire, at most limit of them: when it is full, the one that was put there or kept longest
+// ago makes room. It is not safe for concurrent use; [state] locks it.
 type shelf[V any] struct {
-	limit int
-	items map[string]*list.Element
-	order *list.List // oldest first
+	items *recent.Table[string, shelved[V]]
 }
 
 type shelved[V any] struct {
-	key     string
 	value   V
 	expires time.Time
 }
 
 func newShelf[V any](limit int) *shelf[V] {
-	return &shelf[V]{limit: limit, items: make(map[string]*list.Element), order: list.New()}
+	return &shelf[V]{recent.New[string, shelved[V]](limit, nil)}
 }
 
 func (s *shelf[V]) put(key string, value V, expires time.Time) {
-	s.remove(key)
-	for len(s.items) >= s.limit {
-		s.drop(s.order.Front())
-	}
-	s.items[key] = s.order.PushBack(shelved[V]{key, value, expires})
+	s.items.Put(key, shelved[V]{value, expires})
 }
 
 // get returns the value unless it expired.
 func (s *shelf[V]) get(key string, now time.Time) (V, bool) {
-	var none V
-	element, ok := s.items[key]
-	if !ok {
-		return none, false
+	item, ok := s.items.Peek(key)
+	if ok && !now.Before(item.expires) {
+		s.remove(key)
+		item, ok = shelved[V]{}, false
 	}
-	item, ok := element.Value.(shelved[V])
-	if !ok || !now.Before(item.expires) {
-		s.drop(element)
-		return none, false
-	}
-	return item.value, true
+	return item.value, ok
 }
 
 // keep makes a value the youngest one.
-func (s *shelf[V]) keep(key string) {
-	if element, ok := s.items[key]; ok {
-		s.order.MoveToBack(element)
-	}
-}
+func (s *shelf[V]) keep(key string) { s.items.Get(key) }
 
-func (s *shelf[V]) remove(key string) {
-	if element, ok := s.items[key]; ok {
-		s.drop(element)
-	}
-}
-
-func (s *shelf[V]) drop(element *list.Element) {
-	if item, ok := s.order.Remove(element).(shelved[V]); ok {
-		delete(s.items, item.key)
-	}
-}
+func (s *shelf[V]) remove(key string) { s.items.Drop(key) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -44,7 +45,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, response)
+	httpanswer.JSON(w, http.StatusOK, response)
 }
 
 func (s *Server) exchange(c *client, grantType string, p parameters) (oauth.TokenResponse, error) {

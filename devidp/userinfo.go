@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -24,7 +25,7 @@ func (s *Server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, e)
 		return
 	}
-	writeJSON(w, http.StatusOK, claims)
+	httpanswer.JSON(w, http.StatusOK, claims)
 }
 
 func (s *Server) userInfo(r *http.Request) (map[string]any, error) {

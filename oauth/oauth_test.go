@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -117,7 +118,7 @@ func TestLoopbackHosts(t *testing.T) {
 		"example.com": false, "localhost.example.com": false, "notlocalhost": false, "10.0.0.1": false, "0.0.0.0": false,
 		"127.1": false, "0x7f.0.0.1": false, "": false, "::1%lo": false,
 	} {
-		if got := oauth.IsLoopbackHost(host); got != want {
+		if got := plainurl.IsLoopbackHost(host); got != want {
 			t.Errorf("%q: got %v, want %v", host, got, want)
 		}
 	}

@@ -3,10 +3,10 @@ package oauth
 import (
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // The registered well-known suffixes.
@@ -75,7 +75,7 @@ func CanonicalResource(resource string) (string, error) {
 		return "", errors.New("resource URL must be absolute, such as https://mcp.example.com/mcp")
 	case u.User != nil:
 		return "", errors.New("resource URL must not contain credentials")
-	case u.Fragment != "" || strings.Contains(resource, "#"):
+	case !plainurl.Bare(resource, u):
 		return "", errors.New("resource URL must not contain a fragment (RFC 8707 section 2)")
 	case u.RawQuery != "" || u.ForceQuery:
 		return "", errors.New("resource URL must not contain a query")
@@ -87,36 +87,15 @@ func CanonicalResource(resource string) (string, error) {
 	switch {
 	case scheme == "https":
 		host = strings.TrimSuffix(host, ":443")
-	case scheme == "http" && IsLoopbackHost(u.Hostname()):
+	case scheme == "http" && plainurl.IsLoopbackHost(u.Hostname()):
 		host = strings.TrimSuffix(host, ":80")
 	case scheme == "http":
 		return "", errors.New("resource URL must use https (plain http is for loopback hosts only)")
 	default:
 		return "", fmt.Errorf("resource URL must use https, not %q", scheme)
 	}
-	for segment := range strings.SplitSeq(u.Path, "/") { // unescaped: %2e is a dot (RFC 3986 section 6.2.2.2)
-		if segment == "." || segment == ".." {
-			return "", errors.New("resource URL must not contain dot segments")
-		}
+	if plainurl.HasDotSegment(u) {
+		return "", errors.New("resource URL must not contain dot segments")
 	}
 	return scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
-}
-
-// IsLoopbackHost reports whether a host name without port always means this machine: localhost, a name below it
-// (RFC 6761 section 6.3), or a loopback address in its usual spelling.
-func IsLoopbackHost(host string) bool {
-	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.Zone() == "" && addr.Unmap().IsLoopback()
-}
-
-// HostOf returns the host of a host:port pair, or the whole where there is no port.
-func HostOf(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return host
-	}
-	return strings.Trim(hostport, "[]")
 }

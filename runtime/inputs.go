@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
@@ -119,7 +120,7 @@ func (in *Inputs) URL(value string, field Field) string {
 	}
 	if !strings.Contains(text, "://") {
 		scheme := "https://"
-		if host, _, _ := strings.Cut(text, "/"); oauth.IsLoopbackHost(oauth.HostOf(host)) {
+		if host, _, _ := strings.Cut(text, "/"); plainurl.IsLoopbackHost(plainurl.HostOf(host)) {
 			scheme = "http://"
 		}
 		text = scheme + text
@@ -132,7 +133,7 @@ func (in *Inputs) URL(value string, field Field) string {
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		in.problemf(field, "must be a URL without credentials, query and fragment%s", field.example())
 		return ""
-	case u.Scheme == "http" && !oauth.IsLoopbackHost(u.Hostname()):
+	case u.Scheme == "http" && !plainurl.IsLoopbackHost(u.Hostname()):
 		in.problemf(field, "must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected")
 		return ""
 	case u.Scheme != "http" && u.Scheme != "https":

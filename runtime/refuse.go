@@ -2,14 +2,13 @@ package runtime
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
 )
@@ -40,9 +39,7 @@ func (g *Guard) Refusal(r *http.Request, err error) Refusal {
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusBadRequest {
 		header.Set("WWW-Authenticate", g.challenge(r, e).String())
 	}
-	if e.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(max(1, e.RetryAfter.Seconds()))))
-	}
+	httpanswer.RetryAfter(header, e.RetryAfter)
 	g.cors.Admit(header, r)
 	return Refusal{Status: e.Status, Header: header, Body: refusalBody(e)}
 }
@@ -51,13 +48,7 @@ func (g *Guard) Refusal(r *http.Request, err error) Refusal {
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	refusal := g.Refusal(r, err)
 	maps.Copy(w.Header(), refusal.Header)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(refusal.Status)
-	body, err := json.Marshal(refusal.Body)
-	if err != nil {
-		return // strings and lists of strings marshal
-	}
-	_, _ = w.Write(body)
+	httpanswer.JSON(w, refusal.Status, refusal.Body)
 }
 
 func refusalBody(e *oauth.Error) RefusalBody {

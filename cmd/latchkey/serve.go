@@ -12,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/demo"
 	"github.com/latchkey-auth/latchkey/internal/dev"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
@@ -139,7 +140,7 @@ func (c *serveCommand) publicURL() (string, error) {
 	switch {
 	case c.PublicURL != "":
 		return c.PublicURL, nil
-	case !oauth.IsLoopbackHost(host):
+	case !plainurl.IsLoopbackHost(host):
 		return "", fmt.Errorf("--public-url is needed with --addr %s: the URL under which clients reach the server", c.Addr)
 	case port == "0":
 		return "", errors.New("--public-url is needed with port 0: clients must know the port beforehand")

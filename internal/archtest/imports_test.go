@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,6 +96,9 @@ const (
 	validator = "github.com/go-playground/validator/v10"
 	jennifer  = "github.com/dave/jennifer"
 	kong      = "github.com/alecthomas/kong"
+	lru       = "github.com/hashicorp/golang-lru/v2"
+	xsync     = "golang.org/x/sync"
+	xtime     = "golang.org/x/time"
 )
 
 // room is one row of the architecture's table.
@@ -144,14 +148,25 @@ func generatorRooms() []room {
 
 func otherRooms() []room {
 	contract := []string{"oauth", "internal/strictjson"}
+	subjects := []string{
+		"internal/flight", "internal/httpanswer", "internal/noredirect", "internal/plainurl", "internal/ratelimit",
+		"internal/recent", "internal/redirecturi",
+	}
 	generator := []string{yaml, validator, jennifer}
 	return []room{
-		{packages: []string{"internal/strictjson"}},
-		{packages: []string{"oauth"}, may: []string{"internal/strictjson"}, never: []string{jwx, echo}},
+		{packages: []string{"internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect"}},
+		{packages: []string{"internal/recent"}, modules: []string{lru}},
+		{packages: []string{"internal/flight"}, modules: []string{xsync}},
+		{packages: []string{"internal/ratelimit"}, may: []string{"internal/recent"}, modules: []string{xtime}},
+		{packages: []string{"internal/redirecturi"}, may: []string{"internal/plainurl"}},
+		{
+			packages: []string{"oauth"}, may: []string{"internal/strictjson", "internal/plainurl"},
+			never: []string{jwx, echo},
+		},
 		{packages: []string{"internal/jose"}, may: []string{"internal/strictjson"}, modules: []string{jwx}},
 		{
 			packages: []string{"runtime/..."},
-			may:      append(contract, "internal/jose", "runtime/..."),
+			may:      slices.Concat(contract, subjects, []string{"internal/jose", "runtime/..."}),
 			modules:  []string{"*"}, // each with its reason in docs/design.md, see the test below
 			never:    append(generator, echo, kong, mcpSDK, "gen/...", "devidp", "providers_gen/...", "cmd/..."),
 		},
@@ -172,7 +187,7 @@ func otherRooms() []room {
 		},
 		{packages: []string{"mcpadapter"}, may: []string{"oauth"}, modules: []string{mcpSDK}, never: []string{echo, jwx}},
 		{
-			packages: []string{"devidp"}, may: append(contract, "internal/jose"),
+			packages: []string{"devidp"}, may: slices.Concat(contract, subjects, []string{"internal/jose"}),
 			never: append(generator, "runtime/...", echo),
 		},
 		{
@@ -268,6 +283,7 @@ func TestOnlyOnePackageImports(t *testing.T) {
 	all := load(t)
 	for library, importer := range map[string]string{
 		jwx: "internal/jose", yaml: "internal/yamldoc", validator: "internal/yamldoc",
+		lru: "internal/recent", xsync: "internal/flight",
 	} {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
@@ -308,7 +324,7 @@ func TestProviderPackagesDoNotKnowEachOther(t *testing.T) {
 	}
 }
 
-// A user's program carries what runtime imports: each foreign module stands in docs/design.md with the reason.
+// A user's program carries what runtime and the packages below it import: each foreign module stands in docs/design.md with the reason.
 func TestLibrariesOfTheRuntimeAreDocumented(t *testing.T) {
 	t.Parallel()
 	design, err := os.ReadFile(filepath.Join(root, "docs", "design.md"))
@@ -316,8 +332,14 @@ func TestLibrariesOfTheRuntimeAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := load(t)
+	needed := map[string]bool{}
 	for _, path := range all.own() {
-		if !matches(path, []string{"runtime/...", "internal/jose"}) {
+		if matches(path, []string{"runtime/..."}) {
+			maps.Copy(needed, all.closure(path))
+		}
+	}
+	for _, path := range all.own() {
+		if !needed[module+"/"+path] {
 			continue
 		}
 		for _, imported := range all[module+"/"+path].Imports {

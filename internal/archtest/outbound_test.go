@@ -32,13 +32,10 @@ func outbound() map[string][]string {
 // exceptions are the files that may, each with its reason.
 func exceptions() map[string]string {
 	return map[string]string{
-		"runtime/internal/keys/keys.go":       "copies its caller's client to switch redirects off",
-		"runtime/internal/verify/endpoint.go": "copies its caller's client to switch redirects off",
-		"runtime/providertest/world.go":       "the transport is a fake inside the process",
-		"gen/internal/cli/init.go":            "a developer's command for the address that they typed; gen must not import runtime",
-		"devidp/start.go":                     "a test's client for the test's own server; devidp must not import runtime",
-		"devidp/login.go":                     "copies its caller's client; devidp must not import runtime",
-		"internal/browser/browser.go":         "a user's browser: egress refuses the redirects that it has to see",
+		"internal/noredirect/noredirect.go": "copies its caller's client to switch redirects off",
+		"runtime/providertest/world.go":     "the transport is a fake inside the process",
+		"gen/internal/cli/init.go":          "a developer's command for the address that they typed; gen must not import runtime",
+		"devidp/start.go":                   "a test's client for the test's own server; devidp must not import runtime",
 	}
 }
 

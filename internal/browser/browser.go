@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/internal/noredirect"
 )
 
 // Browser is one user's browser. It follows no redirect by itself, so that each can be looked at.
@@ -25,13 +27,9 @@ func New(client *http.Client) (*Browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	own := http.Client{}
-	if client != nil {
-		own = *client
-	}
+	own := noredirect.Client(client)
 	own.Jar = jar
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Browser{client: &own}, nil
+	return &Browser{client: own}, nil
 }
 
 // Page is what a browser shows.

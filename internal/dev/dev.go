@@ -10,6 +10,7 @@ import (
 	"net"
 
 	"github.com/latchkey-auth/latchkey/devidp"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
@@ -68,7 +69,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("address %q must be host:port, such as 127.0.0.1:8080", addr)
 	}
-	if !oauth.IsLoopbackHost(host) {
+	if !plainurl.IsLoopbackHost(host) {
 		return nil, fmt.Errorf("address %q must be on loopback, such as 127.0.0.1:8080: the embedded identity provider lets everybody in", addr)
 	}
 	var config net.ListenConfig

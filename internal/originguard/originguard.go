@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // Guard knows the hosts and origins that a server answers.
@@ -29,7 +29,7 @@ func New(publicURL, listenAddr string, origins []string) (*Guard, error) {
 	}
 	g := &Guard{}
 	g.own(u.Scheme, u.Host)
-	if host, port, err := net.SplitHostPort(listenAddr); err == nil && oauth.IsLoopbackHost(host) {
+	if host, port, err := net.SplitHostPort(listenAddr); err == nil && plainurl.IsLoopbackHost(host) {
 		for _, name := range []string{"localhost", "127.0.0.1", "::1", host} {
 			g.own("http", net.JoinHostPort(name, port))
 		}

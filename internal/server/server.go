@@ -43,7 +43,7 @@ type Config struct {
 	CustomSchemes []string
 	// ClientAddress names the client of a request, for rate limits. The default is the connection's own address.
 	ClientAddress func(*http.Request) string
-	// Relay, when set, mounts the browser relay. Its PublicURL, ClientKey and Logger are filled in here.
+	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Logger are filled in here.
 	Relay *echoadapter.RelayConfig
 	// Version is what the server says of itself to MCP clients.
 	Version string
@@ -118,7 +118,7 @@ func mountRelay(e *echo.Echo, config Config) ([]string, error) {
 		return nil, nil
 	}
 	settings := *config.Relay
-	settings.PublicURL, settings.ClientKey, settings.Logger = config.PublicURL, config.ClientAddress, config.Logger
+	settings.PublicURL, settings.ClientAddress, settings.Logger = config.PublicURL, config.ClientAddress, config.Logger
 	r, err := echoadapter.MountRelay(e, settings)
 	if err != nil {
 		return nil, err

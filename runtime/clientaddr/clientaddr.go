@@ -78,17 +78,13 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
-// Client names the client of a request: an IPv4 address, or the /64 network of an IPv6 one, which is what one customer
-// gets. The header counts only in a connection from a trusted proxy. There the right-most address that is no trusted
+// Client names the client of a request by the [Key] of its address. The header counts only in a connection from a trusted proxy. There the right-most address that is no trusted
 // proxy's is the client: what stands further left was written by the client itself. If that cannot be read, the client is
 // the connection's peer.
 func (r *Resolver) Client(req *http.Request) string {
 	peer, ok := parseAddress(req.RemoteAddr)
-	if !ok {
-		return req.RemoteAddr
-	}
-	if !r.trusts(peer) {
-		return network(peer)
+	if !ok || !r.trusts(peer) {
+		return Key(req.RemoteAddr)
 	}
 	client, ok := r.forwarded(req.Header.Values(r.header))
 	if !ok {
@@ -96,9 +92,19 @@ func (r *Resolver) Client(req *http.Request) string {
 			r.logger.WarnContext(req.Context(), "a trusted proxy does not say for whom it connects: its clients share one limit",
 				"header", r.header, "proxy", peer)
 		})
-		return network(peer)
+		return keyOf(peer)
 	}
-	return network(client)
+	return keyOf(client)
+}
+
+// Key returns what limits count the client at an address under: an IPv4 address itself, an IPv6 one's /64 network, which is
+// what one customer gets. A port and a zone are left out. A text that is no address is its own key.
+func Key(address string) string {
+	parsed, ok := parseAddress(address)
+	if !ok {
+		return address
+	}
+	return keyOf(parsed)
 }
 
 // forwarded returns the right-most address that is not trusted. Where all are, the client is a machine of the proxies'
@@ -138,7 +144,7 @@ func parseAddress(text string) (netip.Addr, bool) {
 	return address.Unmap().WithZone(""), err == nil
 }
 
-func network(address netip.Addr) string {
+func keyOf(address netip.Addr) string {
 	if address.Is4() {
 		return address.String()
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // hostname is the host of a URL in one spelling: a lower-case name without a trailing dot, or an address.
@@ -18,7 +18,7 @@ type hostname struct {
 	addr netip.Addr // valid when the host is an address
 }
 
-func (h hostname) isLoopback() bool { return oauth.IsLoopbackHost(h.name) }
+func (h hostname) isLoopback() bool { return plainurl.IsLoopbackHost(h.name) }
 
 var errNumericHost = errors.New("an IP address in an unusual spelling")
 

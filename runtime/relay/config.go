@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/ratelimit"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
@@ -52,9 +53,10 @@ type Config struct {
 	// RequestsPerMinute limits the requests of one client, half of them at once. The default is 120; a negative value
 	// leaves the limiting to whatever is in front.
 	RequestsPerMinute int
-	// ClientKey tells clients apart for RequestsPerMinute. The default is the address of the connection, an IPv6 address
-	// cut to its /64: behind a reverse proxy that is the proxy's, so name the client by what the proxy vouches for.
-	ClientKey func(r *http.Request) string
+	// ClientAddress names the client of a request for RequestsPerMinute; addresses count as [clientaddr.Key] has it. The
+	// default is the address of the connection: behind a reverse proxy that is the proxy's, so read there what the proxy
+	// vouches for, see [clientaddr.Resolver].
+	ClientAddress func(r *http.Request) string
 
 	// Authenticate, when set, decides who may use the relay: an error is a 401. Its text is logged, not sent.
 	Authenticate func(r *http.Request) error
@@ -82,6 +84,17 @@ type Config struct {
 	InsecureAnyTarget bool
 	// ValidateTarget, when set, decides about the targets that InsecureAnyTarget opens: an error is a 403.
 	ValidateTarget func(r *http.Request, target string) error
+}
+
+// maxClients bounds the memory of the rate limit.
+const maxClients = 10_000
+
+// newClientLimit returns the limit of each client's requests; nil is none.
+func newClientLimit(perMinute int) *ratelimit.Limiter {
+	if perMinute < 0 {
+		return nil
+	}
+	return ratelimit.New(float64(perMinute)/60, max(1, perMinute/2), maxClients)
 }
 
 // New returns a relay. Its errors name the field to correct.
@@ -113,7 +126,7 @@ func New(config Config) (*Relay, error) {
 	}
 	r := &Relay{
 		config: config, origins: origins, ring: ring, client: egress.NewClient(policy),
-		clients:   newClientLimits(config.RequestsPerMinute, config.Now),
+		clients:   newClientLimit(config.RequestsPerMinute),
 		resources: newCache[resource](config.Now),
 		servers:   newCache[authorizationServer](config.Now),
 	}
@@ -128,8 +141,8 @@ func (c Config) withDefaults() Config {
 	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, DefaultMaxRequestBytes)
 	c.MaxResponseBytes = orDefault(c.MaxResponseBytes, DefaultMaxResponseBytes)
 	c.RequestsPerMinute = orDefault(c.RequestsPerMinute, DefaultRequestsPerMinute)
-	if c.ClientKey == nil {
-		c.ClientKey = connectionKey
+	if c.ClientAddress == nil {
+		c.ClientAddress = func(r *http.Request) string { return r.RemoteAddr }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
@@ -33,7 +34,7 @@ func (r *Relay) metadata(w http.ResponseWriter, req *http.Request) (served, erro
 	if err != nil {
 		return served{}, missing(err)
 	}
-	writeJSON(w, http.StatusOK, json.RawMessage(text))
+	httpanswer.JSON(w, http.StatusOK, json.RawMessage(text))
 	return served{kind, target.Host, http.StatusOK}, nil
 }
 
@@ -120,7 +121,7 @@ func (r *Relay) anyMetadata(w http.ResponseWriter, req *http.Request, text strin
 	if _, err := oauth.ParseClaims(string(document)); err != nil {
 		return served{}, fail(http.StatusBadGateway, "The metadata is not a valid JSON object", err)
 	}
-	writeJSON(w, http.StatusOK, json.RawMessage(document))
+	httpanswer.JSON(w, http.StatusOK, json.RawMessage(document))
 	return served{string(anyTarget), target.Host, http.StatusOK}, nil
 }
 

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
@@ -18,10 +18,10 @@ type origins struct {
 
 func newOrigins(publicURL string, allowed []string) (origins, error) {
 	u, err := url.Parse(publicURL)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Host == "" || u.RawQuery != "" || !plainurl.Bare(publicURL, u) {
 		return origins{}, errors.New("relay: PublicURL is required: the address at which browsers reach this server, such as https://app.example.com")
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())) {
+	if u.Scheme != "https" && (u.Scheme != "http" || !plainurl.IsLoopbackHost(u.Hostname())) {
 		return origins{}, errors.New("relay: PublicURL must use https; plain http is accepted for loopback hosts only")
 	}
 	listed, err := cors.ParseOrigins(allowed)

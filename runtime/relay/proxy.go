@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
@@ -62,7 +63,7 @@ func (r *Relay) proxy(w http.ResponseWriter, req *http.Request) (served, error) 
 		return served{}, err
 	}
 	if out.invalidClient {
-		writeJSON(w, http.StatusOK, invalidClient())
+		httpanswer.JSON(w, http.StatusOK, invalidClient())
 		return served{string(to.kind), target.Host, http.StatusUnauthorized}, nil
 	}
 	got, err := r.forward(req.Context(), http.MethodPost, to.url, out)
@@ -74,7 +75,7 @@ func (r *Relay) proxy(w http.ResponseWriter, req *http.Request) (served, error) 
 			return served{}, err
 		}
 	}
-	writeJSON(w, http.StatusOK, got)
+	httpanswer.JSON(w, http.StatusOK, got)
 	return served{string(to.kind), target.Host, got.Status}, nil
 }
 
@@ -254,6 +255,6 @@ func (r *Relay) proxyAny(w http.ResponseWriter, req *http.Request, asked order) 
 	if err != nil {
 		return served{}, err
 	}
-	writeJSON(w, http.StatusOK, got)
+	httpanswer.JSON(w, http.StatusOK, got)
 	return served{string(anyTarget), target.Host, got.Status}, nil
 }

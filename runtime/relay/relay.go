@@ -2,13 +2,15 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
+	"github.com/latchkey-auth/latchkey/internal/ratelimit"
+	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 )
@@ -20,7 +22,7 @@ type Relay struct {
 	origins   origins
 	ring      *seal.Ring
 	client    *http.Client
-	clients   *clientLimits
+	clients   *ratelimit.Limiter // nil is no limit
 	resources *cache[resource]
 	servers   *cache[authorizationServer]
 }
@@ -105,8 +107,8 @@ func (r *Relay) serve(w http.ResponseWriter, req *http.Request) (served, error) 
 		w.Header().Set("Allow", method+", OPTIONS")
 		return served{}, fail(http.StatusMethodNotAllowed, "Only "+method+" is allowed", nil)
 	}
-	if wait := r.clients.take(r.config.ClientKey(req)); wait > 0 {
-		setRetryAfter(w.Header(), wait)
+	if wait := r.wait(req); wait > 0 {
+		httpanswer.RetryAfter(w.Header(), wait)
 		return served{}, fail(http.StatusTooManyRequests, "Too many requests, try again later", nil)
 	}
 	if r.config.Authenticate != nil {
@@ -119,6 +121,14 @@ func (r *Relay) serve(w http.ResponseWriter, req *http.Request) (served, error) 
 	return handle(w, req.WithContext(ctx))
 }
 
+// wait spends a request of the client's budget. A positive result is how long the client has to wait.
+func (r *Relay) wait(req *http.Request) time.Duration {
+	if r.clients == nil {
+		return 0
+	}
+	return r.clients.Take(clientaddr.Key(r.config.ClientAddress(req)), r.config.Now())
+}
+
 // refuse answers with {error}.
 func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
 	refused := asFailure(err)
@@ -127,19 +137,9 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
 		level = slog.LevelWarn
 	}
 	r.config.Logger.LogAttrs(req.Context(), level, "relay: refused", slog.Int("status", refused.status), slog.Any("reason", refused))
-	writeJSON(w, refused.status, struct {
+	httpanswer.JSON(w, refused.status, struct {
 		Error string `json:"error"`
 	}{refused.message})
-}
-
-func writeJSON(w http.ResponseWriter, status int, value any) {
-	body, err := json.Marshal(value)
-	if err != nil { // no value of this package can cause that
-		status, body = http.StatusInternalServerError, []byte(`{"error":"The answer could not be written"}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
 }
 
 // asFailure returns the failure for an error of an outbound exchange: what the caller asked for in vain is the caller's

@@ -873,7 +873,7 @@ func TestRateLimitRemembersABoundedNumberOfClients(t *testing.T) {
 	r := n.relay(t, func(c *relay.Config) {
 		c.RequestsPerMinute = 2
 		c.Now = func() time.Time { return now }
-		c.ClientKey = func(*http.Request) string { return key }
+		c.ClientAddress = func(*http.Request) string { return key }
 		c.Authenticate = func(*http.Request) error { return errors.New("no") }
 	})
 	ask := func(k string) int {

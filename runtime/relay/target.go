@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
@@ -21,7 +22,7 @@ func (r *Relay) parseURL(field, text string) (*url.URL, error) {
 	switch {
 	case err != nil || len(text) > maxURL || u.Host == "":
 		return nil, fail(http.StatusBadRequest, field+" is not a valid URL", nil)
-	case u.User != nil || strings.Contains(text, "#"):
+	case !plainurl.Bare(text, u):
 		return nil, fail(http.StatusBadRequest, field+" must not contain credentials or a fragment", nil)
 	}
 	if err := egress.CheckURL(r.client, u); err != nil {
@@ -33,7 +34,7 @@ func (r *Relay) parseURL(field, text string) (*url.URL, error) {
 // parseUpstreamURL reads a URL that stands in fetched metadata.
 func (r *Relay) parseUpstreamURL(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
-	if err != nil || len(text) > maxURL || u.Host == "" || u.User != nil || strings.Contains(text, "#") {
+	if err != nil || len(text) > maxURL || u.Host == "" || !plainurl.Bare(text, u) {
 		return nil, false
 	}
 	return u, egress.CheckURL(r.client, u) == nil
@@ -57,25 +58,15 @@ func canonical(u *url.URL) string {
 // it: many servers announce their origin for all their endpoints.
 func covers(resource string, server *url.URL) bool {
 	u, err := url.Parse(resource)
-	if err != nil || u.Host == "" || u.User != nil || strings.Contains(resource, "#") || cors.OriginOf(u) != cors.OriginOf(server) {
+	if err != nil || u.Host == "" || !plainurl.Bare(resource, u) || cors.OriginOf(u) != cors.OriginOf(server) {
 		return false
 	}
 	parent, path := strings.TrimSuffix(u.EscapedPath(), "/"), strings.TrimSuffix(server.EscapedPath(), "/")
-	if hasDotSegment(path) || hasDotSegment(parent) {
+	if plainurl.HasDotSegment(server) || plainurl.HasDotSegment(u) {
 		return false
 	}
 	if u.RawQuery != "" || u.ForceQuery {
 		return canonical(u) == canonical(server)
 	}
 	return path == parent || strings.HasPrefix(path, parent+"/")
-}
-
-func hasDotSegment(escapedPath string) bool {
-	for segment := range strings.SplitSeq(strings.ToLower(escapedPath), "/") {
-		switch strings.ReplaceAll(segment, "%2e", ".") {
-		case ".", "..":
-			return true
-		}
-	}
-	return false
 }

@@ -237,9 +237,9 @@ func TestFormsOfAnotherSiteLeaveNoCookies(t *testing.T) {
 func TestStateAndRedirectAreBoundedTogether(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
-	redirect := webRedirect + "?" + strings.Repeat("r", maxRedirectURI-len(webRedirect)-1)
+	redirect := webRedirect + "?" + strings.Repeat("r", 512-len(webRedirect)-1)
 	clientID := w.newClient(redirect)
-	for length, fits := range map[int]bool{maxStateAndRedirect - maxRedirectURI: true, maxStateAndRedirect - maxRedirectURI + 1: false} {
+	for length, fits := range map[int]bool{maxStateAndRedirect - 512: true, maxStateAndRedirect - 512 + 1: false} {
 		rec := w.newBrowser().open(authorizeURL(clientID, redirect, "state", strings.Repeat("s", length)))
 		if (rec.Code == http.StatusOK) != fits {
 			t.Errorf("a state of %d characters: %d", length, rec.Code)

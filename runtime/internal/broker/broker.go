@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -73,7 +74,7 @@ func New(config Config) (*Broker, error) {
 // check checks and completes the configuration.
 func (b *Broker) check() error {
 	c := b.config
-	problems := []error{b.checkResources(), b.checkUpstream(), checkCustomSchemes(c.CustomSchemes), b.checkScopes()}
+	problems := []error{b.checkResources(), b.checkUpstream(), redirecturi.CheckSchemes(c.CustomSchemes), b.checkScopes()}
 	if c.Verify == nil {
 		problems = append(problems, errors.New("a Verify function is required: without it nobody knows whose the provider's tokens are"))
 	}

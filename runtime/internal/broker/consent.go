@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -34,7 +35,7 @@ func redirectInfo(redirect string) proxy.RedirectInfo {
 	case err != nil:
 	case u.Scheme != "https" && u.Scheme != "http":
 		info.Scheme = u.Scheme
-	case isLoopback(u):
+	case redirecturi.IsLoopback(u):
 		info.Loopback = true
 	default:
 		info.Host = u.Host
@@ -68,7 +69,7 @@ func (b *Broker) openForm(sealed string, browser []tickets.ID) (request, *oauth.
 			"This page is too old. Go back to the application and start again", err)
 	}
 	req := request{
-		client: form.Client, label: form.Label, redirect: form.Redirect, native: isNative(u), state: form.State,
+		client: form.Client, label: form.Label, redirect: form.Redirect, native: redirecturi.IsNative(u), state: form.State,
 		challenge: form.Challenge, scopes: form.Scopes, resource: form.Resource,
 	}
 	if !slices.ContainsFunc(browser, func(id tickets.ID) bool { return form.Browser == tickets.Digest("browser", id.String()) }) {

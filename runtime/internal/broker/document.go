@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -92,10 +94,10 @@ func checkDocumentURL(id string) error {
 		return errors.New("a client_id URL has a path")
 	case u.User != nil || strings.Contains(id, "#"):
 		return errors.New("a client_id URL has neither credentials nor a fragment")
-	case hasDotSegment(u):
+	case plainurl.HasDotSegment(u):
 		return errors.New("a client_id URL has no dot segments")
 	}
-	return checkWebHost(id, u)
+	return plainurl.CheckHost(id, u)
 }
 
 // lookUp returns the client that a document describes: from memory, or fetched.
@@ -228,7 +230,7 @@ func (d *documents) parse(id, body string) (client, error) {
 		return client{}, fmt.Errorf("the document has more than %d redirect URIs", maxRedirectURIs)
 	}
 	for _, uri := range metadata.RedirectURIs {
-		if _, err := parseRedirectURI(uri, d.schemes); err == nil {
+		if _, err := redirecturi.Parse(uri, d.schemes); err == nil {
 			c.redirects = append(c.redirects, uri)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -57,7 +58,7 @@ func (b *Broker) registration(body string) (oauth.ClientMetadata, *oauth.Error) 
 		return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, "The client metadata must have redirect_uris")
 	}
 	for i, uri := range m.RedirectURIs {
-		if _, err := parseRedirectURI(uri, b.config.CustomSchemes); err != nil {
+		if _, err := redirecturi.Parse(uri, b.config.CustomSchemes); err != nil {
 			return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, fmt.Sprintf("Redirect URI %d %s", i+1, err))
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -87,13 +88,13 @@ func (b *Broker) readClient(r *http.Request, p params.Params, req *request) *oau
 		}
 		return refused
 	}
-	u, err := parseRedirectURI(redirect, b.config.CustomSchemes)
-	if err != nil || !registeredRedirect(c.redirects, redirect) {
+	u, err := redirecturi.Parse(redirect, b.config.CustomSchemes)
+	if err != nil || !redirecturi.Registered(c.redirects, redirect) {
 		return refusal.Caused(oauth.CodeInvalidRedirectURI, refusal.ReasonRedirectURI,
 			"The application asked to return to an address that it did not register", err)
 	}
 	req.client, req.label, req.name, req.host = c.digest(), clientLabel(id), c.name, documentHost(id)
-	req.redirect, req.native = redirect, isNative(u)
+	req.redirect, req.native = redirect, redirecturi.IsNative(u)
 	return nil
 }
 

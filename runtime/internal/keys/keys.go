@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
@@ -79,7 +80,7 @@ type Config struct {
 // One empty set does not replace keys that were good: see [emptyFor].
 type Remote struct {
 	config Config
-	client http.Client
+	client *http.Client
 
 	current atomic.Pointer[snapshot]
 	// strangers counts the refusals of unknown keys since the last fetch.
@@ -105,7 +106,8 @@ type snapshot struct {
 	confirmed time.Time
 }
 
-// fetch is one fetch; done is closed when its result is in place.
+// fetch is one fetch; done is closed when its result is in place. It is no flight of package flight: its waiters must know
+// which fetch they waited for, since only the last that found nothing starts the cool-down of unknown keys.
 type fetch struct {
 	done  chan struct{}
 	began time.Time
@@ -134,9 +136,7 @@ func NewRemote(config Config) *Remote {
 	if config.Client == nil {
 		config.Client = egress.NewClient(egress.Policy{})
 	}
-	r := &Remote{config: config, client: *config.Client}
-	r.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return r
+	return &Remote{config: config, client: noredirect.Client(config.Client)}
 }
 
 // Keys returns the keys that may have signed a token with the given kid and algorithm, which are all that fit where it has no

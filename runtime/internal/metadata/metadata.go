@@ -10,10 +10,11 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/flight"
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -138,26 +139,13 @@ func ResourceHandler(document oauth.ProtectedResourceMetadata) (http.Handler, er
 }
 
 func writeDocument(w http.ResponseWriter, body []byte, caching string) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", caching)
-	h.Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(body)
+	w.Header().Set("Cache-Control", caching)
+	httpanswer.Text(w, http.StatusOK, body)
 }
 
 func writeError(w http.ResponseWriter, e *oauth.Error) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
-	}
-	body, err := json.Marshal(oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
-	if err != nil {
-		body = nil // two strings marshal
-	}
-	w.WriteHeader(e.Status)
-	_, _ = w.Write(body)
+	httpanswer.RetryAfter(w.Header(), e.RetryAfter)
+	httpanswer.JSON(w, e.Status, oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
 }
 
 // document is one well-known document of the provider.
@@ -171,46 +159,43 @@ type document struct {
 	fetched time.Time
 	failed  time.Time
 	lacking bool // whether OpenID's document was served last, since the provider has no other
-	// running is closed when the fetch that is under way ends; nil when none is.
-	running chan struct{}
+	fetches flight.Group[struct{}]
 }
 
 func (d *document) get(ctx context.Context) (answer, error) {
+	current, due := d.known()
+	if due {
+		// A client that gives up does not cost the others the answer.
+		fetch := d.fetches.Start(ctx, "", fetchLimit, d.fetch)
+		if current.body == nil {
+			if _, err := fetch.Wait(ctx); ctx.Err() != nil {
+				return answer{}, oauth.Unavailable(coolDown, err)
+			}
+			current, _ = d.known()
+		}
+	}
+	if current.body == nil {
+		return answer{}, oauth.Unavailable(coolDown, errors.New("no authorization server metadata could be fetched"))
+	}
+	return current, nil
+}
+
+// known returns what may be served now, and whether it is time to fetch.
+func (d *document) known() (current answer, due bool) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	now := d.source.config.Now()
 	if d.current.body != nil && now.Sub(d.fetched) >= staleFor {
 		d.current = answer{}
 	}
-	current := d.current
-	if due := current.body == nil || current.makeshift || now.Sub(d.fetched) >= freshFor; due && d.running == nil && now.Sub(d.failed) >= coolDown {
-		d.running = make(chan struct{})
-		// Detached: a client that gives up must not cost the others the answer.
-		go d.fetch(context.WithoutCancel(ctx), d.running)
-	}
-	running := d.running
-	d.mu.Unlock()
-
-	if current.body != nil {
-		return current, nil
-	}
-	if running != nil {
-		select {
-		case <-running:
-		case <-ctx.Done():
-			return answer{}, oauth.Unavailable(coolDown, ctx.Err())
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.current.body == nil {
-		return answer{}, oauth.Unavailable(coolDown, errors.New("no authorization server metadata could be fetched"))
-	}
-	return d.current, nil
+	old := d.current.body == nil || d.current.makeshift || now.Sub(d.fetched) >= freshFor
+	return d.current, old && now.Sub(d.failed) >= coolDown
 }
 
-func (d *document) fetch(ctx context.Context, done chan struct{}) {
-	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
-	defer cancel()
+func (d *document) fetch(ctx context.Context) (struct{}, error) {
+	if _, due := d.known(); !due { // another fetch has just ended
+		return struct{}{}, nil
+	}
 	body, lacks, err := d.first(ctx)
 
 	d.mu.Lock()
@@ -235,8 +220,7 @@ func (d *document) fetch(ctx context.Context, done chan struct{}) {
 		d.source.config.Logger.Warn("authorization server metadata cannot be fetched",
 			"issuer", d.source.config.Issuer, "serving_older", d.current.body != nil, "error", err)
 	}
-	d.running = nil
-	close(done)
+	return struct{}{}, nil
 }
 
 // first returns the first usable document. If a better one may only be out of reach for the moment, it returns the error of

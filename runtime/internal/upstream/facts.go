@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
@@ -149,7 +149,7 @@ func checkEndpoint(endpoint string) error {
 		return errors.New("must be an absolute URL")
 	case u.User != nil || strings.Contains(endpoint, "#"):
 		return errors.New("must be a URL without credentials and fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !plainurl.IsLoopbackHost(u.Hostname())):
 		return errors.New("must use https (plain http is for loopback hosts only)")
 	}
 	return nil

@@ -1,13 +1,13 @@
 package verify
 
 import (
-	"container/list"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/recent"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -76,10 +76,10 @@ type answers struct {
 	settings AnswerCache
 
 	mu       sync.Mutex
-	accepted *recent[*answer]
-	refused  *recent[refused]
+	accepted *timed[*answer]
+	refused  *timed[refused]
 	// familiar are tokens that were accepted not long ago, whether or not their answer still counts.
-	familiar *recent[struct{}]
+	familiar *timed[struct{}]
 	// forgotten counts the calls of [Opaque.Forget]: a question that was asked before may not bring its answer back.
 	forgotten uint64
 }
@@ -96,9 +96,9 @@ type refused struct {
 func newAnswers(settings AnswerCache) *answers {
 	return &answers{
 		settings: settings,
-		accepted: newRecent[*answer](settings.MaxEntries, maxAcceptedBytes),
-		refused:  newRecent[refused](settings.MaxEntries, maxRefusedBytes),
-		familiar: newRecent[struct{}](settings.MaxEntries, 0),
+		accepted: newTimed[*answer](settings.MaxEntries, maxAcceptedBytes),
+		refused:  newTimed[refused](settings.MaxEntries, maxRefusedBytes),
+		familiar: newTimed[struct{}](settings.MaxEntries, 0),
 	}
 }
 
@@ -192,71 +192,51 @@ func ownCopy(e *oauth.Error) *oauth.Error {
 	return &own
 }
 
-// recent keeps values until their time is over, or until there are too many and they were used the longest time ago. It is
+// timed keeps values until their time is over, or until there are too many and they were used the longest time ago. It is
 // not safe for concurrent use.
-type recent[V any] struct {
-	maxEntries int
-	maxBytes   int
-	bytes      int
-	entries    map[tokenKey]*list.Element
-	order      *list.List // of *kept[V], the last used first
+type timed[V any] struct {
+	entries  *recent.Table[tokenKey, kept[V]]
+	maxBytes int
+	bytes    int
 }
 
 type kept[V any] struct {
-	key         tokenKey
 	value       V
 	size        int
 	from, until time.Time
 }
 
-func newRecent[V any](maxEntries, maxBytes int) *recent[V] {
-	return &recent[V]{maxEntries: maxEntries, maxBytes: maxBytes, entries: make(map[tokenKey]*list.Element), order: list.New()}
+func newTimed[V any](maxEntries, maxBytes int) *timed[V] {
+	t := &timed[V]{maxBytes: maxBytes}
+	t.entries = recent.New(maxEntries, func(_ tokenKey, entry kept[V]) { t.bytes -= entry.size })
+	return t
 }
 
 // get returns a value whose time has come and is not over. A clock that was set back makes it unknown.
-func (r *recent[V]) get(key tokenKey, now time.Time) (V, bool) {
-	var none V
-	element, ok := r.entries[key]
-	if !ok {
-		return none, false
+func (t *timed[V]) get(key tokenKey, now time.Time) (V, bool) {
+	entry, ok := t.entries.Get(key)
+	if ok && (now.Before(entry.from) || !now.Before(entry.until)) {
+		t.remove(key)
+		entry, ok = kept[V]{}, false
 	}
-	entry := element.Value.(*kept[V]) //nolint:forcetypeassert // put writes nothing else
-	if now.Before(entry.from) || !now.Before(entry.until) {
-		r.remove(key)
-		return none, false
-	}
-	r.order.MoveToFront(element)
-	return entry.value, true
+	return entry.value, ok
 }
 
 // peek returns a value whatever its time.
-func (r *recent[V]) peek(key tokenKey) (V, bool) {
-	var none V
-	element, ok := r.entries[key]
-	if !ok {
-		return none, false
-	}
-	return element.Value.(*kept[V]).value, true //nolint:forcetypeassert // as above
+func (t *timed[V]) peek(key tokenKey) (V, bool) {
+	entry, ok := t.entries.Peek(key)
+	return entry.value, ok
 }
 
-func (r *recent[V]) put(key tokenKey, value V, size int, from, until time.Time) {
-	r.remove(key)
-	if size > r.maxBytes || !from.Before(until) {
+func (t *timed[V]) put(key tokenKey, value V, size int, from, until time.Time) {
+	t.remove(key)
+	if size > t.maxBytes || !from.Before(until) {
 		return
 	}
-	r.entries[key] = r.order.PushFront(&kept[V]{key: key, value: value, size: size, from: from, until: until})
-	r.bytes += size
-	for len(r.entries) > r.maxEntries || r.bytes > r.maxBytes {
-		r.remove(r.order.Back().Value.(*kept[V]).key) //nolint:forcetypeassert // as above
+	t.entries.Put(key, kept[V]{value, size, from, until})
+	for t.bytes += size; t.bytes > t.maxBytes; {
+		t.entries.DropOldest()
 	}
 }
 
-func (r *recent[V]) remove(key tokenKey) {
-	element, ok := r.entries[key]
-	if !ok {
-		return
-	}
-	r.bytes -= element.Value.(*kept[V]).size //nolint:forcetypeassert // as above
-	r.order.Remove(element)
-	delete(r.entries, key)
-}
+func (t *timed[V]) remove(key tokenKey) { t.entries.Drop(key) }

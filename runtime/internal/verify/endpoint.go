@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/noredirect"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -36,7 +38,7 @@ const (
 // no error.
 type endpoint struct {
 	name          string // for errors: "the introspection endpoint"
-	client        http.Client
+	client        *http.Client
 	url           string
 	place         facts.TokenPlace
 	parameter     string     // the token's name in a form, JSON object or query
@@ -63,10 +65,9 @@ func (e *endpoint) check(client *http.Client) error {
 	if client == nil {
 		client = egress.NewClient(egress.Policy{})
 	}
-	e.client = *client
-	e.client.Jar = nil
 	// A redirect would carry token and credentials to a host that nobody configured.
-	e.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	e.client = noredirect.Client(client)
+	e.client.Jar = nil
 	problems := []error{checkURL(e.url), e.checkAuth(), checkHeader(e.header)}
 	if slices.Contains(e.invalidErrors, "") {
 		problems = append(problems, errors.New("an empty entry in InvalidErrors"))
@@ -86,9 +87,9 @@ func checkURL(address string) error {
 		return errors.New("no URL")
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return errors.New("the URL must be absolute")
-	case u.User != nil || u.Fragment != "":
+	case !plainurl.Bare(address, u):
 		return errors.New("the URL must not have credentials or a fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !oauth.IsLoopbackHost(u.Hostname())):
+	case u.Scheme != "https" && (u.Scheme != "http" || !plainurl.IsLoopbackHost(u.Hostname())):
 		return errors.New("the URL must use https, or http for a loopback host: tokens and secrets would travel unprotected")
 	}
 	return nil
@@ -162,7 +163,7 @@ func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response
 	if err != nil {
 		return nil, e.outage("no request can be made for it")
 	}
-	answer, err := egress.Fetch(&e.client, request, maxAnswer)
+	answer, err := egress.Fetch(e.client, request, maxAnswer)
 	if err != nil {
 		return nil, e.outage("%w", err)
 	}

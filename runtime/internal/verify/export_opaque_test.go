@@ -6,7 +6,7 @@ import "time"
 func CachedAnswers(o *Opaque) (accepted, refused int) {
 	o.cache.mu.Lock()
 	defer o.cache.mu.Unlock()
-	return len(o.cache.accepted.entries), len(o.cache.refused.entries)
+	return o.cache.accepted.entries.Len(), o.cache.refused.entries.Len()
 }
 
 // UnderWay says how many questions are under way or waiting.
@@ -19,9 +19,9 @@ func UnderWay(o *Opaque) int {
 // KeptBytes puts values of the given sizes, one after the other, into a memory of limited size and says how many remain and
 // how many bytes they count.
 func KeptBytes(maxBytes int, sizes ...int) (entries, bytes int) {
-	r := newRecent[int](len(sizes), maxBytes)
+	r := newTimed[int](len(sizes), maxBytes)
 	for i, size := range sizes {
 		r.put(tokenKey{byte(i)}, i, size, time.Unix(0, 0), time.Unix(1, 0))
 	}
-	return len(r.entries), r.bytes
+	return r.entries.Len(), r.bytes
 }

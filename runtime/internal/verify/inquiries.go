@@ -22,7 +22,8 @@ const queueFactor = 8
 // inquiries asks a provider about tokens: once for all who want to know the same at the same time, with a bound on questions
 // at once, and not while the provider wants to be left alone. A quarter of that bound is for tokens that were good before:
 // everybody can make up others, and must not keep their callers out. It has no goroutine but those of the questions under way, each
-// of which ends when nobody waits for it any more.
+// of which ends when nobody waits for it any more: package flight lets work go on that nobody waits for, which strangers
+// could fill the bound with.
 type inquiries struct {
 	question func(ctx context.Context, token string) (*answer, error)
 	timeout  time.Duration

@@ -1,12 +1,12 @@
-package broker
+package redirecturi_test
 
 import (
 	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 )
 
 // AS-6. Threats, proxy mode: redirect URIs with userinfo, fragment, dot segments, encoded host, javascript:, data:.
@@ -22,7 +22,7 @@ func TestRedirectURIs(t *testing.T) {
 		"http://localhost/cb", "http://localhost:33418/cb", "http://127.0.0.1:1/", "http://127.0.0.1", "http://[::1]:8080/cb",
 		"https://localhost:8443/cb", "cursor://anysphere.cursor-mcp/oauth/callback", "com.example.app:/oauth2redirect",
 	} {
-		if _, err := parseRedirectURI(uri, schemes); err != nil {
+		if _, err := redirecturi.Parse(uri, schemes); err != nil {
 			t.Errorf("refuses %s: %v", uri, err)
 		}
 	}
@@ -36,6 +36,7 @@ func TestRedirectURIs(t *testing.T) {
 		"https://client.example.com#f", "https://client.example.com/cb#", "https://client.example.com/cb#f",
 		"https://client.example.com/../cb", "https://client.example.com/a/./cb", "https://client.example.com/%2e%2e/cb",
 		"https://client.example.com/%2E./cb", "https://client.example.com/a%2f..%2fcb", "https://client.example.com/a%5c..%5ccb",
+		"https://client.example.com/%252e%252e/cb", "https://client.example.com/a%252f..%252fcb", "https://client.example.com/..;x/cb",
 		"https://client%2eexample.com/cb", "https://client.example.com%2f.evil.example/cb", "https://client.example.com\\@evil.example/",
 		"https://client.example.com\\.evil.example/cb", "https://cliënt.example.com/cb", "https://client。example.com/cb",
 		"HTTPS://client.example.com/cb", "https://Client.example.com/cb", "https://client.example.com./cb", "https://.example.com/cb",
@@ -51,7 +52,7 @@ func TestRedirectURIs(t *testing.T) {
 		"about:blank", "urn:ietf:wg:oauth:2.0:oob", "vscode://x/cb", "cursorx://x/cb", "Cursor://x/cb", "intent://x",
 		"https://client.example.com/" + strings.Repeat("x", 500),
 	} {
-		if _, err := parseRedirectURI(uri, schemes); err == nil {
+		if _, err := redirecturi.Parse(uri, schemes); err == nil {
 			t.Errorf("accepts %q", uri)
 		}
 	}
@@ -89,11 +90,11 @@ func TestRedirectURIsMatchExactly(t *testing.T) {
 		"https://localhost:8444/cb":                 false,
 		"https://127.0.0.1/cb":                      false,
 	} {
-		if got := registeredRedirect(registered, asked); got != want {
+		if got := redirecturi.Registered(registered, asked); got != want {
 			t.Errorf("%s: %v, want %v", asked, got, want)
 		}
 	}
-	if registeredRedirect([]string{"http://127.0.0.1/cb"}, "http://localhost/cb") {
+	if redirecturi.Registered([]string{"http://127.0.0.1/cb"}, "http://localhost/cb") {
 		t.Error("localhost stands for 127.0.0.1")
 	}
 }
@@ -102,11 +103,11 @@ func TestRedirectURIsMatchExactly(t *testing.T) {
 func TestCustomSchemesThatBrowsersHandleCannotBeAllowed(t *testing.T) {
 	t.Parallel()
 	for _, scheme := range []string{"javascript", "data", "https", "http", "file", "Cursor", "cursor://", "", "1x", "a b"} {
-		if err := checkCustomSchemes([]string{scheme}); err == nil {
+		if err := redirecturi.CheckSchemes([]string{scheme}); err == nil {
 			t.Errorf("%q can be allowed", scheme)
 		}
 	}
-	if err := checkCustomSchemes([]string{"cursor", "com.example.app", "vscode-insiders"}); err != nil {
+	if err := redirecturi.CheckSchemes([]string{"cursor", "com.example.app", "vscode-insiders"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -121,7 +122,7 @@ func FuzzRedirectURI(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		u, err := parseRedirectURI(raw, []string{"cursor"})
+		u, err := redirecturi.Parse(raw, []string{"cursor"})
 		if err != nil {
 			return
 		}
@@ -132,7 +133,7 @@ func FuzzRedirectURI(f *testing.F) {
 		case "http":
 			host, _, _ := strings.Cut(strings.TrimPrefix(raw, "http://"), "/")
 			host, _, _ = strings.Cut(host, "?")
-			if !oauth.IsLoopbackHost(oauth.HostOf(host)) {
+			if !plainurl.IsLoopbackHost(plainurl.HostOf(host)) {
 				t.Fatalf("%q is accepted as loopback", raw)
 			}
 		case "https":
@@ -142,12 +143,6 @@ func FuzzRedirectURI(f *testing.F) {
 		case "cursor":
 		default:
 			t.Fatalf("%q is accepted", raw)
-		}
-		answer := appendQuery(raw, [][2]string{{"code", "x&y=\r\n"}, {"iss", "https://i"}})
-		parsed, err := url.Parse(answer)
-		if err != nil || parsed.Host != u.Host || parsed.Query().Get("code") != "x&y=\r\n" || parsed.Query().Get("iss") != "https://i" ||
-			strings.ContainsAny(answer, "\r\n") {
-			t.Fatalf("the answer to %q is %q", raw, answer)
 		}
 	})
 }
