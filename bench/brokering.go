@@ -137,8 +137,8 @@ func (b *Brokering) startBroker(mode proxy.TokenMode, checked bool) error {
 		Name: "bench", Title: "Bench", Mode: oauth.Proxy, Issuer: Issuer,
 		Upstream: &facts.Upstream{ClientID: "bench", ClientSecret: oauth.Secret(strings.Repeat("test-secret-", 4))},
 		Claims:   facts.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
-		Verifier: oauth.TokenVerifierFunc(func(ctx context.Context, token, _ string) (oauth.Claims, error) {
-			info, err := verifier.Verify(ctx, token, Resource)
+		Verifier: oauth.TokenVerifierFunc(func(ctx context.Context, presented oauth.Presented) (oauth.Claims, error) {
+			info, err := verifier.Verify(ctx, presented)
 			if err != nil {
 				return oauth.Claims{}, err
 			}

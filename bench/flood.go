@@ -105,7 +105,7 @@ func inHalves(count int, each func(i int) error) error {
 }
 
 func refused(ctx context.Context, provider *runtime.Provider, token string) error {
-	if _, err := provider.Verify(ctx, token, Resource); !errors.Is(err, oauth.ErrInvalidToken) {
+	if _, err := provider.Verify(ctx, presented(token, Resource)); !errors.Is(err, oauth.ErrInvalidToken) {
 		return errors.Join(errAccepted, err)
 	}
 	return nil

@@ -56,7 +56,7 @@ func verifying(ctx context.Context, provider *runtime.Provider, tokens []string)
 		if next == len(tokens) {
 			next = 0
 		}
-		info, err := provider.Verify(ctx, tokens[next], Resource)
+		info, err := provider.Verify(ctx, presented(tokens[next], Resource))
 		if err == nil && info.Subject == "" {
 			return errNoSubject
 		}
@@ -104,7 +104,7 @@ func (w *World) lookUps(ctx context.Context, provider *runtime.Provider, tokens 
 		return nil, err
 	}
 	for _, token := range tokens {
-		info, err := provider.Verify(ctx, token, Resource)
+		info, err := provider.Verify(ctx, presented(token, Resource))
 		if err != nil {
 			return nil, err
 		}
@@ -224,7 +224,7 @@ func (w *World) Refused(ctx context.Context) ([]Piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := provider.Verify(ctx, good, Resource); err != nil {
+	if _, err := provider.Verify(ctx, presented(good, Resource)); err != nil {
 		return nil, err
 	}
 	strangers, err := w.Strangers(1000)
@@ -232,7 +232,7 @@ func (w *World) Refused(ctx context.Context) ([]Piece, error) {
 		return nil, err
 	}
 	for _, token := range strangers[:100] { // from here on the cool-down runs, and this is a flood
-		_, _ = provider.Verify(ctx, token, Resource)
+		_, _ = provider.Verify(ctx, presented(token, Resource))
 	}
 	foreign, err := w.Signed(func(c map[string]any) { c["iss"] = "https://other.example.com/" })
 	if err != nil {
@@ -261,7 +261,7 @@ func (w *World) Refused(ctx context.Context) ([]Piece, error) {
 		next := 0
 		pieces = append(pieces, Piece{Name: list.name, Run: func() error {
 			next++
-			if _, err := provider.Verify(ctx, list.tokens[next%len(list.tokens)], Resource); !errors.Is(err, oauth.ErrInvalidToken) {
+			if _, err := provider.Verify(ctx, presented(list.tokens[next%len(list.tokens)], Resource)); !errors.Is(err, oauth.ErrInvalidToken) {
 				return errors.Join(errAccepted, err)
 			}
 			return nil
@@ -334,7 +334,7 @@ func (w *World) Verifier(ctx context.Context, opts ...runtime.Option) (Verifier,
 		return nil, err
 	}
 	return func(token string) error {
-		_, err := provider.Verify(ctx, token, Resource)
+		_, err := provider.Verify(ctx, presented(token, Resource))
 		return err
 	}, nil
 }
@@ -374,4 +374,9 @@ func (w *World) Waits(ctx context.Context, opts ...runtime.Option) (Waits, error
 		return Waits{}, errors.New("no refresh was under way")
 	}
 	return newWaits(waits), nil
+}
+
+// presented is a bearer token as a guard presents it.
+func presented(token, resource string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }

@@ -168,12 +168,12 @@ func TestBrokeredBinding(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			info, err := provider.Verify(t.Context(), own.AccessToken, c.resource.MCPURL())
+			info, err := provider.Verify(t.Context(), presented(own.AccessToken, c.resource.MCPURL()))
 			if err != nil || info.User.ID != c.server.UserID() {
 				t.Errorf("a token of our application: %v", err)
 			}
 			for what, token := range map[string]string{"another application's token": other.AccessToken, "a made-up token": "made-up-token"} {
-				if _, err := provider.Verify(t.Context(), token, c.resource.MCPURL()); !errors.Is(err, oauth.ErrInvalidToken) {
+				if _, err := provider.Verify(t.Context(), presented(token, c.resource.MCPURL())); !errors.Is(err, oauth.ErrInvalidToken) {
 					t.Errorf("%s: %v, want a refusal", what, err)
 				}
 			}
@@ -372,4 +372,9 @@ func checkLeaks(t *testing.T, dir string, server harness.Server) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// presented is a bearer token as a guard presents it.
+func presented(token, resource string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }

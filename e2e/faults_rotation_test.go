@@ -226,7 +226,7 @@ func (r *rotation) knowsOldKey(ctx context.Context, t *testing.T) *clockedProvid
 
 // verify is the status that a token of the old key gets.
 func (r *rotation) verify(ctx context.Context, c *clockedProvider) string {
-	_, err := c.Verify(ctx, r.first[0], r.resource.MCPURL())
+	_, err := c.Verify(ctx, presented(r.first[0], r.resource.MCPURL()))
 	if err == nil {
 		return "200"
 	}

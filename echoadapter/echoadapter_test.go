@@ -27,8 +27,8 @@ func (f fake) Describe() oauth.Description {
 	return oauth.Description{Name: "fake", Title: "Fake", Issuer: f.issuer, ScopesSupported: []string{"openid"}}
 }
 
-func (f fake) Verify(_ context.Context, token, resource string) (*oauth.AuthInfo, error) {
-	switch token {
+func (f fake) Verify(_ context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	switch presented.Token {
 	case "good":
 	case "unfinished":
 		return nil, oauth.ErrInvalidToken
@@ -37,10 +37,8 @@ func (f fake) Verify(_ context.Context, token, resource string) (*oauth.AuthInfo
 	default:
 		return nil, oauth.InvalidToken(oauth.ReasonBadSignature, nil)
 	}
-	return &oauth.AuthInfo{Subject: "alice", Scopes: []string{"read"}, Resource: resource}, nil
+	return &oauth.AuthInfo{Subject: "alice", Scopes: []string{"read"}, Resource: presented.Resource}, nil
 }
-
-func (f fake) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} }
 
 const resource = "https://mcp.example.com/mcp"
 

@@ -47,36 +47,44 @@ type Description struct {
 }
 
 // Provider is an identity provider as a resource server sees it. The generated packages return one; anybody may write
-// another by hand. Its methods are called from many goroutines at once.
+// another by hand, or wrap one. Its methods are called from many goroutines at once.
+//
+// Everything beyond these two methods is a capability, an interface of its own, such as [UserMapper]. A type that wraps a
+// provider keeps all of its capabilities with one more method, by which they are looked for:
+//
+//	func (w wrapper) Unwrap() oauth.Provider { return w.Provider }
+//
+// A guard that needs a capability which it cannot find is an error at its construction. The outermost provider decides with
+// Verify: nothing that is found through Unwrap, such as remembered callers, takes its place.
 type Provider interface {
 	// Describe returns the provider's facts. They do not change during the provider's life.
 	Describe() Description
 
-	// Verify checks an access token for the protected resource with the given canonical URL and returns its caller.
+	// Verify checks an access token for the protected resource that it is presented to and returns its caller.
 	//
 	// A refused token gives an error that is an [*Error]: [ErrInvalidToken] for a token that will never do,
 	// [ErrTemporarilyUnavailable] when the provider could not be asked. Any other error is answered as a server error.
 	// The returned value may be shared between requests and is never modified afterwards.
-	Verify(ctx context.Context, token, resource string) (*AuthInfo, error)
-
-	// UserInfo maps a verified token's claims to the common user shape.
-	UserInfo(claims Claims) UserInfo
+	//
+	// In direct mode Verify is asked at every request, except that a guard may remember the callers of a provider of package
+	// runtime which nothing wraps. In proxy mode Verify of a wrapper is asked about every token of the provider, with scheme
+	// Bearer and our resource: at each login and each refresh, after our own checks and before anything is issued. A refusal
+	// ends the login. At a request with a sealed token it is not asked, since the provider's token is not presented there: to
+	// refuse callers at every request use RequireFunc of the guard or of the adapter.
+	Verify(ctx context.Context, presented Presented) (*AuthInfo, error)
 }
 
 // TokenVerifier is a custom check of an access token, for providers that no spec describes. It returns the token's claims,
-// or an error as [Provider] documents it. resource is the canonical URL of the protected resource: a verifier must refuse
-// a token that was made for another one.
+// or an error as [Provider] documents it. A verifier must refuse a token that was made for another resource than the one
+// that it is presented to.
 type TokenVerifier interface {
-	VerifyToken(ctx context.Context, token, resource string) (Claims, error)
+	VerifyToken(ctx context.Context, presented Presented) (Claims, error)
 }
 
 // TokenVerifierFunc is a function as a [TokenVerifier].
-type TokenVerifierFunc func(ctx context.Context, token, resource string) (Claims, error)
+type TokenVerifierFunc func(ctx context.Context, presented Presented) (Claims, error)
 
 // VerifyToken calls the function.
-func (f TokenVerifierFunc) VerifyToken(ctx context.Context, token, resource string) (Claims, error) {
-	return f(ctx, token, resource)
+func (f TokenVerifierFunc) VerifyToken(ctx context.Context, presented Presented) (Claims, error) {
+	return f(ctx, presented)
 }
-
-// UserMapper turns verified claims into the common user shape, in place of a provider's own mapping.
-type UserMapper func(claims Claims) UserInfo

@@ -16,6 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -44,13 +45,14 @@ type GuardConfig struct {
 	LandingPage http.Handler
 	// Proxy adjusts proxy mode. It means nothing for a provider in direct mode.
 	Proxy proxy.Options
-	// MaxTokenBytes bounds the token. The default is [DefaultMaxTokenBytes].
+	// MaxTokenBytes bounds the token, in bytes. The default is [DefaultMaxTokenBytes]; at most 512 KB are possible, since
+	// net/http takes a header of 1 MB as a whole. Servers in front have limits of their own, often of 8 KB.
 	MaxTokenBytes int
 	// Logger receives refusals. The default is the provider's, else [slog.Default].
 	Logger *slog.Logger
 }
 
-// DefaultMaxTokenBytes is the longest token that is looked at.
+// DefaultMaxTokenBytes is the size in bytes of the longest token that a guard looks at, where nothing else is configured.
 const DefaultMaxTokenBytes = 16 << 10
 
 // Guard protects handlers of one resource and serves the metadata by which clients find the provider.
@@ -62,7 +64,7 @@ type Guard struct {
 	logger    *slog.Logger
 	cors      cors.Policy
 	// verify checks access tokens: the provider's, or those that the server issues in proxy mode.
-	verify func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
+	verify func(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
 	// recall, where there is one, returns the caller of a token that verify accepted and remembers, or nil.
 	recall func(token, resource string) *oauth.AuthInfo
 	// issuer is the authorization server that clients are sent to.
@@ -74,6 +76,7 @@ type Guard struct {
 // endpoint is a protected path with what its challenges say.
 type endpoint struct {
 	path        string
+	origin      string // scheme and host
 	resource    string
 	metadataURL string
 }
@@ -89,27 +92,22 @@ type Route struct {
 
 // NewGuard returns the guard of a resource.
 func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
-	if own, ok := provider.(*Provider); provider == nil || ok && own == nil {
+	if _, ok := oauth.Capability[oauth.Provider](provider); !ok { // a nil pointer has none
 		return nil, errNoProvider
 	}
 	resource, err := oauth.CanonicalResource(config.Resource)
 	if err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	if config.MaxTokenBytes <= 0 {
-		config.MaxTokenBytes = DefaultMaxTokenBytes
+	if config.MaxTokenBytes, err = maxTokenBytes(config.MaxTokenBytes); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
 	}
 	g := &Guard{
-		provider: provider, config: config, logger: config.Logger,
-		verify: provider.Verify, issuer: provider.Describe().Issuer, views: newViews(config.Hierarchy),
+		provider: provider, config: config, logger: config.Logger, verify: provider.Verify, recall: recallOf(provider),
+		issuer: provider.Describe().Issuer, views: newViews(config.Hierarchy),
 	}
 	if g.logger == nil {
 		g.logger = loggerOf(provider)
-	}
-	if p, ok := provider.(*Provider); ok {
-		if tokens, ok := p.tokens.(rememberer); ok {
-			g.recall = tokens.Recall
-		}
 	}
 	if err := g.announceable(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
@@ -129,10 +127,16 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	return g, nil
 }
 
-// rememberer is a verification strategy that remembers the callers of accepted tokens.
-type rememberer interface {
-	// Recall returns the caller of a token for which Verify would give the same without looking at it anew, else nil.
-	Recall(token, resource string) *oauth.AuthInfo
+// maxTokenBytes checks the limit of a configuration, and puts the default in the place of zero.
+func maxTokenBytes(configured int) (int, error) {
+	switch {
+	case configured < 0 || configured > verify.MaxTokenSize:
+		return 0, fmt.Errorf("MaxTokenBytes %d must be between 1 and %d: net/http takes a header of 1 MB as a whole",
+			configured, verify.MaxTokenSize)
+	case configured == 0:
+		return DefaultMaxTokenBytes, nil
+	}
+	return configured, nil
 }
 
 // announceable checks what metadata and challenges will say.
@@ -148,13 +152,6 @@ func (g *Guard) announceable() error {
 	return nil
 }
 
-func loggerOf(provider oauth.Provider) *slog.Logger {
-	if p, ok := provider.(*Provider); ok {
-		return p.logger
-	}
-	return slog.Default()
-}
-
 func (g *Guard) addEndpoints(resource string) error {
 	for _, sub := range append(slices.Clone(g.config.Subpaths), "") {
 		full, err := oauth.CanonicalResource(resource + sub)
@@ -166,7 +163,7 @@ func (g *Guard) addEndpoints(resource string) error {
 			return err
 		}
 		g.endpoints = append(g.endpoints, endpoint{
-			path: u.Path, resource: full, metadataURL: oauth.ProtectedResourceMetadataURL(full),
+			path: u.Path, origin: u.Scheme + "://" + u.Host, resource: full, metadataURL: oauth.ProtectedResourceMetadataURL(full),
 		})
 	}
 	slices.SortStableFunc(g.endpoints, func(a, b endpoint) int { return len(b.path) - len(a.path) })
@@ -186,7 +183,7 @@ func (g *Guard) addRoutes(resource string) error {
 			g.route(oauth.RootWellKnown(resource, oauth.WellKnownProtectedResource), handler, true)
 		}
 	}
-	authorizationServer := metadataSource(g.provider).Handler
+	authorizationServer := metadataHandlerOf(g.provider)
 	if g.broker != nil {
 		authorizationServer = g.broker.MetadataHandler
 	}
@@ -293,7 +290,7 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	if !plain {
 		return nil, ambiguousPath()
 	}
-	info, err := g.callerOf(r.Context(), token, e.resource)
+	info, err := g.callerOf(r, token, e)
 	if err != nil {
 		return nil, err
 	}
@@ -307,20 +304,43 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 }
 
 // callerOf verifies a token. What equals a token that was accepted before needs no further look at its characters.
-func (g *Guard) callerOf(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+func (g *Guard) callerOf(r *http.Request, token string, e *endpoint) (*oauth.AuthInfo, error) {
 	if g.recall != nil {
-		if info := g.recall(token, resource); info != nil {
+		if info := g.recall(token, e.resource); info != nil {
 			return info, nil
 		}
 	}
 	if !isToken68(token) {
 		return nil, malformed(oauth.ReasonMalformedHeader)
 	}
-	info, err := g.verify(ctx, token, resource)
+	info, err := g.verify(r.Context(), e.presented(r, token))
 	if err == nil && (info == nil || info.Subject == "") { // all callers without a subject would be one user to sessions
 		return nil, errors.New("the provider accepted a token without naming its caller")
 	}
 	return info, err
+}
+
+// presented is a token with what else of its request a proof may be bound to.
+func (e *endpoint) presented(r *http.Request, token string) oauth.Presented {
+	presented := oauth.Presented{
+		Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: e.resource, Method: r.Method, URL: e.requestURL(r.URL),
+	}
+	if proofs := r.Header["Dpop"]; len(proofs) == 1 {
+		presented.Proof = proofs[0]
+	}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		presented.Certificate = r.TLS.PeerCertificates[0]
+	}
+	return presented
+}
+
+// requestURL is the URL of a request as it is configured.
+func (e *endpoint) requestURL(u *url.URL) string {
+	asked := u.EscapedPath()
+	if e.resource[len(e.origin):] == asked { // as nearly all are: no string has to be made
+		return e.resource
+	}
+	return e.origin + asked
 }
 
 // endpointOf returns the endpoint that a URL is for. Protected handlers elsewhere belong to the resource itself.

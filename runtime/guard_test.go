@@ -34,7 +34,8 @@ func (p *fakeProvider) Describe() oauth.Description {
 	}
 }
 
-func (p *fakeProvider) Verify(_ context.Context, token, resource string) (*oauth.AuthInfo, error) {
+func (p *fakeProvider) Verify(_ context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	token, resource := presented.Token.Reveal(), presented.Resource
 	if p.asked != nil {
 		p.asked(token, resource)
 	}
@@ -46,8 +47,6 @@ func (p *fakeProvider) Verify(_ context.Context, token, resource string) (*oauth
 	}
 	return nil, oauth.InvalidToken(oauth.ReasonBadSignature, errors.New("cause that is for logs"))
 }
-
-func (p *fakeProvider) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} }
 
 func alice() *fakeProvider {
 	return &fakeProvider{callers: map[string]*oauth.AuthInfo{

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
@@ -28,11 +27,15 @@ type Provider struct {
 	logger      *slog.Logger
 }
 
-var _ oauth.Provider = (*Provider)(nil)
+var (
+	_ oauth.Provider       = (*Provider)(nil)
+	_ oauth.UserMapper     = (*Provider)(nil)
+	_ oauth.MetadataServer = (*Provider)(nil)
+)
 
 // tokenVerifier is a verification strategy of package verify.
 type tokenVerifier interface {
-	Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
+	Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
 	UserInfo(claims oauth.Claims) oauth.UserInfo
 	// Forget drops what is cached about a token.
 	Forget(token string)
@@ -71,6 +74,9 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		tokens:  tokens,
 		standIn: standIn,
 		logger:  o.logger,
+	}
+	if standIn != nil {
+		standIn.provider = p
 	}
 	p.metadata = metadata.NewSource(metadata.Config{
 		Issuer: d.Issuer, Forms: d.Discovery, Fallback: p.synthesised(), Client: o.client, Logger: o.logger, Now: o.now,
@@ -156,12 +162,18 @@ func (p *Provider) Describe() oauth.Description {
 	return d
 }
 
-// Verify implements [oauth.Provider].
-func (p *Provider) Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
-	return p.tokens.Verify(ctx, token, resource)
+// Verify implements [oauth.Provider]. Tokens of another scheme than Bearer are refused.
+func (p *Provider) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	if presented.Scheme != "" && presented.Scheme != oauth.SchemeBearer {
+		return nil, oauth.InvalidToken(oauth.ReasonSenderConstrained, errScheme)
+	}
+	if caller := p.vouchedFor(ctx, presented); caller != nil {
+		return caller, nil
+	}
+	return p.tokens.Verify(ctx, presented)
 }
 
-// UserInfo implements [oauth.Provider].
+// UserInfo implements [oauth.UserMapper].
 func (p *Provider) UserInfo(claims oauth.Claims) oauth.UserInfo { return p.tokens.UserInfo(claims) }
 
 // Format prints the provider's name alone, whatever the verb: its inside holds secrets.
@@ -253,15 +265,3 @@ func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error
 
 // errNoProvider is for callers that pass a nil provider.
 var errNoProvider = errors.New("a guard needs a provider")
-
-// metadataSource returns where a provider's authorization server metadata comes from: its own source, or a synthesis for
-// hand-written providers.
-func metadataSource(p oauth.Provider) *metadata.Source {
-	if own, ok := p.(*Provider); ok {
-		return own.metadata
-	}
-	d := p.Describe()
-	return metadata.NewSource(metadata.Config{
-		Issuer: d.Issuer, Fallback: Synthesise(d), Now: time.Now,
-	})
-}

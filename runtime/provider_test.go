@@ -92,7 +92,7 @@ func TestProvidersReachLoopbackOnlyWhereTheOperatorWroteIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = p.Verify(t.Context(), stray(t), resource)
+			_, err = p.Verify(t.Context(), presented(stray(t), resource))
 			if !errors.Is(err, oauth.ErrTemporarilyUnavailable) || connections.Load() > 0 != c.reached {
 				t.Errorf("got %v after %d connections", err, connections.Load())
 			}
@@ -142,7 +142,7 @@ func TestJWKSVerifierChecksTheAudience(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := v.VerifyToken(t.Context(), token(c.audience), resource); !errors.Is(err, c.want) {
+			if _, err := v.VerifyToken(t.Context(), presented(token(c.audience), resource)); !errors.Is(err, c.want) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -183,7 +183,7 @@ func TestRulesForTokensHoldForOpaqueOnes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := introspecting(t, &http.Client{Transport: answering(c.answer)}, c.change)
-			if _, err := p.Verify(t.Context(), "opaque-token", resource); !errors.Is(err, c.want) {
+			if _, err := p.Verify(t.Context(), presented("opaque-token", resource)); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
@@ -204,7 +204,7 @@ func TestInsecureSkipSignatureMeansNothingForOpaqueTokens(t *testing.T) {
 		"an inactive token": {`{"active":false}`, oauth.ErrInvalidToken},
 	} {
 		p := introspecting(t, &http.Client{Transport: answering(c.answer)}, nil, runtime.InsecureSkipSignature())
-		if _, err := p.Verify(t.Context(), "opaque-token", resource); !errors.Is(err, c.want) {
+		if _, err := p.Verify(t.Context(), presented("opaque-token", resource)); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
@@ -252,8 +252,8 @@ func TestTheClockIsAlsoThatOfTheKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, check := range map[string]func() error{
-		"a provider": func() error { _, err := p.Verify(t.Context(), token, resource); return err },
-		"a verifier": func() error { _, err := v.VerifyToken(t.Context(), token, resource); return err },
+		"a provider": func() error { _, err := p.Verify(t.Context(), presented(token, resource)); return err },
+		"a verifier": func() error { _, err := v.VerifyToken(t.Context(), presented(token, resource)); return err },
 	} {
 		later.Store(0)
 		rotated.Store(0)
@@ -307,13 +307,18 @@ func TestLeewayIs30SecondsByDefault(t *testing.T) {
 		in := runtime.NewInputs("Example", runtime.WithClock(func() time.Time { return now }))
 		p, err := runtime.New(in, runtime.Definition{
 			Name: "example", Issuer: "https://idp.example.com",
-			Verifier: oauth.TokenVerifierFunc(func(context.Context, string, string) (oauth.Claims, error) { return oauth.NewClaims(c.claims) }),
+			Verifier: oauth.TokenVerifierFunc(func(context.Context, oauth.Presented) (oauth.Claims, error) { return oauth.NewClaims(c.claims) }),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Verify(t.Context(), "token", resource); !errors.Is(err, c.want) {
+		if _, err := p.Verify(t.Context(), presented("token", resource)); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
+}
+
+// presented is a bearer token as a guard presents it.
+func presented(token, resource string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }

@@ -33,6 +33,7 @@ func SealingKeys(lookupEnv func(name string) (string, bool)) []oauth.Secret {
 
 // standIn is what a provider in proxy mode keeps for the brokers of its mounts.
 type standIn struct {
+	provider    *Provider
 	upstream    facts.Upstream
 	tokens      proxy.TokenMode
 	scopePrefix facts.ScopePrefix
@@ -97,28 +98,51 @@ func (p *standIn) mode(config GuardConfig) proxy.TokenMode {
 	return cmp.Or(config.Proxy.Tokens, p.tokens, proxy.Sealed)
 }
 
-// broker returns the broker of a mount.
-func (p *Provider) broker(resource string, subresources []string, config GuardConfig) (*broker.Broker, error) {
+// check returns how the broker of a mount checks the provider's tokens: with the provider's own rules, after which the
+// outermost of the providers that wrap it decides.
+func (p *standIn) check(outermost oauth.Provider) broker.VerifyFunc {
+	own := func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+		return p.provider.tokens.Verify(ctx, bearer(token, resource))
+	}
+	if exchanged, ok := p.provider.tokens.(verify.ExchangeVerifier); ok {
+		own = exchanged.VerifyExchanged
+	}
+	if outermost == oauth.Provider(p.provider) {
+		return own
+	}
+	return func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+		caller, err := own(ctx, token, resource)
+		if err != nil {
+			return nil, err
+		}
+		ctx = context.WithValue(ctx, vouchedKey{}, &vouched{by: p.provider, token: token, resource: resource, caller: caller})
+		return outermost.Verify(ctx, bearer(token, resource))
+	}
+}
+
+// bearer is a token that came with no request.
+func bearer(token, resource string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
+}
+
+// broker returns the broker of a mount. outermost is the provider that the guard was given, which may wrap this one.
+func (p *standIn) broker(outermost oauth.Provider, resource string, subresources []string, config GuardConfig) (*broker.Broker, error) {
 	keys := config.Proxy.SealingKeys
 	if len(keys) == 0 {
-		keys = SealingKeys(p.standIn.options.lookupEnv)
+		keys = SealingKeys(p.options.lookupEnv)
 	}
-	check := broker.VerifyFunc(p.tokens.Verify)
-	if exchanged, ok := p.tokens.(verify.ExchangeVerifier); ok {
-		check = exchanged.VerifyExchanged
-	}
-	usual := append([]string{}, union(p.description.ScopesSupported, config.Scopes)...)
+	usual := append([]string{}, union(outermost.Describe().ScopesSupported, config.Scopes)...)
 	scopes := union(usual, config.Proxy.Scopes)
 	b, err := broker.New(broker.Config{
 		Resource: resource, Subresources: subresources, Name: config.Name, Logo: config.Proxy.Logo,
-		Upstream: p.standIn.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
-		ScopeWords: merged(p.standIn.scopeWords, config.Proxy.ScopeWords),
-		Tokens:     p.standIn.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: check,
-		Forget:      p.tokens.Forget,
+		Upstream: p.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
+		ScopeWords: merged(p.scopeWords, config.Proxy.ScopeWords),
+		Tokens:     p.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: p.check(outermost),
+		Forget:      p.provider.tokens.Forget,
 		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,
 		RefreshLifetime: config.Proxy.RefreshLifetime, CustomSchemes: config.Proxy.CustomSchemes,
 		AllowedOrigins: config.AllowedOrigins, Limits: config.Proxy.Limits, ClientAddress: config.Proxy.ClientAddress,
-		UpstreamClient: p.standIn.client, Templates: config.Proxy.Templates, Logger: p.logger, Now: p.standIn.options.now,
+		UpstreamClient: p.client, Templates: config.Proxy.Templates, Logger: p.provider.logger, Now: p.options.now,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {
 		err = fmt.Errorf("%w (set %s)", err, SealingKeysVariable)
@@ -137,21 +161,24 @@ func merged(first, second map[string]string) map[string]string {
 // addBroker puts a broker in front of a provider in proxy mode: clients are then sent to this server, and the tokens that
 // it verifies are its own, unless the provider's are passed through.
 func (g *Guard) addBroker() error {
-	p, ok := g.provider.(*Provider)
-	if !ok || p.standIn == nil {
-		return nil
+	p, err := standInOf(g.provider)
+	if p == nil || err != nil {
+		return err
 	}
 	var subresources []string
 	for _, e := range g.endpoints[:len(g.endpoints)-1] {
 		subresources = append(subresources, e.resource)
 	}
-	b, err := p.broker(g.Resource(), subresources, g.config)
+	b, err := p.broker(g.provider, g.Resource(), subresources, g.config)
 	if err != nil {
 		return err
 	}
 	g.broker, g.issuer = b, b.Issuer()
-	if p.standIn.mode(g.config) == proxy.Sealed {
-		g.verify, g.recall = b.VerifyAccessToken, nil
+	if p.mode(g.config) == proxy.Sealed {
+		g.recall = nil
+		g.verify = func(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+			return b.VerifyAccessToken(ctx, presented.Token.Reveal(), presented.Resource)
+		}
 	}
 	return nil
 }

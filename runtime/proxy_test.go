@@ -82,6 +82,14 @@ func (f *front) keepSecret(secrets ...string) {
 // newFront starts both. provider makes the provider for the identity provider.
 func newFront(t *testing.T, configure func(*devidp.Config), provider func(*testing.T, *devidp.TestServer, ...runtime.Option) *runtime.Provider) *front {
 	t.Helper()
+	return newFrontAround(t, configure, provider, func(p oauth.Provider) oauth.Provider { return p })
+}
+
+// newFrontAround is newFront with the provider wrapped.
+func newFrontAround(t *testing.T, configure func(*devidp.Config), provider func(*testing.T, *devidp.TestServer, ...runtime.Option) *runtime.Provider,
+	around func(oauth.Provider) oauth.Provider,
+) *front {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	f := &front{resource: "http://" + server.Listener.Addr().String() + "/mcp", log: &lines{}}
 	f.idp = devidp.Start(t, devidp.Preregistered(devidp.Client{
@@ -89,7 +97,7 @@ func newFront(t *testing.T, configure func(*devidp.Config), provider func(*testi
 	}), func(c *devidp.Config) { c.DefaultAudience = appAudience }, configure)
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	e := echo.New()
-	guard, err := echoadapter.Mount(e, provider(t, f.idp, runtime.WithLogger(logger)), echoadapter.Config{
+	guard, err := echoadapter.Mount(e, around(provider(t, f.idp, runtime.WithLogger(logger))), echoadapter.Config{
 		Resource: f.resource, Name: "Test server", Logger: logger, Proxy: proxy.Options{Scopes: []string{toolScope}},
 	})
 	if err != nil {
@@ -245,6 +253,12 @@ func (s *session) authorizeURL() *url.URL {
 // logIn goes through consent, login and callback, and redeems the code.
 func (s *session) logIn(user string) {
 	s.t.Helper()
+	s.tryLogIn(user, http.StatusOK)
+}
+
+// tryLogIn is logIn, of which the token endpoint makes something with a status.
+func (s *session) tryLogIn(user string, status int) oauth.Code {
+	s.t.Helper()
 	ctx := s.t.Context()
 	login, err := s.browser.Consent(ctx, s.authorizeURL())
 	if err != nil {
@@ -266,7 +280,7 @@ func (s *session) logIn(user string) {
 	if !strings.HasPrefix(back.String(), sessionRedirect+"?") || query.Get("state") != "state-of-the-client" || query.Get("iss") != s.resource {
 		s.t.Fatalf("the client is sent to %s", back.Redacted())
 	}
-	s.redeem(http.StatusOK, url.Values{
+	return s.redeem(status, url.Values{
 		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {sessionRedirect}, "client_id": {s.id},
 		"code_verifier": {sessionVerifier}, "resource": {s.resource},
 	})

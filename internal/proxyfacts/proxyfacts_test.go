@@ -73,7 +73,7 @@ func TestGoogleWorkspaceDomains(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = p.Verify(t.Context(), token, resource)
+			_, err = p.Verify(t.Context(), presented(token, resource))
 			if (err == nil) != c.accepted || err != nil && oauth.AsError(err).Reason != oauth.ReasonClaim {
 				t.Errorf("got %v", err)
 			}
@@ -108,7 +108,7 @@ func TestGitHubMailAddresses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			info, err := p.Verify(t.Context(), token, resource)
+			info, err := p.Verify(t.Context(), presented(token, resource))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,4 +224,9 @@ func TestScopesOfEntra(t *testing.T) {
 	if document.Issuer != resource || strings.Join(document.ScopesSupported, " ") != "read write https://graph.microsoft.com/User.Read" {
 		t.Errorf("got %+v", document)
 	}
+}
+
+// presented is a bearer token as a guard presents it.
+func presented(token, resource string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }

@@ -192,7 +192,7 @@ func TestCustomDefaults(t *testing.T) {
 	t.Parallel()
 	p, err := custom.New(custom.Config{
 		Issuer: "https://id.example.com/", AuthEndpoint: "https://id.example.com/a", TokenEndpoint: "https://id.example.com/t",
-		VerifyToken: oauth.TokenVerifierFunc(func(context.Context, string, string) (oauth.Claims, error) { return oauth.Claims{}, nil }),
+		VerifyToken: oauth.TokenVerifierFunc(func(context.Context, oauth.Presented) (oauth.Claims, error) { return oauth.Claims{}, nil }),
 	}, environment(nil))
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +223,7 @@ func TestHMACWithoutSecret(t *testing.T) {
 		`{"iss":"https://abcdefghijklmnopqrst.supabase.co/auth/v1","exp":4070908800,"aud":"authenticated","sub":"u","client_id":"c"}`))
 	mac := hmac.New(sha256.New, []byte("test-secret-of-no-project-0123456789"))
 	mac.Write([]byte(signed))
-	_, err = p.Verify(t.Context(), signed+"."+encode(mac.Sum(nil)), "https://mcp.example.com/mcp")
+	_, err = p.Verify(t.Context(), presented(signed+"."+encode(mac.Sum(nil)), "https://mcp.example.com/mcp"))
 	const want = "JWT Secret is required for HS256 tokens. Get it from: Supabase Dashboard → Project Settings → API → JWT Settings"
 	if !errors.Is(err, oauth.ErrInvalidToken) || !strings.Contains(err.Error(), want) {
 		t.Errorf("the error is %v, want one that says %q", err, want)
@@ -239,7 +239,7 @@ func TestOpaqueToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Verify(t.Context(), "opaque", "https://mcp.example.com/mcp")
+	_, err = p.Verify(t.Context(), presented("opaque", "https://mcp.example.com/mcp"))
 	for _, want := range []string{
 		"not a signed JWT", "Many providers (Auth0 included) issue JWT access tokens only when the authorization request names a valid audience",
 		"Resource Parameter Compatibility Profile",
@@ -248,4 +248,9 @@ func TestOpaqueToken(t *testing.T) {
 			t.Errorf("the error %v does not say %q", err, want)
 		}
 	}
+}
+
+// presented is a bearer token as a guard presents it.
+func presented(token, resource string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 func anybody() oauth.TokenVerifier {
-	return oauth.TokenVerifierFunc(func(context.Context, string, string) (oauth.Claims, error) { return oauth.Claims{}, nil })
+	return oauth.TokenVerifierFunc(func(context.Context, oauth.Presented) (oauth.Claims, error) { return oauth.Claims{}, nil })
 }
 
 // TestMissingProxyConfiguration has the seed's messages of oauthProxy, word for word.

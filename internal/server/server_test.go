@@ -25,12 +25,12 @@ func (fake) Describe() oauth.Description {
 	return oauth.Description{Name: "fake", Issuer: "https://idp.example.com"}
 }
 
-func (fake) Verify(_ context.Context, token, _ string) (*oauth.AuthInfo, error) {
-	switch token {
+func (fake) Verify(_ context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	switch presented.Token {
 	case "good":
 		return &oauth.AuthInfo{
 			Issuer: "https://idp.example.com", Subject: "alice", User: oauth.UserInfo{ID: "alice", Email: "alice@example.com"},
-			Scopes: []string{"profile"}, ClientID: "client", ExpiresAt: time.Unix(1_900_000_000, 0), AccessToken: oauth.Secret(token),
+			Scopes: []string{"profile"}, ClientID: "client", ExpiresAt: time.Unix(1_900_000_000, 0), AccessToken: presented.Token,
 		}, nil
 	case "panic":
 		panic("a verifier that breaks")
@@ -38,8 +38,6 @@ func (fake) Verify(_ context.Context, token, _ string) (*oauth.AuthInfo, error) 
 		return nil, oauth.InvalidToken(oauth.ReasonBadSignature, nil)
 	}
 }
-
-func (fake) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} }
 
 func newServer(t *testing.T) http.Handler {
 	t.Helper()

@@ -131,7 +131,7 @@ func (w *world) checkAlgorithms(t *testing.T) {
 	for _, algorithm := range w.oneOfEachKind() {
 		t.Run("accepts a token signed with "+algorithm, func(t *testing.T) {
 			t.Parallel()
-			if _, err := w.provider.Verify(t.Context(), w.signWith(t, w.keys[algorithm], w.suite.Accept[0]), Resource); err != nil {
+			if _, err := w.provider.Verify(t.Context(), presented(w.signWith(t, w.keys[algorithm], w.suite.Accept[0]), Resource)); err != nil {
 				t.Errorf("refused: %v", err)
 			}
 		})
@@ -264,7 +264,7 @@ func (w *world) checkOutage(t *testing.T) {
 		if key == nil {
 			return
 		}
-		_, err := w.newProvider(t, broken{}).Verify(t.Context(), w.signWith(t, key, w.suite.Accept[0]), Resource)
+		_, err := w.newProvider(t, broken{}).Verify(t.Context(), presented(w.signWith(t, key, w.suite.Accept[0]), Resource))
 		if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 			t.Errorf("the answer is %v, want temporarily_unavailable", err)
 		}
@@ -307,8 +307,8 @@ func (w *world) checkMetadata(t *testing.T) {
 // nothing, and refuses what is no token. It is for tests, which is why it wants one.
 func Verifier(tb testing.TB) oauth.TokenVerifier {
 	tb.Helper()
-	return oauth.TokenVerifierFunc(func(_ context.Context, token, _ string) (oauth.Claims, error) {
-		parts := strings.Split(token, ".")
+	return oauth.TokenVerifierFunc(func(_ context.Context, presented oauth.Presented) (oauth.Claims, error) {
+		parts := strings.Split(presented.Token.Reveal(), ".")
 		if len(parts) != 3 {
 			return oauth.Claims{}, errors.New("not a signed token")
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// VerifyFunc checks an access token of the provider for a resource and returns its caller. [oauth.Provider.Verify] is
-// one. The errors are those of that method: [oauth.ErrInvalidToken] for a token that will never do,
+// VerifyFunc checks an access token of the provider for a resource and returns its caller. The errors are those of
+// [oauth.Provider.Verify]: [oauth.ErrInvalidToken] for a token that will never do,
 // [oauth.ErrTemporarilyUnavailable] when the provider could not be asked.
 //
 // It must refuse tokens that the provider issued to other applications. Where the provider's tokens name no application

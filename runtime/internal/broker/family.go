@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -106,10 +107,11 @@ func (b *Broker) failedBefore(ctx context.Context, t tickets.Refresh) *oauth.Err
 	return nil
 }
 
-// keepTokens keeps the provider's new tokens for a moment when they could not be verified for want of an answer: what they were
-// got with, a code or a refresh token, may work only once, and the provider would take the retry for a replay.
+// keepTokens keeps the provider's new tokens for a moment when they could not be verified, since nobody answered or something
+// broke: what they were got with, a code or a refresh token, may work only once, and the provider would take the retry for a
+// replay.
 func (b *Broker) keepTokens(ctx context.Context, id tickets.ID, tokens upstream.Tokens, refused *oauth.Error) {
-	if refused.Code != oauth.CodeTemporarilyUnavailable {
+	if refused.Status < http.StatusInternalServerError {
 		return
 	}
 	sealed := b.tickets.Renewed.SealBytes(tickets.Renewed(tokens), b.now().Add(renewedMemory))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +50,7 @@ func checkCaller(g *grant, info *oauth.AuthInfo, err error) *oauth.Error {
 	switch {
 	case errors.Is(err, oauth.ErrTemporarilyUnavailable):
 		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, oauth.AsError(err).RetryAfter, err)
-	case errors.Is(err, oauth.ErrInvalidToken):
+	case err != nil && oauth.AsError(err).Status < http.StatusInternalServerError:
 		return refusal.InvalidGrant(refusal.ReasonUpstreamToken, err)
 	case err != nil:
 		return refusal.Misconfigured(refusal.ReasonUpstreamToken, err)

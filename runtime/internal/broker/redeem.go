@@ -43,6 +43,9 @@ func (b *Broker) redeem(r *http.Request, p params.Params) (oauth.TokenResponse, 
 	if refused != nil {
 		b.keepTokens(ctx, c.Family, tokens, refused)
 		b.giveBack(ctx, c, refused)
+		if refused.Code == oauth.CodeInvalidGrant {
+			b.abandon(ctx, tokens)
+		}
 		return none, refused
 	}
 	// What the provider granted, which may be less than what the user consented to: a refresh must not give more, even where

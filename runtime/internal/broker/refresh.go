@@ -99,10 +99,7 @@ func (b *Broker) refreshUpstream(ctx context.Context, t tickets.Refresh, label s
 	}
 	answer, refused := b.issue(ctx, &g, tokens, scopes, verify)
 	if refused != nil {
-		if !t.KeepsAccess {
-			b.keepTokens(ctx, t.Lineage.ID, tokens, refused)
-		}
-		return none, refused
+		return none, b.notIssued(ctx, t, tokens, refused)
 	}
 	next := lineage(t.Lineage).next()
 	answer.RefreshToken = b.refreshTokenFor(g, tokens, next)
@@ -114,6 +111,22 @@ func (b *Broker) refreshUpstream(ctx context.Context, t tickets.Refresh, label s
 	}
 	b.logger.InfoContext(ctx, "tokens refreshed", "client", label, "provider", b.config.Upstream.Name)
 	return answer, nil
+}
+
+// notIssued is what becomes of the provider's tokens that nothing was issued for. One that was refused ends the login, here and
+// at the provider: a later refresh must not try its luck again. Others are kept for a retry.
+func (b *Broker) notIssued(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens, refused *oauth.Error) *oauth.Error {
+	if refused.Code != oauth.CodeInvalidGrant {
+		if !t.KeepsAccess {
+			b.keepTokens(ctx, t.Lineage.ID, tokens, refused)
+		}
+		return refused
+	}
+	b.abandon(ctx, tokens)
+	if err := b.revokeFamily(ctx, t.Family); err != nil {
+		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
+	}
+	return refused
 }
 
 // revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider has given new tokens since:

@@ -50,7 +50,7 @@ func TestOneTokenHasOneSpelling(t *testing.T) {
 			valid := signed(t, a, nil, payload(t, nil))
 			wantCaller(t, v, valid)
 			accepted := func(text string) bool {
-				_, err := v.Verify(context.Background(), text, resource)
+				_, err := v.Verify(context.Background(), presented(text, resource))
 				if err != nil && !errors.Is(err, oauth.ErrInvalidToken) {
 					t.Fatalf("got %v, want 401", err)
 				}
@@ -96,7 +96,7 @@ func FuzzVerify(f *testing.F) {
 	f.Add("")
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, text string) {
-		info, err := v.Verify(context.Background(), text, resource)
+		info, err := v.Verify(context.Background(), presented(text, resource))
 		switch {
 		case err == nil && !issued[text] && !withTwin[signedPart(text)]:
 			t.Fatalf("accepted %q for %s", text, info.Subject)

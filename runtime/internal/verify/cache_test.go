@@ -134,13 +134,13 @@ func TestACachedTokenIsGoodForItsResourceAlone(t *testing.T) {
 	text := token(t, nil)
 	wantCaller(t, v, text)
 	other := resource + "/sse"
-	if _, err := v.Verify(context.Background(), text, other); !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonAudience}) {
+	if _, err := v.Verify(context.Background(), presented(text, other)); !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonAudience}) {
 		t.Errorf("got %v for another resource, want a refusal for its audience", err)
 	}
 	both := token(t, map[string]any{"aud": []string{resource, other}})
 	for range 2 {
 		for _, r := range []string{resource, other} {
-			info, err := v.Verify(context.Background(), both, r)
+			info, err := v.Verify(context.Background(), presented(both, r))
 			if err != nil || info.Resource != r {
 				t.Errorf("got %+v, %v for %s", info, err, r)
 			}
@@ -168,7 +168,7 @@ func TestAForgottenTokenIsVerifiedAnewForEveryResource(t *testing.T) {
 	v, _, source := watched(t)
 	text, other := signed(t, jose.ES256, nil, payload(t, nil)), signed(t, jose.EdDSA, nil, payload(t, nil))
 	for _, token := range []string{text, other} {
-		if _, err := v.Verify(t.Context(), token, resource); err != nil {
+		if _, err := v.Verify(t.Context(), presented(token, resource)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -178,7 +178,7 @@ func TestAForgottenTokenIsVerifiedAnewForEveryResource(t *testing.T) {
 	}
 	before := source.askedFor()
 	for range 2 {
-		if _, err := v.Verify(t.Context(), text, resource); err != nil {
+		if _, err := v.Verify(t.Context(), presented(text, resource)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -248,7 +248,7 @@ func TestClaimsAndCallersAreCachedTogether(t *testing.T) {
 	v, _, source := watched(t)
 	text := token(t, nil)
 	for range 2 {
-		claims, err := v.VerifyToken(context.Background(), text, resource)
+		claims, err := v.VerifyToken(context.Background(), presented(text, resource))
 		if err != nil || claims.String("sub") != "user-1" {
 			t.Fatalf("got %v, %v", claims, err)
 		}
@@ -261,7 +261,7 @@ func TestClaimsAndCallersAreCachedTogether(t *testing.T) {
 			t.Fatalf("got %+v", info)
 		}
 	}
-	if _, err := v.VerifyToken(context.Background(), text, resource); err != nil {
+	if _, err := v.VerifyToken(context.Background(), presented(text, resource)); err != nil {
 		t.Error(err)
 	}
 	if asked := source.askedFor(); asked != 2 {
@@ -299,11 +299,11 @@ func TestCachedClaimsAreRefusedWhenFreshOnesWouldBe(t *testing.T) {
 			t.Parallel()
 			v, d, source := watched(t)
 			text := token(t, map[string]any{"exp": now.Add(time.Minute).Unix()})
-			if _, err := v.VerifyToken(t.Context(), text, resource); err != nil {
+			if _, err := v.VerifyToken(t.Context(), presented(text, resource)); err != nil {
 				t.Fatal(err)
 			}
 			c.change(d, source)
-			if _, err := v.VerifyToken(t.Context(), text, resource); !errors.Is(err, c.want) {
+			if _, err := v.VerifyToken(t.Context(), presented(text, resource)); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 			if asked := source.askedFor(); asked != c.asked {
@@ -326,7 +326,7 @@ func TestAFloodOfInvalidTokensPushesNothingOut(t *testing.T) {
 		for _, bad := range []string{
 			fmt.Sprintf("%s%086d", good[0][:cut], i), fmt.Sprintf("%d.%s", i, good[0]), expired, foreign, fmt.Sprint("opaque", i),
 		} {
-			if _, err := v.Verify(context.Background(), bad, resource); !errors.Is(err, oauth.ErrInvalidToken) {
+			if _, err := v.Verify(context.Background(), presented(bad, resource)); !errors.Is(err, oauth.ErrInvalidToken) {
 				t.Fatalf("got %v", err)
 			}
 		}
@@ -462,7 +462,7 @@ func TestNoGoodTokenWaitsForARefresh(t *testing.T) {
 			},
 			"a refresh for an unknown key": func() {
 				time.Sleep(keys.DefaultCoolDown)
-				go func() { _, _ = v.Verify(context.Background(), stranger, resource) }()
+				go func() { _, _ = v.Verify(context.Background(), presented(stranger, resource)) }()
 			},
 		} {
 			before := server.fetches
@@ -540,7 +540,7 @@ func TestAnUnchangedKeySetKeepsTheCache(t *testing.T) {
 			synctest.Wait()
 		}
 		time.Sleep(keys.DefaultMaxStale)
-		_, err := v.Verify(context.Background(), text, resource)
+		_, err := v.Verify(context.Background(), presented(text, resource))
 		if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 			t.Errorf("got %v after a day without the provider, want 503", err)
 		}
@@ -559,7 +559,7 @@ func TestTheCacheIsConcurrent(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				n := (i*7 + worker*3) % len(texts)
-				info, err := v.Verify(context.Background(), texts[n], resource)
+				info, err := v.Verify(context.Background(), presented(texts[n], resource))
 				if err != nil || info.Subject != fmt.Sprint("user-", n) {
 					t.Errorf("got %+v, %v", info, err)
 					return
@@ -581,8 +581,8 @@ func TestAFloodDoesNotHideReasons(t *testing.T) {
 		stranger := signed(t, jose.ES256, map[string]any{"kid": "stranger"}, foreign)
 		wantRefusal(t, v, stranger, oauth.ReasonIssuer)
 		for i := range 200 {
-			_, _ = v.Verify(context.Background(), signed(t, jose.EdDSA, map[string]any{"kid": fmt.Sprint("random-", i)},
-				payload(t, map[string]any{"iat": nil, "exp": expires})), resource)
+			_, _ = v.Verify(context.Background(), presented(signed(t, jose.EdDSA, map[string]any{"kid": fmt.Sprint("random-", i)},
+				payload(t, map[string]any{"iat": nil, "exp": expires})), resource))
 		}
 		if server.fetches != 2 {
 			t.Errorf("%d fetches, want the first and one for all unknown keys", server.fetches)

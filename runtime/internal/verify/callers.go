@@ -26,7 +26,7 @@ func newCallers(provider string, mapper *Mapper, custom oauth.UserMapper) (calle
 
 func (c *callers) userInfo(claims oauth.Claims) oauth.UserInfo {
 	if c.custom != nil {
-		return c.custom(claims)
+		return c.custom.UserInfo(claims)
 	}
 	return c.mapper.UserInfo(claims)
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// MaxTokenSize is the size in bytes of the longest token that is looked at. Servers in front refuse longer headers anyway.
-const MaxTokenSize = 16 << 10
+// MaxTokenSize is the size in bytes of the longest token that is looked at, whatever a guard lets through: half of what the
+// header of a request may have as a whole at net/http's default, http.DefaultMaxHeaderBytes.
+const MaxTokenSize = 512 << 10
 
 // maxLeeway is the largest leeway that still makes sense as a difference of clocks.
 const maxLeeway = 10 * time.Minute

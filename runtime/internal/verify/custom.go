@@ -57,11 +57,13 @@ func NewCustom(config CustomConfig) (*Custom, error) {
 	return &Custom{verifier: config.Verifier, issuer: config.Issuer, callers: who, clock: times}, nil
 }
 
-// Verify checks an access token for the protected resource with the given canonical URL and returns its caller. An error
+// Verify checks an access token for the protected resource that it is presented to and returns its caller. An error
 // of the function that is no [*oauth.Error] counts as a refusal of the token, except for an expired context and errors of
 // the network (net.Error), which say nothing about it: those are 503. A caller without exp has a zero ExpiresAt.
-func (c *Custom) Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
-	return c.check(token, resource, func() (oauth.Claims, error) { return c.verifier.VerifyToken(ctx, token, resource) })
+func (c *Custom) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	return c.check(presented.Token.Reveal(), presented.Resource, func() (oauth.Claims, error) {
+		return c.verifier.VerifyToken(ctx, presented)
+	})
 }
 
 // VerifyExchanged checks a token that the caller itself obtained, as [ExchangeVerifier] explains. Where the function is one
@@ -69,7 +71,7 @@ func (c *Custom) Verify(ctx context.Context, token, resource string) (*oauth.Aut
 func (c *Custom) VerifyExchanged(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
 	exchanged, ok := c.verifier.(ExchangeVerifier)
 	if !ok {
-		return c.Verify(ctx, token, resource)
+		return c.Verify(ctx, oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource})
 	}
 	return c.check(token, resource, func() (oauth.Claims, error) {
 		info, err := exchanged.VerifyExchanged(ctx, token, resource)

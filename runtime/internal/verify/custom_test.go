@@ -21,9 +21,9 @@ func newCustom(t testing.TB, changes map[string]any, err error) *verify.Custom {
 	given := parseClaims(t, payload(t, changes))
 	v, newErr := verify.NewCustom(verify.CustomConfig{
 		Provider: "mine", Issuer: issuer, Leeway: 30 * time.Second, Now: clock,
-		Verifier: oauth.TokenVerifierFunc(func(_ context.Context, token, forResource string) (oauth.Claims, error) {
-			if token != "opaque-token" || forResource != resource {
-				return oauth.Claims{}, fmt.Errorf("called with %q for %q", token, forResource)
+		Verifier: oauth.TokenVerifierFunc(func(_ context.Context, c oauth.Presented) (oauth.Claims, error) {
+			if c.Token != "opaque-token" || c.Resource != resource {
+				return oauth.Claims{}, fmt.Errorf("called with %q for %q", c.Token.Reveal(), c.Resource)
 			}
 			return given, err
 		}),
@@ -37,7 +37,7 @@ func newCustom(t testing.TB, changes map[string]any, err error) *verify.Custom {
 func TestACustomVerifierNamesTheCaller(t *testing.T) {
 	t.Parallel()
 	v := newCustom(t, nil, nil)
-	info, err := v.Verify(context.Background(), "opaque-token", resource)
+	info, err := v.Verify(context.Background(), presented("opaque-token", resource))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestACustomVerifierNamesTheCaller(t *testing.T) {
 	if v.UserInfo(info.Claims).ID != "user-1" {
 		t.Error("UserInfo names another user")
 	}
-	info, err = newCustom(t, map[string]any{"iss": nil, "exp": nil, "iat": nil, "aud": nil}, nil).Verify(context.Background(), "opaque-token", resource)
+	info, err = newCustom(t, map[string]any{"iss": nil, "exp": nil, "iat": nil, "aud": nil}, nil).Verify(context.Background(), presented("opaque-token", resource))
 	if err != nil || !info.ExpiresAt.IsZero() || info.Issuer != issuer {
 		t.Errorf("claims without times and issuer: got %+v, %v", info, err)
 	}
@@ -71,13 +71,13 @@ func TestACustomVerifierIsNotTrustedBlindly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			info, err := newCustom(t, c.changes, nil).Verify(context.Background(), "opaque-token", resource)
+			info, err := newCustom(t, c.changes, nil).Verify(context.Background(), presented("opaque-token", resource))
 			if info != nil || !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: c.want}) {
 				t.Errorf("got %v, %v; want reason %s", info, err, c.want)
 			}
 		})
 	}
-	_, err := newCustom(t, nil, nil).Verify(context.Background(), strings.Repeat("x", verify.MaxTokenSize+1), resource)
+	_, err := newCustom(t, nil, nil).Verify(context.Background(), presented(strings.Repeat("x", verify.MaxTokenSize+1), resource))
 	if !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonTokenTooLarge}) {
 		t.Errorf("a token that is too long gives %v", err)
 	}
@@ -106,7 +106,7 @@ func TestErrorsOfACustomVerifier(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			info, err := newCustom(t, nil, c.err).Verify(context.Background(), "opaque-token", resource)
+			info, err := newCustom(t, nil, c.err).Verify(context.Background(), presented("opaque-token", resource))
 			var e *oauth.Error
 			if info != nil || !errors.As(err, &e) || e.Status != c.status || e.Reason != c.reason {
 				t.Fatalf("got %v, %v; want %d %s", info, err, c.status, c.reason)
@@ -127,10 +127,10 @@ func TestACustomVerifierMayBeAJWTCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err := v.Verify(context.Background(), token(t, nil), resource); err != nil || info.User.ID != "user-1" {
+	if info, err := v.Verify(context.Background(), presented(token(t, nil), resource)); err != nil || info.User.ID != "user-1" {
 		t.Errorf("got %+v, %v", info, err)
 	}
-	if _, err := v.Verify(context.Background(), token(t, map[string]any{"aud": "x"}), resource); !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonAudience}) {
+	if _, err := v.Verify(context.Background(), presented(token(t, map[string]any{"aud": "x"}), resource)); !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: oauth.ReasonAudience}) {
 		t.Errorf("a token for another server gives %v", err)
 	}
 }
@@ -143,7 +143,7 @@ func TestACustomVerifierMayAskForTheUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := v.Verify(t.Context(), opaqueToken, opaqueResource)
+	info, err := v.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 	wantError(t, info, err, http.StatusUnauthorized, oauth.ReasonRefusedByVerifier)
 	if p.calls() != 0 {
 		t.Error("a token from outside went out")
@@ -170,8 +170,11 @@ func TestACustomVerifierAsksAnewForWhatWasExchanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, check := range []func(context.Context, string, string) (*oauth.AuthInfo, error){v.Verify, v.Verify, v.VerifyExchanged, v.VerifyExchanged} {
-		if _, err := check(t.Context(), opaqueToken, opaqueResource); err != nil {
+	for range 2 {
+		if _, err := v.Verify(t.Context(), presented(opaqueToken, opaqueResource)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.VerifyExchanged(t.Context(), opaqueToken, opaqueResource); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -179,7 +182,7 @@ func TestACustomVerifierAsksAnewForWhatWasExchanged(t *testing.T) {
 		t.Errorf("%d questions, want 3: one for what may be cached, two for what was exchanged", p.calls())
 	}
 	v.Forget(opaqueToken)
-	if _, err := v.Verify(t.Context(), opaqueToken, opaqueResource); err != nil || p.calls() != 4 {
+	if _, err := v.Verify(t.Context(), presented(opaqueToken, opaqueResource)); err != nil || p.calls() != 4 {
 		t.Errorf("a forgotten token: %v after %d questions, want 4", err, p.calls())
 	}
 	plain := newCustom(t, nil, nil)
@@ -191,7 +194,7 @@ func TestACustomVerifierAsksAnewForWhatWasExchanged(t *testing.T) {
 
 func TestMistakesInACustomConfigurationAreErrors(t *testing.T) {
 	t.Parallel()
-	verifier := oauth.TokenVerifierFunc(func(context.Context, string, string) (oauth.Claims, error) { return oauth.Claims{}, nil })
+	verifier := oauth.TokenVerifierFunc(func(context.Context, oauth.Presented) (oauth.Claims, error) { return oauth.Claims{}, nil })
 	for name, config := range map[string]verify.CustomConfig{
 		"no function": {Issuer: issuer}, "no issuer": {Verifier: verifier}, "a negative leeway": {Verifier: verifier, Issuer: issuer, Leeway: -1},
 	} {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
@@ -36,7 +37,7 @@ func ExampleNewTokenInfo() {
 		fmt.Println(err)
 		return
 	}
-	caller, err := tokens.Verify(context.Background(), "a-test-token", "https://mcp.example.com/mcp")
+	caller, err := tokens.Verify(context.Background(), oauth.Presented{Token: "a-test-token", Resource: "https://mcp.example.com/mcp"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -162,7 +162,7 @@ func signedWith(t testing.TB, k *jose.SigningKey, header map[string]any, payload
 // wantRefusal checks that a token is refused with 401 for a reason, and that nothing in the error gives the token away.
 func wantRefusal(t testing.TB, v *verify.JWT, token string, reasons ...oauth.Reason) *oauth.Error {
 	t.Helper()
-	info, err := v.Verify(context.Background(), token, resource)
+	info, err := v.Verify(context.Background(), presented(token, resource))
 	if info != nil || err == nil {
 		t.Fatalf("the token was accepted for %+v", info)
 	}
@@ -193,9 +193,14 @@ func wantRefusal(t testing.TB, v *verify.JWT, token string, reasons ...oauth.Rea
 
 func wantCaller(t testing.TB, v *verify.JWT, token string) *oauth.AuthInfo {
 	t.Helper()
-	info, err := v.Verify(context.Background(), token, resource)
+	info, err := v.Verify(context.Background(), presented(token, resource))
 	if err != nil {
 		t.Fatalf("the token was refused: %v", err)
 	}
 	return info
+}
+
+// presented is a bearer token as a guard presents it.
+func presented(token, resource string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }

@@ -28,7 +28,7 @@ func TestIntrospectionNamesTheCallerOfAnActiveToken(t *testing.T) {
 		!reflect.DeepEqual(info.Audience, []string{opaqueResource}) || info.AccessToken.Reveal() != opaqueToken {
 		t.Errorf("the caller is %+v", info)
 	}
-	claims, err := o.VerifyToken(t.Context(), opaqueToken, opaqueResource)
+	claims, err := o.VerifyToken(t.Context(), presented(opaqueToken, opaqueResource))
 	if err != nil || claims.String("sub") != "alice" {
 		t.Errorf("VerifyToken: %v, %v", claims, err)
 	}
@@ -244,10 +244,10 @@ func TestIntrospectionJudgesEachResourceByItself(t *testing.T) {
 	p := says(200, active(t, nil))
 	o := introspection(t, p, byAudience)
 	const other = "https://mcp.example.com/other"
-	info, err := o.Verify(t.Context(), opaqueToken, other)
+	info, err := o.Verify(t.Context(), presented(opaqueToken, other))
 	wantError(t, info, err, http.StatusUnauthorized, oauth.ReasonAudience)
 	wantAccepted(t, o)
-	info, err = o.Verify(t.Context(), opaqueToken, other)
+	info, err = o.Verify(t.Context(), presented(opaqueToken, other))
 	wantError(t, info, err, http.StatusUnauthorized, oauth.ReasonAudience)
 	if info := wantAccepted(t, o); info.Resource != opaqueResource {
 		t.Errorf("the resource is %s", info.Resource)
@@ -262,7 +262,7 @@ func TestACallerIsNamedForTheResourceThatItCallsAt(t *testing.T) {
 	p := says(200, active(t, nil))
 	o := introspection(t, p)
 	for _, resource := range []string{opaqueResource, opaqueResource + "/sse", opaqueResource} {
-		if info, err := o.Verify(t.Context(), opaqueToken, resource); err != nil || info.Resource != resource {
+		if info, err := o.Verify(t.Context(), presented(opaqueToken, resource)); err != nil || info.Resource != resource {
 			t.Errorf("at %s: %+v, %v", resource, info, err)
 		}
 	}

@@ -103,10 +103,11 @@ func NewJWT(config Config) (*JWT, error) {
 	}, nil
 }
 
-// Verify checks an access token for the protected resource with the given canonical URL and returns its caller. Every
+// Verify checks an access token for the protected resource that it is presented to and returns its caller. Every
 // refusal is an [*oauth.Error] with a reason; its cause never holds the token. All requests with one token and resource may
 // share the caller.
-func (v *JWT) Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+func (v *JWT) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	token, resource := presented.Token.Reveal(), presented.Resource
 	m := v.clock.read()
 	if e := v.recall(token, resource, m.now); e != nil && e.caller != nil {
 		return e.caller, nil
@@ -125,7 +126,8 @@ func (v *JWT) Verify(ctx context.Context, token, resource string) (*oauth.AuthIn
 }
 
 // VerifyToken is Verify without the mapping to a caller: it implements [oauth.TokenVerifier].
-func (v *JWT) VerifyToken(ctx context.Context, token, resource string) (oauth.Claims, error) {
+func (v *JWT) VerifyToken(ctx context.Context, presented oauth.Presented) (oauth.Claims, error) {
+	token, resource := presented.Token.Reveal(), presented.Resource
 	m := v.clock.read()
 	if e := v.recall(token, resource, m.now); e != nil {
 		return e.claims, nil

@@ -54,7 +54,7 @@ func TestAGoodTokenNamesItsCaller(t *testing.T) {
 		if got := v.UserInfo(info.Claims); !reflect.DeepEqual(got, info.User) {
 			t.Errorf("%s: UserInfo gives %+v, want %+v", a, got, info.User)
 		}
-		fromClaims, err := v.VerifyToken(context.Background(), text, resource)
+		fromClaims, err := v.VerifyToken(context.Background(), presented(text, resource))
 		if err != nil || fromClaims.String("sub") != "user-1" {
 			t.Errorf("%s: VerifyToken gives %v, %v", a, fromClaims, err)
 		}
@@ -64,9 +64,9 @@ func TestAGoodTokenNamesItsCaller(t *testing.T) {
 func TestAUserMapperReplacesTheUserOnly(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, func(c *verify.Config) {
-		c.UserMapper = func(claims oauth.Claims) oauth.UserInfo {
+		c.UserMapper = oauth.UserMapperFunc(func(claims oauth.Claims) oauth.UserInfo {
 			return oauth.UserInfo{ID: "mapped-" + claims.String("sub"), Scopes: []string{"everything"}, Permissions: []string{"everything"}}
-		}
+		})
 	})
 	info := wantCaller(t, v, token(t, nil))
 	if info.User.ID != "mapped-user-1" || info.Subject != "user-1" {
@@ -75,7 +75,9 @@ func TestAUserMapperReplacesTheUserOnly(t *testing.T) {
 	if info.HasAny("everything") || !info.HasAll("read", "write") {
 		t.Errorf("a user mapper changed what the caller may do: scopes %q, permissions %q", info.Scopes, info.Permissions)
 	}
-	nobody := newVerifier(t, func(c *verify.Config) { c.UserMapper = func(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} } })
+	nobody := newVerifier(t, func(c *verify.Config) {
+		c.UserMapper = oauth.UserMapperFunc(func(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{} })
+	})
 	wantRefusal(t, nobody, token(t, nil), oauth.ReasonClaim)
 }
 
@@ -337,7 +339,7 @@ func TestTypes(t *testing.T) {
 			v    *verify.JWT
 			want bool
 		}{{"usual", usual, c.usual}, {"strict", strict, c.strict}} {
-			_, err := side.v.Verify(context.Background(), text, resource)
+			_, err := side.v.Verify(context.Background(), presented(text, resource))
 			if got := err == nil; got != side.want {
 				t.Errorf("typ %q with %s rules: accepted is %v, want %v (%v)", c.typ, side.name, got, side.want, err)
 			}
@@ -463,7 +465,7 @@ func TestAudiences(t *testing.T) {
 		}
 		wantRefusal(t, v, signed(t, jose.EdDSA, nil, strings.Replace(payload(t, nil), `"aud"`, `"AUD"`, 1)), oauth.ReasonAudience)
 		for _, aud := range []any{resource, "", "/", []string{""}, nil} {
-			if _, err := v.Verify(context.Background(), token(t, map[string]any{"aud": aud}), ""); err == nil {
+			if _, err := v.Verify(context.Background(), presented(token(t, map[string]any{"aud": aud}), "")); err == nil {
 				t.Errorf("audience %q is accepted where the server has no resource URL", aud)
 			}
 		}
@@ -474,7 +476,7 @@ func TestAudiences(t *testing.T) {
 		for aud, want := range map[string]bool{
 			"https://mcp.example.com": true, "https://mcp.example.com/": true, "https://mcp.example.com//": false, "https://mcp.example.com/mcp": false,
 		} {
-			_, err := v.Verify(context.Background(), token(t, map[string]any{"aud": aud}), "https://mcp.example.com")
+			_, err := v.Verify(context.Background(), presented(token(t, map[string]any{"aud": aud}), "https://mcp.example.com"))
 			if got := err == nil; got != want {
 				t.Errorf("%s: accepted is %v, want %v", aud, got, want)
 			}
@@ -741,7 +743,7 @@ func TestOutagesPassThrough(t *testing.T) {
 	keys := asymmetric(t)
 	keys.err = oauth.Unavailable(7*time.Second, errors.New("down"))
 	v := newVerifier(t, func(c *verify.Config) { c.Keys = keys })
-	_, err := v.Verify(context.Background(), token(t, nil), resource)
+	_, err := v.Verify(context.Background(), presented(token(t, nil), resource))
 	var e *oauth.Error
 	if !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable || e.RetryAfter != 7*time.Second {
 		t.Errorf("got %v, want the 503 of the key source", err)

@@ -18,7 +18,7 @@ import (
 // Verifier is what all ways to verify tokens have in common: [JWT] and [Opaque] are of it.
 type Verifier interface {
 	oauth.TokenVerifier
-	Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
+	Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
 	UserInfo(claims oauth.Claims) oauth.UserInfo
 }
 
@@ -175,9 +175,10 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 	return o, nil
 }
 
-// Verify checks an access token for the protected resource with the given canonical URL and returns its caller. Every
+// Verify checks an access token for the protected resource that it is presented to and returns its caller. Every
 // refusal is an [*oauth.Error] with a reason; its cause never holds the token.
-func (o *Opaque) Verify(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+func (o *Opaque) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	token, resource := presented.Token.Reveal(), presented.Resource
 	a, err := o.admit(ctx, token, resource)
 	if err != nil {
 		return nil, err
@@ -204,8 +205,8 @@ func (o *Opaque) Recall(token, resource string) *oauth.AuthInfo {
 }
 
 // VerifyToken is Verify without the mapping to a caller: it implements [oauth.TokenVerifier].
-func (o *Opaque) VerifyToken(ctx context.Context, token, resource string) (oauth.Claims, error) {
-	a, err := o.admit(ctx, token, resource)
+func (o *Opaque) VerifyToken(ctx context.Context, presented oauth.Presented) (oauth.Claims, error) {
+	a, err := o.admit(ctx, presented.Token.Reveal(), presented.Resource)
 	if err != nil {
 		return oauth.Claims{}, err
 	}

@@ -25,7 +25,7 @@ func (c *ticking) use(o *verify.OpaqueConfig) { o.Now = c.now }
 // askedAfter verifies the test's token and says how often the provider has been asked by then.
 func askedAfter(t *testing.T, o *verify.Opaque, p *providerAPI) int {
 	t.Helper()
-	_, _ = o.Verify(t.Context(), opaqueToken, opaqueResource)
+	_, _ = o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 	return p.calls()
 }
 
@@ -84,7 +84,7 @@ func TestOnlyWhatWouldBeAcceptedIsRecalled(t *testing.T) {
 		t.Error("the caller is not recalled")
 	}
 	const other = "https://mcp.example.com/other"
-	if _, err := o.Verify(t.Context(), opaqueToken, other); err == nil || recalled(other) {
+	if _, err := o.Verify(t.Context(), presented(opaqueToken, other)); err == nil || recalled(other) {
 		t.Errorf("a token is recalled at a resource that it is not for: %v", err)
 	}
 	if clock.set(time.Minute); recalled(opaqueResource) {
@@ -145,7 +145,7 @@ func TestAFloodOfGarbagePushesNothingOut(t *testing.T) {
 	o := introspection(t, p, func(c *verify.IntrospectionConfig) { c.Cache.MaxEntries = 8 })
 	wantAccepted(t, o)
 	for i := range 1000 {
-		if _, err := o.Verify(t.Context(), fmt.Sprintf("garbage-%d", i), opaqueResource); err == nil {
+		if _, err := o.Verify(t.Context(), presented(fmt.Sprintf("garbage-%d", i), opaqueResource)); err == nil {
 			t.Fatal("garbage was accepted")
 		}
 	}
@@ -164,7 +164,7 @@ func TestAFullCacheDropsWhatWasUsedLongestAgo(t *testing.T) {
 	o := introspection(t, p, func(c *verify.IntrospectionConfig) { c.Cache.MaxEntries = 3 })
 	verifyAll := func(tokens ...string) {
 		for _, token := range tokens {
-			if _, err := o.Verify(t.Context(), token, opaqueResource); err != nil {
+			if _, err := o.Verify(t.Context(), presented(token, opaqueResource)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -235,7 +235,7 @@ func TestAnAnswerFromBeforeIsNotKept(t *testing.T) {
 				done := make(chan error)
 				p.answer = func(asked) *http.Response { return reply(200, good) }
 				go func() {
-					_, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+					_, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 					done <- err
 				}()
 				synctest.Wait()
@@ -475,7 +475,7 @@ func TestTokensThatCannotBeTokensGoNowhere(t *testing.T) {
 		"with invalid UTF-8": "a\xff", "of a megabyte": strings.Repeat("a", 1<<20),
 	} {
 		for _, check := range []func() (*oauth.AuthInfo, error){
-			func() (*oauth.AuthInfo, error) { return o.Verify(t.Context(), token, opaqueResource) },
+			func() (*oauth.AuthInfo, error) { return o.Verify(t.Context(), presented(token, opaqueResource)) },
 			func() (*oauth.AuthInfo, error) { return o.VerifyExchanged(t.Context(), token, opaqueResource) },
 		} {
 			info, err := check()

@@ -52,7 +52,7 @@ func FuzzIntrospectionAnswer(f *testing.F) {
 		}
 		p := says(status, body, "Content-Type", contentType)
 		o := introspection(t, p, byAudience)
-		info, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+		info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 		if err == nil && info.ClientID == "" {
 			info.ClientID = "-" // bound by audience
 		}
@@ -76,9 +76,9 @@ func FuzzTokenInfoAnswer(f *testing.F) {
 			return
 		}
 		o := googleShaped(t, says(status, body))
-		info, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+		info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 		checkVerdict(t, info, err, body)
-		info, err = githubShaped(t, says(status, body)).Verify(t.Context(), opaqueToken, opaqueResource)
+		info, err = githubShaped(t, says(status, body)).Verify(t.Context(), presented(opaqueToken, opaqueResource))
 		checkVerdict(t, info, err, body)
 		if err == nil {
 			text, marshalErr := info.Claims.MarshalJSON()
@@ -97,7 +97,7 @@ func FuzzProfileAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, user, emails string) {
 		p := profiles(t, reply(200, user), reply(200, emails))
 		o := withProfile(t, p, func(c *verify.ProfileConfig) { c.EmailsURL = emailsURL })
-		info, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+		info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 		checkVerdict(t, info, err, user)
 		if err == nil && (info.Subject != "alice" || info.ClientID != opaqueClient || strings.Join(info.Scopes, " ") != "openid notes:read") {
 			t.Fatalf("the profile changed the caller: %+v", info)

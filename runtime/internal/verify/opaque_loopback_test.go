@@ -140,7 +140,7 @@ func TestNoQuestionCarriesACookie(t *testing.T) {
 	o := introspection(t, p, func(c *verify.IntrospectionConfig) { c.Client = client })
 	wantRefused(t, o, oauth.ReasonInactive)
 	answer = reply(200, active(t, nil))
-	if _, err := o.Verify(t.Context(), "another-token-of-the-test", opaqueResource); err != nil {
+	if _, err := o.Verify(t.Context(), presented("another-token-of-the-test", opaqueResource)); err != nil {
 		t.Fatal(err)
 	}
 	for _, question := range p.seen() {
@@ -166,7 +166,7 @@ func TestTheDefaultClientReachesPublicHostsOnly(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	t.Cleanup(server.Close)
 	o := introspection(t, says(200, ""), func(c *verify.IntrospectionConfig) { c.URL, c.Client = server.URL, nil })
-	_, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+	_, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 	var refused *egress.Error
 	if !errors.Is(err, oauth.ErrTemporarilyUnavailable) || !errors.As(err, &refused) || reached.Load() != 0 {
 		t.Errorf("got %v, the host was reached %d times", err, reached.Load())

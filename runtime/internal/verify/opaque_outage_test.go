@@ -82,7 +82,7 @@ func TestRequestsWithOneTokenShareOneQuestion(t *testing.T) {
 		var group sync.WaitGroup
 		for range 100 {
 			group.Go(func() {
-				if info, err := o.Verify(t.Context(), opaqueToken, opaqueResource); err != nil || info.Subject != "alice" {
+				if info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource)); err != nil || info.Subject != "alice" {
 					t.Errorf("%v", err)
 				}
 			})
@@ -107,12 +107,12 @@ func TestAWaiterMayGiveUpAndOthersGetTheirAnswer(t *testing.T) {
 		impatient, cancel := context.WithCancel(t.Context())
 		gaveUp := make(chan error, 1)
 		go func() { // the one who started the question
-			_, err := o.Verify(impatient, opaqueToken, opaqueResource)
+			_, err := o.Verify(impatient, presented(opaqueToken, opaqueResource))
 			gaveUp <- err
 		}()
 		synctest.Wait()
 		go func() {
-			_, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+			_, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 			patient <- err
 		}()
 		synctest.Wait()
@@ -144,14 +144,14 @@ func TestAQuestionEndsWithItsLastWaiter(t *testing.T) {
 		o := introspection(t, p, bubbleClock)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		info, err := o.Verify(ctx, opaqueToken, opaqueResource)
+		info, err := o.Verify(ctx, presented(opaqueToken, opaqueResource))
 		wantError(t, info, err, http.StatusServiceUnavailable, oauth.ReasonProviderUnavailable)
 		synctest.Wait()
 		if !errors.Is(ended, context.Canceled) || verify.UnderWay(o) != 0 {
 			t.Errorf("the request to the provider ended with %v, %d are under way", ended, verify.UnderWay(o))
 		}
 		p.before = nil
-		if _, err := o.Verify(t.Context(), opaqueToken, opaqueResource); err != nil {
+		if _, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource)); err != nil {
 			t.Errorf("the next request: %v", err)
 		}
 	})
@@ -173,7 +173,7 @@ func TestNobodyJoinsAnAbandonedQuestion(t *testing.T) {
 		o := introspection(t, p, bubbleClock)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		info, err := o.Verify(ctx, opaqueToken, opaqueResource)
+		info, err := o.Verify(ctx, presented(opaqueToken, opaqueResource))
 		wantError(t, info, err, http.StatusServiceUnavailable, oauth.ReasonProviderUnavailable)
 		wantAccepted(t, o)
 		close(stubborn)
@@ -184,7 +184,7 @@ func TestAProviderThatHangsIsAnOutageInTime(t *testing.T) {
 	t.Parallel()
 	for name, ask := range map[string]func(*verify.Opaque, context.Context) (*oauth.AuthInfo, error){
 		"to a request": func(o *verify.Opaque, ctx context.Context) (*oauth.AuthInfo, error) {
-			return o.Verify(ctx, opaqueToken, opaqueResource)
+			return o.Verify(ctx, presented(opaqueToken, opaqueResource))
 		},
 		"to a login": func(o *verify.Opaque, ctx context.Context) (*oauth.AuthInfo, error) {
 			return o.VerifyExchanged(ctx, opaqueToken, opaqueResource)
@@ -220,9 +220,11 @@ func TestAFloodOfTokensCannotHammerTheProvider(t *testing.T) {
 		var mu sync.Mutex
 		statuses := map[int]int{}
 		for i := range 100 {
-			ask := o.Verify
-			if i%2 == 0 {
-				ask = o.VerifyExchanged
+			ask := o.VerifyExchanged
+			if i%2 != 0 {
+				ask = func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+					return o.Verify(ctx, presented(token, resource))
+				}
 			}
 			group.Go(func() {
 				_, err := ask(t.Context(), fmt.Sprintf("garbage-%d", i), opaqueResource)
@@ -255,7 +257,7 @@ func TestQuestionsThatWaitTooLongAreOutages(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 4 {
 			group.Go(func() {
-				_, err := o.Verify(t.Context(), fmt.Sprintf("token-%d", i), opaqueResource)
+				_, err := o.Verify(t.Context(), presented(fmt.Sprintf("token-%d", i), opaqueResource))
 				if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 					t.Errorf("got %v", err)
 				}
@@ -285,7 +287,7 @@ func TestKnownTokensAreServedWhileTheProviderIsDown(t *testing.T) {
 	wantAccepted(t, o)
 	p.before = func(context.Context, asked) error { return errors.New("connection refused by " + opaqueToken) }
 	wantAccepted(t, o)
-	info, err := o.Verify(t.Context(), "another-token-of-the-test", opaqueResource)
+	info, err := o.Verify(t.Context(), presented("another-token-of-the-test", opaqueResource))
 	wantError(t, info, err, http.StatusServiceUnavailable, oauth.ReasonProviderUnavailable)
 }
 
@@ -313,7 +315,7 @@ func TestAProviderIsLeftAloneWhenItAsksForThat(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := says(200, good(t))
 				o := introspection(t, p, bubbleClock)
-				if _, err := o.Verify(t.Context(), "known-token-of-the-test", opaqueResource); err != nil {
+				if _, err := o.Verify(t.Context(), presented("known-token-of-the-test", opaqueResource)); err != nil {
 					t.Fatal(err)
 				}
 				p.answer = func(asked) *http.Response { return c.answer(time.Now()) }
@@ -330,7 +332,7 @@ func TestAProviderIsLeftAloneWhenItAsksForThat(t *testing.T) {
 				if p.calls() != 2 {
 					t.Errorf("the provider was asked %d times", p.calls())
 				}
-				if _, err := o.Verify(t.Context(), "known-token-of-the-test", opaqueResource); err != nil {
+				if _, err := o.Verify(t.Context(), presented("known-token-of-the-test", opaqueResource)); err != nil {
 					t.Errorf("a known token: %v", err)
 				}
 				time.Sleep(c.want - c.want/2)
@@ -408,7 +410,7 @@ func TestAPanicWhileAskingIsAnError(t *testing.T) {
 	p.before = func(context.Context, asked) error { panic("about " + opaqueToken) }
 	o := introspection(t, p, func(c *verify.IntrospectionConfig) { c.MaxConcurrent = 1 })
 	for range 3 {
-		_, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+		_, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 		if e := oauth.AsError(err); e.Status != http.StatusInternalServerError {
 			t.Fatalf("got %v", err)
 		}
@@ -443,7 +445,7 @@ func TestAnErrorOfTheProviderIsNotRepeatedInLogs(t *testing.T) {
 func TestATokenThatLooksLikeAnErrorCodeIsNotRepeatedEither(t *testing.T) {
 	t.Parallel()
 	const token = "lettersthatcouldbeanerrorcode"
-	_, err := introspection(t, says(400, `{"error":"`+token+`"}`)).Verify(t.Context(), token, opaqueResource)
+	_, err := introspection(t, says(400, `{"error":"`+token+`"}`)).Verify(t.Context(), presented(token, opaqueResource))
 	if err == nil || strings.Contains(err.Error(), token) {
 		t.Errorf("got %v", err)
 	}
@@ -468,15 +470,15 @@ func TestManyGoroutinesMayUseOneVerifier(t *testing.T) {
 		group.Go(func() {
 			for i := range 100 {
 				n := (worker + i) % 6
-				if info, err := o.Verify(t.Context(), fmt.Sprintf("good-%d", n), opaqueResource); err == nil && info.Subject != "alice" {
+				if info, err := o.Verify(t.Context(), presented(fmt.Sprintf("good-%d", n), opaqueResource)); err == nil && info.Subject != "alice" {
 					t.Errorf("a caller is %q", info.Subject)
 				} else if err != nil && !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 					t.Errorf("good: %v", err)
 				}
-				if _, err := o.Verify(t.Context(), fmt.Sprintf("gone-%d", n), opaqueResource); err == nil {
+				if _, err := o.Verify(t.Context(), presented(fmt.Sprintf("gone-%d", n), opaqueResource)); err == nil {
 					t.Error("a token that is gone was accepted")
 				}
-				if _, err := o.Verify(t.Context(), fmt.Sprintf("down-%d", n), opaqueResource); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+				if _, err := o.Verify(t.Context(), presented(fmt.Sprintf("down-%d", n), opaqueResource)); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 					t.Errorf("down: %v", err)
 				}
 				switch i % 10 {
@@ -512,7 +514,7 @@ func TestMadeUpTokensLeaveRoomForGoodOnes(t *testing.T) {
 		time.Sleep(verify.DefaultAnswerTTL)
 		var group sync.WaitGroup
 		for i := range 100 {
-			group.Go(func() { _, _ = o.Verify(t.Context(), fmt.Sprintf("garbage-%d", i), opaqueResource) })
+			group.Go(func() { _, _ = o.Verify(t.Context(), presented(fmt.Sprintf("garbage-%d", i), opaqueResource)) })
 		}
 		synctest.Wait()
 		if verify.UnderWay(o) != 24 {
@@ -523,7 +525,7 @@ func TestMadeUpTokensLeaveRoomForGoodOnes(t *testing.T) {
 		if p.calls() != before+1 {
 			t.Error("the good token was not asked about again")
 		}
-		if _, err := o.Verify(t.Context(), "another-garbage", opaqueResource); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
+		if _, err := o.Verify(t.Context(), presented("another-garbage", opaqueResource)); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 			t.Errorf("one more that nobody knows: %v", err)
 		}
 		o.Forget(opaqueToken)

@@ -161,7 +161,7 @@ func jsonOf(t testing.TB, members, changes map[string]any) string {
 // wantAccepted verifies the test's token.
 func wantAccepted(t testing.TB, o *verify.Opaque) *oauth.AuthInfo {
 	t.Helper()
-	info, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+	info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 	if err != nil {
 		t.Fatalf("the token was refused: %v", err)
 	}
@@ -171,7 +171,7 @@ func wantAccepted(t testing.TB, o *verify.Opaque) *oauth.AuthInfo {
 // wantRefused verifies the test's token and wants a 401 for one of the reasons.
 func wantRefused(t testing.TB, o *verify.Opaque, reasons ...oauth.Reason) *oauth.Error {
 	t.Helper()
-	info, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+	info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 	return wantError(t, info, err, http.StatusUnauthorized, reasons...)
 }
 
@@ -181,7 +181,7 @@ func wantOutage(t testing.TB, o *verify.Opaque, reasons ...oauth.Reason) *oauth.
 	if len(reasons) == 0 {
 		reasons = []oauth.Reason{oauth.ReasonProviderUnavailable}
 	}
-	info, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+	info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 	e := wantError(t, info, err, http.StatusServiceUnavailable, reasons...)
 	if e.RetryAfter < time.Second || e.RetryAfter > time.Minute {
 		t.Errorf("Retry-After is %s", e.RetryAfter)

@@ -36,7 +36,7 @@ func TestAUserInfoCallBindsNothing(t *testing.T) {
 	p := says(200, `{"sub":"alice","email":"alice@example.com","aud":"`+opaqueResource+`"}`)
 	o := userInfo(t, p)
 	wantRefused(t, o, oauth.ReasonRefusedByVerifier)
-	_, err := o.VerifyToken(t.Context(), opaqueToken, opaqueResource)
+	_, err := o.VerifyToken(t.Context(), presented(opaqueToken, opaqueResource))
 	wantError(t, nil, err, http.StatusUnauthorized, oauth.ReasonRefusedByVerifier)
 	if p.calls() != 0 {
 		t.Errorf("a token from outside went out")
@@ -206,7 +206,7 @@ func TestAProfileThatCannotBeHad(t *testing.T) {
 				}
 				return
 			}
-			info, err := o.Verify(t.Context(), opaqueToken, opaqueResource)
+			info, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
 			wantError(t, info, err, c.status, oauth.ReasonProviderUnavailable, oauth.ReasonClaim, oauth.ReasonInactive)
 		})
 	}
