@@ -1,0 +1,70 @@
+package archtest_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// drawn returns the imports that docs/design.md gives the rooms of the generator, by room.
+func drawn(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n| room | what lives there | imports |\n")
+	if !found {
+		t.Fatal("docs/design.md has no table of the generator's rooms")
+	}
+	drawn := map[string][]string{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if len(cells) != 3 {
+			break
+		}
+		room := strings.Trim(cells[0], " `")
+		drawn[room] = nil
+		for imported := range strings.FieldsFuncSeq(cells[2], func(r rune) bool { return r == ',' || r == ';' }) {
+			if imported = strings.Trim(imported, " `"); imported != "the standard library" {
+				drawn[room] = append(drawn[room], imported)
+			}
+		}
+		slices.Sort(drawn[room])
+	}
+	delete(drawn, "---")
+	return drawn
+}
+
+// shortNames are what the page calls the libraries of the generator.
+var shortNames = map[string]string{kong: "kong", jennifer: "jennifer", "golang.org/x/mod": "x/mod"}
+
+func TestTheGeneratorsRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
+	t.Parallel()
+	drawn, held := drawn(t), 0
+	for _, r := range generatorRooms() {
+		for _, path := range r.packages {
+			name, inside := strings.CutPrefix(path, "gen/internal/")
+			if !inside {
+				continue
+			}
+			held++
+			var want []string
+			for _, imported := range r.may {
+				want = append(want, strings.TrimPrefix(imported, "gen/internal/"))
+			}
+			for _, library := range r.modules {
+				want = append(want, shortNames[library])
+			}
+			slices.Sort(want)
+			if got, ok := drawn[name]; !ok || !slices.Equal(got, want) {
+				t.Errorf("%s may import %q, docs/design.md says %q", name, want, got)
+			}
+		}
+	}
+	if held != len(drawn) {
+		t.Errorf("docs/design.md draws %d rooms, %d are held", len(drawn), held)
+	}
+}
