@@ -26,38 +26,51 @@ func ExampleRead() {
 	// Output: Keycloak serves oauth and signs with RS256
 }
 
+// read reads a spec of the tree.
+func read(t *testing.T, file string) *specfacts.Facts {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts, err := specfacts.Read(file, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return facts
+}
+
 func TestReadOfAProviderInModeProxy(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile("../internal/golden/specs/larder.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	facts, err := specfacts.Read("specs/larder.yaml", data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !facts.Opaque || facts.ClientID == "" || len(facts.Fields) == 0 || len(facts.Accept) == 0 {
+	facts := read(t, "../../specs/google.yaml")
+	if !facts.Opaque || facts.AuthMethod != "client_secret_post" || !slices.Equal(facts.ClientClaims, []string{"aud"}) {
 		t.Errorf("the facts are %+v", facts)
 	}
-	if !slices.ContainsFunc(facts.Fields, func(f specfacts.Field) bool { return f.Name == facts.ClientID }) {
-		t.Errorf("the client id's field %s is none of %+v", facts.ClientID, facts.Fields)
+	for _, name := range []string{facts.ClientID, facts.ClientSecret} {
+		at := slices.IndexFunc(facts.Fields, func(f specfacts.Field) bool { return f.Name == name })
+		if at < 0 || !facts.Fields[at].Required || facts.Fields[at].Env == "" {
+			t.Errorf("%q is none of the fields %+v", name, facts.Fields)
+		}
 	}
 }
 
-func TestReadOfSharedSecrets(t *testing.T) {
+func TestReadOfAnIssuerWithoutAudience(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile("../internal/golden/specs/kitchen.yaml")
-	if err != nil {
-		t.Fatal(err)
+	if facts := read(t, "../../specs/clerk.yaml"); !facts.IssuerBound {
+		t.Errorf("the facts are %+v", facts)
 	}
-	facts, err := specfacts.Read("specs/kitchen.yaml", data)
-	if err != nil {
-		t.Fatal(err)
+	if facts := read(t, "../../specs/auth0.yaml"); facts.IssuerBound || facts.Opaque {
+		t.Errorf("the facts are %+v", facts)
 	}
+}
+
+func TestReadOfSharedSecretsAndTokens(t *testing.T) {
+	t.Parallel()
+	facts := read(t, "../internal/golden/specs/kitchen.yaml")
 	if want := map[string]string{"HS512": "jwtKey"}; !reflect.DeepEqual(facts.SharedSecrets, want) {
 		t.Errorf("the shared secrets are %v, want %v", facts.SharedSecrets, want)
 	}
-	if facts.Opaque || facts.Config["region"] != "eu" || !slices.Equal(facts.ScopeClaims, []string{"scp", "scopes"}) {
+	if facts.Config["region"] != "eu" || !slices.Equal(facts.ScopeClaims, []string{"scp", "scopes"}) {
 		t.Errorf("the facts are %+v", facts)
 	}
 	if token := facts.Accept[0]; token.Header["typ"] != "kitchen+jwt" || token.User["userId"] != "chef-1" {

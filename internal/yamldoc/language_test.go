@@ -32,7 +32,7 @@ type dish struct {
 }
 
 type price struct {
-	Amount   string `yaml:"amount" shorthand:"scalar"`
+	Amount   string `yaml:"amount" shorthand:"scalar" validate:"required"`
 	Currency string `yaml:"currency"`
 }
 
@@ -78,11 +78,10 @@ func read(t *testing.T, text string) (menu, string) {
 	t.Helper()
 	var m menu
 	document := language().Parse("menu.yaml", []byte(text), &m)
-	problems := document.Take()
-	if !problems.HasErrors() {
+	if m.Version == 1 {
 		document.CheckTags()
-		problems = document.Take()
 	}
+	problems := document.Take()
 	var b bytes.Buffer
 	if err := problems.Write(&b, Text); err != nil {
 		t.Fatal(err)
@@ -164,6 +163,25 @@ func TestParseReportsWhereAndWhy(t *testing.T) {
 			t.Parallel()
 			if _, problems := read(t, c.text); !strings.HasPrefix(problems, "menu.yaml") || !strings.Contains(problems, c.want) {
 				t.Errorf("says\n%s\nwant %q in it", problems, c.want)
+			}
+		})
+	}
+}
+
+func TestNothingIsSaidOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, text string
+		lines      int
+	}{
+		{"an absent mapping lacks no keys", "menu: 1\nname: here\ndishes: [{name: soup}]\n", 0},
+		{"a value that cannot be read breaks no further rule", "menu: 1\nname: [x]\ndishes: [{name: soup}]\n", 1},
+		{"a misspelled key is not missing as well", "menu: 1\nnames: here\ndishes: [{name: soup}]\n", 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if _, problems := read(t, c.text); strings.Count(problems, "menu.yaml") != c.lines {
+				t.Errorf("says\n%s\nwant %d problems", problems, c.lines)
 			}
 		})
 	}
