@@ -92,7 +92,7 @@ func emitConfig(m *model.Model) *jen.Statement {
 
 // fieldDoc says what a field is.
 func fieldDoc(m *model.Model, f *model.Field) string {
-	return f.Go + " is " + m.Need(f, model.GoName) + ". " + prose.Sentence(f.Doc)
+	return f.Go + " is " + m.Need(f, (*model.Field).GoName) + ". " + prose.Sentence(f.Doc)
 }
 
 // fieldSource says where a field's value comes from, and how one looks.

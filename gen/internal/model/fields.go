@@ -15,9 +15,6 @@ func (m *Model) HasVariables() bool {
 	return false
 }
 
-// GoName is what Go code calls a field.
-func GoName(f *Field) string { return f.Go }
-
 // Need says whether a field must be set. name is how the reader knows fields.
 func (m *Model) Need(f *Field, name func(*Field) string) string {
 	if f.Required {

@@ -55,11 +55,6 @@ type Field struct {
 	Local string
 }
 
-// IsFunction reports whether the field is set by Go code only.
-func (f *Field) IsFunction() bool {
-	return f.Type == spec.TypeVerifier || f.Type == spec.TypeUserMapper || f.Type == spec.TypeParameters
-}
-
 // DefaultText is the default as a variable would hold it.
 func (f *Field) DefaultText() string { return strings.Join(f.Default, " ") }
 
@@ -387,7 +382,7 @@ func (sc *scope) conditions(template string) []string {
 func (sc *scope) mayBeEmpty(name string) bool {
 	for i := range sc.spec.Config {
 		if f := &sc.spec.Config[i]; f.Name == name {
-			return !f.Required && len(f.Default) == 0
+			return f.MayBeEmpty()
 		}
 	}
 	v := sc.value(name)

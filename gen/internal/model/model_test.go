@@ -93,7 +93,7 @@ func TestNeed(t *testing.T) {
 	for name, want := range map[string]string{
 		"tenant": "required", "keysUrl": "optional", "region": "required unless IssuerURL or Cluster is set",
 	} {
-		if got := m.Need(field(t, m, name), model.GoName); got != want {
+		if got := m.Need(field(t, m, name), (*model.Field).GoName); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
 	}

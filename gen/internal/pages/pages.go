@@ -211,7 +211,7 @@ func (p *page) configuration(m *model.Model) {
 		if f.Example != "" {
 			doc += " Example: " + code(f.Example)
 		}
-		p.row(code(f.Name), code(f.Go), code(f.Env), m.Need(f, model.GoName), code(f.DefaultText()), doc)
+		p.row(code(f.Name), code(f.Go), code(f.Env), m.Need(f, (*model.Field).GoName), code(f.DefaultText()), doc)
 	}
 	if m.HasVariables() {
 		p.line()

@@ -65,7 +65,7 @@ func (c configRules) fieldKeys(f *Field, path string) {
 	if len(f.Default) > 1 && f.Type != TypeList {
 		c.Reportf("default-many", path+".default", "several defaults are for fields of type list; %s is a %s", f.Name, f.Type)
 	}
-	if f.isFunction() {
+	if f.IsFunction() {
 		for _, key := range []string{"env", "default", "example"} {
 			if c.Has(path + "." + key) {
 				c.ReportKeyf("function-field", path+"."+key, "%s is set by Go code only: it cannot have %s", f.Name, key)

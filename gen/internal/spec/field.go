@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/names"
 )
 
-// isFunction reports whether the field is set by Go code only.
-func (f *Field) isFunction() bool {
+// IsFunction reports whether the field is set by Go code only.
+func (f *Field) IsFunction() bool {
 	return f.Type == TypeVerifier || f.Type == TypeUserMapper || f.Type == TypeParameters
 }
 
@@ -24,8 +24,8 @@ func (f *Field) isText() bool {
 	}
 }
 
-// mayBeEmpty reports whether the field may resolve to nothing.
-func (f *Field) mayBeEmpty() bool { return !f.Required && len(f.Default) == 0 }
+// MayBeEmpty reports whether the field may resolve to nothing.
+func (f *Field) MayBeEmpty() bool { return !f.Required && len(f.Default) == 0 }
 
 var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 

@@ -77,7 +77,7 @@ func (c *symbols) with(name string, check func()) {
 func (c *symbols) subject(name string) (subject, bool) {
 	if i, ok := c.fields[name]; ok {
 		f := &c.Spec.Config[i]
-		return subject{kind: f.Type, mayBeEmpty: f.mayBeEmpty(), length: len(name)}, true
+		return subject{kind: f.Type, mayBeEmpty: f.MayBeEmpty(), length: len(name)}, true
 	}
 	s, ok := c.values[name]
 	return s, ok

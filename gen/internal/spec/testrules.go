@@ -89,7 +89,7 @@ func (c testRules) config() {
 	}
 	for i := range c.Spec.Config {
 		f := &c.Spec.Config[i]
-		if _, set := config[f.Name]; f.Required && !set && f.Example == "" && !f.isFunction() && f.Name != "" {
+		if _, set := config[f.Name]; f.Required && !set && f.Example == "" && !f.IsFunction() && f.Name != "" {
 			c.Reportf("test-config-missing", "test.config", "the test needs a value for %s: give the field an example, "+
 				"or set it under test.config", f.Name)
 		}
@@ -104,7 +104,7 @@ func (c testRules) config() {
 func (c testRules) value(f *Field, value any, path string) {
 	switch v := value.(type) {
 	case string:
-		if f.Type == TypeList || f.isFunction() {
+		if f.Type == TypeList || f.IsFunction() {
 			c.Reportf("test-config-type", path, "%s is a %s: it cannot be set to a text", f.Name, f.Type)
 		} else if must, ok := f.accepts(v); !ok {
 			c.Reportf("field-value", path, "%s must be %s", f.Name, must)

@@ -163,7 +163,7 @@ func (c tokenRules) tenants(t *Tenants) {
 	} else {
 		c.with(tenantReference, func() { c.template(t.Issuer, path+".issuer", anIssuer) })
 	}
-	if f := c.field(t.Field, path+".field"); f != nil && (!f.isText() || f.mayBeEmpty()) {
+	if f := c.field(t.Field, path+".field"); f != nil && (!f.isText() || f.MayBeEmpty()) {
 		c.Reportf("tenants-field", path+".field", "%s must be a field that is text and required: users log in at its tenant", f.Name)
 	}
 	if t.Allowed != "" {

@@ -66,7 +66,7 @@ func (c upstreamRules) credentials(u *Upstream) {
 		switch {
 		case !f.isText():
 			c.Reportf("client-id-type", "upstream.client_id", "%s is a %s: a client id is a field that is text", f.Name, f.Type)
-		case f.mayBeEmpty():
+		case f.MayBeEmpty():
 			c.Reportf("client-id-optional", "upstream.client_id", "%s must be required: the provider knows the application by it", f.Name)
 		}
 	}
