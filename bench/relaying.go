@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
@@ -43,7 +44,7 @@ func NewRelaying() (*Relaying, error) {
 	var err error
 	r.relay, err = relay.New(relay.Config{
 		PublicURL: "https://app.example.com", InsecureAllowLoopback: true, RequestsPerMinute: 1 << 30, // limited, and never refused
-		Logger: slog.New(slog.DiscardHandler),
+		Observer: observe.Slog(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
 		r.upstream.Close()

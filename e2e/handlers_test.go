@@ -26,6 +26,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/custom"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/sessions"
 )
 
@@ -109,7 +110,7 @@ func mcpGoHandler(t *testing.T) http.Handler {
 		}
 		return mcpgo.NewToolResultText(info.Subject), nil
 	})
-	binder, err := sessions.New(sessions.Config{Logger: slog.New(slog.DiscardHandler)})
+	binder, err := sessions.New(sessions.Config{Observer: observe.Slog(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // newUpstream is an MCP server and its authorization server, on loopback.
@@ -42,7 +43,7 @@ func TestMountRelay(t *testing.T) {
 	e := echo.New()
 	r, err := echoadapter.MountRelay(e, echoadapter.RelayConfig{
 		PublicURL: "https://app.example.com", BasePath: "/inspector/oauth", AllowedOrigins: []string{"https://second.example.com"},
-		InsecureAllowLoopback: true, Logger: slog.New(slog.DiscardHandler),
+		InsecureAllowLoopback: true, Observer: observe.Slog(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +88,7 @@ func TestMountRelayReportsMistakes(t *testing.T) {
 	if _, err := echoadapter.MountRelay(e, echoadapter.RelayConfig{}); err == nil || !strings.Contains(err.Error(), "PublicURL") {
 		t.Errorf("the error is %v, want one about PublicURL", err)
 	}
-	config := echoadapter.RelayConfig{PublicURL: "https://app.example.com", Logger: slog.New(slog.DiscardHandler)}
+	config := echoadapter.RelayConfig{PublicURL: "https://app.example.com", Observer: observe.Slog(slog.New(slog.DiscardHandler))}
 	if _, err := echoadapter.MountRelay(e, config); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // extraKey is where TokenInfo.Extra keeps the caller.
@@ -39,7 +40,11 @@ func Handler(next http.Handler) http.Handler {
 	})(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := oauth.FromContext(r.Context()); !ok {
-			slog.ErrorContext(r.Context(), "mcpadapter.Handler runs without a guard: put guard.Require() or guard.Protect around it")
+			observe.Slog(nil).Observe(r.Context(), observe.Event{
+				Kind: observe.RequestRefused, Time: time.Now(), Level: slog.LevelError, Reason: oauth.ReasonMissingGuard,
+				Status: http.StatusInternalServerError, Method: r.Method, Path: r.URL.Path,
+				Message: "mcpadapter.Handler runs without a guard", Hint: "put guard.Require() or guard.Protect around it",
+			})
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			return
 		}

@@ -31,41 +31,6 @@ const (
 	CodeInvalidClientMetadata   Code = "invalid_client_metadata"
 )
 
-// Reason says, for logs and metrics, why something was refused. It never reaches a client.
-type Reason string
-
-// The reasons for which a request to a protected resource is refused.
-const (
-	ReasonMissingCredentials   Reason = "missing_credentials"
-	ReasonMalformedHeader      Reason = "malformed_header"
-	ReasonAmbiguousPath        Reason = "ambiguous_path"
-	ReasonMultipleCredentials  Reason = "multiple_credentials"
-	ReasonTokenTooLarge        Reason = "token_too_large"
-	ReasonNotAJWT              Reason = "not_a_jwt"
-	ReasonMalformedToken       Reason = "malformed_token"
-	ReasonAlgorithmNotAllowed  Reason = "algorithm_not_allowed"
-	ReasonCriticalHeader       Reason = "critical_header"
-	ReasonTokenType            Reason = "token_type"
-	ReasonUnknownKey           Reason = "unknown_key"
-	ReasonBadSignature         Reason = "bad_signature"
-	ReasonIssuer               Reason = "issuer"
-	ReasonAudience             Reason = "audience"
-	ReasonExpired              Reason = "expired"
-	ReasonNotYetValid          Reason = "not_yet_valid"
-	ReasonInvalidTime          Reason = "invalid_time"
-	ReasonClaim                Reason = "claim"
-	ReasonSenderConstrained    Reason = "sender_constrained"
-	ReasonInactive             Reason = "inactive"
-	ReasonRefusedByVerifier    Reason = "refused_by_verifier"
-	ReasonProviderUnavailable  Reason = "provider_unavailable"
-	ReasonInsufficientScope    Reason = "insufficient_scope"
-	ReasonVerifierFailed       Reason = "verifier_failed"
-	ReasonForeignOrigin        Reason = "foreign_origin"
-	ReasonConfigurationMissing Reason = "configuration_missing"
-	// ReasonOwnCredentials is a provider that refuses this server's own client credentials.
-	ReasonOwnCredentials Reason = "own_credentials"
-)
-
 // Error is a refusal. Code and Description are made for the client; Reason and the wrapped cause are for logs only.
 type Error struct {
 	// Code is the RFC error code. It is empty when the client sent no credentials at all (RFC 6750 section 3.1).

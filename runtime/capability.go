@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // The capabilities that only the engine can give, looked for like those of package oauth. Their methods are promoted to
@@ -19,8 +22,10 @@ type (
 	rememberer interface{ remembered() memory }
 	// stander stands in as the authorization server of its clients.
 	stander interface{ standsIn() *standIn }
-	// logging has a log of its own.
-	logging interface{ log() *slog.Logger }
+	// observed has a log and observers of its own.
+	observed interface {
+		watchers() (*slog.Logger, observe.Observer)
+	}
 )
 
 // memory is what a provider remembers of callers.
@@ -42,7 +47,7 @@ func (p *Provider) remembered() memory {
 
 func (p *Provider) standsIn() *standIn { return p.standIn }
 
-func (p *Provider) log() *slog.Logger { return p.logger }
+func (p *Provider) watchers() (*slog.Logger, observe.Observer) { return p.logger, p.observers }
 
 // recallOf returns how the caller of a known token is found without asking the provider; nil if it has to be asked. Only the
 // provider's own memory counts: what a wrapper found through Unwrap, or by embedding, would answer in place of its Verify.
@@ -77,11 +82,16 @@ func standInOf(provider oauth.Provider) (*standIn, error) {
 	return s, nil
 }
 
-func loggerOf(provider oauth.Provider) *slog.Logger {
-	if l, ok := oauth.Capability[logging](provider); ok {
-		return l.log()
+// senderOf returns the sender to all who see what happens at a guard.
+func senderOf(provider oauth.Provider, resource string, config GuardConfig) *events.Sender {
+	logger := config.Logger
+	var inherited observe.Observer
+	if own, ok := oauth.Capability[observed](provider); ok {
+		var log *slog.Logger
+		log, inherited = own.watchers()
+		logger = cmp.Or(logger, log)
 	}
-	return slog.Default()
+	return events.To(observe.Slog(logger), config.Observer, inherited).For(provider.Describe().Name, resource)
 }
 
 // metadataHandlerOf returns what serves a provider's authorization server metadata: its own, or a synthesis.

@@ -11,12 +11,15 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -48,8 +51,10 @@ type GuardConfig struct {
 	// MaxTokenBytes bounds the token, in bytes. The default is [DefaultMaxTokenBytes]; at most 512 KB are possible, since
 	// net/http takes a header of 1 MB as a whole. Servers in front have limits of their own, often of 8 KB.
 	MaxTokenBytes int
-	// Logger receives refusals. The default is the provider's, else [slog.Default].
+	// Logger gets what happens here, by [observe.Slog]. The default is the provider's, else [slog.Default].
 	Logger *slog.Logger
+	// Observer sees what happens here, beside the log and the provider's observers.
+	Observer observe.Observer
 }
 
 // DefaultMaxTokenBytes is the size in bytes of the longest token that a guard looks at, where nothing else is configured.
@@ -61,7 +66,7 @@ type Guard struct {
 	config    GuardConfig
 	endpoints []endpoint // longest path first; the last is the resource itself
 	routes    []Route
-	logger    *slog.Logger
+	events    *events.Sender
 	cors      cors.Policy
 	// verify checks access tokens: the provider's, or those that the server issues in proxy mode.
 	verify func(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
@@ -103,11 +108,8 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	g := &Guard{
-		provider: provider, config: config, logger: config.Logger, verify: provider.Verify, recall: recallOf(provider),
-		issuer: provider.Describe().Issuer, views: newViews(config.Hierarchy),
-	}
-	if g.logger == nil {
-		g.logger = loggerOf(provider)
+		provider: provider, config: config, events: senderOf(provider, resource, config), verify: provider.Verify,
+		recall: recallOf(provider), issuer: provider.Describe().Issuer, views: newViews(config.Hierarchy),
 	}
 	if err := g.announceable(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
@@ -282,6 +284,11 @@ func (g *Guard) EndpointPaths() []string {
 // Authenticate verifies a request's bearer token and returns its caller. The error is an [*oauth.Error]; answer it with
 // [Guard.Refuse].
 func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
+	var begin time.Time
+	watched := g.events.Wants(observe.CallerVerified)
+	if watched {
+		begin = time.Now()
+	}
 	token, err := bearerToken(r, g.config.MaxTokenBytes)
 	if err != nil {
 		return nil, err
@@ -300,7 +307,25 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	if !info.HasAll(g.config.Scopes...) {
 		return nil, oauth.MissingScopes(g.config.Scopes...).For(info)
 	}
+	if watched {
+		if refused := g.admitted(r, info, begin); refused != nil {
+			return nil, refused
+		}
+	}
 	return info, nil
+}
+
+// admitted tells the observers of a verified caller. It returns the refusal of one who does not agree.
+func (g *Guard) admitted(r *http.Request, info *oauth.AuthInfo, begin time.Time) error {
+	event := events.By(info, observe.Event{
+		Kind: observe.CallerVerified, Level: slog.LevelDebug, Resource: info.Resource,
+		Method: r.Method, Path: r.URL.Path, Duration: time.Since(begin),
+	})
+	if refused := g.events.Decide(r.Context(), event); refused != nil {
+		return refused.For(info)
+	}
+	g.events.Send(r.Context(), event)
+	return nil
 }
 
 // callerOf verifies a token. What equals a token that was accepted before needs no further look at its characters.

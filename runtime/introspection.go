@@ -61,7 +61,7 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 	return verify.NewIntrospection(verify.IntrospectionConfig{
 		OpaqueConfig: verify.OpaqueConfig{
 			Provider: "introspection", Title: "Introspection verifier", Issuers: []string{issuer}, Binding: binding, Mapper: mapper,
-			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Logger: o.logger, Client: o.client,
+			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Events: o.events, Client: o.client,
 			Cache: answerCache(o.cache),
 		},
 		Introspection: facts.Introspection{

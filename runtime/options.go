@@ -1,13 +1,14 @@
 package runtime
 
 import (
-	"cmp"
 	"log/slog"
 	"net/http"
 	"os"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // DefaultLeeway is how far the clocks of provider and server may be apart.
@@ -19,6 +20,9 @@ type Option func(*options)
 
 type options struct {
 	logger    *slog.Logger
+	observers []observe.Observer
+	watching  observe.Observer // all observers
+	events    *events.Sender   // to the log and the observers
 	now       func() time.Time
 	client    *http.Client
 	lookupEnv func(string) (string, bool)
@@ -35,7 +39,8 @@ func newOptions(opts []Option) options {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	o.logger = cmp.Or(o.logger, slog.Default())
+	o.watching = observe.Multi(o.observers...)
+	o.events = events.To(observe.Slog(o.logger), o.watching)
 	if o.now == nil {
 		o.now = time.Now
 	}
@@ -45,8 +50,13 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// WithLogger sets where refusals, outages and warnings are logged. The default is [slog.Default].
+// WithLogger sets where refusals, outages and warnings are logged, by [observe.Slog]. The default is [slog.Default].
 func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
+
+// WithObserver adds an observer of everything that happens, beside the log and the other observers.
+func WithObserver(observer observe.Observer) Option {
+	return func(o *options) { o.observers = append(o.observers, observer) }
+}
 
 // WithClock replaces time.Now, for tests.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }

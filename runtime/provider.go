@@ -16,6 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // Provider is a compiled [Definition]. It is safe for concurrent use and owns no goroutine.
@@ -25,6 +26,7 @@ type Provider struct {
 	standIn     *standIn // nil in direct mode
 	metadata    *metadata.Source
 	logger      *slog.Logger
+	observers   observe.Observer
 }
 
 var (
@@ -73,13 +75,13 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		},
 		tokens:  tokens,
 		standIn: standIn,
-		logger:  o.logger,
+		logger:  o.logger, observers: o.watching,
 	}
 	if standIn != nil {
 		standIn.provider = p
 	}
 	p.metadata = metadata.NewSource(metadata.Config{
-		Issuer: d.Issuer, Forms: d.Discovery, Fallback: p.synthesised(), Client: o.client, Logger: o.logger, Now: o.now,
+		Issuer: d.Issuer, Forms: d.Discovery, Fallback: p.synthesised(), Client: o.client, Events: o.events.For(d.Name, ""), Now: o.now,
 	})
 	return p, nil
 }
@@ -102,10 +104,11 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	if d.Introspection != nil || d.TokenInfo != nil || d.UserInfo != nil {
 		return newOpaque(d, o, mapper)
 	}
+	sender := o.events.For(d.Name, "")
 	return verify.NewJWT(verify.Config{
 		Provider: d.Name, Title: d.Title, Rules: d.Tokens, Mapper: mapper, UserMapper: d.UserMapper,
-		Keys:     keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Logger: o.logger}),
-		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Logger: o.logger, OpaqueHint: d.OpaqueHint,
+		Keys:     keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Events: sender}),
+		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Events: sender, OpaqueHint: d.OpaqueHint,
 		AlgorithmHint: d.AlgorithmHint,
 	})
 }
@@ -122,10 +125,11 @@ func answerCache(limits TokenCache) verify.AnswerCache {
 
 // newOpaque returns the check of opaque tokens at the provider.
 func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, error) {
+	sender := o.events.For(d.Name, "")
 	var profile *verify.Profile
 	if d.Profile != nil {
 		var err error
-		profile, err = verify.NewProfile(verify.ProfileConfig{Profile: *d.Profile, URL: d.Endpoints.UserInfo, Client: o.client})
+		profile, err = verify.NewProfile(verify.ProfileConfig{Profile: *d.Profile, URL: d.Endpoints.UserInfo, Client: o.client, Events: sender})
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +138,7 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 		Provider: d.Name, Title: d.Title, Issuers: d.Tokens.Issuers, Require: d.Tokens.Require, Binding: d.Binding,
 		Mapper: mapper, UserMapper: d.UserMapper, Profile: profile,
 		Insecure: verify.Insecure{SkipAudience: o.insecure.SkipAudience},
-		Leeway:   o.leeway, Now: o.now, Logger: o.logger, Client: o.client, Cache: answerCache(o.cache),
+		Leeway:   o.leeway, Now: o.now, Events: sender, Client: o.client, Cache: answerCache(o.cache),
 	}
 	if d.Upstream != nil {
 		common.ScopeAliases = d.Upstream.ScopeAliases
@@ -258,8 +262,8 @@ func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error
 			Issuers: []string{issuer}, Algorithms: algorithms,
 			Audience: facts.Audience{AnyOf: []string{config.Audience}, OrResource: true},
 		},
-		Keys:     keys.NewRemote(keys.Config{URL: url, Client: o.client, Now: o.now, Logger: o.logger}),
-		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Logger: o.logger,
+		Keys:     keys.NewRemote(keys.Config{URL: url, Client: o.client, Now: o.now, Events: o.events}),
+		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Events: o.events,
 	})
 }
 

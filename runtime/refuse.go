@@ -1,16 +1,14 @@
 package runtime
 
 import (
-	"context"
-	"log/slog"
 	"maps"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // Refusal is the answer to a refused request, ready for any router: set Header, then send Status with Body as JSON.
@@ -30,10 +28,9 @@ type RefusalBody struct {
 	Message            string   `json:"message,omitempty"`
 }
 
-// Refusal turns an error of [Guard.Authenticate] or [CheckScopes] into an answer and logs its reason.
+// Refusal turns an error of [Guard.Authenticate] or [CheckScopes] into an answer and tells the observers.
 func (g *Guard) Refusal(r *http.Request, err error) Refusal {
-	e := oauth.AsError(err)
-	g.logRefusal(r, e)
+	e := g.events.Refused(r.Context(), oauth.AsError(err), observe.Event{Method: r.Method, Path: r.URL.Path, Resource: g.resourceOf(r)})
 	header := http.Header{}
 	header.Set("Cache-Control", "no-store")
 	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusBadRequest {
@@ -77,6 +74,12 @@ func (g *Guard) challenge(r *http.Request, e *oauth.Error) oauth.Challenge {
 	return c
 }
 
+// resourceOf is the resource that a request is for.
+func (g *Guard) resourceOf(r *http.Request) string {
+	at, _ := g.endpointOf(r.URL)
+	return at.resource
+}
+
 // neededScopes is what a client should ask for next. After a 403 that is all it had and all that was missing, so that one
 // more login is enough; where one of several scopes would do, the first.
 func (g *Guard) neededScopes(e *oauth.Error) []string {
@@ -91,26 +94,4 @@ func (g *Guard) neededScopes(e *oauth.Error) []string {
 		needed = union(e.Caller.Scopes, needed)
 	}
 	return metadata.Announced(needed)
-}
-
-func (g *Guard) logRefusal(r *http.Request, e *oauth.Error) {
-	level := slog.LevelInfo
-	switch {
-	case e.Reason == oauth.ReasonMissingCredentials:
-		level = slog.LevelDebug // the first step of every client
-	case e.Status >= http.StatusInternalServerError:
-		level = slog.LevelWarn
-	}
-	attrs := []slog.Attr{
-		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status),
-		slog.String("method", r.Method), slog.String("path", r.URL.Path),
-		slog.String("provider", g.provider.Describe().Name),
-	}
-	if e.Cause != nil {
-		attrs = append(attrs, slog.String("error", e.Cause.Error()))
-	}
-	if e.Caller != nil {
-		attrs = append(attrs, slog.String("subject", e.Caller.Subject), slog.Any("required", slices.Concat(e.Required, e.RequiredAny)))
-	}
-	g.logger.LogAttrs(context.WithoutCancel(r.Context()), level, "request refused", attrs...)
 }

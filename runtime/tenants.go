@@ -1,11 +1,13 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // Tenants returns the tenants whose users may log in, for [facts.Tenants]: the configured tenant itself or, where that is
@@ -21,7 +23,9 @@ func (in *Inputs) Tenants(tenant string, allowed []string, tenantField, allowedF
 		in.problemf(allowedField, "is for the %s %s; %s has users of one tenant only", tenantField.Name,
 			strings.Join(many, " and "), in.title)
 	case several && slices.Contains(allowed, facts.AnyTenant):
-		in.options.logger.Info("users of every tenant of the provider may log in", "provider", in.title)
+		in.options.events.Send(context.Background(), observe.Event{
+			Kind: observe.Notice, Provider: in.title, Message: "users of every tenant of the provider may log in",
+		})
 		return []string{facts.AnyTenant}
 	case several:
 		return allowed

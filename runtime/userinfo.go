@@ -44,7 +44,7 @@ func UserInfoVerifier(config UserInfoConfig, opts ...Option) (oauth.TokenVerifie
 		OpaqueConfig: verify.OpaqueConfig{
 			Provider: "userinfo", Title: "Userinfo verifier", Issuers: []string{issuer}, Mapper: mapper,
 			Binding: facts.Binding{Exchange: true},
-			Leeway:  o.leeway, Now: o.now, Logger: o.logger, Client: o.client, Cache: answerCache(o.cache),
+			Leeway:  o.leeway, Now: o.now, Events: o.events, Client: o.client, Cache: answerCache(o.cache),
 		},
 		UserInfo: facts.UserInfo{Header: config.Header, InvalidStatus: config.InvalidStatus},
 		URL:      url,

@@ -17,6 +17,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 type serveCommand struct {
@@ -120,7 +121,7 @@ func (c *serveCommand) relay(env environment) (*echoadapter.RelayConfig, error) 
 func (c *serveCommand) clientAddress(log *slog.Logger) (func(*http.Request) string, error) {
 	switch {
 	case len(c.TrustedProxy) > 0:
-		resolver, err := clientaddr.New(clientaddr.Config{Header: c.ClientIPHeader, Trusted: c.TrustedProxy, Logger: log})
+		resolver, err := clientaddr.New(clientaddr.Config{Header: c.ClientIPHeader, Trusted: c.TrustedProxy, Observer: observe.Slog(log)})
 		if err != nil {
 			return nil, fmt.Errorf("--trusted-proxy and --client-ip-header: %w", err)
 		}

@@ -185,7 +185,7 @@ func otherRooms() []room {
 			packages: []string{"echoadapter"}, may: []string{"oauth", "runtime/..."}, modules: []string{echo},
 			never: append(generator, "providers_gen/...", "devidp"),
 		},
-		{packages: []string{"mcpadapter"}, may: []string{"oauth"}, modules: []string{mcpSDK}, never: []string{echo, jwx}},
+		{packages: []string{"mcpadapter"}, may: []string{"oauth", "runtime/observe"}, modules: []string{mcpSDK}, never: []string{echo, jwx}},
 		{
 			packages: []string{"devidp"}, may: slices.Concat(contract, subjects, []string{"internal/jose"}),
 			never: append(generator, "runtime/...", echo),

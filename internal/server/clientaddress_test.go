@@ -13,13 +13,14 @@ import (
 	"github.com/latchkey-auth/latchkey/providers_gen/google"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // newProxied is a server in proxy mode with a relay, behind reverse proxies in 10.0.0.0/8.
 func newProxied(t *testing.T) http.Handler {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	resolver, err := clientaddr.New(clientaddr.Config{Trusted: []string{"10.0.0.0/8"}, Logger: logger})
+	resolver, err := clientaddr.New(clientaddr.Config{Trusted: []string{"10.0.0.0/8"}, Observer: observe.Slog(logger)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,13 +9,17 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// recovered answers 500 to a request whose handler panics, and logs where. The text of a panic may hold what the request
-// held, so it is logged only where it comes from the runtime.
-func recovered(logger *slog.Logger) echo.MiddlewareFunc {
+// recovered answers 500 to a request whose handler panics, and tells where. The text of a panic may hold what the request
+// held, so it is told only where it comes from the runtime.
+func recovered(log observe.Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {
 			defer func() {
@@ -26,8 +30,11 @@ func recovered(logger *slog.Logger) echo.MiddlewareFunc {
 				if reason, ok := value.(error); ok && errors.Is(reason, http.ErrAbortHandler) {
 					panic(value) // net/http's own way to end a connection
 				}
-				logger.Error("a handler panicked", "method", c.Request().Method, "path", c.Path(),
-					"panic", panicText(value), "at", origin())
+				log.Observe(c.Request().Context(), observe.Event{
+					Kind: observe.RequestRefused, Time: time.Now(), Level: slog.LevelError, Reason: oauth.ReasonPanic,
+					Status: http.StatusInternalServerError, Message: "a handler panicked", Method: c.Request().Method, Path: c.Path(),
+					Details: []slog.Attr{slog.String("panic", panicText(value)), slog.String("at", origin())},
+				})
 				if c.Response().Committed {
 					panic(http.ErrAbortHandler) // a half answer must not look like a whole one
 				}

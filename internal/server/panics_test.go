@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/labstack/echo/v4"
+
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // covers: T-OPS-03, T-OPS-06
@@ -29,7 +31,7 @@ func TestAPanicIsOneSafeLine(t *testing.T) {
 			t.Parallel()
 			var log bytes.Buffer
 			e := echo.New()
-			e.Use(recovered(slog.New(slog.NewTextHandler(&log, nil))))
+			e.Use(recovered(observe.Slog(slog.New(slog.NewTextHandler(&log, nil)))))
 			e.GET("/broken", c.handler)
 			e.GET("/fine", func(c echo.Context) error { return c.String(http.StatusOK, "fine") })
 
@@ -65,7 +67,7 @@ func TestAPanicInTheMiddleOfAnAnswerEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	e := echo.New()
-	e.Use(recovered(slog.New(slog.NewTextHandler(&log, nil))))
+	e.Use(recovered(observe.Slog(slog.New(slog.NewTextHandler(&log, nil)))))
 	e.GET("/", func(c echo.Context) error {
 		_ = c.String(http.StatusOK, "half of an ans")
 		panic("broken")

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 const (
@@ -46,10 +48,13 @@ func Run(ctx context.Context, listener net.Listener, handler http.Handler, logge
 	stopping.Store(true)
 	_ = listener.Close()                                // it is closed in any case: Shutdown below
 	if err := <-ended; !errors.Is(err, net.ErrClosed) { // now all connections are known
-		logger.Warn("the listener ended in an odd way", "error", err)
+		notice(logger, observe.Event{Level: slog.LevelWarn, Message: "the listener ended in an odd way", Err: err})
 	}
 	if open := connections.wait(windDown); open > 0 {
-		logger.Info("stopping: requests may finish; a second signal ends them", "connections", open, "within", drainLimit)
+		notice(logger, observe.Event{
+			Message: "stopping: requests may finish; a second signal ends them",
+			Details: []slog.Attr{slog.Int("connections", open), slog.Duration("within", drainLimit)},
+		})
 	}
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
@@ -57,6 +62,12 @@ func Run(ctx context.Context, listener net.Listener, handler http.Handler, logge
 		return errors.Join(fmt.Errorf("requests were still running %s after the stop", drainLimit), s.Close())
 	}
 	return nil
+}
+
+// notice tells what the operator should know while the server stops.
+func notice(logger *slog.Logger, event observe.Event) {
+	event.Kind, event.Time = observe.Notice, time.Now()
+	observe.Slog(logger).Observe(context.Background(), event)
 }
 
 // connections counts open connections.

@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/originguard"
 	"github.com/latchkey-auth/latchkey/mcpadapter"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -43,7 +44,7 @@ type Config struct {
 	CustomSchemes []string
 	// ClientAddress names the client of a request, for rate limits. The default is the connection's own address.
 	ClientAddress func(*http.Request) string
-	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Logger are filled in here.
+	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are filled in here.
 	Relay *echoadapter.RelayConfig
 	// Version is what the server says of itself to MCP clients.
 	Version string
@@ -75,7 +76,8 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Use(recovered(config.Logger), ownHostAndOrigin(origins, relayed, config.Logger))
+	log := observe.Slog(config.Logger)
+	e.Use(recovered(log), ownHostAndOrigin(origins, relayed, log))
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, Logger: config.Logger,
@@ -118,7 +120,7 @@ func mountRelay(e *echo.Echo, config Config) ([]string, error) {
 		return nil, nil
 	}
 	settings := *config.Relay
-	settings.PublicURL, settings.ClientAddress, settings.Logger = config.PublicURL, config.ClientAddress, config.Logger
+	settings.PublicURL, settings.ClientAddress, settings.Observer = config.PublicURL, config.ClientAddress, observe.Slog(config.Logger)
 	r, err := echoadapter.MountRelay(e, settings)
 	if err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func mountRelay(e *echo.Echo, config Config) ([]string, error) {
 
 // ownHostAndOrigin refuses requests that DNS rebinding or a foreign page may have made. Of the relay's paths it checks the
 // host alone: the relay has its own list of origins.
-func ownHostAndOrigin(guard *originguard.Guard, relayed []string, logger *slog.Logger) echo.MiddlewareFunc {
+func ownHostAndOrigin(guard *originguard.Guard, relayed []string, log observe.Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
@@ -138,8 +140,11 @@ func ownHostAndOrigin(guard *originguard.Guard, relayed []string, logger *slog.L
 			case slices.Contains(relayed, r.URL.Path) && guard.AllowsHost(r):
 				return next(c)
 			}
-			logger.Info("request refused", "reason", oauth.ReasonForeignOrigin, "status", http.StatusForbidden,
-				"host", r.Host, "origin", r.Header.Get("Origin"), "hint", hintFor(guard, r))
+			log.Observe(r.Context(), observe.Event{
+				Kind: observe.RequestRefused, Time: time.Now(), Reason: oauth.ReasonForeignOrigin, Status: http.StatusForbidden,
+				Method: r.Method, Path: r.URL.Path, Hint: hintFor(guard, r),
+				Details: []slog.Attr{slog.String("host", r.Host), slog.String("origin", r.Header.Get("Origin"))},
+			})
 			return echo.NewHTTPError(http.StatusForbidden, "This host or origin is not allowed")
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // DefaultHeader is where most reverse proxies write the address of their client.
@@ -25,21 +28,21 @@ type Config struct {
 	// Trusted are the addresses that the proxies connect from, such as "10.0.0.0/8" or "192.0.2.7". Whoever connects from
 	// there is believed. Required.
 	Trusted []string
-	// Logger is told once when a trusted proxy sends no usable header. Required.
-	Logger *slog.Logger
+	// Observer is told once when a trusted proxy sends no usable header. The default is [observe.Slog] with [slog.Default].
+	Observer observe.Observer
 }
 
 // Resolver reads addresses of clients.
 type Resolver struct {
 	header  string
 	trusted []netip.Prefix
-	logger  *slog.Logger
+	events  *events.Sender
 	warn    sync.Once
 }
 
 // New returns a resolver. Its errors name what to correct.
 func New(config Config) (*Resolver, error) {
-	r := &Resolver{header: http.CanonicalHeaderKey(cmp.Or(config.Header, DefaultHeader)), logger: config.Logger}
+	r := &Resolver{header: http.CanonicalHeaderKey(cmp.Or(config.Header, DefaultHeader)), events: events.Or(config.Observer)}
 	switch {
 	case !isToken(r.header):
 		return nil, fmt.Errorf("%q is not the name of a header", config.Header)
@@ -89,8 +92,11 @@ func (r *Resolver) Client(req *http.Request) string {
 	client, ok := r.forwarded(req.Header.Values(r.header))
 	if !ok {
 		r.warn.Do(func() {
-			r.logger.WarnContext(req.Context(), "a trusted proxy does not say for whom it connects: its clients share one limit",
-				"header", r.header, "proxy", peer)
+			r.events.Send(req.Context(), observe.Event{
+				Kind: observe.Notice, Level: slog.LevelWarn,
+				Message: "a trusted proxy does not say for whom it connects: its clients share one limit",
+				Details: []slog.Attr{slog.String("header", r.header), slog.Any("proxy", peer)},
+			})
 		})
 		return keyOf(peer)
 	}

@@ -9,11 +9,12 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 func newResolver(t *testing.T, header string, trusted ...string) *clientaddr.Resolver {
 	t.Helper()
-	r, err := clientaddr.New(clientaddr.Config{Header: header, Trusted: trusted, Logger: slog.New(slog.DiscardHandler)})
+	r, err := clientaddr.New(clientaddr.Config{Header: header, Trusted: trusted, Observer: observe.Slog(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestAProxyWithoutTheHeaderIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	resolver, err := clientaddr.New(clientaddr.Config{
-		Trusted: []string{"10.0.0.0/8"}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		Trusted: []string{"10.0.0.0/8"}, Observer: observe.Slog(slog.New(slog.NewTextHandler(&log, nil))),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // checkRegistration refuses a registration that would send users anywhere but to the callback page of the calling page's
@@ -134,7 +136,9 @@ func (r *Relay) openCredentials(out outgoing, server *url.URL, issuer string) (o
 func (r *Relay) openSecret(server *url.URL, issuer, clientID, sealed string) (string, bool) {
 	secret, _, err := r.secretBox(server, issuer, clientID).Open(strings.TrimPrefix(sealed, sealedPrefix), r.config.Now())
 	if err != nil {
-		r.config.Logger.Info("relay: a client secret could not be opened", "reason", err)
+		r.events.Send(context.Background(), observe.Event{
+			Kind: observe.Notice, Reason: oauth.ReasonClientAuthentication, Message: "relay: a client secret could not be opened", Err: err,
+		})
 		return "", false
 	}
 	return string(secret), true

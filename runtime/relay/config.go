@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -15,7 +16,9 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/ratelimit"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // The defaults of a [Config].
@@ -71,8 +74,8 @@ type Config struct {
 	// MCP servers and authorization servers of a private network reachable, each by its exact host and port. Timeout,
 	// MaxResponseBytes and redirects are the relay's own business.
 	Egress egress.Policy
-	// Logger receives requests and refusals. The default is [slog.Default]; use [slog.DiscardHandler] for silence.
-	Logger *slog.Logger
+	// Observer is told of requests and refusals. The default is [observe.Slog] with [slog.Default].
+	Observer observe.Observer
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 
@@ -125,7 +128,7 @@ func New(config Config) (*Relay, error) {
 		return nil, fmt.Errorf("relay: SealingKeys: %w", err)
 	}
 	r := &Relay{
-		config: config, origins: origins, ring: ring, client: egress.NewClient(policy),
+		config: config, events: events.Or(config.Observer), origins: origins, ring: ring, client: egress.NewClient(policy),
 		clients:   newClientLimit(config.RequestsPerMinute),
 		resources: newCache[resource](config.Now),
 		servers:   newCache[authorizationServer](config.Now),
@@ -143,9 +146,6 @@ func (c Config) withDefaults() Config {
 	c.RequestsPerMinute = orDefault(c.RequestsPerMinute, DefaultRequestsPerMinute)
 	if c.ClientAddress == nil {
 		c.ClientAddress = func(r *http.Request) string { return r.RemoteAddr }
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -195,18 +195,24 @@ func newRing(keys []oauth.Secret) (*seal.Ring, error) {
 	return seal.NewRing(seal.Config{Keys: keys})
 }
 
-// announce logs where the relay is, and warns of what weakens it.
+// announce says where the relay is, and warns of what weakens it.
 func (r *Relay) announce() {
-	log := r.config.Logger
-	log.Info("relay: mounted", "metadata", r.MetadataPath(), "proxy", r.ProxyPath())
+	notice := func(level slog.Level, reason oauth.Reason, message string, details ...slog.Attr) {
+		r.events.Send(context.Background(), observe.Event{
+			Kind: observe.Notice, Level: level, Reason: reason, Message: message, Details: details,
+		})
+	}
+	notice(slog.LevelInfo, "", "relay: mounted", slog.String("metadata", r.MetadataPath()), slog.String("proxy", r.ProxyPath()))
 	if r.config.policy().InsecureAllowLoopback {
-		log.Warn("relay: InsecureAllowLoopback lets browsers reach services on this machine; it is for development only")
+		notice(slog.LevelWarn, oauth.ReasonInsecureSetting,
+			"relay: InsecureAllowLoopback lets browsers reach services on this machine; it is for development only")
 	}
 	if r.config.InsecureAnyTarget {
-		log.Warn("relay: InsecureAnyTarget lets callers send requests to any public host from this server's address",
-			"validated", r.config.ValidateTarget != nil)
+		notice(slog.LevelWarn, oauth.ReasonInsecureSetting,
+			"relay: InsecureAnyTarget lets callers send requests to any public host from this server's address",
+			slog.Bool("validated", r.config.ValidateTarget != nil))
 	}
 	if slices.Contains(r.config.AllowedOrigins, "*") {
-		log.Warn(`relay: AllowedOrigins contains "*": pages of every site may use the relay`)
+		notice(slog.LevelWarn, oauth.ReasonInsecureSetting, `relay: AllowedOrigins contains "*": pages of every site may use the relay`)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
@@ -17,7 +18,7 @@ func ExampleNew() {
 			}
 			return nil
 		},
-		Logger: slog.New(slog.DiscardHandler),
+		Observer: observe.Slog(slog.New(slog.DiscardHandler)),
 	})
 	if err != nil {
 		fmt.Println(err)

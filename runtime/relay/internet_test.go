@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
@@ -219,7 +220,7 @@ func usual(t testing.TB) *internet {
 func (n *internet) relay(t testing.TB, adjust ...func(*relay.Config)) *relay.Relay {
 	t.Helper()
 	config := relay.Config{
-		PublicURL: appURL, Egress: n.policy(), Logger: slog.New(slog.DiscardHandler), RequestsPerMinute: -1,
+		PublicURL: appURL, Egress: n.policy(), Observer: observe.Slog(slog.New(slog.DiscardHandler)), RequestsPerMinute: -1,
 	}
 	for _, a := range adjust {
 		a(&config)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
@@ -40,10 +41,10 @@ func (o origins) allows(origin string) bool {
 func (o origins) check(req *http.Request) error {
 	values := req.Header.Values("Origin")
 	if len(values) > 1 || len(values) == 1 && !o.allows(values[0]) {
-		return fail(http.StatusForbidden, "Origin not allowed", nil)
+		return fail(http.StatusForbidden, "Origin not allowed", nil).because(oauth.ReasonForeignOrigin)
 	}
 	if site := req.Header.Get("Sec-Fetch-Site"); len(values) == 0 && (site == "cross-site" || site == "same-site") {
-		return fail(http.StatusForbidden, "Origin not allowed", errors.New("embedded by a page of another origin"))
+		return fail(http.StatusForbidden, "Origin not allowed", errors.New("embedded by a page of another origin")).because(oauth.ReasonForeignOrigin)
 	}
 	return nil
 }

@@ -10,15 +10,19 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/internal/ratelimit"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // Relay is an http.Handler for the two routes. It is safe for concurrent use and keeps nothing that another replica would
 // need.
 type Relay struct {
 	config    Config
+	events    *events.Sender
 	origins   origins
 	ring      *seal.Ring
 	client    *http.Client
@@ -48,6 +52,7 @@ type failure struct {
 	status  int
 	message string
 	cause   error
+	reason  oauth.Reason // empty where the status says enough
 }
 
 func (f *failure) Error() string {
@@ -59,7 +64,42 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.cause }
 
-func fail(status int, message string, cause error) *failure { return &failure{status, message, cause} }
+func fail(status int, message string, cause error) *failure {
+	return &failure{status: status, message: message, cause: cause}
+}
+
+// because returns the failure with its own reason.
+func (f *failure) because(reason oauth.Reason) *failure {
+	f.reason = reason
+	return f
+}
+
+// why is the reason for events.
+func (f *failure) why() oauth.Reason {
+	if f.reason != "" {
+		return f.reason
+	}
+	switch f.status {
+	case http.StatusUnauthorized:
+		return oauth.ReasonRefusedByVerifier
+	case http.StatusForbidden:
+		return oauth.ReasonRelayTarget
+	case http.StatusNotFound:
+		return oauth.ReasonNotFound
+	case http.StatusMethodNotAllowed:
+		return oauth.ReasonMethod
+	case http.StatusRequestEntityTooLarge:
+		return oauth.ReasonBodyTooLarge
+	case http.StatusTooManyRequests:
+		return oauth.ReasonRateLimited
+	case http.StatusBadGateway:
+		return oauth.ReasonUpstreamResponse
+	case http.StatusGatewayTimeout:
+		return oauth.ReasonUpstreamUnavailable
+	default:
+		return oauth.ReasonMalformedParameter
+	}
+}
 
 // ServeHTTP implements http.Handler.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -83,12 +123,13 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.refuse(w, req, err)
 		return
 	}
-	r.config.Logger.LogAttrs(req.Context(), slog.LevelInfo, "relay: relayed",
-		slog.String("kind", served.kind), slog.String("host", served.host), slog.Int("status", served.status),
-		slog.Duration("took", r.config.Now().Sub(start)))
+	r.events.Send(req.Context(), observe.Event{
+		Kind: observe.RequestRelayed, Endpoint: served.kind, Status: served.status, Duration: r.config.Now().Sub(start),
+		Details: []slog.Attr{slog.String("host", served.host)},
+	})
 }
 
-// served is what the log says of a relayed request: no path and no query, which may hold secrets.
+// served is what the event says of a relayed request: no path and no query, which may hold secrets.
 type served struct {
 	kind, host string
 	status     int
@@ -136,7 +177,10 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
 	if refused.status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	r.config.Logger.LogAttrs(req.Context(), level, "relay: refused", slog.Int("status", refused.status), slog.Any("reason", refused))
+	r.events.Send(req.Context(), observe.Event{
+		Kind: observe.RequestRefused, Level: level, Reason: refused.why(), Status: refused.status,
+		Method: req.Method, Path: req.URL.Path, Err: refused,
+	})
 	httpanswer.JSON(w, refused.status, struct {
 		Error string `json:"error"`
 	}{refused.message})
@@ -150,7 +194,7 @@ func asFailure(err error) *failure {
 	}
 	switch egress.KindOf(err) {
 	case egress.KindURL, egress.KindScheme, egress.KindAddress:
-		return fail(http.StatusBadRequest, "This URL may not be reached", err)
+		return fail(http.StatusBadRequest, "This URL may not be reached", err).because(oauth.ReasonRelayTarget)
 	case egress.KindTimeout, egress.KindCanceled:
 		return fail(http.StatusGatewayTimeout, "The upstream did not answer in time", err)
 	case egress.KindRedirect:
@@ -158,7 +202,7 @@ func asFailure(err error) *failure {
 	case egress.KindTooLarge:
 		return fail(http.StatusBadGateway, "The upstream's answer is too large", err)
 	default:
-		return fail(http.StatusBadGateway, "The upstream could not be reached", err)
+		return fail(http.StatusBadGateway, "The upstream could not be reached", err).because(oauth.ReasonUpstreamUnavailable)
 	}
 }
 

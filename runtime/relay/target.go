@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
@@ -26,7 +27,7 @@ func (r *Relay) parseURL(field, text string) (*url.URL, error) {
 		return nil, fail(http.StatusBadRequest, field+" must not contain credentials or a fragment", nil)
 	}
 	if err := egress.CheckURL(r.client, u); err != nil {
-		return nil, fail(http.StatusBadRequest, field+" may not be reached: only https URLs of public hosts are", err)
+		return nil, fail(http.StatusBadRequest, field+" may not be reached: only https URLs of public hosts are", err).because(oauth.ReasonRelayTarget)
 	}
 	return u, nil
 }

@@ -4,7 +4,6 @@
 package sessions
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -15,7 +14,9 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // header carries a session's id in both directions (MCP, "Transports", Streamable HTTP, "Session Management").
@@ -26,14 +27,14 @@ type Config struct {
 	// Keys are 32 random bytes each, in base64, newest first: see [seal.Config]. Replicas behind one address need the same
 	// ones. The default is a key of this process, which no other opens: after a restart clients open new sessions.
 	Keys []oauth.Secret
-	// Logger says when a session is used by somebody else. The default is [slog.Default].
-	Logger *slog.Logger
+	// Observer is told when a session is used by somebody else. The default is [observe.Slog] with [slog.Default].
+	Observer observe.Observer
 }
 
 // Binder ties sessions to callers. It is safe for concurrent use.
 type Binder struct {
 	box    *seal.Box
-	logger *slog.Logger
+	events *events.Sender
 }
 
 // New returns a binder. Only keys can be wrong.
@@ -48,11 +49,7 @@ func New(config Config) (*Binder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Binder{box: ring.Box("session", seal.Binding{}), logger: config.Logger}
-	if b.logger == nil {
-		b.logger = slog.Default()
-	}
-	return b, nil
+	return &Binder{box: ring.Box("session", seal.Binding{}), events: events.Or(config.Observer)}, nil
 }
 
 // Bind lets a request reach next only with a session that its own caller opened, or with none. Put it below a guard; without
@@ -66,7 +63,10 @@ func (b *Binder) Bind(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info, ok := oauth.FromContext(r.Context())
 		if !ok {
-			b.logger.ErrorContext(r.Context(), "sessions.Bind runs without a guard: put guard.Require() or guard.Protect around it")
+			b.refused(r, nil, observe.Event{
+				Level: slog.LevelError, Reason: oauth.ReasonMissingGuard, Status: http.StatusInternalServerError,
+				Message: "sessions.Bind runs without a guard", Hint: "put guard.Require() or guard.Protect around it",
+			})
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 			return
 		}
@@ -74,7 +74,7 @@ func (b *Binder) Bind(next http.Handler) http.Handler {
 		s := session{binder: b, user: user}
 		if len(r.Header.Values(header)) > 0 || r.Header.Get("Last-Event-ID") != "" { // what a stream had belongs to its session
 			s.outer = r.Header.Get(header)
-			if s.inner, ok = b.open(r.Context(), user, r.Header.Values(header)); !ok {
+			if s.inner, ok = b.open(r, info, user); !ok {
 				http.Error(w, "session not found", http.StatusNotFound)
 				return
 			}
@@ -98,20 +98,36 @@ func identity(info *oauth.AuthInfo) [sha256.Size]byte {
 }
 
 // open returns the id that next knows a session by, if it is the user's.
-func (b *Binder) open(ctx context.Context, user [sha256.Size]byte, ids []string) (string, bool) {
+func (b *Binder) open(r *http.Request, info *oauth.AuthInfo, user [sha256.Size]byte) (string, bool) {
+	unknown := observe.Event{Level: slog.LevelDebug, Reason: oauth.ReasonUnknownSession, Status: http.StatusNotFound}
+	ids := r.Header.Values(header)
 	if len(ids) != 1 {
+		b.refused(r, info, unknown)
 		return "", false
 	}
 	content, _, err := b.box.Open(ids[0], time.Time{}) // nothing expires: next ends its sessions
 	switch {
 	case err != nil:
-		b.logger.DebugContext(ctx, "a session is not known here", "reason", err)
+		unknown.Err = err
+		b.refused(r, info, unknown)
 		return "", false
 	case len(content) < len(user) || subtle.ConstantTimeCompare(content[:len(user)], user[:]) != 1:
-		b.logger.WarnContext(ctx, "a session was used by another caller than the one who opened it")
+		b.refused(r, info, observe.Event{
+			Level: slog.LevelWarn, Reason: oauth.ReasonForeignSession, Status: http.StatusNotFound,
+			Message: "a session was used by another caller than the one who opened it",
+		})
 		return "", false
 	}
 	return string(content[len(user):]), true
+}
+
+// refused sends the event of a refused request.
+func (b *Binder) refused(r *http.Request, info *oauth.AuthInfo, e observe.Event) {
+	e.Kind, e.Method, e.Path = observe.RequestRefused, r.Method, r.URL.Path
+	if info != nil {
+		e.Provider, e.Resource, e.Client, e.Issuer, e.Subject = info.Provider, info.Resource, info.ClientID, info.Issuer, info.Subject
+	}
+	b.events.Send(r.Context(), e)
 }
 
 // session is the session of one request: the id that next knows it by, and the one that the client does.

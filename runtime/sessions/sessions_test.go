@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/sessions"
 )
 
@@ -42,8 +43,8 @@ func library(w http.ResponseWriter, r *http.Request) {
 
 func newBinder(t *testing.T, config sessions.Config) *sessions.Binder {
 	t.Helper()
-	if config.Logger == nil {
-		config.Logger = slog.New(slog.DiscardHandler)
+	if config.Observer == nil {
+		config.Observer = observe.Slog(slog.New(slog.DiscardHandler))
 	}
 	b, err := sessions.New(config)
 	if err != nil {
@@ -233,7 +234,7 @@ func TestWithoutAGuardNobodyPasses(t *testing.T) {
 func TestTheLogTellsOfAThiefAndHoldsNoId(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
-	h := newBinder(t, sessions.Config{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}).
+	h := newBinder(t, sessions.Config{Observer: observe.Slog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))}).
 		Bind(http.HandlerFunc(library))
 	id := send(h, http.MethodPost, "/", alice).Header().Get(header)
 	send(h, http.MethodPost, "/", bob, id)

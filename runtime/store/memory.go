@@ -7,6 +7,10 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // The limits of a [MemoryConfig] whose fields are zero.
@@ -30,15 +34,16 @@ type MemoryConfig struct {
 	MaxBytes int
 	// Now replaces time.Now, for tests.
 	Now func() time.Time
-	// Logger is warned, once a minute at most, when entries are dropped because the store is full. Nil means
-	// [slog.Default].
-	Logger *slog.Logger
+	// Observer is told, once a minute at most, when entries are dropped because the store is full. The default is
+	// [observe.Slog] with [slog.Default].
+	Observer observe.Observer
 }
 
 // Memory is a [Store] within one process. It is bounded: when it is full, the entry that would expire next is dropped, so
 // that somebody who fills it takes guarantees away rather than the service. It has no goroutine and needs no closing.
 type Memory struct {
 	config MemoryConfig
+	events *events.Sender
 	locks  locks
 
 	mu       sync.Mutex
@@ -72,10 +77,7 @@ func NewMemory(config MemoryConfig) *Memory {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	if config.Logger == nil {
-		config.Logger = slog.Default()
-	}
-	m := &Memory{config: config, entries: map[string]*entry{}}
+	m := &Memory{config: config, events: events.Or(config.Observer), entries: map[string]*entry{}}
 	m.locks.held = map[string]*heldLock{}
 	m.locks.now = config.Now
 	return m
@@ -100,6 +102,14 @@ func (m *Memory) CompareAndSwap(ctx context.Context, key string, previous, next 
 	if err := m.checkSwap(ctx, key, previous, next, ttl); err != nil {
 		return false, err
 	}
+	swapped, trouble := m.swap(key, previous, next, ttl)
+	if trouble != nil {
+		m.events.Send(ctx, *trouble)
+	}
+	return swapped, nil
+}
+
+func (m *Memory) swap(key string, previous, next []byte, ttl time.Duration) (swapped bool, trouble *observe.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.config.Now()
@@ -112,9 +122,9 @@ func (m *Memory) CompareAndSwap(ctx context.Context, key string, previous, next 
 		m.remove(e)
 	}
 	if next != nil {
-		m.add(&entry{key: key, value: bytes.Clone(next), expires: now.Add(ttl)}, now)
+		trouble = m.add(&entry{key: key, value: bytes.Clone(next), expires: now.Add(ttl)}, now)
 	}
-	return true, nil
+	return true, trouble
 }
 
 func (m *Memory) checkSwap(ctx context.Context, key string, previous, next []byte, ttl time.Duration) error {
@@ -131,20 +141,26 @@ func (m *Memory) checkSwap(ctx context.Context, key string, previous, next []byt
 	return nil
 }
 
-func (m *Memory) add(e *entry, now time.Time) {
+// add adds an entry. It returns an event where others were dropped for it, and somebody should know.
+func (m *Memory) add(e *entry, now time.Time) (trouble *observe.Event) {
 	for len(m.entries) >= m.config.MaxEntries || m.bytes+e.size() > m.config.MaxBytes {
 		m.remove(m.byExpiry[0])
 		m.dropped++
 	}
 	if m.dropped > 0 && (m.warned.IsZero() || now.Sub(m.warned) >= warnEvery) {
-		m.config.Logger.Warn("the in-memory store is full: entries were dropped before they expired, so that revoked or "+
-			"used tokens may be accepted again; raise its limits or use a shared store",
-			"dropped", m.dropped, "entries", len(m.entries), "bytes", m.bytes)
+		trouble = &observe.Event{
+			Kind: observe.StoreTrouble, Level: slog.LevelWarn, Reason: oauth.ReasonStoreFull,
+			Message: "the in-memory store is full: entries were dropped before they expired, so that revoked or used tokens may be " +
+				"accepted again",
+			Hint:    "raise its limits or use a shared store",
+			Details: []slog.Attr{slog.Int("dropped", m.dropped), slog.Int("entries", len(m.entries)), slog.Int("bytes", m.bytes)},
+		}
 		m.warned, m.dropped = now, 0
 	}
 	m.entries[e.key] = e
 	m.bytes += e.size()
 	heap.Push(&m.byExpiry, e)
+	return trouble
 }
 
 func (m *Memory) remove(e *entry) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // clock is a time that tests move.
@@ -28,7 +30,7 @@ func TestAFullStoreDropsWhatExpiresNext(t *testing.T) {
 	t.Parallel()
 	c := newClock()
 	var log bytes.Buffer
-	m := NewMemory(MemoryConfig{MaxEntries: 3, Now: c.Now, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	m := NewMemory(MemoryConfig{MaxEntries: 3, Now: c.Now, Observer: observe.Slog(slog.New(slog.NewTextHandler(&log, nil)))})
 	mustMark(t, m, "long", time.Hour)
 	mustMark(t, m, "short", time.Minute)
 	mustMark(t, m, "middle", 30*time.Minute)
@@ -59,7 +61,7 @@ func TestAFullStoreDropsWhatExpiresNext(t *testing.T) {
 
 func TestAStoreIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
-	m := NewMemory(MemoryConfig{MaxBytes: 10_000, Now: newClock().Now, Logger: slog.New(slog.DiscardHandler)})
+	m := NewMemory(MemoryConfig{MaxBytes: 10_000, Now: newClock().Now, Observer: observe.Slog(slog.New(slog.DiscardHandler))})
 	for i := range 1000 {
 		if _, err := m.CompareAndSwap(t.Context(), strconv.Itoa(i), nil, make([]byte, 700), time.Minute); err != nil {
 			t.Fatal(err)

@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -185,7 +186,7 @@ func (b *Broker) build() error {
 	b.prefix = "latchkey:" + mount + ":"
 	b.cookies = newCookieJar(mount, strings.HasPrefix(b.resource, "https://"))
 	if b.store == nil {
-		b.store = store.NewMemory(store.MemoryConfig{Now: b.now, Logger: b.logger})
+		b.store = store.NewMemory(store.MemoryConfig{Now: b.now, Observer: observe.Slog(b.logger)})
 	}
 	fetcher := c.DocumentClient
 	if fetcher == nil {

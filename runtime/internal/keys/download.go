@@ -68,12 +68,3 @@ func withoutURL(err error) error {
 	}
 	return err
 }
-
-// redacted is an address for logs: without credentials, query and fragment.
-func redacted(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(not a URL)"
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}

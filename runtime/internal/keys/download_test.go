@@ -102,7 +102,7 @@ func TestWhatIsNoKeySetIsAnOutage(t *testing.T) {
 			var ahead atomic.Int64
 			start := time.Now()
 			r := keys.NewRemote(keys.Config{
-				URL: server.URL, Client: server.Client(), Logger: slog.New(slog.DiscardHandler), Timeout: 200 * time.Millisecond,
+				URL: server.URL, Client: server.Client(), Timeout: 200 * time.Millisecond,
 				Now: func() time.Time { return start.Add(time.Duration(ahead.Load())) },
 			})
 			known := mustFind(t, r, "a")
@@ -113,7 +113,7 @@ func TestWhatIsNoKeySetIsAnOutage(t *testing.T) {
 			}
 			wantUnavailable(t, r, "b")
 			fresh := keys.NewRemote(keys.Config{
-				URL: server.URL, Client: server.Client(), Logger: slog.New(slog.DiscardHandler), Timeout: 200 * time.Millisecond,
+				URL: server.URL, Client: server.Client(), Timeout: 200 * time.Millisecond,
 			})
 			wantUnavailable(t, fresh, "a")
 		})
@@ -137,7 +137,7 @@ func TestABodyIsReadToTheLimitOnly(t *testing.T) {
 	t.Parallel()
 	body := &blanks{}
 	r := keys.NewRemote(keys.Config{
-		URL: "https://idp.example.com/jwks", Logger: slog.New(slog.DiscardHandler),
+		URL: "https://idp.example.com/jwks",
 		Client: &http.Client{Transport: roundTripper(func(request *http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusOK, Body: body, Request: request}, nil
 		})},
@@ -167,7 +167,7 @@ func TestUnusualAnswersThatAreKeySets(t *testing.T) {
 				_, _ = w.Write(valid)
 			}))
 			t.Cleanup(server.Close)
-			r := keys.NewRemote(keys.Config{URL: server.URL, Client: server.Client(), Logger: slog.New(slog.DiscardHandler)})
+			r := keys.NewRemote(keys.Config{URL: server.URL, Client: server.Client()})
 			mustFind(t, r, "a")
 		})
 	}
@@ -191,7 +191,7 @@ func TestTransportFailuresAreOutages(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := keys.NewRemote(keys.Config{URL: url, Client: &http.Client{Transport: &http.Transport{}}, Logger: slog.New(slog.DiscardHandler)})
+			r := keys.NewRemote(keys.Config{URL: url, Client: &http.Client{Transport: &http.Transport{}}})
 			wantUnavailable(t, r, "a")
 		})
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // The defaults of [Config].
@@ -44,8 +46,8 @@ type Config struct {
 	Client *http.Client
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Logger gets outages and changes of the set. The default is [slog.Default].
-	Logger *slog.Logger
+	// Events gets the fetches, and what is wrong with the keys.
+	Events *events.Sender
 	// SoftExpiry is the age from which a look-up starts a refresh, in the background.
 	SoftExpiry time.Duration
 	// HardExpiry is the age from which a look-up waits for the refresh, unless the provider is known to be out of reach.
@@ -118,9 +120,6 @@ type fetch struct {
 func NewRemote(config Config) *Remote {
 	if config.Now == nil {
 		config.Now = time.Now
-	}
-	if config.Logger == nil {
-		config.Logger = slog.Default()
 	}
 	for _, d := range []struct {
 		value    *time.Duration
@@ -404,16 +403,19 @@ func (r *Remote) notInVain(f *fetch) {
 func (r *Remote) run(f *fetch) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.config.Timeout)
 	defer cancel()
+	ctx, end := r.config.Events.Start(ctx, observe.Operation{Kind: observe.KeysFetched, Endpoint: "jwks", URL: r.config.URL})
 	set, err := r.download(ctx)
 	now := r.config.Now()
+	changed := false
 	if err == nil {
 		err = r.doubt(set, now)
 	}
 	if err == nil {
-		r.install(set, f.began, now)
-	} else {
-		r.config.Logger.Warn("the provider's keys could not be fetched; known keys stay in use",
-			"url", redacted(r.config.URL), "error", err, "known_keys", r.known())
+		changed = r.install(set, f.began, now)
+	}
+	end(r.fetched(err, changed))
+	if changed {
+		r.tellUnusable(ctx)
 	}
 	r.mu.Lock()
 	r.running, r.lastAttempt, r.lastErr, f.ended = nil, now, err, now
@@ -441,24 +443,40 @@ func (r *Remote) doubt(set *jose.Set, now time.Time) error {
 	return fmt.Errorf("the provider's key set has no usable key; it counts when it is seen so for %s", emptyFor)
 }
 
-// install makes a fetched set the current one. Only the one running fetch calls it.
-func (r *Remote) install(set *jose.Set, asked, now time.Time) {
-	changed := true
+// fetched is the event of a fetch.
+func (r *Remote) fetched(err error, changed bool) observe.Event {
+	e := observe.Event{Level: slog.LevelDebug, Details: []slog.Attr{slog.Int("keys", r.known())}}
+	switch {
+	case err != nil:
+		e.Level, e.Reason, e.Err = slog.LevelWarn, oauth.ReasonProviderUnavailable, err
+		e.Message = "the provider's keys could not be fetched; known keys stay in use"
+	case changed:
+		e.Level, e.Message = slog.LevelInfo, "the provider's key set is new"
+	}
+	return e
+}
+
+// install makes a fetched set the current one, and reports whether it is another than before. Only the one running fetch calls it.
+func (r *Remote) install(set *jose.Set, asked, now time.Time) (changed bool) {
+	changed = true
 	if old := r.current.Load(); old != nil {
 		set, changed = set.Renew(old.set)
 	}
 	r.current.Store(&snapshot{set: set, asked: asked, confirmed: now})
-	if !changed {
-		return
-	}
-	r.config.Logger.Info("the provider's key set is new", "url", redacted(r.config.URL), "keys", set.Len())
-	for _, reason := range set.Unusable() {
+	return changed
+}
+
+// tellUnusable tells the operator which keys of the current set are ignored.
+func (r *Remote) tellUnusable(ctx context.Context) {
+	for _, problem := range r.current.Load().set.Unusable() {
 		level := slog.LevelWarn
-		if errors.Is(reason, jose.ErrForEncryption) {
+		if errors.Is(problem, jose.ErrForEncryption) {
 			level = slog.LevelDebug // as it should be: nothing is signed with it
 		}
-		r.config.Logger.Log(context.Background(), level, "a key of the provider's set is ignored",
-			"url", redacted(r.config.URL), "reason", reason)
+		r.config.Events.Send(ctx, observe.Event{
+			Kind: observe.Notice, Level: level, Message: "a key of the provider's set is ignored",
+			Endpoint: "jwks", URL: events.PlainURL(r.config.URL), Err: problem,
+		})
 	}
 }
 

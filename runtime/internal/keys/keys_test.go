@@ -17,7 +17,9 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // The tests below run in synctest bubbles: time.Sleep moves the bubble's clock and takes no time, and a bubble does not end
@@ -115,7 +117,7 @@ func bubble(t *testing.T, run func(t *testing.T, p *provider, r *keys.Remote), s
 		p := &provider{}
 		p.publish(t, signing...)
 		run(t, p, keys.NewRemote(keys.Config{
-			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 		}))
 		time.Sleep(keys.DefaultTimeout) // by then the last fetch must have ended; the bubble fails if it has not
 	})
@@ -394,7 +396,7 @@ func TestTheCoolDownOfUnknownKeysIsOverAtItsEnd(t *testing.T) {
 		p := &provider{}
 		p.publish(t, newKey(t, "a"))
 		r := keys.NewRemote(keys.Config{
-			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 			SoftExpiry: keys.DefaultCoolDown,
 		})
 		mustFind(t, r, "a")
@@ -417,7 +419,7 @@ func TestALateFindingEndsNoCoolDownOfOthers(t *testing.T) {
 		var until atomic.Int64 // the reading of the clock, from now on, that takes long
 		gate := make(chan struct{})
 		r := keys.NewRemote(keys.Config{
-			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 			Now: func() time.Time {
 				if until.Add(-1) == 0 {
 					<-gate
@@ -623,7 +625,7 @@ func TestWithoutAnyKeyFetchesAreTriedSoonerThanTheCoolDown(t *testing.T) {
 			p := &provider{}
 			p.fail(errDown)
 			r := keys.NewRemote(keys.Config{
-				URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+				URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 				CoolDown: 100 * time.Millisecond,
 			})
 			for want := range int64(5) {
@@ -880,7 +882,7 @@ func TestAClockThatIsSetBackDoesNotStopRefreshes(t *testing.T) {
 		var offset atomic.Int64
 		start := time.Now()
 		r := keys.NewRemote(keys.Config{
-			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 			Now: func() time.Time { return start.Add(time.Duration(offset.Load())) },
 		})
 		mustFind(t, r, "a")
@@ -901,7 +903,7 @@ func TestAClockThatIsSetBackKeepsNobodyWaiting(t *testing.T) {
 			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 			Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) },
 			// The fetch logs its failure after it read the clock, and before those who wait for it do.
-			Logger: slog.New(onWarning{slog.DiscardHandler, func() { offset.Store(int64(-365 * 24 * time.Hour)) }}),
+			Events: events.To(observe.Slog(slog.New(onWarning{slog.DiscardHandler, func() { offset.Store(int64(-365 * 24 * time.Hour)) }}))),
 		})
 		wantUnavailable(t, r, "a")
 		if offset.Load() == 0 {
@@ -928,7 +930,7 @@ func TestAPanickingClientIsAnOutage(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := keys.NewRemote(keys.Config{
-			URL: "https://idp.example.com/jwks", Logger: slog.New(slog.DiscardHandler),
+			URL:    "https://idp.example.com/jwks",
 			Client: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { panic("broken client") })},
 		})
 		wantUnavailable(t, r, "a")
@@ -948,7 +950,7 @@ func TestLogsOfAnOutageAreFewAndHoldNoSecret(t *testing.T) {
 		var log bytes.Buffer
 		r := keys.NewRemote(keys.Config{
 			URL: "https://user:s3cr3t@idp.example.com/jwks?api_key=s3cr3t#s3cr3t", Client: &http.Client{Transport: p},
-			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Events: events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, nil)))),
 		})
 		for range 10 {
 			for range 100 {
@@ -975,7 +977,7 @@ func TestAChangedSetIsLoggedOnce(t *testing.T) {
 		p := &provider{body: []byte(`{"keys":[{"kty":"oct","k":"c2VjcmV0LXRlc3Qtb25seQ"}]}`), status: http.StatusOK}
 		var log bytes.Buffer
 		r := keys.NewRemote(keys.Config{
-			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Events: events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, nil)))),
 		})
 		for range 3 {
 			wantUnknown(t, r, "a")
@@ -1007,7 +1009,7 @@ func TestAKeyForEncryptionIsNoWarning(t *testing.T) {
 				var log bytes.Buffer
 				r := keys.NewRemote(keys.Config{
 					URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
-					Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+					Events: events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))),
 				})
 				wantUnknown(t, r, "for-encryption")
 				for line := range strings.Lines(log.String()) {
@@ -1166,7 +1168,7 @@ func TestAFloodEndsForRequestsThatAreUnderWay(t *testing.T) {
 		p := &provider{}
 		p.publish(t, newKey(t, "a"))
 		r := keys.NewRemote(keys.Config{
-			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 			SoftExpiry: keys.DefaultCoolDown,
 		})
 		mustFind(t, r, "a")
@@ -1254,7 +1256,7 @@ func TestAClockThatIsJustBehindIsNoneThatWasSetBack(t *testing.T) {
 			p.publish(t, signing)
 			var back atomic.Int64
 			r := keys.NewRemote(keys.Config{
-				URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p}, Logger: slog.New(slog.DiscardHandler),
+				URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 				Now: func() time.Time { return time.Now().Add(-time.Duration(back.Load())) },
 			})
 			for range 2 {

@@ -19,6 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 const (
@@ -48,8 +50,9 @@ type Config struct {
 	// Fallback is served when Forms is empty.
 	Fallback oauth.AuthorizationServerMetadata
 	Client   *http.Client
-	Logger   *slog.Logger
-	Now      func() time.Time
+	// Events gets the fetches, and what is wrong with the documents.
+	Events *events.Sender
+	Now    func() time.Time
 }
 
 // Source yields a provider's authorization server metadata: fetched on demand, kept, and kept longer while the provider is
@@ -196,31 +199,46 @@ func (d *document) fetch(ctx context.Context) (struct{}, error) {
 	if _, due := d.known(); !due { // another fetch has just ended
 		return struct{}{}, nil
 	}
+	config := &d.source.config
+	ctx, end := config.Events.Start(ctx, observe.Operation{Kind: observe.DocumentFetched, Endpoint: "metadata", URL: d.urls[0]})
 	body, lacks, err := d.first(ctx)
+	event, newlyLacking := d.keep(body, lacks, err)
+	event.Issuer = config.Issuer
+	end(event)
+	if newlyLacking {
+		config.Events.Send(ctx, observe.Event{
+			Kind: observe.Notice, Level: slog.LevelWarn, Issuer: config.Issuer, Err: lacks,
+			Message: "the provider does not have the OAuth metadata that it should (RFC 8414); its OpenID configuration stands in",
+			Hint:    "Is the OAuth server switched on there?",
+		})
+	}
+	return struct{}{}, nil
+}
 
+// keep puts what was fetched in place. It returns the event of the fetch, and reports whether OpenID's document begins to stand
+// in for one that the provider should have.
+func (d *document) keep(body []byte, lacks, err error) (event observe.Event, newlyLacking bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.source.config.Now()
 	if body != nil {
-		if lacks != nil && !d.lacking {
-			d.source.config.Logger.Warn("the provider does not have the OAuth metadata that it should (RFC 8414); its OpenID "+
-				"configuration stands in. Is the OAuth server switched on there?", "issuer", d.source.config.Issuer, "error", lacks)
-		}
+		newlyLacking = lacks != nil && !d.lacking
 		d.lacking = lacks != nil
 	}
 	switch older := d.current.body != nil && !d.current.makeshift; {
 	case err == nil:
 		d.current, d.fetched, d.failed = answer{body: body}, now, time.Time{}
+		return observe.Event{Level: slog.LevelDebug}, newlyLacking
 	case body != nil && !older:
 		d.current, d.fetched, d.failed = answer{body: body, makeshift: true}, now, now
-		d.source.config.Logger.Warn("the best authorization server metadata cannot be fetched now; another document stands in",
-			"issuer", d.source.config.Issuer, "error", err)
+		event.Message = "the best authorization server metadata cannot be fetched now; another document stands in"
 	default:
 		d.failed = now
-		d.source.config.Logger.Warn("authorization server metadata cannot be fetched",
-			"issuer", d.source.config.Issuer, "serving_older", d.current.body != nil, "error", err)
+		event.Message = "authorization server metadata cannot be fetched"
+		event.Details = []slog.Attr{slog.Bool("serving_older", d.current.body != nil)}
 	}
-	return struct{}{}, nil
+	event.Level, event.Reason, event.Err = slog.LevelWarn, oauth.ReasonProviderUnavailable, err
+	return event, newlyLacking
 }
 
 // first returns the first usable document. If a better one may only be out of reach for the moment, it returns the error of

@@ -19,7 +19,9 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 const issuer = "https://idp.example.com/realms/x"
@@ -83,7 +85,7 @@ func (c *clock) add(d time.Duration) {
 func newSource(u *upstream, c *clock, forms ...facts.Form) *metadata.Source {
 	c.at.CompareAndSwap(0, 1_700_000_000)
 	return metadata.NewSource(metadata.Config{
-		Issuer: issuer, Forms: forms, Client: &http.Client{Transport: u}, Logger: slog.New(slog.DiscardHandler), Now: c.now,
+		Issuer: issuer, Forms: forms, Client: &http.Client{Transport: u}, Now: c.now,
 		Fallback: oauth.AuthorizationServerMetadata{Issuer: issuer, TokenEndpoint: "https://idp.example.com/token"},
 	})
 }
@@ -243,7 +245,7 @@ func TestALackOfOAuthMetadataIsSaidOnce(t *testing.T) {
 			u := &upstream{answers: map[string]string{oauthPath: c.best, oidcPath: document(``)}}
 			source := metadata.NewSource(metadata.Config{
 				Issuer: issuer, Forms: c.forms, Client: &http.Client{Transport: u}, Now: clock.now,
-				Logger: slog.New(slog.NewTextHandler(warnings, nil)),
+				Events: events.To(observe.Slog(slog.New(slog.NewTextHandler(warnings, nil)))),
 			})
 			for u.fetches.Load() < 10 { // the later ones in the background
 				if _, err := source.Document(t.Context(), oauth.WellKnownAuthorizationServer); err != nil {
@@ -388,8 +390,7 @@ func (clientThatPanics) RoundTrip(*http.Request) (*http.Response, error) {
 func TestPanicOfAClientDoesNotEndTheProcess(t *testing.T) {
 	t.Parallel()
 	source := metadata.NewSource(metadata.Config{
-		Issuer: issuer, Forms: []facts.Form{facts.OAuthInserted}, Client: &http.Client{Transport: clientThatPanics{}},
-		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Issuer: issuer, Forms: []facts.Form{facts.OAuthInserted}, Client: &http.Client{Transport: clientThatPanics{}}, Now: time.Now,
 	})
 	if _, err := source.Document(t.Context(), oauth.WellKnownAuthorizationServer); !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 		t.Errorf("got %v", err)

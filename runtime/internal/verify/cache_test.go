@@ -18,8 +18,10 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // dial is a clock that a test turns.
@@ -363,7 +365,7 @@ func TestACachedTokenStillWarnsOfInsecureSettings(t *testing.T) {
 	var log bytes.Buffer
 	v, d, _ := watched(t, func(c *verify.Config) {
 		c.Insecure.SkipAudience = true
-		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Events = events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, nil))))
 	})
 	text := token(t, nil)
 	first := wantCaller(t, v, text)
@@ -425,11 +427,10 @@ func withKeyServer(t *testing.T, run func(t *testing.T, v *verify.JWT, server *k
 	synctest.Test(t, func(t *testing.T) {
 		server := &keyServer{}
 		server.change(t, nil, k[jose.RS256], k[jose.ES256], k[jose.EdDSA])
-		quiet := slog.New(slog.DiscardHandler)
 		v := newVerifier(t, func(c *verify.Config) {
 			c.Now = time.Now
 			c.Cache.MaxAge = 24 * time.Hour
-			c.Keys = keys.NewRemote(keys.Config{URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: server}, Logger: quiet})
+			c.Keys = keys.NewRemote(keys.Config{URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: server}})
 		})
 		count := 0
 		run(t, v, server, func(a jose.Algorithm) string {

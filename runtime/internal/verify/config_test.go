@@ -11,7 +11,9 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 func TestMistakesInTheConfigurationAreErrors(t *testing.T) {
@@ -143,7 +145,7 @@ func TestInsecureSettingsWarnAtStartAndOnceAMinute(t *testing.T) {
 	var ahead atomic.Int64
 	v := newVerifier(t, func(c *verify.Config) {
 		c.Insecure = verify.Insecure{SkipSignature: true, SkipAudience: true}
-		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		c.Events = events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, nil))))
 		c.Now = func() time.Time { return now.Add(time.Duration(ahead.Load())) }
 	})
 	want := func(lines int, when string) {
@@ -171,7 +173,7 @@ func TestInsecureSettingsWarnAtStartAndOnceAMinute(t *testing.T) {
 		t.Error("a warning names a user")
 	}
 	log.Reset()
-	newVerifier(t, func(c *verify.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	newVerifier(t, func(c *verify.Config) { c.Events = events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, nil)))) })
 	want(0, "with all checks on")
 }
 

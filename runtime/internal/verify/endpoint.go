@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
@@ -18,6 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 const (
@@ -38,6 +41,7 @@ const (
 // no error.
 type endpoint struct {
 	name          string // for errors: "the introspection endpoint"
+	kind          string // for events: "introspection"
 	client        *http.Client
 	url           string
 	place         facts.TokenPlace
@@ -50,6 +54,7 @@ type endpoint struct {
 	invalidStatus []int    // answers that say: no such token
 	invalidErrors []string // error codes that say so
 	now           func() time.Time
+	events        *events.Sender
 }
 
 // backOffError is the cause of an outage after which the provider should be left alone for a while.
@@ -159,15 +164,32 @@ func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) 
 
 // exchange returns an answer of any status.
 func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response, error) {
+	ctx, end := e.events.Start(ctx, observe.Operation{Kind: observe.ProviderAsked, Endpoint: e.kind, URL: e.url})
 	request, err := e.request(ctx, token)
 	if err != nil {
+		end(asked(nil, err))
 		return nil, e.outage("no request can be made for it")
 	}
 	answer, err := egress.Fetch(e.client, request, maxAnswer)
+	end(asked(answer, err))
 	if err != nil {
 		return nil, e.outage("%w", err)
 	}
 	return answer, nil
+}
+
+// asked is the event of a question. What comes of it is an event of its own, for the operator's attention.
+func asked(answer *egress.Response, err error) observe.Event {
+	event := observe.Event{Level: slog.LevelDebug, Err: err}
+	switch {
+	case err != nil:
+		event.Reason = oauth.ReasonProviderUnavailable
+	case answer.StatusCode >= http.StatusInternalServerError:
+		event.Status, event.Reason = answer.StatusCode, oauth.ReasonProviderUnavailable
+	default:
+		event.Status = answer.StatusCode
+	}
+	return event
 }
 
 // usable tells why an answer is not what was asked for.

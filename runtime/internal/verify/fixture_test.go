@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"maps"
 	"net/http"
 	"strings"
@@ -103,7 +102,7 @@ func newVerifier(t testing.TB, changes ...func(*verify.Config)) *verify.JWT {
 			Issuers: []string{issuer}, Algorithms: []string{"RS256", "ES256", "EdDSA"},
 			Audience: facts.Audience{OrResource: true, Hint: "Register the server as an API."},
 		},
-		Keys: asymmetric(t), Leeway: 30 * time.Second, Now: clock, Logger: slog.New(slog.DiscardHandler),
+		Keys: asymmetric(t), Leeway: 30 * time.Second, Now: clock,
 	}
 	for _, change := range changes {
 		change(&config)

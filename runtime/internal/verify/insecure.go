@@ -1,9 +1,14 @@
 package verify
 
 import (
+	"context"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // insecureLog warns of switched-off checks: at construction, and at most once in warnInterval while tokens pass.
@@ -11,7 +16,7 @@ type insecureLog struct {
 	Insecure
 
 	provider string
-	logger   *slog.Logger
+	events   *events.Sender
 	now      func() time.Time
 	last     atomic.Int64 // Unix nanoseconds of the last warning
 }
@@ -19,12 +24,9 @@ type insecureLog struct {
 const warnInterval = time.Minute
 
 func newInsecureLog(config Config, now func() time.Time) *insecureLog {
-	l := &insecureLog{Insecure: config.Insecure, provider: config.Title, logger: config.Logger, now: now}
+	l := &insecureLog{Insecure: config.Insecure, provider: config.Title, events: config.Events, now: now}
 	if l.provider == "" {
 		l.provider = config.Provider
-	}
-	if l.logger == nil {
-		l.logger = slog.Default()
 	}
 	l.used()
 	return l
@@ -40,11 +42,16 @@ func (l *insecureLog) used() {
 		return
 	}
 	if l.SkipSignature {
-		l.logger.Warn("INSECURE: signatures of access tokens are not checked: anybody can write a token that is accepted",
-			"provider", l.provider, "setting", "InsecureSkipSignature")
+		l.warn("InsecureSkipSignature", "INSECURE: signatures of access tokens are not checked: anybody can write a token that is accepted")
 	}
 	if l.SkipAudience {
-		l.logger.Warn("INSECURE: the audience of access tokens is not checked: tokens for other servers are accepted",
-			"provider", l.provider, "setting", "InsecureSkipAudience")
+		l.warn("InsecureSkipAudience", "INSECURE: the audience of access tokens is not checked: tokens for other servers are accepted")
 	}
+}
+
+func (l *insecureLog) warn(setting, message string) {
+	l.events.Send(context.Background(), observe.Event{
+		Kind: observe.Notice, Level: slog.LevelWarn, Reason: oauth.ReasonInsecureSetting, Message: message, Provider: l.provider,
+		Details: []slog.Attr{slog.String("setting", setting)},
+	})
 }

@@ -38,7 +38,7 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 	}
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
-			name: "the introspection endpoint", url: config.URL, place: facts.TokenInForm, parameter: "token",
+			name: "the introspection endpoint", kind: "introspection", url: config.URL, place: facts.TokenInForm, parameter: "token",
 			extra: url.Values{"token_type_hint": {"access_token"}},
 			auth:  config.AuthMethod, clientID: config.ClientID, secret: config.ClientSecret,
 			// unsupported_token_type (RFC 7009 section 2.2.1) is what node-oidc-provider says of its own JWTs, which it does

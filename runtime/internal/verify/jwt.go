@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 )
 
 // KeySource finds the public keys of tokens. Package keys has one.
@@ -50,8 +50,8 @@ type Config struct {
 	Leeway time.Duration
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Logger gets the warnings of insecure settings. The default is [slog.Default].
-	Logger *slog.Logger
+	// Events gets the warnings of insecure settings.
+	Events *events.Sender
 	// OpaqueHint tells the operator, in the log, why a token that is no JWT may have arrived.
 	OpaqueHint string
 	// AlgorithmHint tells the operator, in the log, why a token with another algorithm may have arrived.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // Verifier is what all ways to verify tokens have in common: [JWT] and [Opaque] are of it.
@@ -68,9 +70,11 @@ type OpaqueConfig struct {
 	Leeway time.Duration
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Logger gets the warnings of insecure settings, and says when the provider refuses this server's own credentials. The
-	// default is [slog.Default].
-	Logger *slog.Logger
+	// Events gets the questions to the provider and the warnings of insecure settings, and says when the provider refuses this
+	// server's own credentials.
+	Events *events.Sender
+	// SecretVariable is the variable that holds this server's own secret, where there is one, for hints.
+	SecretVariable string
 	// Client sends the questions. Redirects are never followed, whatever it says. The default reaches public hosts over
 	// HTTPS only, by package egress.
 	Client *http.Client
@@ -143,7 +147,7 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 	if times.now == nil {
 		times.now = time.Now
 	}
-	s.endpoint.now = times.now
+	s.endpoint.now, s.endpoint.events = times.now, config.Events
 	problem(s.endpoint.check(config.Client))
 	if len(config.Issuers) == 0 || slices.Contains(config.Issuers, "") {
 		problem(errors.New("an issuer is missing"))
@@ -162,7 +166,9 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 	o := &Opaque{
 		strategy: s, issuers: slices.Clone(config.Issuers), binding: bound, require: require, profile: config.Profile,
 		callers: who, aliases: config.ScopeAliases, clock: times, cache: newAnswers(settings),
-		log: &credentialsLog{provider: config.Provider, logger: config.Logger, now: times.now},
+		log: &credentialsLog{
+			provider: config.Provider, endpoint: &s.endpoint, variable: config.SecretVariable, events: config.Events, now: times.now,
+		},
 	}
 	o.inquiries, err = newInquiries(o.question, config.Timeout, config.MaxConcurrent, times.now)
 	problem(err)
@@ -170,7 +176,7 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 		return nil, err
 	}
 	o.insecure = newInsecureLog(Config{
-		Provider: config.Provider, Title: config.Title, Insecure: config.Insecure, Logger: config.Logger,
+		Provider: config.Provider, Title: config.Title, Insecure: config.Insecure, Events: config.Events,
 	}, times.now)
 	return o, nil
 }
@@ -399,7 +405,9 @@ func sendable(token string) error {
 // credentialsLog tells the operator, at most once in warnInterval, that the provider refuses this server's credentials.
 type credentialsLog struct {
 	provider string
-	logger   *slog.Logger
+	endpoint *endpoint
+	variable string
+	events   *events.Sender
 	now      func() time.Time
 	last     atomic.Int64 // Unix nanoseconds of the last line
 }
@@ -412,10 +420,9 @@ func (l *credentialsLog) outage(e *oauth.Error) {
 	if last != 0 && now-last < int64(warnInterval) || !l.last.CompareAndSwap(last, now) {
 		return
 	}
-	logger := l.logger
-	if logger == nil {
-		logger = slog.Default()
-	}
-	logger.Error("the provider refuses this server's own credentials: no caller can be verified until they are corrected",
-		"provider", l.provider, "error", e.Cause)
+	l.events.Send(context.Background(), observe.Event{
+		Kind: observe.Notice, Level: slog.LevelError, Reason: e.Reason, Provider: l.provider, Err: e.Cause,
+		Endpoint: l.endpoint.kind, URL: events.PlainURL(l.endpoint.url), Hint: events.CredentialsHint(l.variable),
+		Message: "the provider refuses this server's own credentials: no caller can be verified until they are corrected",
+	})
 }

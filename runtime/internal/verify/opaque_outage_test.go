@@ -15,7 +15,9 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // gate stops requests at the provider until the test lets them go on.
@@ -271,7 +273,7 @@ func TestAnInsecureSettingWarns(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	o := introspection(t, says(200, active(t, map[string]any{"client_id": "other"})), func(c *verify.IntrospectionConfig) {
-		c.Insecure.SkipAudience, c.Logger = true, slog.New(slog.NewTextHandler(&log, nil))
+		c.Insecure.SkipAudience, c.Events = true, events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, nil))))
 	})
 	if !strings.Contains(log.String(), "INSECURE") || !strings.Contains(log.String(), "InsecureSkipAudience") {
 		t.Errorf("the log says at start: %q", log.String())
@@ -380,7 +382,7 @@ func TestTheProviderRefusesOurOwnCredentials(t *testing.T) {
 				var log bytes.Buffer
 				p := &providerAPI{answer: func(asked) *http.Response { return c.answer }}
 				o := introspection(t, p, bubbleClock, func(config *verify.IntrospectionConfig) {
-					config.AuthMethod, config.Logger = c.method, slog.New(slog.NewTextHandler(&log, nil))
+					config.AuthMethod, config.Events = c.method, events.To(observe.Slog(slog.New(slog.NewTextHandler(&log, nil))))
 				})
 				e := wantOutage(t, o, oauth.ReasonOwnCredentials)
 				if !strings.Contains(e.Error(), "own credentials") {

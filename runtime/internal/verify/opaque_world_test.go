@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -100,7 +99,7 @@ func common(p *providerAPI) verify.OpaqueConfig {
 	return verify.OpaqueConfig{
 		Provider: "fake", Title: "Fake", Issuers: []string{opaqueIssuer}, Client: p.client(),
 		Binding: facts.Binding{ClientIDs: []string{opaqueClient}}, Leeway: 30 * time.Second,
-		Now: func() time.Time { return opaqueNow }, Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return opaqueNow },
 	}
 }
 

@@ -48,7 +48,7 @@ func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
 	}
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
-			name: "the token-info endpoint", url: config.URL, place: config.Place, parameter: config.Parameter,
+			name: "the token-info endpoint", kind: "tokeninfo", url: config.URL, place: config.Place, parameter: config.Parameter,
 			auth: config.AuthMethod, clientID: config.ClientID, secret: config.ClientSecret, header: config.Header,
 			invalidStatus: slices.Clone(config.InvalidStatus), invalidErrors: slices.Clone(config.InvalidErrors),
 		},

@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 )
 
 // UserInfoConfig says how tokens are checked by asking for their user's profile.
@@ -40,7 +41,7 @@ func profileEndpoint(address string, header map[string]string, invalidStatus []i
 		invalidErrors = []string{string(oauth.CodeInvalidToken)}
 	}
 	return endpoint{
-		name: "the userinfo endpoint", url: address, place: facts.TokenInHeader, auth: facts.AuthNone, header: header,
+		name: "the userinfo endpoint", kind: "userinfo", url: address, place: facts.TokenInHeader, auth: facts.AuthNone, header: header,
 		invalidStatus: slices.Clone(invalidStatus), invalidErrors: slices.Clone(invalidErrors), now: time.Now,
 	}
 }
@@ -54,6 +55,8 @@ type ProfileConfig struct {
 	// Client sends the requests. Redirects are never followed, whatever it says. The default reaches public hosts over HTTPS
 	// only, by package egress.
 	Client *http.Client
+	// Events gets the questions.
+	Events *events.Sender
 }
 
 // Profile asks for the profile of a token's user. It is safe for concurrent use.
@@ -70,10 +73,11 @@ func NewProfile(config ProfileConfig) (*Profile, error) {
 		user:     profileEndpoint(config.URL, config.Header, nil, config.InvalidErrors),
 		optional: config.Optional,
 	}
+	p.user.events = config.Events
 	errs := []error{p.user.check(config.Client)}
 	if config.EmailsURL != "" {
 		emails := profileEndpoint(config.EmailsURL, config.Header, nil, config.InvalidErrors)
-		emails.name = "the list of email addresses"
+		emails.name, emails.events = "the list of email addresses", config.Events
 		p.emails = &emails
 		errs = append(errs, emails.check(config.Client))
 	}
