@@ -127,22 +127,18 @@ func bearer(token, resource string) oauth.Presented {
 
 // broker returns the broker of a mount. outermost is the provider that the guard was given, which may wrap this one.
 func (p *standIn) broker(outermost oauth.Provider, resource string, subresources []string, config GuardConfig) (*broker.Broker, error) {
-	keys := config.Proxy.SealingKeys
-	if len(keys) == 0 {
-		keys = SealingKeys(p.options.lookupEnv)
+	options := config.Proxy
+	if len(options.SealingKeys) == 0 {
+		options.SealingKeys = SealingKeys(p.options.lookupEnv)
 	}
-	usual := append([]string{}, union(outermost.Describe().ScopesSupported, config.Scopes)...)
-	scopes := union(usual, config.Proxy.Scopes)
+	options.Tokens = p.mode(config)
+	options.ScopeWords = merged(p.scopeWords, options.ScopeWords)
+	usual := union(outermost.Describe().ScopesSupported, config.Scopes)
 	b, err := broker.New(broker.Config{
-		Resource: resource, Subresources: subresources, Name: config.Name, Logo: config.Proxy.Logo,
-		Upstream: p.upstreamFor(scopes), Scopes: scopes, DefaultScopes: usual,
-		ScopeWords: merged(p.scopeWords, config.Proxy.ScopeWords),
-		Tokens:     p.mode(config), InsecureOpaquePassthrough: config.Proxy.InsecureOpaquePassthrough, Verify: p.check(outermost),
-		Forget:      p.provider.tokens.Forget,
-		SealingKeys: keys, PreviousClientSecrets: config.Proxy.PreviousClientSecrets, Store: config.Proxy.Store,
-		RefreshLifetime: config.Proxy.RefreshLifetime, CustomSchemes: config.Proxy.CustomSchemes,
-		AllowedOrigins: config.AllowedOrigins, Limits: config.Proxy.Limits, ClientAddress: config.Proxy.ClientAddress,
-		UpstreamClient: p.client, Templates: config.Proxy.Templates, Logger: p.provider.logger, Now: p.options.now,
+		Options: options, Resource: resource, Subresources: subresources, Name: config.Name,
+		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
+		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, UpstreamClient: p.client, Logger: p.provider.logger,
+		Now: p.options.now,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {
 		err = fmt.Errorf("%w (set %s)", err, SealingKeysVariable)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
@@ -31,9 +32,16 @@ func writeBody(w http.ResponseWriter, status int, body any) {
 	_, _ = w.Write(text) // the client is gone when this fails
 }
 
+// answers are how the endpoints refuse, and what the log hears of it.
+type answers struct {
+	pages    *pages.Pages
+	provider string // its name
+	logger   *slog.Logger
+}
+
 // refuseJSON logs a refusal and answers it (RFC 6749 section 5.2).
-func (b *Broker) refuseJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
-	b.logRefusal(r, e)
+func (a answers) refuseJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
+	a.log(r, e)
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
 	}
@@ -48,7 +56,8 @@ var suspicious = []oauth.Reason{
 	refusal.ReasonRefreshTokenReused, refusal.ReasonCodeUsed, refusal.ReasonUpstreamIssuer, refusal.ReasonForeignForm, refusal.ReasonTransactionUsed,
 }
 
-func (b *Broker) logRefusal(r *http.Request, e *oauth.Error, more ...any) {
+// log says that a request was refused, and why.
+func (a answers) log(r *http.Request, e *oauth.Error, more ...any) {
 	level := slog.LevelInfo
 	if e.Status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
@@ -58,16 +67,16 @@ func (b *Broker) logRefusal(r *http.Request, e *oauth.Error, more ...any) {
 	}
 	attrs := []any{
 		slog.String("reason", string(e.Reason)), slog.Int("status", e.Status), slog.String("code", string(e.Code)),
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("provider", b.config.Upstream.Name),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("provider", a.provider),
 	}
 	if e.Cause != nil {
 		attrs = append(attrs, slog.String("error", e.Cause.Error()))
 	}
-	b.logger.Log(context.WithoutCancel(r.Context()), level, "request refused", append(attrs, more...)...)
+	a.logger.Log(context.WithoutCancel(r.Context()), level, "request refused", append(attrs, more...)...)
 }
 
 // refusePage logs a refusal and shows it.
-func (b *Broker) refusePage(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
-	b.logRefusal(r, e)
-	b.pages.Error(w, r, e)
+func (a answers) refusePage(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
+	a.log(r, e)
+	a.pages.Error(w, r, e)
 }

@@ -1,54 +1,72 @@
 package broker
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/clients"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
-// authorize starts a login. It always asks the user first, unless they told us not to ask again for the very same.
-func (b *Broker) authorize(w http.ResponseWriter, r *http.Request) {
-	if !b.limits.authorize.allow(b.address(r), b.now()) {
-		b.refusePage(w, r, refusal.TooMany())
+// authorization is the authorization endpoint (RFC 6749 section 3.1).
+type authorization struct {
+	clients interface {
+		Find(ctx context.Context, id, address string) (clients.Client, *oauth.Error)
+		Redirect(c clients.Client, uri string) (native bool, refused *oauth.Error)
+	}
+	site       site
+	scopes     scopes
+	limits     *limiters
+	cookies    cookieJar
+	remembered *remembered
+	logins     *logins
+	consents   *consents
+	answers    answers
+}
+
+// serve starts a login. It always asks the user first, unless they told us not to ask again for the very same.
+func (a *authorization) serve(w http.ResponseWriter, r *http.Request) {
+	if !a.limits.mayAuthorize(r) {
+		a.answers.refusePage(w, r, refusal.TooMany())
 		return
 	}
 	p, refused := authorizeParams(r)
 	if refused != nil {
-		b.refusePage(w, r, refused)
+		a.answers.refusePage(w, r, refused)
 		return
 	}
-	req, refused := b.readRequest(r, p)
+	req, refused := a.read(r, p)
 	if refused != nil {
-		b.refuseRequest(w, r, req, refused)
+		a.refuse(w, r, req, refused)
 		return
 	}
-	if b.remembers(r, req) {
-		target := b.startTransaction(w, r, req)
-		b.logger.InfoContext(r.Context(), "consent remembered", "client", req.label, "provider", b.config.Upstream.Name)
+	if a.remembered.covers(r, req) {
+		target := a.logins.start(w, r, req)
+		a.answers.logger.InfoContext(r.Context(), "consent remembered", "client", req.label, "provider", a.answers.provider)
 		pages.Redirect(w, r, target)
 		return
 	}
-	if r.Method == http.MethodPost && len(b.browserIdentifiers(r)) == 0 {
-		pages.Redirect(w, r, b.authorizeURL(p))
+	if r.Method == http.MethodPost && len(a.cookies.browsers(r)) == 0 {
+		pages.Redirect(w, r, a.url(p))
 		return
 	}
-	b.showConsent(w, r, req)
+	a.consents.show(w, r, req)
 }
 
-// authorizeURL is the same request as a link. Browsers send no Lax cookies with a form of another site, but with the redirect
+// url is the same request as a link. Browsers send no Lax cookies with a form of another site, but with the redirect
 // that it is answered with: otherwise each such form would give the browser one more identifier, until it lost the cookies of
 // everything else on this host.
-func (b *Broker) authorizeURL(p params.Params) string {
+func (a *authorization) url(p params.Params) string {
 	var pairs [][2]string
 	for _, name := range authorizeParameters {
 		if value := p.Get(name); value != "" {
 			pairs = append(pairs, [2]string{name, value})
 		}
 	}
-	return appendQuery(b.resource+pathAuthorize, pairs)
+	return appendQuery(a.site.url(pathAuthorize), pairs)
 }
 
 // authorizeParameters are those that count.
@@ -72,20 +90,20 @@ func authorizeParams(r *http.Request) (params.Params, *oauth.Error) {
 	return p, nil
 }
 
-// refuseRequest answers a refused authorization request. Before client and redirect URI are known to belong together, that
+// refuse answers a refused authorization request. Before client and redirect URI are known to belong together, that
 // is a page and nothing else. After that the client has to hear of it, but not by itself where the redirect leads to a
 // web site: anybody can register one, and would have made us an open redirector (RFC 9700 section 4.11.2). There the page
 // names the site and leaves the step to the user. A redirect to the user's own device is no use for phishing.
-func (b *Broker) refuseRequest(w http.ResponseWriter, r *http.Request, req request, e *oauth.Error) {
+func (a *authorization) refuse(w http.ResponseWriter, r *http.Request, req request, e *oauth.Error) {
 	if req.redirect == "" {
-		b.refusePage(w, r, e)
+		a.answers.refusePage(w, r, e)
 		return
 	}
-	b.logRefusal(r, e, "client", req.label)
-	target := b.errorURL(req.redirect, req.state, e)
+	a.answers.log(r, e, "client", req.label)
+	target := a.site.errorURL(req.redirect, req.state, e)
 	if req.native {
-		b.pages.SendBack(w, r, req.redirect, target)
+		a.answers.pages.SendBack(w, r, req.redirect, target)
 		return
 	}
-	b.pages.ErrorWithReturn(w, r, e, req.redirect, target)
+	a.answers.pages.ErrorWithReturn(w, r, e, req.redirect, target)
 }

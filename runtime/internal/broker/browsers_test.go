@@ -29,13 +29,13 @@ func TestABrowserHasFewIdentifiers(t *testing.T) {
 	w := newWorld(t, 1)
 	clientID := w.newClient(webRedirect)
 	user := w.newBrowser()
-	for range 2 * maxBrowserIdentifiers {
+	for range 2 * maxBrowsers {
 		tab := w.newBrowser()
 		tab.open(authorizeURL(clientID, webRedirect))
 		maps.Copy(user.cookies, tab.cookies)
 	}
 	page := user.open(authorizeURL(clientID, webRedirect)).Body.String()
-	if len(user.cookies) != maxBrowserIdentifiers {
+	if len(user.cookies) != maxBrowsers {
 		t.Errorf("%d identifiers are left", len(user.cookies))
 	}
 	target(t, user.answer(page, "allow"))

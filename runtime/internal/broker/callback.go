@@ -5,79 +5,105 @@ import (
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
-	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// callback takes the provider's authorization response (RFC 6749 section 4.1.2). Only the browser whose user consented has
-// the transaction; it is good for one answer.
-func (b *Broker) callback(w http.ResponseWriter, r *http.Request) {
+// maxProviderCode bounds the provider's code; Entra ID's have up to about 2 KB.
+const maxProviderCode = 4 << 10
+
+// callback is where the provider sends the browser back to.
+type callback struct {
+	logins *logins
+	grants interface {
+		Code(a grants.Authorization) string
+	}
+	provider interface {
+		AcceptsIssuer(iss string) bool
+		Code(name string) oauth.Code
+	}
+	site    site
+	answers answers
+}
+
+// serve takes the provider's authorization response (RFC 6749 section 4.1.2). Only the browser whose user consented has
+// the login; it is good for one answer.
+func (c *callback) serve(w http.ResponseWriter, r *http.Request) {
 	p, refused := params.Query(r)
 	if refused == nil {
 		refused = p.OnceEach()
 	}
 	if refused != nil {
-		b.refusePage(w, r, refused)
+		c.answers.refusePage(w, r, refused)
 		return
 	}
 	handle, ok := tickets.ParseID(p.Get("state"))
 	if !ok {
-		b.refusePage(w, r, unknownTransaction(nil))
+		c.answers.refusePage(w, r, unknownLogin(nil))
 		return
 	}
-	t, err := b.openTransaction(r, handle)
+	t, err := c.logins.open(r, handle)
 	if err != nil {
-		b.refusePage(w, r, unknownTransaction(err))
+		c.answers.refusePage(w, r, unknownLogin(err))
 		return
 	}
-	b.cookies.clear(w, b.transactionName(handle))
-	if refused := b.useTransaction(r, t, p); refused != nil {
-		b.refusePage(w, r, refused)
+	c.logins.clear(w, t)
+	if refused := c.check(r, t, p); refused != nil {
+		c.answers.refusePage(w, r, refused)
 		return
 	}
-	if p.Get("error") != "" || p.Get("code") == "" || len(p.Get("code")) > maxUpstreamCode {
-		e := b.upstreamRefusal(p)
-		b.logRefusal(r, e)
-		b.pages.SendBack(w, r, t.redirect, b.errorURL(t.redirect, t.state, e))
+	if p.Get("error") != "" || p.Get("code") == "" || len(p.Get("code")) > maxProviderCode {
+		e := c.refused(p)
+		c.answers.log(r, e)
+		c.answers.pages.SendBack(w, r, t.redirect, c.site.errorURL(t.redirect, t.state, e))
 		return
 	}
-	b.pages.SendBack(w, r, t.redirect, b.answerURL(t.redirect, t.state, [2]string{"code", b.sealCode(t, p.Get("code"))}))
+	code := c.grants.Code(grants.Authorization{
+		Client: t.client, Redirect: t.redirect, Challenge: t.challenge, Secret: t.secret, Resource: t.resource, Scopes: t.scopes,
+		ProviderCode: p.Get("code"),
+	})
+	c.answers.pages.SendBack(w, r, t.redirect, c.site.answerURL(t.redirect, t.state, [2]string{"code", code}))
 }
 
-// useTransaction makes sure that the answer is the first, and from the provider that the user was sent to.
-func (b *Broker) useTransaction(r *http.Request, t transaction, p params.Params) *oauth.Error {
-	first, err := store.Mark(r.Context(), b.store, b.key("login", t.handle), transactionLifetime)
+// check makes sure that the answer is the first, and from the provider that the user was sent to.
+func (c *callback) check(r *http.Request, t login, p params.Params) *oauth.Error {
+	first, err := c.logins.use(r.Context(), t)
 	switch {
 	case err != nil:
 		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 	case !first:
-		e := unknownTransaction(nil)
+		e := unknownLogin(nil)
 		e.Reason = refusal.ReasonTransactionUsed
 		return e
 	}
 	iss := p.Get("iss")
-	if !b.upstream.AcceptsIssuer(iss) {
+	if !c.provider.AcceptsIssuer(iss) {
 		return refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonUpstreamIssuer,
 			"The answer did not come from the identity provider that was asked", fmt.Errorf("iss is %q", clip(iss)))
 	}
 	return nil
 }
 
-// upstreamRefusal maps the provider's error for the client: what the user or the provider's state decided is passed on,
-// what only the operator can mend is ours.
-func (b *Broker) upstreamRefusal(p params.Params) *oauth.Error {
+// unknownLogin is the refusal of a callback that no login of this browser is waiting for.
+func unknownLogin(cause error) *oauth.Error {
+	return refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonTransaction,
+		"No login is waiting for this answer in this browser. Go back to the application and start again", cause)
+}
+
+// refused maps the provider's error for the client: what the user or the provider's state decided is passed on,
+// what only the operator can correct is ours.
+func (c *callback) refused(p params.Params) *oauth.Error {
 	cause := fmt.Errorf("the provider answered %q: %q", clip(p.Get("error")), clip(p.Get("error_description")))
-	switch b.upstream.Code(p.Get("error")) {
+	switch c.provider.Code(p.Get("error")) {
 	case oauth.CodeAccessDenied, "consent_required", "interaction_required", "login_required", "account_selection_required":
 		return refusal.Caused(oauth.CodeAccessDenied, refusal.ReasonUpstreamError, "The login was not completed at the identity provider", cause)
 	case oauth.CodeTemporarilyUnavailable:
 		return refusal.Caused(oauth.CodeTemporarilyUnavailable, refusal.ReasonUpstreamError,
 			"The identity provider cannot answer right now, try again later", cause)
 	default:
-		e := refusal.Misconfigured(refusal.ReasonUpstreamError, cause)
-		return e
+		return refusal.Misconfigured(refusal.ReasonUpstreamError, cause)
 	}
 }
 

@@ -204,15 +204,15 @@ func TestACustomSchemeClientGetsAPageThatContinues(t *testing.T) {
 func TestTransactionsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) {
-		c.Scopes = nil
+		c.UsualScopes = nil
 		for i := range maxScopes {
-			c.Scopes = append(c.Scopes, "https://www.example.com/auth/scope-number-"+string(rune('A'+i%26))+string(rune('a'+i/26)))
+			c.UsualScopes = append(c.UsualScopes, "https://www.example.com/auth/scope-number-"+string(rune('A'+i%26))+string(rune('a'+i/26)))
 		}
 	})
 	redirect := webRedirect + "?" + strings.Repeat("r", maxStateAndRedirect-1024-len(webRedirect)-1)
 	clientID := w.newClient(redirect)
 	user := w.newBrowser()
-	user.cookies[w.brokers[0].cookies.transaction+"stale"] = "rubbish"
+	user.cookies[newCookieJar(w.brokers[0].site.mount, true).loginPrefix+"stale"] = "rubbish"
 	for range 6 {
 		w.provider.login(t, user.consentTo(clientID, redirect, "state", strings.Repeat("s", 1024), "scope", ""))
 		count := 0
@@ -244,7 +244,7 @@ func TestTheOldestLoginMakesRoom(t *testing.T) {
 			w := newWorld(t, 1)
 			clientID, user := w.newClient(webRedirect), w.newBrowser()
 			var callbacks []string
-			for range maxTransactions + 2 {
+			for range maxLogins + 2 {
 				callbacks = append(callbacks, w.provider.login(t, user.consentTo(clientID, webRedirect)))
 				w.add(pause)
 			}
@@ -292,7 +292,7 @@ func TestAChangeOfTheScopesEndsTransactions(t *testing.T) {
 	w := newWorld(t, 1)
 	user := w.newBrowser()
 	callback := w.provider.login(t, user.consentTo(w.newClient(webRedirect), webRedirect))
-	w.config.Scopes = []string{"admin", "email", "profile"}
+	w.config.UsualScopes = []string{"admin", "email", "profile"}
 	w.brokers[0] = w.newBroker()
 	wantPage(t, user.open(callback), http.StatusBadRequest)
 }

@@ -22,9 +22,8 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		"a foreign subresource":          {func(c *Config) { c.Subresources = []string{"https://mcp.example.com/other"} }, "must be below"},
 		"no verifier":                    {func(c *Config) { c.Verify = nil }, "Verify function is required"},
 		"another token mode":             {func(c *Config) { c.Tokens = "opaque" }, `"opaque" must be "sealed" or "passthrough"`},
-		"65 scopes":                      {func(c *Config) { c.Scopes = make([]string, 65) }, "65 scopes, at most 64"},
-		"a scope with a space":           {func(c *Config) { c.Scopes = []string{"a b"} }, `scope "a b" has characters`},
-		"a default scope that is none":   {func(c *Config) { c.DefaultScopes = []string{"x"} }, `default scope "x" is not among`},
+		"65 scopes":                      {func(c *Config) { c.UsualScopes = make([]string, 65) }, "65 scopes, at most 64"},
+		"a scope with a space":           {func(c *Config) { c.UsualScopes = []string{"a b"} }, `scope "a b" has characters`},
 		"a negative lifetime":            {func(c *Config) { c.RefreshLifetime = -1 }, "RefreshLifetime must not be negative"},
 		"a forbidden scheme":             {func(c *Config) { c.CustomSchemes = []string{"javascript"} }, `"javascript" cannot be allowed`},
 		"an origin with a path":          {func(c *Config) { c.AllowedOrigins = []string{"https://a.example/"} }, "allowed origin"},
@@ -89,7 +88,7 @@ func TestNothingPrintsTheSecret(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	b := w.brokers[0]
-	for _, v := range []any{b, *b, w.config, w.config.Upstream, b.upstream} {
+	for _, v := range []any{b, *b, w.config, w.config.Upstream} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 			if text := fmt.Sprintf(verb, v); strings.Contains(text, testSecret) {
 				t.Errorf("%s of %T shows the secret", verb, v)

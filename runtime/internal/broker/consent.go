@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -14,16 +15,33 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// showConsent asks the user whether the client may act for them, before anything goes to the provider: the provider only
+// formLifetime is how long a consent page may stay open.
+const formLifetime = 10 * time.Minute
+
+// consents asks users whether a client may act for them, and takes their answers.
+type consents struct {
+	cookies    cookieJar
+	box        *tickets.Box[tickets.Form]
+	site       site
+	words      map[string]string // of scopes
+	limits     *limiters
+	remembered *remembered
+	logins     *logins
+	loginPage  string // of the provider
+	now        func() time.Time
+	answers    answers
+}
+
+// show asks the user whether the client may act for them, before anything goes to the provider: the provider only
 // ever sees one application, ours, and cannot ask (MCP security best practices, "Confused Deputy Problem").
-func (b *Broker) showConsent(w http.ResponseWriter, r *http.Request, req request) {
-	browser := b.browser(w, r)
-	b.pages.Consent(w, r, proxy.ConsentPage{
+func (c *consents) show(w http.ResponseWriter, r *http.Request, req request) {
+	browser := c.cookies.browser(w, r)
+	c.answers.pages.Consent(w, r, proxy.ConsentPage{
 		Client:      proxy.ClientInfo{Name: req.name, DocumentHost: req.host},
 		Redirect:    redirectInfo(req.redirect),
-		Scopes:      b.scopeInfo(req.scopes),
-		Action:      b.path + pathConsent,
-		Form:        b.sealForm(req, browser),
+		Scopes:      c.scopeInfo(req.scopes),
+		Action:      c.site.path + pathConsent,
+		Form:        c.sealForm(req, browser),
 		CanRemember: !req.native,
 	})
 }
@@ -43,26 +61,26 @@ func redirectInfo(redirect string) proxy.RedirectInfo {
 	return info
 }
 
-func (b *Broker) scopeInfo(scopes []string) []proxy.ScopeInfo {
+func (c *consents) scopeInfo(scopes []string) []proxy.ScopeInfo {
 	list := make([]proxy.ScopeInfo, 0, len(scopes))
 	for _, s := range scopes {
-		list = append(list, proxy.ScopeInfo{Name: s, Words: b.config.ScopeWords[s]})
+		list = append(list, proxy.ScopeInfo{Name: s, Words: c.words[s]})
 	}
 	return list
 }
 
 // sealForm puts a request into the hidden field of a consent page. It is good for the browser that it was made for alone,
 // so that nobody can hand their own page to somebody else.
-func (b *Broker) sealForm(req request, browser tickets.ID) string {
-	return b.tickets.Form.Seal(tickets.Form{
+func (c *consents) sealForm(req request, browser tickets.ID) string {
+	return c.box.Seal(tickets.Form{
 		Browser: tickets.Digest("browser", browser.String()), Client: req.client, Label: req.label, Redirect: req.redirect,
 		State: req.state, Challenge: req.challenge, Scopes: req.scopes, Resource: req.resource,
-	}, b.now().Add(formLifetime))
+	}, c.now().Add(formLifetime))
 }
 
 // openForm returns the request of a consent page that was shown in the browser with one of the identifiers.
-func (b *Broker) openForm(sealed string, browser []tickets.ID) (request, *oauth.Error) {
-	form, _, err := b.tickets.Form.Open(sealed)
+func (c *consents) openForm(sealed string, browser []tickets.ID) (request, *oauth.Error) {
+	form, _, err := c.box.Open(sealed)
 	u, parseErr := url.Parse(form.Redirect)
 	if err := errors.Join(err, parseErr); err != nil {
 		return request{}, refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonForm,
@@ -86,48 +104,45 @@ func foreignForm() *oauth.Error {
 	}
 }
 
-// consent takes the user's answer.
-func (b *Broker) consent(w http.ResponseWriter, r *http.Request) {
-	if !b.limits.authorize.allow(b.address(r), b.now()) {
-		b.refusePage(w, r, refusal.TooMany())
+// serve takes the user's answer.
+func (c *consents) serve(w http.ResponseWriter, r *http.Request) {
+	if !c.limits.mayAuthorize(r) {
+		c.answers.refusePage(w, r, refusal.TooMany())
 		return
 	}
-	req, p, refused := b.readConsent(r)
+	req, p, refused := c.read(r)
 	if refused != nil {
-		b.refusePage(w, r, refused)
+		c.answers.refusePage(w, r, refused)
 		return
 	}
 	if p.Get("decision") != "allow" {
 		e := refusal.BadRequest(oauth.CodeAccessDenied, refusal.ReasonConsentDenied, "The user did not allow the access")
-		b.logRefusal(r, e, "client", req.label)
-		b.pages.Continue(w, r, "denied", req.redirect, b.errorURL(req.redirect, req.state, e))
+		c.answers.log(r, e, "client", req.label)
+		c.answers.pages.Continue(w, r, "denied", req.redirect, c.site.errorURL(req.redirect, req.state, e))
 		return
 	}
 	if p.Get("remember") != "" && !req.native {
-		b.remember(w, r, req)
+		c.remembered.add(w, r, req)
 	}
-	b.logger.InfoContext(r.Context(), "consent given", "client", req.label, "provider", b.config.Upstream.Name)
-	target := b.startTransaction(w, r, req)
-	b.pages.Continue(w, r, "login", b.config.Upstream.Authorization, target)
+	c.answers.logger.InfoContext(r.Context(), "consent given", "client", req.label, "provider", c.answers.provider)
+	target := c.logins.start(w, r, req)
+	c.answers.pages.Continue(w, r, "login", c.loginPage, target)
 }
 
-// readConsent checks that the answer comes from the page that was shown in this very browser.
-func (b *Broker) readConsent(r *http.Request) (request, params.Params, *oauth.Error) {
-	if !b.fromOwnPage(r) {
+// read checks that the answer comes from the page that was shown in this very browser.
+func (c *consents) read(r *http.Request) (request, params.Params, *oauth.Error) {
+	if !c.fromOwnPage(r) {
 		return request{}, params.Params{}, foreignForm()
 	}
-	p, refused := params.Form(r)
-	if refused == nil {
-		refused = p.OnceEach()
-	}
+	p, refused := onceEach(r)
 	if refused != nil {
 		return request{}, p, refused
 	}
-	browser := b.browserIdentifiers(r)
+	browser := c.cookies.browsers(r)
 	if len(browser) == 0 {
 		return request{}, p, foreignForm()
 	}
-	req, refused := b.openForm(p.Get("form"), browser)
+	req, refused := c.openForm(p.Get("form"), browser)
 	if refused == nil && p.Get("decision") != "allow" && p.Get("decision") != "deny" {
 		refused = refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonForm, "The page was answered with neither Allow nor Deny")
 	}
@@ -136,10 +151,10 @@ func (b *Broker) readConsent(r *http.Request) (request, params.Params, *oauth.Er
 
 // fromOwnPage tells what the browser says about where a form came from. The sealed form and its cookie hold without it;
 // it is a second lock, for browsers that have one.
-func (b *Broker) fromOwnPage(r *http.Request) bool {
+func (c *consents) fromOwnPage(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
 		return false
 	}
 	origin := r.Header.Get("Origin")
-	return origin == "" || origin == b.origin
+	return origin == "" || origin == c.site.origin
 }

@@ -330,16 +330,16 @@ func TestConsentIsNotRememberedUnasked(t *testing.T) {
 	}
 	t.Run("not even with a cookie that says so", func(t *testing.T) {
 		t.Parallel()
-		b, r := w.brokers[0], httptest.NewRequest(http.MethodGet, testResource, nil)
+		m, r := newRemembered(t, testResource), httptest.NewRequest(http.MethodGet, testResource, nil)
 		req, rec := request{redirect: loopRedirect, native: true}, httptest.NewRecorder()
-		b.remember(rec, r, req)
+		m.add(rec, r, req)
 		r.AddCookie(rec.Result().Cookies()[0])
 		r.Header.Set("Sec-Fetch-Site", "none")
-		if b.remembers(r, req) {
+		if m.covers(r, req) {
 			t.Error("remembered")
 		}
 		req.native = false
-		if !b.remembers(r, req) {
+		if !m.covers(r, req) {
 			t.Error("the cookie does not say so")
 		}
 	})
@@ -402,15 +402,17 @@ func TestRememberedConsentsEnd(t *testing.T) {
 func TestCookies(t *testing.T) {
 	t.Parallel()
 	for _, resource := range []string{testResource, "http://localhost:3000/mcp"} {
-		w := newWorld(t, 1, func(c *Config) { c.Resource = resource })
 		secure := strings.HasPrefix(resource, "https")
-		b := w.brokers[0]
-		req := request{redirect: webRedirect, label: "x", resource: b.resource}
+		m := newRemembered(t, resource)
+		under := &logins{
+			cookies: m.cookies, box: testBoxes(t, resource).Login, site: m.site, provider: anyProvider{}, now: time.Now,
+		}
+		req := request{redirect: webRedirect, label: "x", resource: resource}
 		rec := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodGet, resource, nil)
-		b.remember(rec, r, req)
-		b.startTransaction(rec, r, req)
-		b.showConsent(rec, r, req)
+		m.add(rec, r, req)
+		under.start(rec, r, req)
+		m.cookies.browser(rec, r)
 		cookies := rec.Result().Cookies()
 		if len(cookies) != 3 {
 			t.Fatalf("%d cookies", len(cookies))
@@ -435,7 +437,7 @@ func TestMountsDoNotMix(t *testing.T) {
 		t.Fatal(err)
 	}
 	first := w.brokers[0]
-	if first.cookies.transaction == second.cookies.transaction || first.CallbackURL() == second.CallbackURL() || first.prefix == second.prefix {
+	if first.site.mount == second.site.mount || first.CallbackURL() == second.CallbackURL() {
 		t.Error("two mounts share a cookie name, a callback or store keys")
 	}
 	tokens := w.login(w.newClient(webRedirect))
@@ -444,7 +446,10 @@ func TestMountsDoNotMix(t *testing.T) {
 	}
 	user := w.newBrowser()
 	page := user.open(authorizeURL(w.newClient(webRedirect), webRedirect)).Body.String()
-	if _, err := second.openForm(hiddenForm(t, page), nil); err == nil {
+	if _, _, err := w.boxes(testResource).Form.Open(hiddenForm(t, page)); err != nil {
+		t.Errorf("the form does not open: %v", err)
+	}
+	if _, _, err := w.boxes(other.Resource).Form.Open(hiddenForm(t, page)); err == nil {
 		t.Error("a form of one mount is accepted by another")
 	}
 	if strings.Contains(html.UnescapeString(page), "mcp2") {

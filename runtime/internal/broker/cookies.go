@@ -12,8 +12,9 @@ import (
 // subdomain nor plain http can set them (RFC 6265bis section 4.1.3.2); plain http is loopback only, where browsers may
 // refuse prefix and Secure.
 type cookieJar struct {
-	secure                        bool
-	browser, consent, transaction string
+	secure bool
+	// consent is the name of the cookie of remembered consents; the others begin the names of several.
+	consent, browserPrefix, loginPrefix string
 }
 
 func newCookieJar(mount string, secure bool) cookieJar {
@@ -21,7 +22,7 @@ func newCookieJar(mount string, secure bool) cookieJar {
 	if secure {
 		base = "__Host-" + base
 	}
-	return cookieJar{secure: secure, browser: base + "browser-", consent: base + "consent", transaction: base + "login-"}
+	return cookieJar{secure: secure, consent: base + "consent", browserPrefix: base + "browser-", loginPrefix: base + "login-"}
 }
 
 // set sets a cookie. SameSite=Lax keeps it out of requests that other sites make, except for navigations.
@@ -43,48 +44,53 @@ func get(r *http.Request, name string) string {
 	return cookies[0].Value
 }
 
-// maxBrowserIdentifiers is how many identifiers a browser may have. It has one, unless it opened its first pages at the same
+// maxBrowsers is how many identifiers a browser may have. It has one, unless it opened its first pages at the same
 // time: each of them got its own then, and all of them have to work.
-const maxBrowserIdentifiers = 4
+const maxBrowsers = 4
 
 // browser returns a random identifier of the user's browser, and gives it one where it has none. It binds consent pages
 // to the browser that they were made for; it says nothing about who the user is.
-func (b *Broker) browser(w http.ResponseWriter, r *http.Request) tickets.ID {
-	all := b.browserIdentifiers(r)
-	for _, old := range all[min(len(all), maxBrowserIdentifiers):] {
-		b.cookies.clear(w, b.browserName(old))
+func (j cookieJar) browser(w http.ResponseWriter, r *http.Request) tickets.ID {
+	all := j.browsers(r)
+	for _, old := range all[min(len(all), maxBrowsers):] {
+		j.clear(w, j.browserName(old))
 	}
 	id := tickets.NewID()
 	if len(all) > 0 {
 		id = all[0]
 	}
-	b.cookies.set(w, b.browserName(id), id.String(), 24*time.Hour)
+	j.set(w, j.browserName(id), id.String(), 24*time.Hour)
 	return id
 }
 
 // browserName is the name of the cookie with an identifier, which differs from that of every other.
-func (b *Broker) browserName(id tickets.ID) string {
-	return b.cookies.browser + tickets.Digest("slot", id.String()).String()[:8]
+func (j cookieJar) browserName(id tickets.ID) string {
+	return j.browserPrefix + tickets.Digest("slot", id.String()).String()[:8]
 }
 
-// browserIdentifiers are those that a request brings.
-func (b *Broker) browserIdentifiers(r *http.Request) []tickets.ID {
+// browsers are those that a request brings.
+func (j cookieJar) browsers(r *http.Request) []tickets.ID {
 	var all []tickets.ID
 	for _, c := range r.Cookies() {
-		if id, ok := tickets.ParseID(c.Value); ok && c.Name == b.browserName(id) {
+		if id, ok := tickets.ParseID(c.Value); ok && c.Name == j.browserName(id) {
 			all = append(all, id)
 		}
 	}
 	return all
 }
 
-// transactionCookies returns the names and values of the transactions that a request brings.
-func (b *Broker) transactionCookies(r *http.Request) []*http.Cookie {
+// logins returns the names and values of the logins under way that a request brings.
+func (j cookieJar) logins(r *http.Request) []*http.Cookie {
 	var found []*http.Cookie
 	for _, c := range r.Cookies() {
-		if strings.HasPrefix(c.Name, b.cookies.transaction) {
+		if strings.HasPrefix(c.Name, j.loginPrefix) {
 			found = append(found, c)
 		}
 	}
 	return found
+}
+
+// loginName is the name of a login's cookie. It does not tell the handle.
+func (j cookieJar) loginName(handle tickets.ID) string {
+	return j.loginPrefix + tickets.Digest("slot", handle.String()).String()[:8]
 }

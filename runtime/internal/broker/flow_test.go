@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/clients"
 )
 
 // The whole flow, each step at another broker that shares nothing but the configuration with the one before, and with a
@@ -96,7 +97,7 @@ func checkCallerOf(t *testing.T, w *world, clientID string, tokens oauth.TokenRe
 		t.Fatal(err)
 	}
 	if info.Subject != "user-1" || info.Issuer != w.provider.server.URL || info.Provider != "fake" || info.Resource != testResource ||
-		!reflect.DeepEqual(info.Audience, []string{testResource}) || info.ClientID != clientLabel(clientID) ||
+		!reflect.DeepEqual(info.Audience, []string{testResource}) || info.ClientID != clients.Label(clientID) ||
 		!reflect.DeepEqual(info.Scopes, []string{"openid", "email"}) || info.ExpiresAt.After(w.now().Add(time.Hour)) {
 		t.Errorf("caller %+v", info)
 	}

@@ -20,11 +20,18 @@ type limiters struct {
 	register, authorize, documents *limiter
 	// allDocuments keeps many addresses from using the server to flood others.
 	allDocuments *rate.Limiter
+	// addressOf names the client of a request.
+	addressOf func(*http.Request) string
+	now       func() time.Time
 }
 
-func newLimiters(l proxy.Limits) limiters {
+func newLimiters(l proxy.Limits, addressOf func(*http.Request) string, now func() time.Time) *limiters {
 	documents := rateOr(l.Documents, proxy.Rate{PerSecond: 1, Burst: 20})
-	return limiters{
+	if addressOf == nil {
+		addressOf = func(r *http.Request) string { return r.RemoteAddr }
+	}
+	return &limiters{
+		addressOf: addressOf, now: now,
 		register:     newLimiter(rateOr(l.Register, proxy.Rate{PerSecond: 2, Burst: 60})),
 		authorize:    newLimiter(rateOr(l.Authorize, proxy.Rate{PerSecond: 5, Burst: 120})),
 		documents:    newLimiter(documents),
@@ -62,12 +69,22 @@ func (l *limiter) allow(address string, now time.Time) bool {
 	return bucket.AllowN(now, 1)
 }
 
+// mayRegister reports whether the client of a request may register.
+func (l *limiters) mayRegister(r *http.Request) bool { return l.register.allow(l.address(r), l.now()) }
+
+// mayAuthorize reports whether the client of a request may go on with a login, or cause a question to the provider.
+func (l *limiters) mayAuthorize(r *http.Request) bool {
+	return l.authorize.allow(l.address(r), l.now())
+}
+
+// mayFetch reports whether the client at an address may cause the fetch of a document.
+func (l *limiters) mayFetch(address string, now time.Time) bool {
+	return l.documents.allow(address, now) && l.allDocuments.AllowN(now, 1)
+}
+
 // address returns what the limits count a request under.
-func (b *Broker) address(r *http.Request) string {
-	address := r.RemoteAddr
-	if b.config.ClientAddress != nil {
-		address = b.config.ClientAddress(r)
-	}
+func (l *limiters) address(r *http.Request) string {
+	address := l.addressOf(r)
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		address = host
 	}

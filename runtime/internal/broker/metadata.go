@@ -2,7 +2,6 @@ package broker
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
@@ -16,46 +15,55 @@ type serverMetadata struct {
 	RevocationEndpointAuthMethodsSupported []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 }
 
-// Metadata returns the authorization server metadata (RFC 8414) of the mount.
-func (b *Broker) Metadata() oauth.AuthorizationServerMetadata {
-	return oauth.AuthorizationServerMetadata{
-		Issuer:                            b.resource,
-		AuthorizationEndpoint:             b.resource + pathAuthorize,
-		TokenEndpoint:                     b.resource + pathToken,
-		RegistrationEndpoint:              b.resource + pathRegister,
-		RevocationEndpoint:                b.resource + pathRevoke,
-		ScopesSupported:                   slices.Clone(b.config.Scopes),
+// metadata is what the documents of the server say.
+type metadata struct {
+	oauth.AuthorizationServerMetadata
+}
+
+func newMetadata(s site, scopes, grantTypes []string) metadata {
+	return metadata{oauth.AuthorizationServerMetadata{
+		Issuer:                            s.resource(),
+		AuthorizationEndpoint:             s.url(pathAuthorize),
+		TokenEndpoint:                     s.url(pathToken),
+		RegistrationEndpoint:              s.url(pathRegister),
+		RevocationEndpoint:                s.url(pathRevoke),
+		ScopesSupported:                   scopes,
 		ResponseTypesSupported:            []string{"code"},
 		ResponseModesSupported:            []string{"query"},
-		GrantTypesSupported:               []string{grantAuthorizationCode, grantRefreshToken},
+		GrantTypesSupported:               grantTypes,
 		TokenEndpointAuthMethodsSupported: []string{"none"},
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		// RFC 9207 and draft-ietf-oauth-client-id-metadata-document
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          true,
-	}
+	}}
+}
+
+// Metadata returns the authorization server metadata (RFC 8414) of the mount.
+func (b *Broker) Metadata() oauth.AuthorizationServerMetadata {
+	return b.metadata.AuthorizationServerMetadata
 }
 
 // MetadataHandler serves the document of a well-known suffix, [oauth.WellKnownAuthorizationServer] or
 // [oauth.WellKnownOpenID], to clients on any origin.
 func (b *Broker) MetadataHandler(suffix string) http.Handler {
-	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.document(suffix)) })
+	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.metadata.document(suffix)) })
 }
 
-func (b *Broker) document(suffix string) serverMetadata {
-	m := serverMetadata{AuthorizationServerMetadata: b.Metadata(), RevocationEndpointAuthMethodsSupported: []string{"none"}}
+func (m metadata) document(suffix string) serverMetadata {
+	d := serverMetadata{AuthorizationServerMetadata: m.AuthorizationServerMetadata, RevocationEndpointAuthMethodsSupported: []string{"none"}}
 	if suffix == oauth.WellKnownOpenID {
 		// OpenID Connect Discovery section 3 requires these, and clients refuse a document without them, although the
 		// broker issues no ID token and so has no key.
-		m.JWKSURI = b.resource + pathJWKS
-		m.SubjectTypesSupported = []string{"public"}
-		m.IDTokenSigningAlgValuesSupported = []string{"RS256"}
+		d.JWKSURI = m.Issuer + pathJWKS
+		d.SubjectTypesSupported = []string{"public"}
+		d.IDTokenSigningAlgValuesSupported = []string{"RS256"}
 	}
-	return m
+	return d
 }
 
 // keySet is the empty key set that the OpenID document has to name.
-func (b *Broker) keySet(w http.ResponseWriter, _ *http.Request) {
+func keySet(w http.ResponseWriter, _ *http.Request) {
 	writeDocument(w, map[string][]string{"keys": {}})
 }
 

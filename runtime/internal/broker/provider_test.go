@@ -59,7 +59,7 @@ type provider struct {
 
 	tokenCalls, refreshCalls, revokeCalls atomic.Int32
 	verifyErr                             atomic.Pointer[error]
-	freshCalls                            atomic.Int32
+	verifyCalls                           atomic.Int32
 }
 
 type providerCode struct {
@@ -259,6 +259,7 @@ func (p *provider) revoke(w http.ResponseWriter, r *http.Request) {
 
 // verify is what package verify will do: it knows the provider's tokens.
 func (p *provider) verify(_ context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	p.verifyCalls.Add(1)
 	if failure := p.verifyErr.Load(); failure != nil {
 		return nil, *failure
 	}
@@ -280,11 +281,6 @@ func (p *provider) verify(_ context.Context, token, resource string) (*oauth.Aut
 		},
 		Permissions: []string{"read:things"},
 	}, nil
-}
-
-func (p *provider) verifyFresh(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
-	p.freshCalls.Add(1)
-	return p.verify(ctx, token, resource)
 }
 
 func (p *provider) upstream() facts.Upstream {

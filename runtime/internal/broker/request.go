@@ -3,12 +3,11 @@ package broker
 import (
 	"encoding/base64"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/clients"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
@@ -36,16 +35,16 @@ type request struct {
 	resource  string
 }
 
-// readRequest checks an authorization request (RFC 6749 section 4.1.1). Until request.redirect is set nothing may be
+// read checks an authorization request (RFC 6749 section 4.1.1). Until request.redirect is set nothing may be
 // redirected: the error belongs on a page.
-func (b *Broker) readRequest(r *http.Request, p params.Params) (request, *oauth.Error) {
+func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.Error) {
 	var req request
 	for _, name := range []string{"client_id", "redirect_uri", "state"} {
 		if p.Repeats(name) {
 			return req, p.OnceEach()
 		}
 	}
-	if err := b.readClient(r, p, &req); err != nil {
+	if err := a.readClient(r, p, &req); err != nil {
 		return req, err
 	}
 	// From here on the client hears of errors, with its state.
@@ -63,15 +62,15 @@ func (b *Broker) readRequest(r *http.Request, p params.Params) (request, *oauth.
 		return req, err
 	}
 	var err *oauth.Error
-	if req.resource, err = b.namesResource(p.Get("resource")); err != nil {
+	if req.resource, err = a.site.resources.Named(p.Get("resource")); err != nil {
 		return req, err
 	}
-	req.scopes, err = b.readScopes(p.Get("scope"))
+	req.scopes, err = a.scopes.named(p.Get("scope"))
 	return req, err
 }
 
 // readClient finds the client and its redirect URI.
-func (b *Broker) readClient(r *http.Request, p params.Params, req *request) *oauth.Error {
+func (a *authorization) readClient(r *http.Request, p params.Params, req *request) *oauth.Error {
 	id, redirect := p.Get("client_id"), p.Get("redirect_uri")
 	if id == "" {
 		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The application did not say who it is (client_id)")
@@ -80,7 +79,7 @@ func (b *Broker) readClient(r *http.Request, p params.Params, req *request) *oau
 		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter,
 			"The application did not say where to return to (redirect_uri)")
 	}
-	c, refused := b.client(r.Context(), id, b.address(r))
+	c, refused := a.clients.Find(r.Context(), id, a.limits.address(r))
 	if refused != nil {
 		if refused.Reason == refusal.ReasonClientUnknown { // a person reads it: the application does not notice
 			refused.Description = "The application is not known here any more. In its settings, remove this server and add it " +
@@ -88,13 +87,12 @@ func (b *Broker) readClient(r *http.Request, p params.Params, req *request) *oau
 		}
 		return refused
 	}
-	u, err := redirecturi.Parse(redirect, b.config.CustomSchemes)
-	if err != nil || !redirecturi.Registered(c.redirects, redirect) {
-		return refusal.Caused(oauth.CodeInvalidRedirectURI, refusal.ReasonRedirectURI,
-			"The application asked to return to an address that it did not register", err)
+	native, refused := a.clients.Redirect(c, redirect)
+	if refused != nil {
+		return refused
 	}
-	req.client, req.label, req.name, req.host = c.digest(), clientLabel(id), c.name, documentHost(id)
-	req.redirect, req.native = redirect, redirecturi.IsNative(u)
+	req.client, req.label, req.name, req.host = clients.Digest(id), clients.Label(id), c.Name, clients.DocumentHost(id)
+	req.redirect, req.native = redirect, native
 	return nil
 }
 
@@ -134,62 +132,4 @@ func readChallenge(p params.Params, req *request) *oauth.Error {
 	}
 	req.challenge = [32]byte(raw)
 	return nil
-}
-
-// readScopes returns what a client may have of the scopes that it asks for, in the server's order. Unknown ones are left
-// out (RFC 6749 section 3.3); the token response says what was granted.
-func (b *Broker) readScopes(asked string) ([]string, *oauth.Error) {
-	wanted := oauth.ParseScope(asked)
-	if len(wanted) == 0 {
-		return b.config.DefaultScopes, nil
-	}
-	if slices.ContainsFunc(wanted, func(s string) bool { return !oauth.ValidScope(s) }) {
-		return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "The scope has characters that a scope cannot have")
-	}
-	var known []string
-	for _, s := range b.config.Scopes {
-		if slices.Contains(wanted, s) {
-			known = append(known, s)
-		}
-	}
-	if len(known) == 0 {
-		return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "None of the scopes is known to this server")
-	}
-	return known, nil
-}
-
-// answerURL returns a redirect URI with the parameters of an authorization response, iss among them in every case
-// (RFC 9207 section 2). The redirect URI was checked and every parameter is encoded, so nothing can break out.
-func (b *Broker) answerURL(redirect, state string, answer ...[2]string) string {
-	if state != "" {
-		answer = append(answer, [2]string{"state", state})
-	}
-	answer = append(answer, [2]string{"iss", b.resource})
-	return appendQuery(redirect, answer)
-}
-
-// errorURL is the answer of an error (RFC 6749 section 4.1.2.1).
-func (b *Broker) errorURL(redirect, state string, e *oauth.Error) string {
-	return b.answerURL(redirect, state, [2]string{"error", string(e.Code)}, [2]string{"error_description", e.Description})
-}
-
-// appendQuery adds parameters to a URL without touching its own.
-func appendQuery(base string, pairs [][2]string) string {
-	var s strings.Builder
-	s.WriteString(base)
-	separator := byte('?')
-	if strings.Contains(base, "?") {
-		separator = '&'
-		if strings.HasSuffix(base, "?") || strings.HasSuffix(base, "&") {
-			separator = 0
-		}
-	}
-	for _, p := range pairs {
-		if separator != 0 {
-			s.WriteByte(separator)
-		}
-		s.WriteString(url.QueryEscape(p[0]) + "=" + url.QueryEscape(p[1]))
-		separator = '&'
-	}
-	return s.String()
 }

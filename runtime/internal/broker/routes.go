@@ -29,30 +29,36 @@ type Route struct {
 	Handler http.Handler
 }
 
-// Routes returns the endpoints, all public, for routers other than net/http's.
-func (b *Broker) Routes() []Route {
+// endpoints are the handlers behind the routes.
+type endpoints struct{ register, authorize, consent, callback, token, revoke http.HandlerFunc }
+
+// routes are the endpoints with what guards them.
+func routes(scripts cors.Policy, out answers, e endpoints) []Route {
 	return []Route{
-		{pathRegister, b.forScripts(b.register)},
-		{pathAuthorize, b.forBrowsers(b.authorize, http.MethodGet, http.MethodPost)},
-		{pathConsent, b.forBrowsers(b.consent, http.MethodPost)},
-		{pathCallback, b.forBrowsers(b.callback, http.MethodGet)},
-		{pathToken, b.forScripts(b.token)},
-		{pathRevoke, b.forScripts(b.revoke)},
-		{pathJWKS, cors.Public(b.keySet)},
+		{pathRegister, forScripts(scripts, out, e.register)},
+		{pathAuthorize, forBrowsers(out, e.authorize, http.MethodGet, http.MethodPost)},
+		{pathConsent, forBrowsers(out, e.consent, http.MethodPost)},
+		{pathCallback, forBrowsers(out, e.callback, http.MethodGet)},
+		{pathToken, forScripts(scripts, out, e.token)},
+		{pathRevoke, forScripts(scripts, out, e.revoke)},
+		{pathJWKS, cors.Public(keySet)},
 	}
 }
+
+// Routes returns the endpoints, all public, for routers other than net/http's.
+func (b *Broker) Routes() []Route { return slices.Clone(b.routes) }
 
 // Handler serves the endpoints under the resource's path and the metadata at its well-known places, and answers 404 to all
 // else.
 func (b *Broker) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, r := range b.Routes() {
-		mux.Handle(b.path+r.Path, r.Handler)
+	for _, r := range b.routes {
+		mux.Handle(b.site.path+r.Path, r.Handler)
 	}
 	seen := map[string]bool{}
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
 		for _, address := range []string{
-			oauth.InsertWellKnown(b.resource, suffix), oauth.AppendWellKnown(b.resource, suffix), oauth.RootWellKnown(b.resource, suffix),
+			oauth.InsertWellKnown(b.site.resource(), suffix), oauth.AppendWellKnown(b.site.resource(), suffix), oauth.RootWellKnown(b.site.resource(), suffix),
 		} {
 			u, err := url.Parse(address)
 			if err != nil || seen[u.Path] {
@@ -66,11 +72,11 @@ func (b *Broker) Handler() http.Handler {
 }
 
 // forBrowsers guards an endpoint that a person's browser opens.
-func (b *Broker) forBrowsers(next http.HandlerFunc, methods ...string) http.Handler {
+func forBrowsers(out answers, next http.HandlerFunc, methods ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !slices.Contains(methods, r.Method) {
 			w.Header().Set("Allow", strings.Join(methods, ", "))
-			b.refusePage(w, r, methodNotAllowed())
+			out.refusePage(w, r, methodNotAllowed())
 			return
 		}
 		next(w, r)
@@ -78,14 +84,14 @@ func (b *Broker) forBrowsers(next http.HandlerFunc, methods ...string) http.Hand
 }
 
 // forScripts guards an endpoint that clients call: POST only, and readable for scripts of the allowed origins.
-func (b *Broker) forScripts(next http.HandlerFunc) http.Handler {
+func forScripts(policy cors.Policy, out answers, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if b.cors.Preflight(w, r) {
+		if policy.Preflight(w, r) {
 			return
 		}
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", "POST, OPTIONS")
-			b.refuseJSON(w, r, methodNotAllowed())
+			out.refuseJSON(w, r, methodNotAllowed())
 			return
 		}
 		next(w, r)

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 )
 
 const (
@@ -68,7 +70,7 @@ func newWorld(t testing.TB, brokers int, changes ...func(*Config)) *world {
 	t.Cleanup(w.provider.server.Close)
 	w.config = Config{
 		Resource: testResource, Name: "Example Server", Upstream: w.provider.upstream(),
-		Scopes: []string{"openid", "email", "profile"}, Verify: w.provider.verify, VerifyFresh: w.provider.verifyFresh,
+		UsualScopes: []string{"openid", "email", "profile"}, Verify: w.provider.verify,
 		UpstreamClient: w.provider.server.Client(), Now: w.now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
@@ -89,6 +91,16 @@ func (w *world) newBroker() *Broker {
 		w.t.Fatal(err)
 	}
 	return b
+}
+
+// boxes are the formats of the world's broker as it would be at a resource.
+func (w *world) boxes(resource string) *tickets.Boxes {
+	w.t.Helper()
+	ring, err := seal.NewRing(seal.Config{Secret: testSecret})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tickets.New(ring, binding(w.config.Upstream, resource), w.now)
 }
 
 func (w *world) now() time.Time {

@@ -1,4 +1,4 @@
-package broker
+package grants
 
 import (
 	"context"
@@ -11,19 +11,12 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// ErrNoUpstreamToken is returned by [Broker.UpstreamToken] where there is no provider token to give.
+// ErrNoUpstreamToken is returned by [Grants.UpstreamToken] where there is no provider token to give.
 var ErrNoUpstreamToken = errors.New("broker: this request has no provider access token of its own: in passthrough mode the " +
 	"caller's token is the provider's and was made for this server, not for the provider's API")
 
-// sealAccess makes a sealed access token. The client cannot look into it, so the provider's token inside stays with us.
-func (b *Broker) sealAccess(g *grant, scopes []string, upstreamToken string, caller *oauth.AuthInfo, expires time.Time) string {
-	info := *caller
-	info.ClientID, info.Resource, info.Scopes = g.label, g.resource, scopes
-	return b.tickets.Access.Seal(tickets.Access{Family: g.family, Info: &info, Upstream: upstreamToken}, expires)
-}
-
-func (b *Broker) openAccess(token string) (tickets.Access, error) {
-	t, expires, err := b.tickets.Access.Open(token)
+func (g *Grants) openAccess(token string) (tickets.Access, error) {
+	t, expires, err := g.tickets.Access.Open(token)
 	if err != nil {
 		return t, err
 	}
@@ -40,8 +33,8 @@ func (b *Broker) openAccess(token string) (tickets.Access, error) {
 //
 // The caller's ClientID is the URL of the client's metadata document, or a short form of the client_id that it registered.
 // Claims and the user's Extra are those that the provider's mapping selects; the provider's other claims stay behind.
-func (b *Broker) VerifyAccessToken(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
-	t, err := b.openAccess(token)
+func (g *Grants) VerifyAccessToken(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
+	t, err := g.openAccess(token)
 	switch {
 	case errors.Is(err, seal.ErrExpired):
 		return nil, oauth.InvalidToken(oauth.ReasonExpired, err)
@@ -54,7 +47,7 @@ func (b *Broker) VerifyAccessToken(ctx context.Context, token, resource string) 
 	case t.Info.Resource != resource:
 		return nil, oauth.InvalidToken(oauth.ReasonAudience, errors.New("the token is for another resource of this server"))
 	}
-	revoked, err := b.revoked(ctx, t.Family)
+	revoked, err := g.families.revoked(ctx, t.Family)
 	if err != nil {
 		return nil, oauth.Unavailable(time.Second, err)
 	}
@@ -67,12 +60,12 @@ func (b *Broker) VerifyAccessToken(ctx context.Context, token, resource string) 
 // UpstreamToken returns the provider's access token of the caller that ctx carries, for tools that call the provider's
 // API in the user's name. It is never shown to clients: do not put it into an answer. In [proxy.Passthrough] mode it fails with
 // [ErrNoUpstreamToken]: a client's token must not be passed on (MCP authorization, "Access Token Privilege Restriction").
-func (b *Broker) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
+func (g *Grants) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
 	info, ok := oauth.FromContext(ctx)
-	if !ok || b.config.Tokens != proxy.Sealed {
+	if !ok || g.options.Tokens != proxy.Sealed {
 		return "", ErrNoUpstreamToken
 	}
-	t, err := b.openAccess(info.AccessToken.Reveal())
+	t, err := g.openAccess(info.AccessToken.Reveal())
 	if err != nil {
 		return "", errors.Join(ErrNoUpstreamToken, err)
 	}

@@ -1,4 +1,4 @@
-package broker
+package grants
 
 import (
 	"context"
@@ -16,6 +16,21 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
+const (
+	// accessLifetime bounds a sealed access token.
+	accessLifetime = time.Hour
+	// maxAccessToken bounds a sealed access token: common servers refuse requests whose headers exceed 8 KB.
+	maxAccessToken = 6 << 10
+)
+
+// issuer makes our tokens of the provider's.
+type issuer struct {
+	tickets *tickets.Boxes
+	options proxy.Options
+	verify  VerifyFunc
+	now     func() time.Time
+}
+
 // grant is what a login gave a client, whatever the tokens of the moment are.
 type grant struct {
 	family   tickets.ID
@@ -30,19 +45,19 @@ type grant struct {
 
 // issue makes our answer out of the provider's tokens, without a refresh token, and notes in the grant who logged in. The
 // access token has the given scopes of the grant's.
-func (b *Broker) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes []string, verify VerifyFunc) (oauth.TokenResponse, *oauth.Error) {
+func (i issuer) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes []string) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
-	if b.config.Tokens == proxy.Passthrough && !isJWT(t.Access) && !b.config.InsecureOpaquePassthrough {
+	if i.options.Tokens == proxy.Passthrough && !isJWT(t.Access) && !i.options.InsecureOpaquePassthrough {
 		return none, refusal.Misconfigured(refusal.ReasonOpaqueToken, errors.New("the provider's access token is not a JWT, "+
 			"so it cannot be passed through; ask the provider for JWTs (many need an audience or a scope for it) or use sealed tokens"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, upstream.Timeout)
 	defer cancel()
-	info, err := verify(ctx, t.Access, g.resource)
+	info, err := i.verify(ctx, t.Access, g.resource)
 	if refused := checkCaller(g, info, err); refused != nil {
 		return none, refused
 	}
-	return b.accessAnswer(g, t, scopes, info)
+	return i.accessAnswer(g, t, scopes, info)
 }
 
 // checkCaller checks who the provider's token stands for, and notes it in the grant.
@@ -63,23 +78,23 @@ func checkCaller(g *grant, info *oauth.AuthInfo, err error) *oauth.Error {
 	return nil
 }
 
-func (b *Broker) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info *oauth.AuthInfo) (oauth.TokenResponse, *oauth.Error) {
+func (i issuer) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info *oauth.AuthInfo) (oauth.TokenResponse, *oauth.Error) {
 	granted := grantedScopes(scopes, t, info)
 	answer := oauth.TokenResponse{TokenType: "Bearer", Scope: strings.Join(granted, " ")}
 	expires := earliest(t.Expires, info.ExpiresAt)
-	if !expires.IsZero() && !b.now().Before(expires) {
+	if !expires.IsZero() && !i.now().Before(expires) {
 		return answer, refusal.InvalidGrant(refusal.ReasonUpstreamToken, errors.New("the provider's token is expired"))
 	}
-	if b.config.Tokens == proxy.Passthrough {
+	if i.options.Tokens == proxy.Passthrough {
 		answer.AccessToken = t.Access
 		if !expires.IsZero() {
-			answer.ExpiresIn = int64(expires.Sub(b.now()).Seconds())
+			answer.ExpiresIn = int64(expires.Sub(i.now()).Seconds())
 		}
 		return answer, nil
 	}
-	expires = earliest(expires, b.now().Add(accessLifetime))
-	answer.AccessToken = b.sealAccess(g, granted, t.Access, info, expires)
-	answer.ExpiresIn = int64(expires.Sub(b.now()).Seconds())
+	expires = earliest(expires, i.now().Add(accessLifetime))
+	answer.AccessToken = i.sealAccess(g, granted, t.Access, info, expires)
+	answer.ExpiresIn = int64(expires.Sub(i.now()).Seconds())
 	if n := len(answer.AccessToken); n > maxAccessToken {
 		return answer, refusal.Misconfigured(refusal.ReasonAccessTokenTooLarge, fmt.Errorf("the access token would have %d bytes, more than the %d that "+
 			"common servers take in a header: let the provider put less into its tokens (group and role claims above all), "+
@@ -105,6 +120,30 @@ func grantedScopes(consented []string, t upstream.Tokens, info *oauth.AuthInfo) 
 		}
 	}
 	return both
+}
+
+// sealAccess makes a sealed access token. The client cannot look into it, so the provider's token inside stays with us.
+func (i issuer) sealAccess(g *grant, scopes []string, upstreamToken string, caller *oauth.AuthInfo, expires time.Time) string {
+	info := *caller
+	info.ClientID, info.Resource, info.Scopes = g.label, g.resource, scopes
+	return i.tickets.Access.Seal(tickets.Access{Family: g.family, Info: &info, Upstream: upstreamToken}, expires)
+}
+
+// refreshToken returns the refresh token that goes with the provider's tokens, or none where nothing could be refreshed
+// with it.
+func (i issuer) refreshToken(g grant, t upstream.Tokens, place lineage) string {
+	r := tickets.Refresh{
+		Family: g.family, Lineage: tickets.Lineage(place), Client: g.client, Resource: g.resource, Scopes: g.scopes,
+		Subject: g.subject, Issuer: g.issuer, Upstream: t.Refresh, UpstreamExpires: t.RefreshExpires,
+	}
+	if t.Refresh == "" {
+		// In passthrough mode the client has the provider's token already; sealing the same again would refresh nothing.
+		if i.options.Tokens != proxy.Sealed || !t.Expires.IsZero() && !t.Expires.After(i.now().Add(accessLifetime)) {
+			return ""
+		}
+		r.KeepsAccess, r.Upstream, r.UpstreamExpires = true, t.Access, t.Expires
+	}
+	return i.tickets.Refresh.Seal(r, earliest(r.UpstreamExpires, i.now().Add(i.options.RefreshLifetime)))
 }
 
 // earliest returns the earliest time of those that are set.

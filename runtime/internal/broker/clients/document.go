@@ -1,4 +1,4 @@
-package broker
+package clients
 
 import (
 	"context"
@@ -40,11 +40,11 @@ const (
 
 // documents fetches and keeps client ID metadata documents.
 type documents struct {
-	fetcher *http.Client
-	schemes []string
-	limits  limiters
-	now     func() time.Time
-	logger  *slog.Logger
+	fetcher  *http.Client
+	schemes  []string
+	mayFetch func(address string, now time.Time) bool
+	now      func() time.Time
+	logger   *slog.Logger
 
 	mu      sync.Mutex
 	kept    *recent[string, *keptDocument]
@@ -54,7 +54,7 @@ type documents struct {
 
 // keptDocument is a fetched document, or why there is none.
 type keptDocument struct {
-	client  client
+	client  Client
 	err     *oauth.Error
 	expires time.Time
 }
@@ -65,9 +65,9 @@ type flight struct {
 	result keptDocument
 }
 
-func newDocuments(fetcher *http.Client, schemes []string, limits limiters, now func() time.Time, logger *slog.Logger) *documents {
+func newDocuments(c Config) *documents {
 	return &documents{
-		fetcher: withoutRedirects(fetcher), schemes: schemes, limits: limits, now: now, logger: logger,
+		fetcher: withoutRedirects(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, logger: c.Logger,
 		kept: newRecent[string, *keptDocument](maxDocuments), failed: newRecent[string, *keptDocument](maxFailures),
 		flights: map[string]*flight{},
 	}
@@ -101,13 +101,13 @@ func checkDocumentURL(id string) error {
 }
 
 // lookUp returns the client that a document describes: from memory, or fetched.
-func (d *documents) lookUp(ctx context.Context, id, address string) (client, *oauth.Error) {
+func (d *documents) lookUp(ctx context.Context, id, address string) (Client, *oauth.Error) {
 	if err := checkDocumentURL(id); err != nil {
-		return client{}, badDocument(err)
+		return Client{}, badDocument(err)
 	}
 	f, kept, refused := d.join(ctx, id, address)
 	if refused != nil {
-		return client{}, refused
+		return Client{}, refused
 	}
 	if kept != nil {
 		return kept.client, kept.err
@@ -116,7 +116,7 @@ func (d *documents) lookUp(ctx context.Context, id, address string) (client, *oa
 	case <-f.done:
 		return f.result.client, f.result.err
 	case <-ctx.Done():
-		return client{}, refusal.RetryLater(refusal.ReasonClientDocument, 0, ctx.Err())
+		return Client{}, refusal.RetryLater(refusal.ReasonClientDocument, 0, ctx.Err())
 	}
 }
 
@@ -135,7 +135,7 @@ func (d *documents) join(ctx context.Context, id, address string) (*flight, *kep
 	if f, ok := d.flights[id]; ok {
 		return f, nil, nil
 	}
-	if !d.limits.documents.allow(address, now) || !d.limits.allDocuments.AllowN(now, 1) {
+	if !d.mayFetch(address, now) {
 		if ok && now.Before(kept.expires.Add(documentGrace)) {
 			return nil, kept, nil
 		}
@@ -176,7 +176,7 @@ func badDocument(cause error) *oauth.Error {
 		"The application's description could not be read from the address that is its client_id", cause)
 }
 
-func (d *documents) fetch(ctx context.Context, id string) (c client, lifetime time.Duration, err error) {
+func (d *documents) fetch(ctx context.Context, id string) (c Client, lifetime time.Duration, err error) {
 	defer func() {
 		// A fetch has a goroutine of its own, where a panic of somebody's http.Client would end the process.
 		if p := recover(); p != nil {
@@ -185,17 +185,17 @@ func (d *documents) fetch(ctx context.Context, id string) (c client, lifetime ti
 	}()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
-		return client{}, 0, err
+		return Client{}, 0, err
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := egress.Fetch(d.fetcher, req, maxClientMetadata)
+	resp, err := egress.Fetch(d.fetcher, req, MaxMetadata)
 	switch {
 	case err != nil:
-		return client{}, 0, err
+		return Client{}, 0, err
 	case resp.StatusCode != http.StatusOK:
-		return client{}, 0, fmt.Errorf("the answer's status is %d", resp.StatusCode)
+		return Client{}, 0, fmt.Errorf("the answer's status is %d", resp.StatusCode)
 	case !egress.IsJSON(resp.Header):
-		return client{}, 0, errors.New("the answer's content type is not JSON")
+		return Client{}, 0, errors.New("the answer's content type is not JSON")
 	}
 	c, err = d.parse(id, string(resp.Body))
 	return c, documentLifetime(resp.Header, d.now()), err
@@ -203,39 +203,39 @@ func (d *documents) fetch(ctx context.Context, id string) (c client, lifetime ti
 
 // parse reads a document. Redirect URIs that are not acceptable here are left out: a document serves many servers, and
 // some may allow more.
-func (d *documents) parse(id, body string) (client, error) {
+func (d *documents) parse(id, body string) (Client, error) {
 	document, err := oauth.ParseClaims(body)
 	if err != nil {
-		return client{}, err
+		return Client{}, err
 	}
 	if got := document.String("client_id"); got != id {
-		return client{}, errors.New("the document's client_id is not its own address")
+		return Client{}, errors.New("the document's client_id is not its own address")
 	}
 	// A document that anybody can read holds no secret, and we know no other way of client authentication.
 	if method := document.String("token_endpoint_auth_method"); method != "none" && document.Has("token_endpoint_auth_method") {
-		return client{}, fmt.Errorf("the document wants the client authentication %q, only none is supported", method)
+		return Client{}, fmt.Errorf("the document wants the client authentication %q, only none is supported", method)
 	}
 	if document.Has("client_secret") {
-		return client{}, errors.New("the document has a client_secret")
+		return Client{}, errors.New("the document has a client_secret")
 	}
-	metadata, err := readMetadata(document)
+	metadata, err := readMetadata(document, nil)
 	if err != nil {
-		return client{}, err
+		return Client{}, err
 	}
-	c := client{id: id, name: metadata.ClientName}
-	if c.name == "" {
-		return client{}, errors.New("the document has no client_name")
+	c := Client{ID: id, Name: metadata.ClientName}
+	if c.Name == "" {
+		return Client{}, errors.New("the document has no client_name")
 	}
 	if len(metadata.RedirectURIs) > maxRedirectURIs {
-		return client{}, fmt.Errorf("the document has more than %d redirect URIs", maxRedirectURIs)
+		return Client{}, fmt.Errorf("the document has more than %d redirect URIs", maxRedirectURIs)
 	}
 	for _, uri := range metadata.RedirectURIs {
 		if _, err := redirecturi.Parse(uri, d.schemes); err == nil {
-			c.redirects = append(c.redirects, uri)
+			c.Redirects = append(c.Redirects, uri)
 		}
 	}
-	if len(c.redirects) == 0 {
-		return client{}, errors.New("the document has no redirect URI that is acceptable here")
+	if len(c.Redirects) == 0 {
+		return Client{}, errors.New("the document has no redirect URI that is acceptable here")
 	}
 	return c, nil
 }

@@ -1,0 +1,125 @@
+package clients
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/redirecturi"
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+)
+
+// MaxMetadata bounds the client metadata that a client may send or publish.
+const MaxMetadata = 4 << 10
+
+// Register registers a client (RFC 7591) by the metadata that it sent. It keeps nothing: the registration travels in the
+// client_id.
+func (r *Registry) Register(body string) (oauth.ClientInformation, *oauth.Error) {
+	metadata, refused := r.registration(body)
+	if refused != nil {
+		return oauth.ClientInformation{}, refused
+	}
+	now := r.now()
+	metadata.ClientID = r.box.Seal(
+		tickets.Client{Issued: now, Name: metadata.ClientName, Redirects: metadata.RedirectURIs}, time.Time{})
+	return oauth.ClientInformation{ClientMetadata: metadata, ClientIDIssuedAt: now.Unix()}, nil
+}
+
+// registration reads client metadata and returns what is registered: what a client asks for beyond that is replaced, as
+// RFC 7591 section 2 permits, and the answer says so.
+func (r *Registry) registration(body string) (oauth.ClientMetadata, *oauth.Error) {
+	asked, err := oauth.ParseClaims(body)
+	if err != nil {
+		return oauth.ClientMetadata{}, InvalidMetadata("The client metadata must be a JSON object", err)
+	}
+	m, err := readMetadata(asked, r.grantTypes)
+	if err != nil {
+		return m, InvalidMetadata(sentence(err), nil)
+	}
+	if len(m.RedirectURIs) > maxRedirectURIs {
+		return m, InvalidMetadata(fmt.Sprintf("The client metadata may have %d redirect URIs at most", maxRedirectURIs), nil)
+	}
+	if len(m.RedirectURIs) == 0 {
+		return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, "The client metadata must have redirect_uris")
+	}
+	for i, uri := range m.RedirectURIs {
+		if _, err := redirecturi.Parse(uri, r.schemes); err != nil {
+			return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, fmt.Sprintf("Redirect URI %d %s", i+1, err))
+		}
+	}
+	return m, nil
+}
+
+// readMetadata reads the members that count, type by type.
+func readMetadata(asked oauth.Claims, grantTypes []string) (oauth.ClientMetadata, error) {
+	var m oauth.ClientMetadata
+	for name, field := range map[string]*string{
+		"client_name": &m.ClientName, "client_uri": &m.ClientURI, "scope": &m.Scope, "application_type": &m.ApplicationType,
+	} {
+		if !asked.Has(name) {
+			continue
+		}
+		if raw := asked.Raw(name); raw[0] != '"' {
+			return m, fmt.Errorf("%s must be a string", name)
+		}
+		*field = asked.String(name)
+	}
+	var grants, responses []string
+	for name, field := range map[string]*[]string{
+		"redirect_uris": &m.RedirectURIs, "grant_types": &grants, "response_types": &responses,
+	} {
+		list, err := stringArray(asked, name)
+		if err != nil {
+			return m, err
+		}
+		*field = list
+	}
+	if len(grants) > 0 && !slices.Contains(grants, "authorization_code") {
+		return m, errors.New("grant_types must have authorization_code, which is what this server offers")
+	}
+	if len(responses) > 0 && !slices.Contains(responses, "code") {
+		return m, errors.New("response_types must have code, which is what this server offers")
+	}
+	m.ClientName = cleanName(m.ClientName)
+	m.Scope = strings.Join(slices.DeleteFunc(oauth.ParseScope(m.Scope), func(s string) bool { return !oauth.ValidScope(s) }), " ")
+	if m.ApplicationType != "web" && m.ApplicationType != "native" {
+		m.ApplicationType = "" // optional, and nothing depends on it
+	}
+	if !params.IsPlainText(m.ClientURI) {
+		m.ClientURI = ""
+	}
+	m.GrantTypes = slices.Clone(grantTypes)
+	m.ResponseTypes = []string{"code"}
+	m.TokenEndpointAuthMethod = "none"
+	return m, nil
+}
+
+// stringArray reads a member that must be an array of strings where it is present.
+func stringArray(object oauth.Claims, name string) ([]string, error) {
+	raw := object.Raw(name)
+	if raw == nil || string(raw) == "null" {
+		return nil, nil
+	}
+	var list []string
+	if raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
+		return nil, fmt.Errorf("%s must be an array of strings", name)
+	}
+	return list, nil
+}
+
+// InvalidMetadata is the refusal of client metadata (RFC 7591 section 3.2.2).
+func InvalidMetadata(description string, cause error) *oauth.Error {
+	return refusal.Caused(oauth.CodeInvalidClientMetadata, refusal.ReasonClientMetadata, description, cause)
+}
+
+// sentence turns an error that was written for clients into one.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
+}

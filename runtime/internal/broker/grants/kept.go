@@ -1,0 +1,45 @@
+package grants
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+)
+
+// renewedMemory is how long tokens of the provider are kept that could not be verified yet.
+const renewedMemory = 10 * time.Minute
+
+// keptTokens are the provider's tokens that nothing could be issued for yet.
+type keptTokens struct {
+	entries Entries
+	box     *tickets.Box[tickets.Renewed]
+	now     func() time.Time
+	logger  *slog.Logger
+}
+
+// keep keeps the provider's new tokens for a moment when they could not be verified, since nobody answered or something
+// broke: what they were got with, a code or a refresh token, may work only once, and the provider would take the retry for a
+// replay.
+func (k keptTokens) keep(ctx context.Context, id tickets.ID, tokens upstream.Tokens, refused *oauth.Error) {
+	if refused.Status < http.StatusInternalServerError {
+		return
+	}
+	sealed := k.box.SealBytes(tickets.Renewed(tokens), k.now().Add(renewedMemory))
+	if _, err := k.entries.Store.CompareAndSwap(ctx, k.entries.Key("renewed", id), nil, sealed, renewedMemory); err != nil {
+		k.logger.WarnContext(ctx, "new tokens of the provider are not kept for a retry", "error", err)
+	}
+}
+
+func (k keptTokens) get(ctx context.Context, id tickets.ID) (upstream.Tokens, bool) {
+	sealed, found, err := k.entries.Store.Get(ctx, k.entries.Key("renewed", id))
+	if err != nil || !found {
+		return upstream.Tokens{}, false
+	}
+	t, err := k.box.OpenBytes(sealed)
+	return upstream.Tokens(t), err == nil
+}

@@ -1,0 +1,83 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+)
+
+// Provider is the identity provider as grants need it: a client of package upstream is one, and its errors are those of that
+// package.
+type Provider interface {
+	// ExchangeCode redeems a code of the provider's.
+	ExchangeCode(ctx context.Context, code upstream.Code) (upstream.Tokens, error)
+	// Refresh asks for new tokens.
+	Refresh(ctx context.Context, refresh string, scopes []string, resource string) (upstream.Tokens, error)
+	// Revoke takes a token back, where the provider can. The hint is one of package upstream.
+	Revoke(ctx context.Context, token, hint string) error
+}
+
+// leg is the provider with what goes with every question to it.
+type leg struct {
+	Provider
+
+	forget func(token string)
+	name   string // for logs
+	logger *slog.Logger
+}
+
+// revoke tells the provider, and sees to it that nobody here relies on what was known of the token. What the provider
+// refuses is the operator's to correct: the client has done its part. An outage is its to try again (RFC 7009 section 2.2.1).
+func (l leg) revoke(ctx context.Context, token, hint string) *oauth.Error {
+	defer l.forget(token)
+	err := l.Revoke(ctx, token, hint)
+	switch {
+	case err == nil:
+		return nil
+	case upstream.KindOf(err) == upstream.KindRejected:
+		l.logger.WarnContext(ctx, "the provider refused a revocation", "provider", l.name, "error", err)
+		return nil
+	}
+	return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, 0, err)
+}
+
+// abandon revokes tokens at the provider that nobody will get.
+func (l leg) abandon(ctx context.Context, tokens upstream.Tokens) {
+	token, hint := tokens.Refresh, upstream.HintRefreshToken
+	if token == "" {
+		token, hint = tokens.Access, upstream.HintAccessToken
+	}
+	if refused := l.revoke(ctx, token, hint); refused != nil {
+		l.logger.WarnContext(ctx, "the provider's tokens that nobody gets were not revoked there", "error", refused.Cause)
+	}
+}
+
+// providerRefused maps a failed request to the provider for the client: the provider's no ends the grant, an outage passes,
+// what only the operator can correct is ours.
+func providerRefused(err error) *oauth.Error {
+	e, ok := errors.AsType[*upstream.Error](err)
+	if !ok {
+		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, 0, err)
+	}
+	switch e.Kind {
+	case upstream.KindDenied:
+		return refusal.InvalidGrant(refusal.ReasonUpstreamError, err)
+	case upstream.KindNonce:
+		return refusal.InvalidGrant(refusal.ReasonNonce, err)
+	case upstream.KindRejected:
+		return refusal.Misconfigured(refusal.ReasonUpstreamError, err)
+	case upstream.KindUnusable:
+		return refusal.Misconfigured(refusal.ReasonUpstreamResponse, err)
+	default:
+		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, e.RetryAfter, err)
+	}
+}
+
+// storeFailed is the refusal where the store did not answer: nothing passes unseen.
+func storeFailed(err error) *oauth.Error {
+	return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
+}

@@ -1,0 +1,160 @@
+package grants
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+)
+
+// refreshGrant gives new tokens for a refresh token (RFC 6749 section 6), with a new refresh token (OAuth 2.1 section 4.3.1).
+type refreshGrant struct {
+	box       *tickets.Box[tickets.Refresh]
+	families  families
+	kept      keptTokens
+	leg       leg
+	issuer    issuer
+	resources Resources
+	logger    *slog.Logger
+}
+
+// Name implements [Type].
+func (*refreshGrant) Name() string { return "refresh_token" }
+
+// Give turns a refresh token into new tokens.
+func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *oauth.Error) {
+	var none oauth.TokenResponse
+	if r.Get("refresh_token") == "" {
+		return none, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The refresh_token is missing")
+	}
+	t, _, err := g.box.Open(r.Get("refresh_token"))
+	if err != nil {
+		return none, refusal.InvalidGrant(refusal.ReasonRefreshToken, err)
+	}
+	if t.Client != r.Client {
+		return none, refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
+	}
+	if refused := g.resources.checkSame(r.Params, t.Resource); refused != nil {
+		return none, refused
+	}
+	narrowed, refused := narrowScopes(t.Scopes, r.Get("scope"))
+	if refused != nil {
+		return none, refused
+	}
+	// From here on the client's connection no longer counts: the provider may rotate its token, and the new one must not
+	// get lost. The client that hears nothing tries again and gets the answer that is kept.
+	return g.once(context.WithoutCancel(ctx), t, r.Label, narrowed)
+}
+
+// narrowScopes returns the scopes of the new access token: those of the grant, or fewer if the client asks for fewer.
+func narrowScopes(granted []string, asked string) ([]string, *oauth.Error) {
+	wanted := oauth.ParseScope(asked)
+	if len(wanted) == 0 {
+		return granted, nil
+	}
+	for _, s := range wanted {
+		if !slices.Contains(granted, s) {
+			return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "The scope is more than was authorized")
+		}
+	}
+	return wanted, nil
+}
+
+// once makes one refresh out of all that come with the same token at the same time.
+func (g *refreshGrant) once(ctx context.Context, t tickets.Refresh, label string, scopes []string) (oauth.TokenResponse, *oauth.Error) {
+	var none oauth.TokenResponse
+	unlock, refused := g.families.lock(ctx, t.Family)
+	if refused != nil {
+		return none, refused
+	}
+	defer unlock()
+	state, refused := g.families.check(ctx, t)
+	if refused != nil {
+		return none, refused
+	}
+	if state.answer != nil {
+		return *state.answer, nil
+	}
+	return g.renew(ctx, t, label, scopes, state)
+}
+
+// renew asks the provider and makes the answer known for a retry.
+func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, label string, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
+	var none oauth.TokenResponse
+	tokens, refused := g.tokens(ctx, t, scopes)
+	if refused != nil {
+		g.families.rememberFailure(ctx, t, refused)
+		return none, refused
+	}
+	given := grant{
+		family: t.Family, client: t.Client, label: label, resource: t.Resource, scopes: t.Scopes, subject: t.Subject, issuer: t.Issuer,
+	}
+	answer, refused := g.issuer.issue(ctx, &given, tokens, scopes)
+	if refused != nil {
+		return none, g.notIssued(ctx, t, tokens, refused)
+	}
+	next := lineage(t.Lineage).next()
+	answer.RefreshToken = g.issuer.refreshToken(given, tokens, next)
+	if refused := g.families.rotate(ctx, t, state, next, answer); refused != nil {
+		return none, refused
+	}
+	if refused := g.revokedMeanwhile(ctx, t, tokens); refused != nil {
+		return none, refused
+	}
+	g.logger.InfoContext(ctx, "tokens refreshed", "client", label, "provider", g.leg.name)
+	return answer, nil
+}
+
+// notIssued is what becomes of the provider's tokens that nothing was issued for. One that was refused ends the login, here and
+// at the provider: a later refresh must not try its luck again. Others are kept for a retry.
+func (g *refreshGrant) notIssued(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens, refused *oauth.Error) *oauth.Error {
+	if refused.Code != oauth.CodeInvalidGrant {
+		if !t.KeepsAccess {
+			g.kept.keep(ctx, t.Lineage.ID, tokens, refused)
+		}
+		return refused
+	}
+	g.leg.abandon(ctx, tokens)
+	if err := g.families.revoke(ctx, t.Family); err != nil {
+		return storeFailed(err)
+	}
+	return refused
+}
+
+// revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider has given new tokens since:
+// those are revoked there too.
+func (g *refreshGrant) revokedMeanwhile(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens) *oauth.Error {
+	revoked, err := g.families.revoked(ctx, t.Family)
+	switch {
+	case err != nil:
+		return storeFailed(err)
+	case !revoked:
+		return nil
+	}
+	g.leg.abandon(ctx, tokens)
+	return refusal.InvalidGrant(refusal.ReasonRevoked, errors.New("the login was revoked during the refresh"))
+}
+
+// tokens gets the provider's new tokens, or the old access token where there is nothing else: whether that still counts is asked
+// when something is issued for it.
+func (g *refreshGrant) tokens(ctx context.Context, t tickets.Refresh, scopes []string) (upstream.Tokens, *oauth.Error) {
+	if t.KeepsAccess {
+		return upstream.Tokens{Access: t.Upstream, Expires: t.UpstreamExpires}, nil
+	}
+	if tokens, ok := g.kept.get(ctx, t.Lineage.ID); ok {
+		return tokens, nil
+	}
+	tokens, err := g.leg.Refresh(ctx, t.Upstream, scopes, t.Resource)
+	if err != nil {
+		return tokens, providerRefused(err)
+	}
+	if tokens.RefreshExpires.IsZero() && tokens.Refresh == t.Upstream {
+		tokens.RefreshExpires = t.UpstreamExpires
+	}
+	return tokens, nil
+}
