@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -138,10 +139,13 @@ func (f *documentFetcher) read(id string, body []byte) (*client, error) {
 		return nil, err
 	}
 	metadata.TokenEndpointAuthMethod = cmp.Or(metadata.TokenEndpointAuthMethod, authNone)
+	if slices.Contains(object.Strings("token_endpoint_auth_methods_supported"), authNone) {
+		metadata.TokenEndpointAuthMethod = authNone // a preferred method is not the only one
+	}
 	if metadata.TokenEndpointAuthMethod != authNone {
 		return nil, fmt.Errorf("its authentication method is %s, not none", quoted(metadata.TokenEndpointAuthMethod))
 	}
-	if err := f.rules.settle(&metadata); err != nil {
+	if _, err := f.rules.settle(&metadata); err != nil {
 		return nil, err
 	}
 	metadata.ClientID = id

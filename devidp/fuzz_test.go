@@ -85,7 +85,10 @@ func FuzzClientMetadata(f *testing.F) {
 	documents := newDocumentFetcher(http.DefaultClient, rules, nil)
 	f.Fuzz(func(t *testing.T, body []byte) {
 		metadata, err := parseMetadata(body)
-		if err == nil && rules.settle(&metadata) == nil {
+		if err == nil {
+			_, err = rules.settle(&metadata)
+		}
+		if err == nil {
 			c := metadataClient(metadata, dynamicClient)
 			bad := func(uri string) bool { _, err := redirecturi.Parse(uri, rules.schemes); return err != nil }
 			if len(c.redirects) == 0 || slices.ContainsFunc(c.redirects, bad) || !slices.Contains(c.grants, grantCode) || !printable(c.name) {

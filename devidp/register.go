@@ -3,10 +3,12 @@ package devidp
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
@@ -15,7 +17,7 @@ import (
 
 // The limits of a client's description of itself.
 const (
-	maxMetadataBytes = 4 << 10
+	maxMetadataBytes = 5 << 10
 	maxRedirectURIs  = 12
 )
 
@@ -26,9 +28,14 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	if err := s.clientRules().settle(&metadata); err != nil {
+	left, err := s.clientRules().settle(&metadata)
+	if err != nil {
 		s.refuse(w, r, err)
 		return
+	}
+	if len(left) > 0 {
+		s.config.Logger.InfoContext(r.Context(), "redirect URIs left out of a registration", "name", metadata.ClientName,
+			"problems", errors.Join(left...), "needed_schemes", redirecturi.NeededSchemes(left))
 	}
 	now := s.config.Now()
 	metadata.ClientID = "client-" + randomText()[:24]
@@ -50,7 +57,7 @@ func readMetadata(r *http.Request) (oauth.ClientMetadata, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxMetadataBytes+1))
 	if err != nil || len(body) > maxMetadataBytes {
-		return metadata, badMetadata("The client metadata is larger than 4 KiB", err)
+		return metadata, badMetadata("The client metadata is larger than 5 KiB", err)
 	}
 	return parseMetadata(body)
 }
@@ -68,23 +75,29 @@ func parseMetadata(body []byte) (oauth.ClientMetadata, error) {
 }
 
 // settle checks client metadata and fills in what RFC 7591 section 2 says about absent members. What this server does not
-// offer is left out, so that the client can read what it got (section 3.2.1).
-func (r clientRules) settle(m *oauth.ClientMetadata) error {
+// offer is left out, so that the client can read what it got (section 3.2.1); of redirect URIs it says why.
+func (r clientRules) settle(m *oauth.ClientMetadata) (left []error, err error) {
 	if len(m.RedirectURIs) == 0 || len(m.RedirectURIs) > maxRedirectURIs {
-		return badRedirect("Between 1 and 12 redirect_uris are needed", nil)
+		return nil, badRedirect("Between 1 and 12 redirect_uris are needed", nil)
 	}
-	for _, uri := range m.RedirectURIs {
-		if _, err := redirecturi.Parse(uri, r.schemes); err != nil {
-			return badRedirect("A redirect URI "+err.Error(), nil)
-		}
+	usable, left := redirecturi.Usable(m.RedirectURIs, r.schemes)
+	if len(usable) == 0 {
+		return nil, badRedirect("No redirect URI is acceptable: "+left[0].Error(), errors.Join(left...))
 	}
+	m.RedirectURIs = usable
 	if !printable(m.ClientName) {
-		return badMetadata("client_name is too long or has invisible characters", nil)
+		return nil, badMetadata("client_name is too long or has invisible characters", nil)
 	}
 	m.TokenEndpointAuthMethod = cmp.Or(m.TokenEndpointAuthMethod, authBasic)
 	if !slices.Contains([]string{authNone, authBasic, authPost}, m.TokenEndpointAuthMethod) {
-		return badMetadata("token_endpoint_auth_method must be none, client_secret_basic or client_secret_post", nil)
+		return nil, badMetadata("token_endpoint_auth_method must be none, client_secret_basic or client_secret_post", nil)
 	}
+	m.Scope = strings.Join(slices.DeleteFunc(oauth.ParseScope(m.Scope), func(s string) bool { return !oauth.ValidScope(s) }), " ")
+	return left, settleGrants(m)
+}
+
+// settleGrants leaves the grants and responses that this server offers.
+func settleGrants(m *oauth.ClientMetadata) error {
 	if len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, "code") {
 		return badMetadata("response_types must include code, the only one on offer", nil)
 	}
@@ -95,11 +108,6 @@ func (r clientRules) settle(m *oauth.ClientMetadata) error {
 	m.GrantTypes = slices.DeleteFunc(m.GrantTypes, func(g string) bool { return g != grantCode && g != grantRefresh })
 	if !slices.Contains(m.GrantTypes, grantCode) {
 		return badMetadata("grant_types must include authorization_code", nil)
-	}
-	for _, scope := range oauth.ParseScope(m.Scope) {
-		if !oauth.ValidScope(scope) {
-			return badMetadata("scope has characters that RFC 6749 section 3.3 does not allow", nil)
-		}
 	}
 	return nil
 }

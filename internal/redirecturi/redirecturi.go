@@ -82,9 +82,40 @@ func checkHost(raw string, u *url.URL, customSchemes []string) error {
 			return errors.New("must use https; plain http is for localhost, 127.0.0.1 and [::1]")
 		}
 	case !slices.Contains(customSchemes, u.Scheme):
-		return fmt.Errorf("must use https, or http to a loopback host; the scheme %q is not allowed here", u.Scheme)
+		return &SchemeError{Scheme: u.Scheme}
 	}
 	return nil
+}
+
+// SchemeError is the refusal of a redirect URI whose scheme the operator did not allow.
+type SchemeError struct{ Scheme string }
+
+func (e *SchemeError) Error() string {
+	return fmt.Sprintf("must use https, or http to a loopback host; the scheme %q is not allowed here", e.Scheme)
+}
+
+// Usable returns the redirect URIs of a list that are acceptable, and what is wrong with each of the others. Clients register
+// more of them at once than they use: one that is not acceptable does not void the rest (RFC 7591 section 3.2.1).
+func Usable(list, customSchemes []string) (usable []string, problems []error) {
+	for i, uri := range list {
+		if _, err := Parse(uri, customSchemes); err != nil {
+			problems = append(problems, fmt.Errorf("redirect URI %d %w", i+1, err))
+			continue
+		}
+		usable = append(usable, uri)
+	}
+	return usable, problems
+}
+
+// NeededSchemes returns the schemes that would have to be allowed for redirect URIs that [Usable] left out, each once.
+func NeededSchemes(problems []error) []string {
+	var schemes []string
+	for _, problem := range problems {
+		if e, ok := errors.AsType[*SchemeError](problem); ok && !slices.Contains(forbiddenSchemes, e.Scheme) && !slices.Contains(schemes, e.Scheme) {
+			schemes = append(schemes, e.Scheme)
+		}
+	}
+	return schemes
 }
 
 func checkQuery(u *url.URL) error {

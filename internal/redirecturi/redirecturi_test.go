@@ -2,6 +2,7 @@ package redirecturi_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,4 +146,21 @@ func FuzzRedirectURI(f *testing.F) {
 			t.Fatalf("%q is accepted", raw)
 		}
 	})
+}
+
+func TestUnusableRedirectURIsVoidNoList(t *testing.T) {
+	t.Parallel()
+	usable, problems := redirecturi.Usable([]string{
+		"cursor://anysphere.cursor-mcp/oauth/callback", "https://www.cursor.com/agents/mcp/oauth/callback", "javascript:alert(1)",
+		"http://localhost:8787/callback", "cursor://again/cb", "https://client.example.com/cb#f",
+	}, nil)
+	if want := []string{"https://www.cursor.com/agents/mcp/oauth/callback", "http://localhost:8787/callback"}; !slices.Equal(usable, want) {
+		t.Errorf("usable are %q", usable)
+	}
+	if schemes := redirecturi.NeededSchemes(problems); !slices.Equal(schemes, []string{"cursor"}) {
+		t.Errorf("schemes that would help: %q", schemes)
+	}
+	if len(problems) != 4 || !strings.Contains(problems[0].Error(), `redirect URI 1 must use https`) {
+		t.Errorf("problems %v", problems)
+	}
 }
