@@ -153,28 +153,3 @@ func refusal(c echo.Context, g *runtime.Guard, err error) error {
 func AuthInfo(c echo.Context) (*oauth.AuthInfo, bool) {
 	return oauth.FromContext(c.Request().Context())
 }
-
-// RequireScope returns middleware for routes below [Guard.Require]: the caller needs all of the given scopes or
-// permissions.
-func RequireScope(needed ...string) echo.MiddlewareFunc {
-	return check(func(info *oauth.AuthInfo) error { return runtime.CheckScopes(info, needed...) })
-}
-
-// RequireAnyScope returns middleware for routes below [Guard.Require]: the caller needs at least one of the given scopes or
-// permissions.
-func RequireAnyScope(needed ...string) echo.MiddlewareFunc {
-	return check(func(info *oauth.AuthInfo) error { return runtime.CheckAnyScope(info, needed...) })
-}
-
-func check(allowed func(*oauth.AuthInfo) error) echo.MiddlewareFunc {
-	return func(next echo.HandlerFunc) echo.HandlerFunc {
-		return func(c echo.Context) error {
-			info, _ := AuthInfo(c)
-			if err := allowed(info); err != nil {
-				// Without a guard above, nobody adds the challenge: the status is right all the same.
-				return echo.NewHTTPError(oauth.AsError(err).Status, http.StatusText(oauth.AsError(err).Status)).SetInternal(err)
-			}
-			return next(c)
-		}
-	}
-}

@@ -88,10 +88,8 @@ func (s ToolScopes) missing(info *oauth.AuthInfo, tool string) error {
 		return nil
 	case info == nil:
 		return oauth.ErrMissingCredentials
-	case !info.HasAll(needed...):
-		return oauth.MissingScopes(needed...).For(info)
 	}
-	return nil
+	return info.CheckScope(needed...)
 }
 
 // calledTools returns the tools that a message calls, or a batch of them.

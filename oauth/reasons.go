@@ -59,6 +59,9 @@ const (
 	ReasonProviderUnavailable Reason = "provider_unavailable"
 	// ReasonInsufficientScope is a caller who lacks scopes or permissions that are needed.
 	ReasonInsufficientScope Reason = "insufficient_scope"
+	// ReasonForbidden is a caller who may not do something, and whom no further scope would help: one
+	// who lacks a role, or whom the application's own rule refused.
+	ReasonForbidden Reason = "forbidden"
 	// ReasonVerifierFailed is an error while a request was authorized, of the application's own
 	// verifier or mapper for the most part.
 	ReasonVerifierFailed Reason = "verifier_failed"

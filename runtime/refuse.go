@@ -28,12 +28,17 @@ type RefusalBody struct {
 	Message            string   `json:"message,omitempty"`
 }
 
-// Refusal turns an error of [Guard.Authenticate] or [CheckScopes] into an answer and tells the observers.
+// Refusal turns an error of [Guard.Authenticate] or of a handler below the guard into an answer and tells the observers. A 403
+// that names no caller is about the request's.
 func (g *Guard) Refusal(r *http.Request, err error) Refusal {
-	e := g.events.Refused(r.Context(), oauth.AsError(err), observe.Event{Method: r.Method, Path: r.URL.Path, Resource: g.resourceOf(r)})
+	e := oauth.AsError(err)
+	if caller, ok := oauth.FromContext(r.Context()); ok && e.Caller == nil && e.Status == http.StatusForbidden {
+		e = e.For(caller)
+	}
+	e = g.events.Refused(r.Context(), e, observe.Event{Method: r.Method, Path: r.URL.Path, Resource: g.resourceOf(r)})
 	header := http.Header{}
 	header.Set("Cache-Control", "no-store")
-	if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden || e.Status == http.StatusBadRequest {
+	if e.Status == http.StatusUnauthorized || e.Status == http.StatusBadRequest || e.Code == oauth.CodeInsufficientScope {
 		header.Set("WWW-Authenticate", g.challenge(r, e).String())
 	}
 	httpanswer.RetryAfter(header, e.RetryAfter)

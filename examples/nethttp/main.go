@@ -35,7 +35,7 @@ func newHandler(provider oauth.Provider) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/.well-known/", guard.Handler())
 	mux.Handle("/reports", guard.Protect(http.HandlerFunc(reports)))
-	mux.Handle("/reports/all", guard.Protect(guard.RequireScopes(http.HandlerFunc(reports), "reports:all")))
+	mux.Handle("/reports/all", guard.Protect(guard.RequireScope("reports:all")(http.HandlerFunc(reports))))
 	return mux, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/sessions"
 )
 
@@ -20,7 +19,7 @@ func mcpGoHandler(scopes []string) (http.Handler, error) {
 		mcpServer.AddTool(mcpgo.NewTool(name, mcpgo.WithDescription("Tells who is calling.")),
 			func(ctx context.Context, _ mcpgo.CallToolRequest) (*mcpgo.CallToolResult, error) {
 				info, _ := oauth.FromContext(ctx)
-				if err := runtime.CheckScopes(info, needed...); err != nil {
+				if err := info.CheckScope(needed...); err != nil {
 					return nil, err
 				}
 				text, err := describe(info)
