@@ -2,12 +2,11 @@ package broker
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -15,21 +14,8 @@ import (
 
 // writeJSON writes an answer that nobody may keep (RFC 6749 section 5.1).
 func writeJSON(w http.ResponseWriter, status int, body any) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("X-Content-Type-Options", "nosniff")
-	writeBody(w, status, body)
-}
-
-func writeBody(w http.ResponseWriter, status int, body any) {
-	text, err := json.Marshal(body)
-	if err != nil { // no type that is written here can fail
-		status, text = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(text) // the client is gone when this fails
+	w.Header().Set("Pragma", "no-cache")
+	httpanswer.JSON(w, status, body)
 }
 
 // answers are how the endpoints refuse, and what the log hears of it.
@@ -42,9 +28,7 @@ type answers struct {
 // refuseJSON logs a refusal and answers it (RFC 6749 section 5.2).
 func (a answers) refuseJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	a.log(r, e)
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
-	}
+	httpanswer.RetryAfter(w.Header(), e.RetryAfter)
 	if e.Status == http.StatusUnauthorized && r.Header.Get("Authorization") != "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="token endpoint"`)
 	}

@@ -305,18 +305,6 @@ func TestRateLimits(t *testing.T) {
 	}
 }
 
-func TestTheTableOfAddressesIsBounded(t *testing.T) {
-	t.Parallel()
-	l := newLimiter(proxy.Rate{PerSecond: 1, Burst: 1})
-	now := time.Now()
-	for i := range 3 * maxAddresses {
-		l.allow(fmt.Sprint(i), now)
-	}
-	if len(l.buckets.items) != maxAddresses || l.buckets.order.Len() != maxAddresses {
-		t.Errorf("%d addresses kept", len(l.buckets.items))
-	}
-}
-
 // The address behind a reverse proxy is for the operator to say; nothing is taken from a header by itself.
 // covers: T-OPS-02
 func TestClientAddress(t *testing.T) {

@@ -1,14 +1,13 @@
 package broker
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
+	"github.com/latchkey-auth/latchkey/internal/ratelimit"
+	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -17,7 +16,7 @@ const maxAddresses = 8192
 
 // limiters are the compiled limits.
 type limiters struct {
-	register, authorize, documents *limiter
+	register, authorize, documents *ratelimit.Limiter
 	// allDocuments keeps many addresses from using the server to flood others.
 	allDocuments *rate.Limiter
 	// addressOf names the client of a request.
@@ -32,11 +31,15 @@ func newLimiters(l proxy.Limits, addressOf func(*http.Request) string, now func(
 	}
 	return &limiters{
 		addressOf: addressOf, now: now,
-		register:     newLimiter(rateOr(l.Register, proxy.Rate{PerSecond: 2, Burst: 60})),
-		authorize:    newLimiter(rateOr(l.Authorize, proxy.Rate{PerSecond: 5, Burst: 120})),
-		documents:    newLimiter(documents),
+		register:     perAddress(rateOr(l.Register, proxy.Rate{PerSecond: 2, Burst: 60})),
+		authorize:    perAddress(rateOr(l.Authorize, proxy.Rate{PerSecond: 5, Burst: 120})),
+		documents:    perAddress(documents),
 		allDocuments: rate.NewLimiter(rate.Limit(10*documents.PerSecond), 10*documents.Burst),
 	}
+}
+
+func perAddress(r proxy.Rate) *ratelimit.Limiter {
+	return ratelimit.New(r.PerSecond, r.Burst, maxAddresses)
 }
 
 // rateOr is the rate, or the default where none is set.
@@ -47,55 +50,20 @@ func rateOr(r, fallback proxy.Rate) proxy.Rate {
 	return r
 }
 
-// limiter has a bucket per client address.
-type limiter struct {
-	rate    proxy.Rate
-	mu      sync.Mutex
-	buckets *recent[string, *rate.Limiter]
-}
-
-func newLimiter(r proxy.Rate) *limiter {
-	return &limiter{rate: r, buckets: newRecent[string, *rate.Limiter](maxAddresses)}
-}
-
-func (l *limiter) allow(address string, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	bucket, ok := l.buckets.get(address)
-	if !ok {
-		bucket = rate.NewLimiter(rate.Limit(l.rate.PerSecond), l.rate.Burst)
-		l.buckets.put(address, bucket)
-	}
-	return bucket.AllowN(now, 1)
-}
-
 // mayRegister reports whether the client of a request may register.
-func (l *limiters) mayRegister(r *http.Request) bool { return l.register.allow(l.address(r), l.now()) }
+func (l *limiters) mayRegister(r *http.Request) bool {
+	return l.register.Take(l.address(r), l.now()) == 0
+}
 
 // mayAuthorize reports whether the client of a request may go on with a login, or cause a question to the provider.
 func (l *limiters) mayAuthorize(r *http.Request) bool {
-	return l.authorize.allow(l.address(r), l.now())
+	return l.authorize.Take(l.address(r), l.now()) == 0
 }
 
 // mayFetch reports whether the client at an address may cause the fetch of a document.
 func (l *limiters) mayFetch(address string, now time.Time) bool {
-	return l.documents.allow(address, now) && l.allDocuments.AllowN(now, 1)
+	return l.documents.Take(address, now) == 0 && l.allDocuments.AllowN(now, 1)
 }
 
 // address returns what the limits count a request under.
-func (l *limiters) address(r *http.Request) string {
-	address := l.addressOf(r)
-	if host, _, err := net.SplitHostPort(address); err == nil {
-		address = host
-	}
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return address
-	}
-	if ip = ip.Unmap(); ip.Is6() {
-		if network, err := ip.WithZone("").Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return ip.String()
-}
+func (l *limiters) address(r *http.Request) string { return clientaddr.Key(l.addressOf(r)) }

@@ -3,6 +3,7 @@ package broker
 import (
 	"net/http"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
@@ -69,9 +70,6 @@ func keySet(w http.ResponseWriter, _ *http.Request) {
 
 // writeDocument writes a public JSON document, which clients may keep for five minutes.
 func writeDocument(w http.ResponseWriter, document any) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "public, max-age=300")
-	h.Set("X-Content-Type-Options", "nosniff")
-	writeBody(w, http.StatusOK, document)
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	httpanswer.JSON(w, http.StatusOK, document)
 }

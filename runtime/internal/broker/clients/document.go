@@ -11,7 +11,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/flight"
+	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/recent"
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
@@ -34,7 +37,7 @@ const (
 	// documentFailure is how long a failure is kept. It is short since the draft wants none cached for good, and long
 	// enough that a page that is reloaded does not hammer somebody else's server.
 	documentFailure = 30 * time.Second
-	// documentGrace is how long a document counts beyond its time while too many others are asked for to fetch it anew.
+	// documentGrace is how long a document counts beyond its time while too many others are asked for to fetch it again.
 	documentGrace = time.Hour
 )
 
@@ -46,10 +49,11 @@ type documents struct {
 	now      func() time.Time
 	logger   *slog.Logger
 
-	mu      sync.Mutex
-	kept    *recent[string, *keptDocument]
-	failed  *recent[string, *keptDocument]
-	flights map[string]*flight
+	fetches flight.Group[*keptDocument]
+
+	mu     sync.Mutex
+	kept   *recent.Table[string, *keptDocument]
+	failed *recent.Table[string, *keptDocument]
 }
 
 // keptDocument is a fetched document, or why there is none.
@@ -59,26 +63,11 @@ type keptDocument struct {
 	expires time.Time
 }
 
-// flight is a fetch that is under way, which all who ask meanwhile wait for.
-type flight struct {
-	done   chan struct{}
-	result keptDocument
-}
-
 func newDocuments(c Config) *documents {
 	return &documents{
-		fetcher: withoutRedirects(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, logger: c.Logger,
-		kept: newRecent[string, *keptDocument](maxDocuments), failed: newRecent[string, *keptDocument](maxFailures),
-		flights: map[string]*flight{},
+		fetcher: noredirect.Client(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, logger: c.Logger,
+		kept: recent.New[string, *keptDocument](maxDocuments, nil), failed: recent.New[string, *keptDocument](maxFailures, nil),
 	}
-}
-
-// withoutRedirects returns the client with redirects left to the caller: neither a document nor a token answer may come
-// from elsewhere.
-func withoutRedirects(c *http.Client) *http.Client {
-	own := *c
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &own
 }
 
 // checkDocumentURL checks a client_id that is a URL (draft-ietf-oauth-client-id-metadata-document, "Client Identifier").
@@ -105,70 +94,68 @@ func (d *documents) lookUp(ctx context.Context, id, address string) (Client, *oa
 	if err := checkDocumentURL(id); err != nil {
 		return Client{}, badDocument(err)
 	}
-	f, kept, refused := d.join(ctx, id, address)
-	if refused != nil {
-		return Client{}, refused
+	if known, ok := d.known(id); ok {
+		return known.client, known.err
 	}
-	if kept != nil {
-		return kept.client, kept.err
-	}
-	select {
-	case <-f.done:
-		return f.result.client, f.result.err
-	case <-ctx.Done():
-		return Client{}, refusal.RetryLater(refusal.ReasonClientDocument, 0, ctx.Err())
+	// A browser that gives up must not cost the others who want the document the answer.
+	found, err := d.fetches.Do(ctx, id, documentTimeout, func(ctx context.Context) (*keptDocument, error) {
+		return d.find(ctx, id, address), nil
+	})
+	switch {
+	case err == nil:
+		return found.client, found.err
+	case ctx.Err() != nil:
+		return Client{}, refusal.RetryLater(refusal.ReasonClientDocument, 0, err)
+	default: // a panic of somebody's http.Client
+		return Client{}, badDocument(err)
 	}
 }
 
-// join returns what is kept, or the flight to wait for.
-func (d *documents) join(ctx context.Context, id, address string) (*flight, *keptDocument, *oauth.Error) {
+// known returns what is known of a document, unless it is too old.
+func (d *documents) known(id string) (*keptDocument, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.now()
-	kept, ok := d.kept.get(id)
-	if ok && now.Before(kept.expires) {
-		return nil, kept, nil
+	if kept, ok := d.kept.Get(id); ok && now.Before(kept.expires) {
+		return kept, true
 	}
-	if failure, ok := d.failed.get(id); ok && now.Before(failure.expires) {
-		return nil, failure, nil
-	}
-	if f, ok := d.flights[id]; ok {
-		return f, nil, nil
-	}
-	if !d.mayFetch(address, now) {
-		if ok && now.Before(kept.expires.Add(documentGrace)) {
-			return nil, kept, nil
-		}
-		return nil, nil, refusal.TooMany()
-	}
-	f := &flight{done: make(chan struct{})}
-	d.flights[id] = f
-	// Detached: a browser that gives up must not cost the others the answer.
-	go d.fly(context.WithoutCancel(ctx), id, f)
-	return f, nil, nil
+	failure, ok := d.failed.Get(id)
+	return failure, ok && now.Before(failure.expires)
 }
 
-func (d *documents) fly(ctx context.Context, id string, f *flight) {
-	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
-	defer cancel()
+// find fetches a document, unless the client at the address has caused too many fetches: then a document counts that is a
+// little too old.
+func (d *documents) find(ctx context.Context, id, address string) *keptDocument {
+	if known, ok := d.known(id); ok {
+		return known // another fetch ended just before this one began
+	}
+	if !d.mayFetch(address, d.now()) {
+		return d.outdated(id)
+	}
 	c, lifetime, err := d.fetch(ctx, id)
-	table := d.kept
+	found, table := &keptDocument{client: c}, d.kept
 	if err != nil {
 		d.logger.WarnContext(ctx, "client metadata document refused", "client", id, "error", err)
-		f.result.err, lifetime, table = badDocument(err), documentFailure, d.failed
+		found.err, lifetime, table = badDocument(err), documentFailure, d.failed
 	}
-	f.result.client = c
-
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.flights, id)
-	d.kept.drop(id)
-	d.failed.drop(id)
+	d.kept.Drop(id)
+	d.failed.Drop(id)
 	if lifetime > 0 {
-		f.result.expires = d.now().Add(lifetime)
-		table.put(id, &f.result)
+		found.expires = d.now().Add(lifetime)
+		table.Put(id, found)
 	}
-	close(f.done)
+	return found
+}
+
+func (d *documents) outdated(id string) *keptDocument {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if kept, ok := d.kept.Get(id); ok && d.now().Before(kept.expires.Add(documentGrace)) {
+		return kept
+	}
+	return &keptDocument{err: refusal.TooMany()}
 }
 
 func badDocument(cause error) *oauth.Error {
@@ -176,13 +163,7 @@ func badDocument(cause error) *oauth.Error {
 		"The application's description could not be read from the address that is its client_id", cause)
 }
 
-func (d *documents) fetch(ctx context.Context, id string) (c Client, lifetime time.Duration, err error) {
-	defer func() {
-		// A fetch has a goroutine of its own, where a panic of somebody's http.Client would end the process.
-		if p := recover(); p != nil {
-			err = fmt.Errorf("fetching the document panicked: %v", p)
-		}
-	}()
+func (d *documents) fetch(ctx context.Context, id string) (Client, time.Duration, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
 	if err != nil {
 		return Client{}, 0, err
@@ -197,7 +178,7 @@ func (d *documents) fetch(ctx context.Context, id string) (c Client, lifetime ti
 	case !egress.IsJSON(resp.Header):
 		return Client{}, 0, errors.New("the answer's content type is not JSON")
 	}
-	c, err = d.parse(id, string(resp.Body))
+	c, err := d.parse(id, string(resp.Body))
 	return c, documentLifetime(resp.Header, d.now()), err
 }
 

@@ -71,7 +71,7 @@ func TestFailuresDoNotPushOutDocuments(t *testing.T) {
 	if fetches.Load() != before {
 		t.Error("the document was forgotten")
 	}
-	if n := len(r.documents.failed.items); n != maxFailures {
+	if n := r.documents.failed.Len(); n != maxFailures {
 		t.Errorf("%d failures are kept", n)
 	}
 }

@@ -14,9 +14,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
@@ -205,9 +205,7 @@ func (p *Pages) errorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error
 	if status == http.StatusUnauthorized {
 		status = http.StatusBadRequest // a person has nothing to authenticate with
 	}
-	if e.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.RetryAfter.Seconds())))
-	}
+	httpanswer.RetryAfter(w.Header(), e.RetryAfter)
 	page := p.page()
 	p.render(w, r, status, "error", page.Nonce,
 		&proxy.ErrorPage{Page: page, Status: status, Code: e.Code, Description: e.Description, Return: back})
