@@ -112,7 +112,7 @@ type room struct {
 }
 
 // rooms is the table of the architecture. A package belongs to the first room that names it.
-func rooms() []room { return slices.Concat(generatorRooms(), otherRooms()) }
+func rooms() []room { return slices.Concat(generatorRooms(), brokerRooms(), otherRooms()) }
 
 // generatorRooms are the rooms of the generator, in the order of its steps: parse and validate, model, emit, format.
 func generatorRooms() []room {
@@ -144,6 +144,28 @@ func generatorRooms() []room {
 		rooms[i].never = []string{"runtime/...", "oauth", "internal/jose", "providers_gen/...", jwx, echo}
 	}
 	return rooms
+}
+
+// brokerRooms are the rooms of proxy mode, from the ground up. Only the endpoints know all of them.
+func brokerRooms() []room {
+	const broker = "runtime/internal/broker"
+	ground := []string{"oauth", broker + "/params", broker + "/refusal", broker + "/tickets"}
+	return []room{
+		{packages: []string{broker + "/refusal"}, may: []string{"oauth"}},
+		{packages: []string{broker + "/params"}, may: []string{"oauth", broker + "/refusal"}},
+		{packages: []string{broker + "/tickets"}, may: []string{"oauth", "runtime/internal/seal"}},
+		{packages: []string{broker + "/pages"}, may: []string{"oauth", "internal/httpanswer", "runtime/proxy", "runtime/observe", "runtime/internal/events"}},
+		{
+			packages: []string{broker + "/clients"},
+			may: append(ground, "internal/flight", "internal/noredirect", "internal/plainurl", "internal/recent", "internal/redirecturi",
+				"runtime/egress", "runtime/observe", "runtime/internal/events"),
+		},
+		{
+			packages: []string{broker + "/grants"},
+			may: append(ground, "runtime/store", "runtime/proxy", "runtime/observe", "runtime/internal/seal", "runtime/internal/upstream",
+				"runtime/internal/events"),
+		},
+	}
 }
 
 func otherRooms() []room {
