@@ -135,8 +135,10 @@ func (b *Brokering) startBroker(mode proxy.TokenMode, checked bool) error {
 		runtime.WithEndpoint("authorization", b.upstream.URL+"/authorize"), runtime.WithEndpoint("token", b.upstream.URL+"/token"),
 	), runtime.Definition{
 		Name: "bench", Title: "Bench", Mode: oauth.Proxy, Issuer: Issuer,
-		Upstream: &facts.Upstream{ClientID: "bench", ClientSecret: oauth.Secret(strings.Repeat("test-secret-", 4))},
-		Claims:   facts.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
+		Upstream: &facts.Upstream{Credentials: facts.Credentials{
+			ClientID: "bench", ClientSecret: oauth.Secret(strings.Repeat("test-secret-", 4)),
+		}},
+		Claims: facts.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
 		Verifier: oauth.TokenVerifierFunc(func(ctx context.Context, presented oauth.Presented) (oauth.Claims, error) {
 			info, err := verifier.Verify(ctx, presented)
 			if err != nil {

@@ -139,7 +139,7 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 			runtime.WithClock(func() time.Time { return time.Now().Add(time.Duration(later.Load())) }),
 		), runtime.Definition{
 			Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: idpIssuer, Endpoints: oauth.Endpoints{Introspection: server.URL},
-			Introspection: &facts.Introspection{ClientID: "mine", ClientSecret: "test-secret"},
+			Introspection: &facts.Introspection{Credentials: facts.Credentials{ClientID: "mine", ClientSecret: "test-secret"}},
 			Binding:       facts.Binding{ClientIDs: []string{"mine"}},
 		})
 		if err != nil {
@@ -204,7 +204,7 @@ func introspecting(t *testing.T, client *http.Client, change func(*runtime.Defin
 	d := runtime.Definition{
 		Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: idpIssuer,
 		Endpoints:     oauth.Endpoints{Introspection: idpIssuer + "/introspect"},
-		Introspection: &facts.Introspection{ClientID: "mine", ClientSecret: "test-secret"},
+		Introspection: &facts.Introspection{Credentials: facts.Credentials{ClientID: "mine", ClientSecret: "test-secret"}},
 		Binding:       facts.Binding{ClientIDs: []string{"mine"}},
 	}
 	if change != nil {
@@ -384,8 +384,10 @@ func TestACachedTokenOfTheProviderIsNoneOfTheProxy(t *testing.T) {
 			Name: "example", Title: "Example", Mode: oauth.Proxy, Issuer: idpIssuer, Endpoints: oauth.Endpoints{
 				JWKS: i.url, Authorization: idpIssuer + "/authorize", Token: idpIssuer + "/token",
 			},
-			Tokens:   facts.Rules{Algorithms: []string{"EdDSA"}, Audience: facts.Audience{OrResource: true}},
-			Upstream: &facts.Upstream{ClientID: "client-1", ClientSecret: "test-secret-that-is-long-enough-for-a-key"},
+			Tokens: facts.Rules{Algorithms: []string{"EdDSA"}, Audience: facts.Audience{OrResource: true}},
+			Upstream: &facts.Upstream{Credentials: facts.Credentials{
+				ClientID: "client-1", ClientSecret: "test-secret-that-is-long-enough-for-a-key",
+			}},
 		},
 	)
 	if err != nil {

@@ -1,6 +1,9 @@
 package runtime
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -11,38 +14,36 @@ import (
 type IntrospectionConfig struct {
 	// URL is the introspection endpoint (RFC 7662). Required.
 	URL string
-	// ClientID and ClientSecret are this server's own credentials there. Required.
-	ClientID     string
-	ClientSecret oauth.Secret
-	// AuthMethod says how they are sent. The default is [facts.AuthBasic].
-	AuthMethod facts.AuthMethod
-	// Issuer is what iss must be where an answer has one, byte for byte, and the issuer of callers. Required.
+	// Credentials are this server's own there. The default of AuthMethod is [facts.AuthBasic],
+	// which needs ClientID and ClientSecret; [facts.AuthPrivateKeyJWT] needs ClientID and
+	// ClientKey.
+	facts.Credentials
+
+	// Issuer is what iss must be where an answer has one, byte for byte, and the issuer of callers.
+	// Assertions of [facts.AuthPrivateKeyJWT] are for it. Required.
 	Issuer string
 	// Audience is what the answer's aud must contain. The default is the server's resource URL.
 	Audience string
-	// ClientIDs, for an authorization server whose answers have no aud, are the applications whose tokens are accepted.
+	// ClientIDs, for an authorization server whose answers have no aud, are the applications whose
+	// tokens are accepted.
 	ClientIDs []string
-	// NoTokenType, when not empty, is the reason why the answers need not say what kind of token they describe: see
-	// [verify.IntrospectionConfig].
+	// NoTokenType, when not empty, is the reason why the answers need not say what kind of token
+	// they describe: see [verify.IntrospectionConfig].
 	NoTokenType string
 }
 
-// IntrospectionVerifier returns a verifier that asks the authorization server about each token, for the custom provider:
-// the way for opaque tokens, and for those whose revocation has to count within a minute. Answers are relied on as
-// docs/opaque-tokens.md says. What the answer says of times, issuer, audience and sender constraint is always checked;
-// [InsecureSkipAudience] turns the audience off.
+// IntrospectionVerifier returns a verifier that asks the authorization server about each token, for
+// the custom provider: the way for opaque tokens, and for those whose revocation has to count
+// within a minute. Answers are relied on as docs/opaque-tokens.md says. What the answer says of
+// times, issuer, audience and sender constraint is always checked; [InsecureSkipAudience] turns the
+// audience off.
 func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.TokenVerifier, error) {
 	in := NewInputs("introspectionVerifier:", opts...)
 	url := in.URL(config.URL, Field{
 		Name: "url", Required: true, Missing: "introspectionVerifier: url is required", KeepSlash: true,
 	})
 	issuer := in.String(config.Issuer, Field{Name: "issuer", Required: true, Missing: "introspectionVerifier: issuer is required"})
-	client := in.String(config.ClientID, Field{
-		Name: "clientId", Required: true, Missing: "introspectionVerifier: clientId is required",
-	})
-	secret := in.Secret(config.ClientSecret, Field{
-		Name: "clientSecret", Required: true, Missing: "introspectionVerifier: clientSecret is required",
-	})
+	credentials := introspectionCredentials(in, config.Credentials)
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
@@ -64,9 +65,25 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Events: o.events, Client: o.client,
 			Cache: answerCache(o.cache),
 		},
-		Introspection: facts.Introspection{
-			ClientID: client, ClientSecret: secret, AuthMethod: config.AuthMethod, NoTokenType: config.NoTokenType,
-		},
-		URL: url,
+		Introspection:     facts.Introspection{Credentials: credentials, NoTokenType: config.NoTokenType},
+		URL:               url,
+		AssertionAudience: issuer,
 	})
+}
+
+// introspectionCredentials resolves the credentials, of which each method needs others.
+func introspectionCredentials(in *Inputs, c facts.Credentials) facts.Credentials {
+	method := cmp.Or(c.AuthMethod, facts.AuthBasic)
+	needed := func(name string, by ...facts.AuthMethod) Field {
+		return Field{
+			Name: name, Required: slices.Contains(by, method), Missing: "introspectionVerifier: " + name + " is required",
+		}
+	}
+	return facts.Credentials{
+		AuthMethod:   method,
+		ClientID:     in.String(c.ClientID, needed("clientId", facts.AuthBasic, facts.AuthPost, facts.AuthPrivateKeyJWT)),
+		ClientSecret: in.Secret(c.ClientSecret, needed("clientSecret", facts.AuthBasic, facts.AuthPost, facts.AuthBearer)),
+		ClientKey:    in.Secret(c.ClientKey, needed("clientKey", facts.AuthPrivateKeyJWT)),
+		ClientKeyID:  in.String(c.ClientKeyID, Field{Name: "clientKeyId"}),
+	}
 }

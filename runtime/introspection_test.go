@@ -1,6 +1,11 @@
 package runtime_test
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +16,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 func TestIntrospectionVerifierChecksWhatTheAnswerSays(t *testing.T) {
@@ -88,12 +94,55 @@ func TestIntrospectionVerifierAsksTheConfiguredAddress(t *testing.T) {
 	}))
 	defer server.Close()
 	v, err := runtime.IntrospectionVerifier(runtime.IntrospectionConfig{
-		URL: server.URL, Issuer: "https://idp.example.com", ClientID: "mcp-server", ClientSecret: "s3cr3t",
+		URL: server.URL, Issuer: "https://idp.example.com",
+		Credentials: facts.Credentials{ClientID: "mcp-server", ClientSecret: "s3cr3t"},
 	}, runtime.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if claims, err := v.VerifyToken(t.Context(), presented("opaque-token", resource)); err != nil || claims.String("sub") != "alice" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A signed assertion stands in for the secret, for the issuer (RFC 7523 section 3).
+func TestIntrospectionVerifierProvesItselfWithAKey(t *testing.T) {
+	t.Parallel()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		parts := strings.Split(r.FormValue("client_assertion"), ".")
+		if len(parts) != 3 || r.FormValue("client_id") != "mcp-server" || r.Form.Has("client_secret") || r.Header.Get("Authorization") != "" {
+			t.Errorf("asked with %d parts of an assertion as %q", len(parts), r.FormValue("client_id"))
+			return
+		}
+		claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err != nil || !strings.Contains(string(claims), `"aud":"https://idp.example.com"`) {
+			t.Error("the assertion is not for the issuer")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = fmt.Fprintf(w, `{"active":true,"token_type":"Bearer","sub":"alice","exp":4102444800,"aud":%q}`, resource)
+	}))
+	defer server.Close()
+	config := runtime.IntrospectionConfig{
+		URL: server.URL, Issuer: "https://idp.example.com",
+		Credentials: facts.Credentials{ClientID: "mcp-server", AuthMethod: facts.AuthPrivateKeyJWT},
+	}
+	if _, err := runtime.IntrospectionVerifier(config); err == nil || !strings.Contains(err.Error(), "clientKey is required") {
+		t.Errorf("without a key: %v", err)
+	}
+	config.ClientKey = oauth.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	v, err := runtime.IntrospectionVerifier(config, runtime.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims, err := v.VerifyToken(t.Context(), oauth.Presented{Token: "opaque-token", Resource: resource}); err != nil || claims.String("sub") != "alice" {
 		t.Errorf("got %v", err)
 	}
 }

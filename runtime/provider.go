@@ -4,6 +4,7 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,13 +147,16 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 	if b := &common.Binding; len(b.Audience.AnyOf) == 0 && !b.Audience.OrResource {
 		b.Audience = d.Tokens.Audience
 	}
+	audience := cmp.Or(d.Endpoints.Token, d.Issuer)
 	switch {
 	case d.Introspection != nil:
 		return verify.NewIntrospection(verify.IntrospectionConfig{
-			OpaqueConfig: common, Introspection: *d.Introspection, URL: d.Endpoints.Introspection,
+			OpaqueConfig: common, Introspection: *d.Introspection, URL: d.Endpoints.Introspection, AssertionAudience: audience,
 		})
 	case d.TokenInfo != nil:
-		return verify.NewTokenInfo(verify.TokenInfoConfig{OpaqueConfig: common, TokenInfo: *d.TokenInfo, URL: d.Endpoints.TokenInfo})
+		return verify.NewTokenInfo(verify.TokenInfoConfig{
+			OpaqueConfig: common, TokenInfo: *d.TokenInfo, URL: d.Endpoints.TokenInfo, AssertionAudience: audience,
+		})
 	default:
 		return verify.NewUserInfo(verify.UserInfoConfig{OpaqueConfig: common, UserInfo: *d.UserInfo, URL: d.Endpoints.UserInfo})
 	}

@@ -59,7 +59,7 @@ func newStandIn(d Definition, o options) (*standIn, error) {
 	if d.Tokens.Tenants != nil {
 		u.ResponseIssuers = append(slices.Clone(u.ResponseIssuers), u.Issuer, d.Tokens.Tenants.Issuer)
 	}
-	if u.ClientSecret == "" {
+	if u.ClientSecret == "" && u.AuthMethod != facts.AuthPrivateKeyJWT {
 		u.AuthMethod = facts.AuthNone
 	}
 	return &standIn{

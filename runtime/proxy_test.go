@@ -371,11 +371,12 @@ func introspectedAs(t *testing.T, mode proxy.TokenMode, idp *devidp.TestServer, 
 			Revocation: base + "/revoke", UserInfo: base + "/userinfo",
 		},
 		Claims:        facts.ClaimMap{UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}},
-		Introspection: &facts.Introspection{ClientID: appID, ClientSecret: appSecret},
+		Introspection: &facts.Introspection{Credentials: facts.Credentials{ClientID: appID, ClientSecret: appSecret}},
 		Binding:       facts.Binding{ClientIDs: []string{appID}},
 		Profile:       &facts.Profile{},
 		Upstream: &facts.Upstream{
-			ClientID: appID, ClientSecret: appSecret, RequiredScopes: []string{"openid", "offline_access"},
+			Credentials:    facts.Credentials{ClientID: appID, ClientSecret: appSecret},
+			RequiredScopes: []string{"openid", "offline_access"},
 		},
 		Scopes: []string{"openid", "email", "profile"},
 	})
@@ -585,7 +586,7 @@ func TestMistakesInProxyDefinitions(t *testing.T) {
 	direct := runtime.Definition{
 		Name: "example", Title: "Example", Mode: oauth.Direct, Issuer: "https://idp.example.com",
 		Tokens:   facts.Rules{Algorithms: []string{"RS256"}, Audience: facts.Audience{OrResource: true}},
-		Upstream: &facts.Upstream{ClientID: appID},
+		Upstream: &facts.Upstream{Credentials: facts.Credentials{ClientID: appID}},
 	}
 	if _, err := runtime.New(runtime.NewInputs("Example"), direct); err == nil || !strings.Contains(err.Error(), "mode proxy only") {
 		t.Errorf("an upstream application in mode direct gives %v", err)

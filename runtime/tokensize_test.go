@@ -36,7 +36,7 @@ func TestALimitAbove16KBIsOne(t *testing.T) {
 	opaque, err := runtime.New(in, runtime.Definition{
 		Name: "opaque", Title: "Opaque", Mode: oauth.Direct, Issuer: "https://idp.example.com", Claims: facts.ClaimMap{UserID: []string{"sub"}},
 		Endpoints:     oauth.Endpoints{Introspection: "https://idp.example.com/introspect"},
-		Introspection: &facts.Introspection{ClientID: "mcp-server", ClientSecret: "s3cr3t"},
+		Introspection: &facts.Introspection{Credentials: facts.Credentials{ClientID: "mcp-server", ClientSecret: "s3cr3t"}},
 		Binding:       facts.Binding{Audience: facts.Audience{OrResource: true}},
 	})
 	if err != nil {

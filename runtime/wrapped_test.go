@@ -282,7 +282,7 @@ func byUserInfo(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *r
 		UserInfo: &facts.UserInfo{},
 		Binding:  facts.Binding{Exchange: true},
 		Upstream: &facts.Upstream{
-			ClientID: appID, ClientSecret: appSecret, RequiredScopes: []string{"openid", "offline_access"},
+			Credentials: facts.Credentials{ClientID: appID, ClientSecret: appSecret}, RequiredScopes: []string{"openid", "offline_access"},
 		},
 		Scopes: []string{"openid", "email", "profile"},
 	})

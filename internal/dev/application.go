@@ -37,7 +37,10 @@ func (a application) provider(issuer string, opts ...runtime.Option) (*runtime.P
 		d.Mode, d.Discovery = oauth.Proxy, nil
 		d.Endpoints.Registration, d.Endpoints.Revocation = "", d.Issuer+"/revoke"
 		d.Tokens.Audience = facts.Audience{AnyOf: []string{a.audience}}
-		d.Upstream = &facts.Upstream{ClientID: a.id, ClientSecret: a.secret, RequiredScopes: []string{"openid", "offline_access"}}
+		d.Upstream = &facts.Upstream{
+			Credentials:    facts.Credentials{ClientID: a.id, ClientSecret: a.secret},
+			RequiredScopes: []string{"openid", "offline_access"},
+		}
 		d.ScopeWords = map[string]string{
 			"openid": "Know who you are", "profile": "See your name and picture", "email": "See your mail address",
 			"offline_access": "Stay logged in",

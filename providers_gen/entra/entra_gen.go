@@ -189,9 +189,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 		},
 		Upstream: &facts.Upstream{
-			ClientID:       clientID,
-			ClientSecret:   clientSecret,
-			AuthMethod:     facts.AuthPost,
+			Credentials: facts.Credentials{
+				ClientID:     clientID,
+				ClientSecret: clientSecret,
+				AuthMethod:   facts.AuthPost,
+			},
 			RequiredScopes: append([]string{"openid", "profile", "offline_access"}, scopes...),
 			ScopeAtToken:   true,
 		},

@@ -134,15 +134,17 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 		},
 		TokenInfo: &facts.TokenInfo{
+			Credentials: facts.Credentials{
+				ClientID:     clientID,
+				ClientSecret: clientSecret,
+				AuthMethod:   facts.AuthBasic,
+			},
 			Place:     facts.TokenInJSON,
 			Parameter: "access_token",
 			Header: map[string]string{
 				"Accept":               "application/vnd.github+json",
 				"X-GitHub-Api-Version": "2022-11-28",
 			},
-			AuthMethod:    facts.AuthBasic,
-			ClientID:      clientID,
-			ClientSecret:  clientSecret,
 			InvalidStatus: []int{404},
 			Expiry:        []facts.Expiry{{Claim: "expires_at", Format: facts.ExpiryRFC3339}},
 			NoExpiry:      "Tokens of OAuth Apps do not expire, and neither do those of GitHub Apps that opted out",
@@ -160,10 +162,12 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			ClientClaims: []string{"app.client_id"},
 		},
 		Upstream: &facts.Upstream{
+			Credentials: facts.Credentials{
+				ClientID:     clientID,
+				ClientSecret: clientSecret,
+				AuthMethod:   facts.AuthPost,
+			},
 			RevocationStyle: facts.RevokeGitHub,
-			ClientID:        clientID,
-			ClientSecret:    clientSecret,
-			AuthMethod:      facts.AuthPost,
 			ErrorCodes: map[string]oauth.Code{
 				"bad_verification_code":        oauth.CodeInvalidGrant,
 				"bad_refresh_token":            oauth.CodeInvalidGrant,

@@ -125,7 +125,9 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 		},
 		TokenInfo: &facts.TokenInfo{
-			AuthMethod:    facts.AuthNone,
+			Credentials: facts.Credentials{
+				AuthMethod: facts.AuthNone,
+			},
 			InvalidStatus: []int{400},
 			Expiry:        []facts.Expiry{{Claim: "exp", Format: facts.ExpirySeconds}, {Claim: "expires_in", Format: facts.ExpiryIn}},
 		},
@@ -137,9 +139,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			ClientClaims: []string{"aud"},
 		},
 		Upstream: &facts.Upstream{
-			ClientID:       clientID,
-			ClientSecret:   clientSecret,
-			AuthMethod:     facts.AuthPost,
+			Credentials: facts.Credentials{
+				ClientID:     clientID,
+				ClientSecret: clientSecret,
+				AuthMethod:   facts.AuthPost,
+			},
 			RequiredScopes: []string{"openid"},
 			ScopeAliases: map[string]string{
 				"https://www.googleapis.com/auth/userinfo.email":   "email",

@@ -151,8 +151,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 		},
 		Upstream: &facts.Upstream{
-			ClientID:       clientID,
-			ClientSecret:   clientSecret,
+			Credentials: facts.Credentials{
+				ClientID:     clientID,
+				ClientSecret: clientSecret,
+			},
 			RequiredScopes: []string{"openid", "offline_access"},
 		},
 		ScopeWords: map[string]string{

@@ -165,10 +165,12 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Scopes:  []string{"scope"},
 		},
 		Upstream: &facts.Upstream{
+			Credentials: facts.Credentials{
+				ClientID:     clientID,
+				ClientSecret: clientSecret,
+				AuthMethod:   facts.AuthMethod(tokenEndpointAuthMethod),
+			},
 			Title:           provider,
-			ClientID:        clientID,
-			ClientSecret:    clientSecret,
-			AuthMethod:      facts.AuthMethod(tokenEndpointAuthMethod),
 			RequiredScopes:  requiredScopes,
 			AuthorizeParams: cfg.ExtraAuthorizeParams,
 		},

@@ -1,8 +1,8 @@
 package facts
 
-// ClaimMap says which claims become which fields of a caller. Claims are named by path: a dot descends into an object
-// ("realm_access.roles"), a backslash before a dot makes it part of the name. Of several paths the first with a value wins:
-// a string, or list, that is not empty.
+// ClaimMap says which claims become which fields of a caller. Claims are named by path: a dot
+// descends into an object ("realm_access.roles"), a backslash before a dot makes it part of the
+// name. Of several paths the first with a value wins: a string, or list, that is not empty.
 type ClaimMap struct {
 	// UserID defaults to sub.
 	UserID   []string
@@ -15,8 +15,8 @@ type ClaimMap struct {
 	ClientID    []string
 	Roles       List
 	Permissions List
-	// Scopes is where the granted scopes are: a string, split at ScopeSeparator (default space), or an array of strings. It
-	// defaults to scope.
+	// Scopes is where the granted scopes are: a string, split at ScopeSeparator (default space), or
+	// an array of strings. It defaults to scope.
 	Scopes         []string
 	ScopeSeparator string
 	// Extra are further claims for [oauth.UserInfo.Extra].
@@ -27,8 +27,8 @@ type ClaimMap struct {
 type List struct {
 	// From are paths of an array of strings or a single string.
 	From []string
-	// Each, instead of From, is the path of an object; of each of its members the list at Member is taken. Without Member
-	// the names of the members are the list.
+	// Each, instead of From, is the path of an object; of each of its members the list at Member is
+	// taken. Without Member the names of the members are the list.
 	Each   string
 	Member string
 	// As forms an entry from {value} and, with Each, {key}. Empty means "{value}".

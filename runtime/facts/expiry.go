@@ -12,7 +12,8 @@ const (
 	ExpiryRFC3339 ExpiryFormat = "rfc3339"
 )
 
-// Expiry is one claim that says when a token ends. Numbers may come as strings of digits, as Google sends them.
+// Expiry is one claim that says when a token ends. Numbers may come as strings of digits, as Google
+// sends them.
 type Expiry struct {
 	// Claim is a path as in [ClaimMap].
 	Claim  string

@@ -10,7 +10,8 @@ const (
 	TokenInForm TokenPlace = "form"
 	// TokenInJSON is a POST request with the token in a JSON object.
 	TokenInJSON TokenPlace = "json"
-	// TokenInQuery is a GET request with the token in the URL. The provider's access log, and that of every gateway before
-	// it, then holds tokens that still work: use it only where the provider offers nothing else.
+	// TokenInQuery is a GET request with the token in the URL. The provider's access log, and that
+	// of every gateway before it, then holds tokens that still work: use it only where the provider
+	// offers nothing else.
 	TokenInQuery TokenPlace = "query"
 )

@@ -2,8 +2,8 @@ package facts
 
 import "github.com/latchkey-auth/latchkey/oauth"
 
-// Rules say which of a provider's tokens are access tokens for this server. Everything here comes from the provider's
-// spec and the operator's configuration, nothing from a token.
+// Rules say which of a provider's tokens are access tokens for this server. Everything here comes
+// from the provider's spec and the operator's configuration, nothing from a token.
 type Rules struct {
 	// Issuers are the accepted iss values, compared byte for byte.
 	Issuers []string
@@ -11,33 +11,39 @@ type Rules struct {
 	Tenants *Tenants
 	// Algorithms are the accepted JWS algorithms (RFC 8725 section 3.1). "none" is never accepted.
 	Algorithms []string
-	// Types are the accepted typ header values, compared without case and without an "application/" prefix (RFC 7515
-	// section 4.1.9). Empty accepts JWT, at+jwt and an absent typ, nothing else.
+	// Types are the accepted typ header values, compared without case and without an "application/"
+	// prefix (RFC 7515 section 4.1.9). Empty accepts JWT, at+jwt and an absent typ, nothing else.
 	Types []string
 	// Audience is the rule for the token's recipients.
 	Audience Audience
-	// Require lists claims that tell an access token for this server from the provider's other tokens.
+	// Require lists claims that tell an access token for this server from the provider's other
+	// tokens.
 	Require []Requirement
-	// SharedSecrets are the keys of HMAC algorithms. An HMAC algorithm never uses a key of the key set.
+	// SharedSecrets are the keys of HMAC algorithms. An HMAC algorithm never uses a key of the key
+	// set.
 	SharedSecrets []SharedSecret
-	// IDTokenShaped, when not empty, is the documented reason why this provider's access tokens look like ID tokens: with
-	// at_hash, c_hash or s_hash, or with a nonce and neither scope nor client. With any other provider that is refused.
+	// IDTokenShaped, when not empty, is the documented reason why this provider's access tokens
+	// look like ID tokens: with at_hash, c_hash or s_hash, or with a nonce and neither scope nor
+	// client. With any other provider that is refused.
 	IDTokenShaped string
 }
 
 // Audience says what a token's aud claim must hold.
 type Audience struct {
-	// Claim is the claim to look at; empty means aud. A claim may be a string or an array of strings.
+	// Claim is the claim to look at; empty means aud. A claim may be a string or an array of
+	// strings.
 	Claim string
 	// AnyOf are the accepted values, of which the claim must contain one. Empty values are dropped.
 	AnyOf []string
-	// OrResource accepts the protected resource's canonical URL when no value is configured. A resource URL without a path
-	// is accepted with a slash too: that is the same URL, and how URL libraries write it.
+	// OrResource accepts the protected resource's canonical URL when no value is configured. A
+	// resource URL without a path is accepted with a slash too: that is the same URL, and how URL
+	// libraries write it.
 	OrResource bool
-	// IssuerBound, when not empty, is the documented reason why this provider's tokens cannot name an audience. The
-	// claim is then checked only against AnyOf, if that is configured.
+	// IssuerBound, when not empty, is the documented reason why this provider's tokens cannot name
+	// an audience. The claim is then checked only against AnyOf, if that is configured.
 	IssuerBound string
-	// Hint tells the operator, in the log of a refusal, how to make the provider issue the right audience.
+	// Hint tells the operator, in the log of a refusal, how to make the provider issue the right
+	// audience.
 	Hint string
 }
 
@@ -45,10 +51,11 @@ type Audience struct {
 type Requirement struct {
 	// Claim is a path as in [ClaimMap].
 	Claim string
-	// AnyOf are the accepted string values; empty accepts any value but null, false and the empty string.
+	// AnyOf are the accepted string values; empty accepts any value but null, false and the empty
+	// string.
 	AnyOf []string
-	// WhenSet says that AnyOf comes from optional configuration: empty values are dropped, and without any other nothing is
-	// required.
+	// WhenSet says that AnyOf comes from optional configuration: empty values are dropped, and
+	// without any other nothing is required.
 	WhenSet bool
 	// Hint explains a refusal in the log.
 	Hint string

@@ -289,6 +289,8 @@ func (l *login) checkTokenRequest(r *http.Request) []string {
 		problems = append(problems, "the credentials are not in the Authorization header")
 	case p.AuthMethod == facts.AuthPost:
 		want["client_id"], want["client_secret"] = p.ClientID, p.ClientSecret
+	case p.AuthMethod == facts.AuthPrivateKeyJWT && !hasAssertion(r):
+		problems = append(problems, "there is no client assertion")
 	case p.AuthMethod == facts.AuthNone:
 		want["client_id"], want["client_secret"] = p.ClientID, ""
 	}

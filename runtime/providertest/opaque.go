@@ -345,9 +345,17 @@ func (o *Opaque) authenticated(r *http.Request) bool {
 		return r.PostForm.Get("client_id") == o.ClientID && r.PostForm.Get("client_secret") == o.ClientSecret
 	case facts.AuthBearer:
 		return r.Header.Get("Authorization") == "Bearer "+o.ClientSecret
+	case facts.AuthPrivateKeyJWT:
+		return r.PostForm.Get("client_id") == o.ClientID && hasAssertion(r)
 	case facts.AuthNone:
 	}
 	return o.Place == facts.TokenInHeader || r.Header.Get("Authorization") == ""
+}
+
+// hasAssertion reports whether a posted form has a client assertion (RFC 7523 section 2.2) and no secret beside it.
+func hasAssertion(r *http.Request) bool {
+	return r.PostForm.Get("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" &&
+		strings.Count(r.PostForm.Get("client_assertion"), ".") == 2 && !r.PostForm.Has("client_secret")
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -25,6 +25,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/providers_gen/custom"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
@@ -170,7 +171,7 @@ func newVerifier(s settings, options ...runtime.Option) (oauth.TokenVerifier, er
 	}
 	return runtime.IntrospectionVerifier(runtime.IntrospectionConfig{
 		URL: s.introspection, Issuer: s.issuer,
-		ClientID: s.introspector, ClientSecret: oauth.Secret(os.Getenv(secretVariable)),
+		Credentials: facts.Credentials{ClientID: s.introspector, ClientSecret: oauth.Secret(os.Getenv(secretVariable))},
 	}, options...)
 }
 

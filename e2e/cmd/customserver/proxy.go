@@ -10,6 +10,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	oauthproxy "github.com/latchkey-auth/latchkey/providers_gen/proxy"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -72,7 +73,8 @@ func (s *settings) verifier(secret oauth.Secret, logger *slog.Logger) (oauth.Tok
 		return runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: s.jwks, Issuer: s.issuer, Audience: s.audience}, runtime.WithLogger(logger))
 	case s.introspection != "":
 		return runtime.IntrospectionVerifier(runtime.IntrospectionConfig{
-			URL: s.introspection, Issuer: s.issuer, ClientID: s.clientID, ClientSecret: secret, ClientIDs: []string{s.clientID},
+			URL: s.introspection, Issuer: s.issuer, ClientIDs: []string{s.clientID},
+			Credentials: facts.Credentials{ClientID: s.clientID, ClientSecret: secret},
 		}, runtime.WithLogger(logger))
 	case s.userinfo != "":
 		// A profile names no application: only tokens that this server obtained itself are good.

@@ -11,8 +11,10 @@ import (
 // The names in Go of words of the language. A word that is missing is the default, which generated
 // code leaves out.
 var (
-	clientAuth     = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "private_key_jwt": "AuthPrivateKeyJWT"}
-	endpointAuth   = map[string]string{"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "bearer": "AuthBearer", "none": "AuthNone"}
+	authMethods = map[string]string{
+		"client_secret_basic": "AuthBasic", "client_secret_post": "AuthPost", "private_key_jwt": "AuthPrivateKeyJWT",
+		"bearer": "AuthBearer", "none": "AuthNone",
+	}
 	codeProtection = map[string]string{"nonce": "ProtectNonce", "none": "ProtectNothing"}
 	resources      = map[string]string{"forward": "ResourceForward", "scope": "ResourceAsScope"}
 	revocations    = map[string]string{"github": "RevokeGitHub"}
@@ -34,10 +36,6 @@ func emitUpstream(u *model.Upstream) jen.Code {
 	if u == nil {
 		return nil
 	}
-	method := constant(factsPath, clientAuth, u.AuthMethod)
-	if u.AuthMethodField != nil {
-		method = jen.Qual(factsPath, "AuthMethod").Call(jen.Id(u.AuthMethodField.Local))
-	}
 	separator := ""
 	if u.ScopeSeparator == "comma" {
 		separator = ","
@@ -48,15 +46,11 @@ func emitUpstream(u *model.Upstream) jen.Code {
 	}
 	return jen.Op("&").Add(literal(
 		jen.Qual(factsPath, "Upstream"),
+		member{"Credentials", emitCredentials(u.Credentials)},
 		member{"Title", optional(u.Title)},
 		member{"ResponseIssuers", expressions(u.ResponseIssuers)},
 		member{"RequireResponseIssuer", yes(u.RequireResponseIssuer)},
 		member{"RevocationStyle", constant(factsPath, revocations, u.RevocationStyle)},
-		member{"ClientID", resolved(u.ClientID)},
-		member{"ClientSecret", resolved(u.ClientSecret)},
-		member{"AuthMethod", method},
-		member{"ClientKey", resolved(u.ClientKey)},
-		member{"ClientKeyID", resolved(u.ClientKeyID)},
 		member{"CodeProtection", constant(factsPath, codeProtection, u.CodeProtection)},
 		member{"UnprotectedReason", text(u.UnprotectedReason)},
 		member{"Resource", constant(factsPath, resources, u.Resource)},
@@ -70,6 +64,22 @@ func emitUpstream(u *model.Upstream) jen.Code {
 		member{"TokenParams", expressionMap(jen.String(), u.TokenParams)},
 		member{"ErrorCodes", emitErrorCodes(u.ErrorCodes)},
 	))
+}
+
+// emitCredentials is the facts.Credentials literal.
+func emitCredentials(c model.Credentials) jen.Code {
+	method := constant(factsPath, authMethods, c.Method)
+	if c.MethodField != nil {
+		method = jen.Qual(factsPath, "AuthMethod").Call(jen.Id(c.MethodField.Local))
+	}
+	return literal(
+		jen.Qual(factsPath, "Credentials"),
+		member{"ClientID", resolved(c.ClientID)},
+		member{"ClientSecret", resolved(c.ClientSecret)},
+		member{"AuthMethod", method},
+		member{"ClientKey", resolved(c.ClientKey)},
+		member{"ClientKeyID", resolved(c.ClientKeyID)},
+	)
 }
 
 // resolved is the variable with a field's value, nil for no field.
@@ -157,15 +167,12 @@ func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 	if c == nil || c.At != at {
 		return nil
 	}
-	auth := constant(factsPath, endpointAuth, c.AuthMethod())
 	switch at {
 	case "introspection":
 		i := &c.Introspection
 		return jen.Op("&").Add(literal(
 			jen.Qual(factsPath, "Introspection"),
-			member{"ClientID", resolved(c.ClientID)},
-			member{"ClientSecret", resolved(c.ClientSecret)},
-			member{"AuthMethod", auth},
+			member{"Credentials", emitCredentials(c.Credentials)},
 			member{"NoExpiry", text(i.NoExpiry)},
 			member{"NoTokenType", text(i.NoTokenType)},
 			member{"TokenTypes", texts(i.TokenTypes)},
@@ -174,12 +181,10 @@ func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 		t := &c.TokenInfo
 		return jen.Op("&").Add(literal(
 			jen.Qual(factsPath, "TokenInfo"),
+			member{"Credentials", emitCredentials(c.Credentials)},
 			member{"Place", constant(factsPath, tokenPlaces, t.TokenIn)},
 			member{"Parameter", text(t.Parameter)},
 			member{"Header", emitHeaders(t.Headers)},
-			member{"AuthMethod", auth},
-			member{"ClientID", resolved(c.ClientID)},
-			member{"ClientSecret", resolved(c.ClientSecret)},
 			member{"InvalidStatus", numbers(t.InvalidStatus)},
 			member{"InvalidErrors", texts(t.InvalidErrors)},
 			member{"Expiry", emitExpiry(t.Expiry)},
@@ -208,7 +213,7 @@ func emitBinding(m *model.Model) jen.Code {
 		{"Exchange", yes(c.Binding.Exchange)},
 	}
 	if len(c.Binding.ClientClaims) > 0 {
-		members = append([]member{{"ClientIDs", jen.Index().String().Values(jen.Id(m.Upstream.ClientID.Local))}}, members...)
+		members = append([]member{{"ClientIDs", jen.Index().String().Values(jen.Id(m.Upstream.Credentials.ClientID.Local))}}, members...)
 	}
 	return literal(jen.Qual(factsPath, "Binding"), members...)
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/dave/jennifer/jen"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/model"
+	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
 // emitTestOpaque says how the fake provider answers questions about tokens, nil where tokens are no
@@ -35,7 +36,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		profile = c.Profile.Subject[0]
 	}
 	if len(c.Binding.ClientClaims) > 0 {
-		client = m.Test.Text(m.Upstream.ClientID)
+		client = m.Test.Text(m.Upstream.Credentials.ClientID)
 	}
 	audience := len(m.Tokens.Audience.AnyOf) > 0 || m.Tokens.Audience.Otherwise != ""
 	return jen.Op("&").Add(literal(
@@ -43,9 +44,9 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		member{"Check", text(c.At)},
 		member{"Place", jen.Qual(factsPath, place)},
 		member{"Parameter", text(parameter)},
-		member{"AuthMethod", constant(factsPath, endpointAuth, c.AuthMethod())},
-		member{"ClientID", text(m.Test.Text(c.ClientID))},
-		member{"ClientSecret", text(m.Test.Text(c.ClientSecret))},
+		member{"AuthMethod", constant(factsPath, authMethods, c.Credentials.Method)},
+		member{"ClientID", text(m.Test.Text(c.Credentials.ClientID))},
+		member{"ClientSecret", text(m.Test.Text(c.Credentials.ClientSecret))},
 		member{"Client", text(client)},
 		member{"ClientClaims", texts(c.Binding.ClientClaims)},
 		member{"Audience", yes(audience)},
@@ -64,18 +65,18 @@ func emitTestProxy(m *model.Model) jen.Code {
 	if u == nil {
 		return nil
 	}
-	secret := m.Test.Text(u.ClientSecret)
-	method := cmp.Or(u.AuthMethod, "client_secret_basic")
-	if u.AuthMethodField != nil {
-		method = m.Test.Text(u.AuthMethodField)
+	secret := m.Test.Text(u.Credentials.ClientSecret)
+	method := cmp.Or(u.Credentials.Method, "client_secret_basic")
+	if u.Credentials.MethodField != nil {
+		method = m.Test.Text(u.Credentials.MethodField)
 	}
-	auth := clientAuth[method]
-	if secret == "" || auth == "" {
+	auth := authMethods[method]
+	if secret == "" && method != spec.PrivateKeyJWT || auth == "" {
 		auth = "AuthNone"
 	}
 	return jen.Op("&").Add(literal(
 		jen.Qual(providertestPath, "Proxy"),
-		member{"ClientID", text(m.Test.Text(u.ClientID))},
+		member{"ClientID", text(m.Test.Text(u.Credentials.ClientID))},
 		member{"ClientSecret", text(secret)},
 		member{"AuthMethod", jen.Qual(factsPath, auth)},
 		member{"CodeProtection", jen.Qual(factsPath, cmp.Or(codeProtection[u.CodeProtection], "ProtectPKCE"))},

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"cmp"
+
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
@@ -8,16 +10,8 @@ import (
 type Upstream struct {
 	spec.Upstream
 
-	// ClientID and ClientSecret are the fields that hold them; ClientSecret is nil where there is
-	// none.
-	ClientID     *Field
-	ClientSecret *Field
-	// AuthMethodField, RequiredField and ParamsField hold what the spec leaves to the
-	// configuration; nil for none.
-	AuthMethodField *Field
-	// ClientKey and ClientKeyID are the key of private_key_jwt; nil for none.
-	ClientKey       *Field
-	ClientKeyID     *Field
+	Credentials Credentials
+	// RequiredField and ParamsField hold what the spec leaves to the configuration; nil for none.
 	RequiredField   *Field
 	ParamsField     *Field
 	Title           Expression
@@ -27,6 +21,19 @@ type Upstream struct {
 	AuthorizeParams []Named
 	TokenParams     []Named
 	ResponseIssuers []Expression
+}
+
+// Credentials are this server's own at an endpoint of the provider: the fields that hold them, nil
+// where there are none.
+type Credentials struct {
+	// Method is the word of the spec for how they are sent; empty for the default. MethodField
+	// holds it where the configuration says.
+	Method       string
+	MethodField  *Field
+	ClientID     *Field
+	ClientSecret *Field
+	ClientKey    *Field
+	ClientKeyID  *Field
 }
 
 // Named is an expression under a name.
@@ -45,10 +52,8 @@ type OpaqueCheck struct {
 	// Profile is the user's profile in addition; nil for none.
 	Profile *Profile
 	Binding spec.Binding
-	// ClientID and ClientSecret are the fields with the credentials for the endpoint; nil where
-	// none are sent.
-	ClientID     *Field
-	ClientSecret *Field
+	// Credentials are those for the endpoint.
+	Credentials Credentials
 }
 
 // Profile is where the user's profile is.
@@ -87,9 +92,13 @@ func (m *Model) upstream(s *spec.Spec, scope *scope) {
 	}
 	u := s.Upstream
 	m.Upstream = &Upstream{
-		Upstream: u, ClientID: m.field(u.ClientID), ClientSecret: m.field(u.ClientSecret),
-		ClientKey: m.field(u.ClientKey), ClientKeyID: m.field(u.ClientKeyID),
-		AuthMethodField: m.field(u.AuthMethodField), RequiredField: m.field(u.RequiredScopes.Field),
+		Upstream: u,
+		Credentials: Credentials{
+			Method: u.AuthMethod, MethodField: m.field(u.AuthMethodField),
+			ClientID: m.field(u.ClientID), ClientSecret: m.field(u.ClientSecret),
+			ClientKey: m.field(u.ClientKey), ClientKeyID: m.field(u.ClientKeyID),
+		},
+		RequiredField:   m.field(u.RequiredScopes.Field),
 		ParamsField:     m.field(u.AuthorizeParamsField),
 		Title:           scope.expression(u.Title),
 		ResourceScope:   scope.expression(u.ResourceScope),
@@ -117,38 +126,44 @@ func (m *Model) check(s *spec.Spec, scope *scope) {
 	if t.Format != "opaque" {
 		return
 	}
-	c := &OpaqueCheck{At: t.Check, Introspection: t.Introspection, TokenInfo: t.TokenInfo, UserInfo: t.UserInfo, Binding: t.Binding}
+	c := &OpaqueCheck{
+		At: t.Check, Introspection: t.Introspection, TokenInfo: t.TokenInfo, UserInfo: t.UserInfo, Binding: t.Binding,
+		Credentials: Credentials{Method: "none"},
+	}
 	if len(t.Profile.Subject) > 0 {
 		c.Profile = &Profile{Profile: t.Profile, Emails: scope.expression(t.Profile.Emails)}
 	}
-	id, secret := t.Introspection.ClientID, t.Introspection.ClientSecret
-	if c.At == "tokeninfo" {
-		id, secret = t.TokenInfo.ClientID, t.TokenInfo.ClientSecret
-	}
-	if c.AuthMethod() != "none" {
-		c.ClientID, c.ClientSecret = m.field(id), m.field(secret)
-		if m.Upstream != nil && c.ClientID == nil {
-			c.ClientID = m.Upstream.ClientID
-		}
-		if m.Upstream != nil && c.ClientSecret == nil {
-			c.ClientSecret = m.Upstream.ClientSecret
-		}
+	switch c.At {
+	case "introspection":
+		i := t.Introspection
+		c.Credentials = m.checkCredentials(cmp.Or(i.AuthMethod, "client_secret_basic"), i.ClientID, i.ClientSecret, i.ClientKey, i.ClientKeyID)
+	case "tokeninfo":
+		i := t.TokenInfo
+		c.Credentials = m.checkCredentials(cmp.Or(i.AuthMethod, "none"), i.ClientID, i.ClientSecret, i.ClientKey, i.ClientKeyID)
 	}
 	m.Tokens.Check = c
 }
 
-// AuthMethod is how this server authenticates where tokens are checked.
-func (c *OpaqueCheck) AuthMethod() string {
-	switch {
-	case c.At == "introspection" && c.Introspection.AuthMethod == "":
-		return "client_secret_basic"
-	case c.At == "introspection":
-		return c.Introspection.AuthMethod
-	case c.At == "tokeninfo" && c.TokenInfo.AuthMethod != "":
-		return c.TokenInfo.AuthMethod
-	default:
-		return "none"
+// checkCredentials are the credentials where tokens are checked: those of the section, else those
+// of the application at the provider, as far as the method needs them.
+func (m *Model) checkCredentials(method, id, secret, key, keyID string) Credentials {
+	c := Credentials{Method: method}
+	if method == "none" {
+		return c
 	}
+	var ours Credentials
+	if m.Upstream != nil {
+		ours = m.Upstream.Credentials
+	}
+	c.ClientID = cmp.Or(m.field(id), ours.ClientID)
+	if method != spec.PrivateKeyJWT {
+		c.ClientSecret = cmp.Or(m.field(secret), ours.ClientSecret)
+		return c
+	}
+	if c.ClientKey, c.ClientKeyID = m.field(key), m.field(keyID); c.ClientKey == nil {
+		c.ClientKey, c.ClientKeyID = ours.ClientKey, ours.ClientKeyID
+	}
+	return c
 }
 
 func (m *Model) tenants(s *spec.Spec, scope *scope) {

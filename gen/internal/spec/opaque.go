@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -39,8 +40,12 @@ func (c opaqueRules) check(t *Tokens) {
 		}
 	}
 	i, info := &t.Introspection, &t.TokenInfo
-	c.endpointAuth("tokens.introspection", orBasic(i.AuthMethod), i.ClientID, i.ClientSecret, t.Check == "introspection")
-	c.endpointAuth("tokens.tokeninfo", info.AuthMethod, info.ClientID, info.ClientSecret, t.Check == "tokeninfo")
+	c.endpointAuth(cmp.Or(i.AuthMethod, "client_secret_basic"), i.ClientID, t.Check == "introspection", keyed{
+		path: "tokens.introspection", key: i.ClientKey, keyID: i.ClientKeyID, secret: i.ClientSecret,
+	})
+	c.endpointAuth(cmp.Or(info.AuthMethod, "none"), info.ClientID, t.Check == "tokeninfo", keyed{
+		path: "tokens.tokeninfo", key: info.ClientKey, keyID: info.ClientKeyID, secret: info.ClientSecret,
+	})
 	if info.TokenIn == "header" && info.AuthMethod != "" && info.AuthMethod != "none" {
 		c.ReportKeyf("token-in-header", "tokens.tokeninfo.auth_method", "the Authorization header cannot carry the token and the credentials of %s both",
 			info.AuthMethod)
@@ -50,13 +55,6 @@ func (c opaqueRules) check(t *Tokens) {
 	}
 	c.statuses("tokens.tokeninfo.invalid_status", info.InvalidStatus)
 	c.statuses("tokens.userinfo.invalid_status", t.UserInfo.InvalidStatus)
-}
-
-func orBasic(method string) string {
-	if method == "" {
-		return "client_secret_basic"
-	}
-	return method
 }
 
 // checkAbsent refuses what only says something about opaque tokens.
@@ -69,7 +67,10 @@ func (c opaqueRules) checkAbsent(t *Tokens) {
 			c.ReportKeyf("opaque-only", "tokens."+key, "%s is for opaque tokens: signed ones are not checked at the provider", key)
 		}
 	}
-	c.uses(t.Introspection.ClientID, t.Introspection.ClientSecret, t.TokenInfo.ClientID, t.TokenInfo.ClientSecret)
+	c.uses(
+		t.Introspection.ClientID, t.Introspection.ClientSecret, t.Introspection.ClientKey, t.Introspection.ClientKeyID,
+		t.TokenInfo.ClientID, t.TokenInfo.ClientSecret, t.TokenInfo.ClientKey, t.TokenInfo.ClientKeyID,
+	)
 }
 
 // checkEndpoint checks that there is an endpoint for what happens there.
@@ -90,18 +91,21 @@ func (c opaqueRules) checkEndpoint(what, key string) {
 }
 
 // endpointAuth checks the credentials for an endpoint that is asked about tokens.
-func (c opaqueRules) endpointAuth(path, method, id, secret string, asked bool) {
+func (c opaqueRules) endpointAuth(method, id string, asked bool, k keyed) {
+	path, u := k.path, &c.Spec.Upstream
+	k.signs, k.shared = method == PrivateKeyJWT, u.ClientKey != ""
 	c.field(id, path+".client_id")
-	c.typed("secret-type", secret, path+".client_secret", TypeSecret)
+	c.typed("secret-type", k.secret, path+".client_secret", TypeSecret)
 	if !asked || !c.Known(path) || !c.Known("upstream") {
+		c.uses(k.key, k.keyID)
 		return
 	}
-	u := &c.Spec.Upstream
-	switch none := method == "" || method == "none"; {
-	case none && (id != "" || secret != ""):
+	c.clientKey(k)
+	switch none := method == "none"; {
+	case none && (id != "" || k.secret != ""):
 		c.Reportf("credentials-unused", path, "client_id and client_secret do nothing: with auth_method none nothing is sent")
 	case none:
-	case secret == "" && u.ClientSecret == "":
+	case !k.signs && k.secret == "" && u.ClientSecret == "":
 		c.Reportf("credentials-missing", path, "%s needs client_secret, here or in upstream", method)
 	case id == "" && u.ClientID == "" && method != "bearer":
 		c.Reportf("credentials-missing", path, "%s needs client_id, here or in upstream", method)

@@ -160,8 +160,14 @@ type Introspection struct {
 	ClientID string `yaml:"client_id"`
 	// The config field of type secret with the secret. The default is the upstream application's.
 	ClientSecret string `yaml:"client_secret"`
-	// How the secret is sent: client_secret_basic, the default, client_secret_post, bearer (as an
-	// API key), or none.
+	// The config field of type secret with the private key of private_key_jwt, in PEM. The default
+	// is the upstream application's.
+	ClientKey string `yaml:"client_key"`
+	// The config field with the name under which the provider knows the public part of client_key.
+	ClientKeyID string `yaml:"client_key_id"`
+	// How the provider knows that it is us: client_secret_basic, the default, client_secret_post,
+	// bearer (the secret is an API key), private_key_jwt, which signs an assertion with client_key,
+	// or none.
 	AuthMethod string `yaml:"auth_method" validate:"omitempty,enum=endpoint_auth"`
 	// Why active tokens of this provider may lack exp, where they do.
 	NoExpiry string `yaml:"no_expiry"`
@@ -186,8 +192,14 @@ type TokenInfo struct {
 	ClientID string `yaml:"client_id"`
 	// The config field of type secret with the secret. The default is the upstream application's.
 	ClientSecret string `yaml:"client_secret"`
-	// How the secret is sent: none, the default, client_secret_basic, client_secret_post, or bearer
-	// (as an API key).
+	// The config field of type secret with the private key of private_key_jwt, in PEM. The default
+	// is the upstream application's.
+	ClientKey string `yaml:"client_key"`
+	// The config field with the name under which the provider knows the public part of client_key.
+	ClientKeyID string `yaml:"client_key_id"`
+	// How the provider knows that it is us: none, the default, client_secret_basic,
+	// client_secret_post, bearer (the secret is an API key), or private_key_jwt, which signs an
+	// assertion with client_key.
 	AuthMethod string `yaml:"auth_method" validate:"omitempty,enum=endpoint_auth"`
 	// The 4xx answers that mean that a token is no good. 401 is one where auth_method is none.
 	InvalidStatus []int `yaml:"invalid_status"`

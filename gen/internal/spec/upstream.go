@@ -43,24 +43,6 @@ func (c upstreamRules) check() {
 	}
 }
 
-const privateKeyJWT = "private_key_jwt"
-
-// clientKey checks that a key is there where one is needed, and only there.
-func (c upstreamRules) clientKey(u *Upstream) {
-	c.typed("secret-type", u.ClientKey, "upstream.client_key", TypeSecret)
-	c.typed("client-key", u.ClientKeyID, "upstream.client_key_id", TypeString)
-	switch signs := u.AuthMethod == privateKeyJWT; {
-	case signs && u.ClientKey == "" && c.Known("upstream.client_key"):
-		c.ReportKeyf("client-key", "upstream.auth_method", "private_key_jwt needs client_key: the config field with the private key")
-	case signs && u.ClientSecret != "":
-		c.ReportKeyf("client-key", "upstream.client_secret", "client_secret does nothing: private_key_jwt signs with client_key")
-	case !signs && u.AuthMethodField == "" && u.ClientKey != "":
-		c.ReportKeyf("client-key", "upstream.client_key", "client_key does nothing: auth_method is not private_key_jwt")
-	case u.ClientKey == "" && u.ClientKeyID != "":
-		c.ReportKeyf("client-key", "upstream.client_key_id", "client_key_id names a key, and there is none")
-	}
-}
-
 func (c upstreamRules) credentials(u *Upstream) {
 	if f := c.field(u.ClientID, "upstream.client_id"); f != nil {
 		switch {
@@ -76,12 +58,15 @@ func (c upstreamRules) credentials(u *Upstream) {
 	case u.AuthMethod != "" && u.AuthMethodField != "":
 		c.ReportKeyf("auth-method-both", "upstream.auth_method_field", "there is an auth_method or a field that holds it, not both")
 	case u.ClientSecret != "" || !c.Known("upstream.client_secret"):
-	case u.AuthMethod != "" && u.AuthMethod != privateKeyJWT:
+	case u.AuthMethod != "" && u.AuthMethod != PrivateKeyJWT:
 		c.ReportKeyf("auth-without-secret", "upstream.auth_method", "auth_method says how client_secret is sent, and there is none")
 	case u.RevocationStyle == "github":
 		c.ReportKeyf("auth-without-secret", "upstream.revocation_style", "revocation in the style of GitHub needs client_secret")
 	}
-	c.clientKey(u)
+	c.clientKey(keyed{
+		path: "upstream", key: u.ClientKey, keyID: u.ClientKeyID, secret: u.ClientSecret,
+		signs: u.AuthMethod == PrivateKeyJWT, open: u.AuthMethodField != "",
+	})
 	if u.RevocationStyle != "" && c.Spec.Endpoints.Revocation == "" && c.Known("endpoints.revocation") {
 		c.ReportKeyf("revocation-unused", "upstream.revocation_style", "revocation_style does nothing: endpoints have no revocation")
 	}

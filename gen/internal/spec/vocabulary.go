@@ -56,9 +56,9 @@ var vocabularies = map[string]yamldoc.Vocabulary{
 		},
 	},
 	"expiry_format": {Words: []string{"seconds", "seconds_from_now", "rfc3339"}},
-	"endpoint_auth": {Words: []string{"client_secret_basic", "client_secret_post", "bearer", "none"}},
+	"endpoint_auth": {Words: []string{"client_secret_basic", "client_secret_post", PrivateKeyJWT, "bearer", "none"}},
 	"client_auth": {
-		Words: []string{"client_secret_basic", "client_secret_post", privateKeyJWT},
+		Words: []string{"client_secret_basic", "client_secret_post", PrivateKeyJWT},
 		Refused: map[string]string{
 			"none": "leave client_secret out: then the client id alone is sent",
 		},

@@ -287,6 +287,6 @@ func (p *provider) upstream() facts.Upstream {
 	return facts.Upstream{
 		Name: "fake", Title: "Fake ID", Issuer: p.server.URL, Authorization: p.server.URL + "/authorize",
 		Token: p.server.URL + "/token", Revocation: p.server.URL + "/revoke",
-		ClientID: testClientID, ClientSecret: testSecret,
+		Credentials: facts.Credentials{ClientID: testClientID, ClientSecret: testSecret},
 	}
 }

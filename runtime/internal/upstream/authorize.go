@@ -72,8 +72,9 @@ func publicPart(secret [32]byte) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// AcceptsIssuer reports whether an authorization response with this iss, empty where it has none, comes from the provider
-// (RFC 9207 section 2.4: the mix-up defence). Without a list nothing is known of the provider's issuers.
+// AcceptsIssuer reports whether an authorization response with this iss, empty where it has none,
+// comes from the provider (RFC 9207 section 2.4: the mix-up defence). Without a list nothing is
+// known of the provider's issuers.
 func (c *Client) AcceptsIssuer(iss string) bool {
 	if iss == "" {
 		return !c.provider.RequireResponseIssuer

@@ -1,11 +1,11 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
@@ -16,8 +16,8 @@ type Config struct {
 	Provider facts.Upstream
 	// RedirectURI is where the provider sends browsers back to: the one that is registered there.
 	RedirectURI string
-	// HTTP sends the requests. Redirects are never followed, whatever it says. The default reaches the hosts of the
-	// provider's token and revocation endpoints only.
+	// HTTP sends the requests. Redirects are never followed, whatever it says. The default reaches
+	// the hosts of the provider's token and revocation endpoints only.
 	HTTP *http.Client
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
@@ -28,28 +28,23 @@ type Client struct { //nolint:recvcheck // Format has to cover copies too
 	provider    *provider
 	redirectURI string
 	http        *http.Client
-	// assertionKey signs for [facts.AuthPrivateKeyJWT]; nil for every other method.
-	assertionKey *jose.SigningKey
-	now          func() time.Time
+	// auth is how our application authenticates, revocationAuth how it does so where tokens are
+	// revoked.
+	auth, revocationAuth *ClientAuth
+	now                  func() time.Time
 }
 
-// New returns the client of a configuration. Its error names everything that is wrong with it and holds no secret.
+// New returns the client of a configuration. Its error names everything that is wrong with it and
+// holds no secret.
 func New(config Config) (*Client, error) {
 	p := provider(config.Provider)
 	p.setDefaults()
-	if err := p.check(); err != nil {
-		return nil, err
-	}
 	c := &Client{provider: &p, redirectURI: config.RedirectURI, now: config.Now}
 	if c.now == nil {
 		c.now = time.Now
 	}
-	if p.AuthMethod == facts.AuthPrivateKeyJWT {
-		key, err := jose.ParseSigningKey(p.ClientKey.Reveal(), p.ClientKeyID)
-		if err != nil {
-			return nil, fmt.Errorf("upstream ClientKey: %w", err)
-		}
-		c.assertionKey = key
+	if err := errors.Join(p.check(), c.authenticate()); err != nil {
+		return nil, err
 	}
 	client := config.HTTP
 	if client == nil {
@@ -59,6 +54,22 @@ func New(config Config) (*Client, error) {
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &own
 	return c, nil
+}
+
+// authenticate makes the client's authentication.
+func (c *Client) authenticate() (err error) {
+	p := c.provider
+	if c.auth, err = NewClientAuth(p.Credentials, p.Token, c.now); err != nil {
+		return fmt.Errorf("upstream %w", err)
+	}
+	if c.revocationAuth = c.auth; p.RevocationStyle == facts.RevokeGitHub && p.Revocation != "" {
+		basic := p.Credentials
+		basic.AuthMethod = facts.AuthBasic // whatever its token endpoint takes
+		if c.revocationAuth, err = NewClientAuth(basic, p.Token, c.now); err != nil {
+			return fmt.Errorf("upstream RevocationStyle %s: %w", p.RevocationStyle, err)
+		}
+	}
+	return nil
 }
 
 // Provider returns the facts about the provider, defaults filled in.

@@ -1,3 +1,4 @@
-// Package upstream is this server as a client of its provider: the authorization URL that a login leads to, token and
-// revocation requests, how this server authenticates itself there, and what the answers mean.
+// Package upstream is this server as a client of its provider: the authorization URL that a login
+// leads to, token and revocation requests, how this server authenticates itself there, and what the
+// answers mean.
 package upstream

@@ -18,13 +18,16 @@ const (
 	KindDenied
 	// KindNonce is an ID token that does not belong to the login.
 	KindNonce
-	// KindRejected is an error of the provider that only the operator can mend: wrong credentials, a wrong redirect URI.
+	// KindRejected is an error of the provider that only the operator can mend: wrong credentials,
+	// a wrong redirect URI.
 	KindRejected
-	// KindUnusable is an answer that is none, or none that may be read: another content type, a redirect, too large.
+	// KindUnusable is an answer that is none, or none that may be read: another content type, a
+	// redirect, too large.
 	KindUnusable
 )
 
-// Error is what every method of [Client] returns for a request that failed. Its text holds neither token, code nor secret.
+// Error is what every method of [Client] returns for a request that failed. Its text holds neither
+// token, code nor secret.
 type Error struct {
 	Kind Kind
 	// RetryAfter is how long the provider wants to be left alone; zero where it does not say.
@@ -59,7 +62,8 @@ func notSent(err error) *Error {
 	}
 }
 
-// Code returns the registered error code for one that the provider sent: its own ones are mapped as its spec says.
+// Code returns the registered error code for one that the provider sent: its own ones are mapped as
+// its spec says.
 func (c *Client) Code(name string) oauth.Code {
 	if mapped, ok := c.provider.ErrorCodes[name]; ok {
 		return mapped

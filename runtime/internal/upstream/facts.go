@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
@@ -15,8 +14,9 @@ import (
 // provider is the provider with our application there, as the spec says it.
 type provider facts.Upstream
 
-// reservedAuthorize and reservedToken are the parameters that only this package may set. response_mode is among them since
-// a response by form post would arrive without the cookie that binds it to the browser (SameSite=Lax).
+// reservedAuthorize and reservedToken are the parameters that only this package may set.
+// response_mode is among them since a response by form post would arrive without the cookie that
+// binds it to the browser (SameSite=Lax).
 var (
 	reservedAuthorize = []string{
 		"response_type", "response_mode", "client_id", "client_secret", "redirect_uri", "scope", "state", "nonce",
@@ -62,8 +62,11 @@ func (p *provider) check() error {
 	if p.Name == "" {
 		report("Name is required")
 	}
-	if p.ClientID == "" {
-		report("ClientID is required")
+	if p.ClientID == "" && p.AuthMethod == facts.AuthNone {
+		report("ClientID is required") // the other methods say so themselves
+	}
+	if p.AuthMethod == facts.AuthBearer {
+		report("AuthMethod bearer is for endpoints that are asked about tokens")
 	}
 	for name, endpoint := range map[string]string{"Authorization": p.Authorization, "Token": p.Token, "Revocation": p.Revocation} {
 		if endpoint == "" && name == "Revocation" {
@@ -87,19 +90,6 @@ func (p *provider) check() error {
 }
 
 func (p *provider) checkMethods(report func(format string, args ...any)) {
-	switch p.AuthMethod {
-	case facts.AuthBasic, facts.AuthPost:
-		if p.ClientSecret == "" {
-			report("ClientSecret is required for %s", p.AuthMethod)
-		}
-	case facts.AuthPrivateKeyJWT:
-		if _, err := jose.ParseSigningKey(p.ClientKey.Reveal(), p.ClientKeyID); err != nil {
-			report("ClientKey is %w: private_key_jwt needs the private key whose public part is registered at the provider", err)
-		}
-	case facts.AuthNone:
-	default:
-		report("AuthMethod %q is not known", p.AuthMethod)
-	}
 	switch p.CodeProtection {
 	case facts.ProtectPKCE:
 	case facts.ProtectNonce:
@@ -165,7 +155,8 @@ func queryOf(endpoint string) map[string]string {
 	return params
 }
 
-// answersAs reports whether an authorization response may carry an iss. Without a list nothing is known of the provider's.
+// answersAs reports whether an authorization response may carry an iss. Without a list nothing is
+// known of the provider's.
 func (p *provider) answersAs(iss string) bool {
 	return len(p.ResponseIssuers) == 0 || slices.ContainsFunc(p.ResponseIssuers, func(known string) bool {
 		before, after, several := strings.Cut(known, "{tenantid}")

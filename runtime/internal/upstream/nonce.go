@@ -10,9 +10,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// checkNonce checks the ID token that came with the tokens: issued by the provider, for us, now, and for the login that
-// this code belongs to (OpenID Connect Core section 3.1.3.7). It arrived from the token endpoint over TLS, which stands in
-// for the signature (rule 6 there).
+// checkNonce checks the ID token that came with the tokens: issued by the provider, for us, now,
+// and for the login that this code belongs to (OpenID Connect Core section 3.1.3.7). It arrived
+// from the token endpoint over TLS, which stands in for the signature (rule 6 there).
 func (c *Client) checkNonce(idToken, want string) error {
 	parts := strings.Split(idToken, ".")
 	if len(parts) != 3 {

@@ -15,7 +15,8 @@ func TestIDTokensThatDoNotBelongHere(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	c, err := New(Config{
 		Provider: facts.Upstream{
-			Name: "fake", Issuer: iss, Authorization: iss + "/authorize", Token: iss + "/token", ClientID: clientID,
+			Name: "fake", Issuer: iss, Authorization: iss + "/authorize", Token: iss + "/token",
+			Credentials: facts.Credentials{ClientID: clientID},
 		},
 		Now: func() time.Time { return now },
 	})

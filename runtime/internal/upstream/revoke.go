@@ -19,8 +19,9 @@ const (
 	HintRefreshToken = "refresh_token"
 )
 
-// Revoke takes a token back at the provider, where it has an endpoint for it. A provider that does not know the token is
-// content (RFC 7009 section 2.2). One that refuses the request is an error of [KindRejected]: asking again changes nothing.
+// Revoke takes a token back at the provider, where it has an endpoint for it. A provider that does
+// not know the token is content (RFC 7009 section 2.2). One that refuses the request is an error of
+// [KindRejected]: asking again changes nothing.
 func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 	p := c.provider
 	if p.Revocation == "" {
@@ -47,7 +48,8 @@ func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 	return nil
 }
 
-// deleteToken is how GitHub revokes: DELETE /applications/{client_id}/token with the token in the body.
+// deleteToken is how GitHub revokes: DELETE /applications/{client_id}/token with the token in the
+// body.
 func (c *Client) deleteToken(ctx context.Context, token string) (*egress.Response, error) {
 	body, err := json.Marshal(map[string]string{"access_token": token})
 	if err != nil {
@@ -58,6 +60,8 @@ func (c *Client) deleteToken(ctx context.Context, token string) (*egress.Respons
 		return nil, failure(KindUnusable, errors.New("the request cannot be made"))
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.SetBasicAuth(c.provider.ClientID, c.provider.ClientSecret.Reveal())
+	if err := c.revocationAuth.Add(req.Header, url.Values{}); err != nil {
+		return nil, failure(KindUnusable, err)
+	}
 	return c.send(ctx, req)
 }

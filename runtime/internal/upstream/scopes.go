@@ -7,7 +7,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// theirScopes returns our scopes under the provider's names, with the required ones and the resource's.
+// theirScopes returns our scopes under the provider's names, with the required ones and the
+// resource's.
 func (p *provider) theirScopes(ours []string, resource string) []string {
 	var theirs []string
 	add := func(s string) {
@@ -48,7 +49,8 @@ func (p *provider) ourScopes(theirs []string) []string {
 	return ours
 }
 
-// splitScopes splits the scope member of an answer. GitHub separates with commas although requests have spaces.
+// splitScopes splits the scope member of an answer. GitHub separates with commas although requests
+// have spaces.
 func splitScopes(scope string) []string {
 	return strings.FieldsFunc(scope, func(r rune) bool { return r == ' ' || r == ',' })
 }

@@ -53,7 +53,8 @@ func (c *Client) ExchangeCode(ctx context.Context, code Code) (Tokens, error) {
 	return c.readTokens(answer)
 }
 
-// Refresh asks for new tokens. A provider that keeps its refresh token leaves it out of its answer: it stays the same then.
+// Refresh asks for new tokens. A provider that keeps its refresh token leaves it out of its answer:
+// it stays the same then.
 func (c *Client) Refresh(ctx context.Context, refresh string, scopes []string, resource string) (Tokens, error) {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
 	answer, err := c.askForTokens(ctx, form, scopes, resource)
@@ -109,7 +110,8 @@ func (c *Client) readTokens(answer oauth.Claims) (Tokens, error) {
 	return t, nil
 }
 
-// deadline reads a number of seconds, which some providers send as a string. Zero and less say nothing.
+// deadline reads a number of seconds, which some providers send as a string. Zero and less say
+// nothing.
 func deadline(answer oauth.Claims, now time.Time, names ...string) time.Time {
 	for _, name := range names {
 		n, ok := answer.Number(name)

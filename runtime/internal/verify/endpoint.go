@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
@@ -47,9 +48,9 @@ type endpoint struct {
 	place         facts.TokenPlace
 	parameter     string     // the token's name in a form, JSON object or query
 	extra         url.Values // sent beside it
-	auth          facts.AuthMethod
-	clientID      string
-	secret        oauth.Secret
+	credentials   facts.Credentials
+	audience      string // of client assertions
+	auth          *upstream.ClientAuth
 	header        map[string]string
 	invalidStatus []int    // answers that say: no such token
 	invalidErrors []string // error codes that say so
@@ -100,29 +101,27 @@ func checkURL(address string) error {
 	return nil
 }
 
-func (e *endpoint) checkAuth() error {
-	post := e.place == facts.TokenInForm || e.place == facts.TokenInJSON
+func (e *endpoint) checkAuth() (err error) {
 	switch e.place {
 	case facts.TokenInHeader, facts.TokenInForm, facts.TokenInJSON, facts.TokenInQuery:
 	default:
 		return fmt.Errorf("%q is no place for a token: want header, form, json or query", e.place)
 	}
+	if e.auth, err = upstream.NewClientAuth(e.credentials, e.audience, e.now); err != nil {
+		return err
+	}
+	body := e.place == facts.TokenInForm || e.place == facts.TokenInJSON
 	switch {
-	case e.auth == facts.AuthNone:
-		return nil
-	case e.auth != facts.AuthBasic && e.auth != facts.AuthPost && e.auth != facts.AuthBearer:
-		return fmt.Errorf("%q is no way to authenticate: want client_secret_basic, client_secret_post, bearer or none", e.auth)
-	case e.secret == "":
-		return fmt.Errorf("authentication by %s needs a secret", e.auth)
-	case e.clientID == "" && e.auth != facts.AuthBearer:
-		return fmt.Errorf("authentication by %s needs a client id", e.auth)
-	case e.auth == facts.AuthPost && !post:
-		return errors.New("client_secret_post needs the token in a form or JSON body, where the secret goes too")
-	case e.auth != facts.AuthPost && e.place == facts.TokenInHeader:
-		return fmt.Errorf("the Authorization header cannot carry both the token and the credentials of %s", e.auth)
+	case e.auth.NeedsBody() && !body:
+		return fmt.Errorf("%s needs the token in a form or JSON body, where the credentials go too", e.auth.Method())
+	case e.auth.NeedsHeader() && e.place == facts.TokenInHeader:
+		return fmt.Errorf("the Authorization header cannot carry both the token and the credentials of %s", e.auth.Method())
 	}
 	return nil
 }
+
+// anonymous reports whether the token under question is the only credential.
+func (e *endpoint) anonymous() bool { return e.auth.Method() == facts.AuthNone }
 
 func checkHeader(header map[string]string) error {
 	for name, value := range header {
@@ -205,10 +204,21 @@ func (e *endpoint) usable(answer *egress.Response, token string) error {
 }
 
 func (e *endpoint) request(ctx context.Context, token string) (*http.Request, error) {
-	method, address, contentType, body := http.MethodPost, e.url, "", ""
+	method, address, body := http.MethodPost, e.url, ""
+	header := http.Header{"Accept": {"application/json"}}
+	for name, value := range e.header {
+		header.Set(name, value)
+	}
+	members := make(url.Values, len(e.extra)+4)
+	maps.Copy(members, e.extra)
+	members.Set(e.parameter, token)
+	if err := e.auth.Add(header, members); err != nil {
+		return nil, err
+	}
 	switch e.place {
 	case facts.TokenInHeader:
 		method = http.MethodGet
+		header.Set("Authorization", "Bearer "+token)
 	case facts.TokenInQuery:
 		method = http.MethodGet
 		u, err := url.Parse(e.url)
@@ -220,53 +230,26 @@ func (e *endpoint) request(ctx context.Context, token string) (*http.Request, er
 		u.RawQuery = query.Encode()
 		address = u.String()
 	case facts.TokenInForm:
-		contentType, body = "application/x-www-form-urlencoded", e.fields(token).Encode()
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+		body = members.Encode()
 	case facts.TokenInJSON:
-		object := make(map[string]string, len(e.extra)+3)
-		for name, values := range e.fields(token) {
+		object := make(map[string]string, len(members))
+		for name, values := range members {
 			object[name] = values[0]
 		}
 		text, err := json.Marshal(object)
 		if err != nil {
 			return nil, err
 		}
-		contentType, body = "application/json", string(text)
+		header.Set("Content-Type", "application/json")
+		body = string(text)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept", "application/json")
-	if contentType != "" {
-		request.Header.Set("Content-Type", contentType)
-	}
-	for name, value := range e.header {
-		request.Header.Set(name, value)
-	}
-	e.authorize(request, token)
+	request.Header = header
 	return request, nil
-}
-
-func (e *endpoint) fields(token string) url.Values {
-	fields := make(url.Values, len(e.extra)+3)
-	maps.Copy(fields, e.extra)
-	fields.Set(e.parameter, token)
-	if e.auth == facts.AuthPost {
-		fields.Set("client_id", e.clientID)
-		fields.Set("client_secret", e.secret.Reveal())
-	}
-	return fields
-}
-
-func (e *endpoint) authorize(request *http.Request, token string) {
-	switch {
-	case e.place == facts.TokenInHeader:
-		request.Header.Set("Authorization", "Bearer "+token)
-	case e.auth == facts.AuthBearer:
-		request.Header.Set("Authorization", "Bearer "+e.secret.Reveal())
-	case e.auth == facts.AuthBasic:
-		request.SetBasicAuth(url.QueryEscape(e.clientID), url.QueryEscape(e.secret.Reveal()))
-	}
 }
 
 // refusal sorts an answer that is not 200. What might speak of this server rather than of the token is never a 401: clients
@@ -280,12 +263,12 @@ func (e *endpoint) refusal(answer *egress.Response, token string) error {
 		return invalidAtProvider(e.name, "status %d", status)
 	case slices.Contains(e.invalidErrors, code) && status < http.StatusInternalServerError && !e.speaksOfUs(status):
 		return invalidAtProvider(e.name, "status %d, error %s", status, code)
-	case e.auth == facts.AuthNone && status == http.StatusUnauthorized:
+	case e.anonymous() && status == http.StatusUnauthorized:
 		return invalidAtProvider(e.name, "status %d", status)
-	case e.auth == facts.AuthNone && status == http.StatusForbidden && code == string(oauth.CodeInsufficientScope):
+	case e.anonymous() && status == http.StatusForbidden && code == string(oauth.CodeInsufficientScope):
 		return oauth.InvalidToken(oauth.ReasonClaim, fmt.Errorf(
 			"%s: the token may not be used there (insufficient_scope): clients must ask for the scopes that it needs", e.name))
-	case status == http.StatusUnauthorized, status == http.StatusForbidden && e.auth != facts.AuthNone,
+	case status == http.StatusUnauthorized, status == http.StatusForbidden && !e.anonymous(),
 		code == string(oauth.CodeInvalidClient), code == string(oauth.CodeUnauthorizedClient):
 		return e.credentialsRefused(status, code)
 	case status == http.StatusServiceUnavailable && answer.Header.Get("Retry-After") != "":
@@ -299,7 +282,7 @@ func (e *endpoint) refusal(answer *egress.Response, token string) error {
 
 // speaksOfUs reports whether the bearer token that the answer is about is this server's own.
 func (e *endpoint) speaksOfUs(status int) bool {
-	return e.auth == facts.AuthBearer && status == http.StatusUnauthorized
+	return e.auth.Method() == facts.AuthBearer && status == http.StatusUnauthorized
 }
 
 // errorWithin sorts an answer with status 200 and an error inside, as some providers give.
@@ -335,7 +318,7 @@ func (e *endpoint) credentialsRefused(status int, code string) error {
 	}
 	refused := oauth.Unavailable(credentialsPause, &backOffError{pause: credentialsPause, detail: fmt.Sprintf(
 		"%s refuses this server's own credentials (%s, sent by %s): correct the client id, the secret or the application's "+
-			"rights at the provider", e.name, text, e.auth)})
+			"rights at the provider", e.name, text, e.auth.Method())})
 	refused.Reason = oauth.ReasonOwnCredentials
 	return refused
 }

@@ -18,8 +18,7 @@ func TestPrintingAVerifierOfOpaqueTokensShowsNoSecret(t *testing.T) {
 		},
 		URL: "https://idp.example.com/introspect",
 		Introspection: facts.Introspection{
-			ClientID:     "client-1",
-			ClientSecret: "test-client-secret",
+			Credentials: facts.Credentials{ClientID: "client-1", ClientSecret: "test-client-secret"},
 		},
 	})
 	if err != nil {

@@ -18,6 +18,9 @@ type IntrospectionConfig struct {
 
 	// URL is the introspection endpoint. Required.
 	URL string
+	// AssertionAudience is whom assertions of [facts.AuthPrivateKeyJWT] are for: the provider's token endpoint or its
+	// issuer. Required for that method.
+	AssertionAudience string
 }
 
 // defaultTokenTypes are how providers call an access token that whoever holds it may use.
@@ -39,8 +42,8 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
 			name: "the introspection endpoint", kind: "introspection", url: config.URL, place: facts.TokenInForm, parameter: "token",
-			extra: url.Values{"token_type_hint": {"access_token"}},
-			auth:  config.AuthMethod, clientID: config.ClientID, secret: config.ClientSecret,
+			extra:       url.Values{"token_type_hint": {"access_token"}},
+			credentials: config.Credentials, audience: config.AssertionAudience,
 			// unsupported_token_type (RFC 7009 section 2.2.1) is what node-oidc-provider says of its own JWTs, which it does
 			// not introspect: an ID token, for one.
 			invalidErrors: []string{string(oauth.CodeInvalidToken), "unsupported_token_type"},

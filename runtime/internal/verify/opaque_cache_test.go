@@ -380,8 +380,8 @@ func TestMistakesInAnOpaqueConfigurationAreErrors(t *testing.T) {
 		"plain http":             {func(c *verify.IntrospectionConfig) { c.URL = "http://idp.example.com/x" }, "https"},
 		"credentials in the URL": {func(c *verify.IntrospectionConfig) { c.URL = "https://a:b@idp.example.com/x" }, "credentials"},
 		"a fragment":             {func(c *verify.IntrospectionConfig) { c.URL = "https://idp.example.com/x#y" }, "fragment"},
-		"no secret":              {func(c *verify.IntrospectionConfig) { c.ClientSecret = "" }, "needs a secret"},
-		"no client id":           {func(c *verify.IntrospectionConfig) { c.ClientID = "" }, "needs a client id"},
+		"no secret":              {func(c *verify.IntrospectionConfig) { c.ClientSecret = "" }, "ClientSecret is required"},
+		"no client id":           {func(c *verify.IntrospectionConfig) { c.ClientID = "" }, "ClientID is required"},
 		"an unknown method":      {func(c *verify.IntrospectionConfig) { c.AuthMethod = "digest" }, "digest"},
 		"a signature to skip":    {func(c *verify.IntrospectionConfig) { c.Insecure.SkipSignature = true }, "no signature"},
 		"a cache for two hours":  {func(c *verify.IntrospectionConfig) { c.Cache.TTL = 2 * time.Hour }, "at most 1h0m0s"},
@@ -401,8 +401,7 @@ func TestMistakesInAnOpaqueConfigurationAreErrors(t *testing.T) {
 				OpaqueConfig: common(says(200, "")),
 				URL:          "https://idp.example.com/introspect",
 				Introspection: facts.Introspection{
-					ClientID:     opaqueClient,
-					ClientSecret: opaqueSecret,
+					Credentials: facts.Credentials{ClientID: opaqueClient, ClientSecret: opaqueSecret},
 				},
 			}
 			c.change(&config)

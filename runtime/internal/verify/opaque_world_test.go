@@ -109,8 +109,7 @@ func introspection(t testing.TB, p *providerAPI, changes ...func(*verify.Introsp
 		OpaqueConfig: common(p),
 		URL:          "https://idp.example.com/introspect",
 		Introspection: facts.Introspection{
-			ClientID:     opaqueClient,
-			ClientSecret: opaqueSecret,
+			Credentials: facts.Credentials{ClientID: opaqueClient, ClientSecret: opaqueSecret},
 		},
 	}
 	for _, change := range changes {

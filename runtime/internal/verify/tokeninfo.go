@@ -20,6 +20,8 @@ type TokenInfoConfig struct {
 
 	// URL is the endpoint. Required.
 	URL string
+	// AssertionAudience is as in [IntrospectionConfig].
+	AssertionAudience string
 }
 
 // NewTokenInfo returns a verifier that asks a token-info endpoint. An error names what is wrong or missing.
@@ -49,7 +51,7 @@ func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
 			name: "the token-info endpoint", kind: "tokeninfo", url: config.URL, place: config.Place, parameter: config.Parameter,
-			auth: config.AuthMethod, clientID: config.ClientID, secret: config.ClientSecret, header: config.Header,
+			credentials: config.Credentials, audience: config.AssertionAudience, header: config.Header,
 			invalidStatus: slices.Clone(config.InvalidStatus), invalidErrors: slices.Clone(config.InvalidErrors),
 		},
 		inspect: func(claims oauth.Claims, c clock) (time.Time, error) {

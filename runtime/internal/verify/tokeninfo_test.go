@@ -41,9 +41,7 @@ func githubShaped(t testing.TB, p *providerAPI, changes ...func(*verify.TokenInf
 		URL:          "https://api.github.example.com/applications/" + opaqueClient + "/token",
 		TokenInfo: facts.TokenInfo{
 			Place:         facts.TokenInJSON,
-			AuthMethod:    facts.AuthBasic,
-			ClientID:      opaqueClient,
-			ClientSecret:  opaqueSecret,
+			Credentials:   facts.Credentials{AuthMethod: facts.AuthBasic, ClientID: opaqueClient, ClientSecret: opaqueSecret},
 			Header:        map[string]string{"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"},
 			InvalidStatus: []int{http.StatusNotFound, http.StatusUnprocessableEntity},
 			Expiry:        []facts.Expiry{{Claim: "expires_at", Format: facts.ExpiryRFC3339}},

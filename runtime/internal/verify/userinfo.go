@@ -41,7 +41,8 @@ func profileEndpoint(address string, header map[string]string, invalidStatus []i
 		invalidErrors = []string{string(oauth.CodeInvalidToken)}
 	}
 	return endpoint{
-		name: "the userinfo endpoint", kind: "userinfo", url: address, place: facts.TokenInHeader, auth: facts.AuthNone, header: header,
+		name: "the userinfo endpoint", kind: "userinfo", url: address, place: facts.TokenInHeader, header: header,
+		credentials:   facts.Credentials{AuthMethod: facts.AuthNone},
 		invalidStatus: slices.Clone(invalidStatus), invalidErrors: slices.Clone(invalidErrors), now: time.Now,
 	}
 }

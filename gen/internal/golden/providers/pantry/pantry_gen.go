@@ -75,11 +75,13 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Scopes: []string{"scope"},
 		},
 		Introspection: &facts.Introspection{
-			ClientID:     askerID,
-			ClientSecret: askerKey,
-			AuthMethod:   facts.AuthPost,
-			NoExpiry:     "Its tokens last.",
-			TokenTypes:   []string{"Bearer", "jar"},
+			Credentials: facts.Credentials{
+				ClientID:     askerID,
+				ClientSecret: askerKey,
+				AuthMethod:   facts.AuthPost,
+			},
+			NoExpiry:   "Its tokens last.",
+			TokenTypes: []string{"Bearer", "jar"},
 		},
 		Profile: &facts.Profile{
 			Header: map[string]string{

@@ -78,7 +78,9 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Scopes: []string{"scope"},
 		},
 		Upstream: &facts.Upstream{
-			ClientID:          appID,
+			Credentials: facts.Credentials{
+				ClientID: appID,
+			},
 			CodeProtection:    facts.ProtectNothing,
 			UnprotectedReason: "The scullery knows neither.",
 			Resource:          facts.ResourceAsScope,
