@@ -133,3 +133,21 @@ func TestBareURLs(t *testing.T) {
 		}
 	}
 }
+
+// covers: R18
+func TestEndpointsUseHTTPSUnlessTheirHostIsNamed(t *testing.T) {
+	t.Parallel()
+	plain := plainurl.HTTPHosts{"Keycloak", "idp.svc.cluster.local:8080", "[fd00::1]:80", "[fd00::2]"}
+	for text, want := range map[string]bool{
+		"https://h/token": true, "https://h/token?p=policy": true, "http://localhost/token": true, "http://[::1]:9400/token": true,
+		"http://keycloak/token": true, "http://keycloak:8080/token": true, "http://KEYCLOAK:1/": true,
+		"http://idp.svc.cluster.local:8080/jwks": true, "http://[fd00::1]/": true, "http://[fd00::2]:8080/": true,
+		"": false, "/token": false, "https:token": false, "https://u@h/token": false, "https://h/token#": false, "ftp://keycloak/": false,
+		"http://h/token": false, "http://keycloak.example.com/": false, "http://idp.svc.cluster.local/jwks": false,
+		"http://idp.svc.cluster.local:80/jwks": false, "http://[fd00::1]:8080/": false, "http://keycloak@evil.example/": false,
+	} {
+		if err := plainurl.CheckEndpoint(text, plain); (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

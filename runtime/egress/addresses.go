@@ -8,13 +8,20 @@ import (
 type trust int
 
 const (
-	// public hosts come from outside: only addresses of the public internet.
-	public trust = iota
-	// operator hosts are written in the configuration: private networks and loopback too.
+	// stranger hosts come from outside: only addresses of the public internet, and never by a proxy, behind which nobody
+	// could promise that the checked address is the dialled one.
+	stranger trust = iota
+	// provider hosts are named by the provider's spec or the configured issuer: only addresses of the public internet, by the
+	// proxy where there is one.
+	provider
+	// operator hosts are written in the configuration: private networks and loopback too, by the proxy where there is one.
 	operator
 	// loopback hosts are reachable in development: loopback addresses only.
 	loopback
 )
+
+// mayBePrivate reports whether a host of this trust may have an address that is not of the public internet.
+func (t trust) mayBePrivate() bool { return t == operator || t == loopback }
 
 // block is an address range that is not part of the public internet.
 type block struct {

@@ -14,7 +14,7 @@ func TestTheSocketHookIsTheLastWord(t *testing.T) {
 		"93.184.215.14:443": false, "[2606:4700::1]:443": false,
 		"127.0.0.1:443": true, "[::ffff:10.0.0.1]:443": true, "169.254.169.254:443": true, "[fe80::1%eth0]:443": true, "name:443": true,
 	} {
-		err := addressDialer{transport: client, trusted: public}.control("tcp", address, nil)
+		err := addressDialer{transport: client, trusted: stranger}.control("tcp", address, nil)
 		var e *Error
 		if (err != nil) != refused || refused && (!errors.As(err, &e) || e.Kind != KindAddress) {
 			t.Errorf("the hook's answer to %s is %v, want refused = %v", address, err, refused)
@@ -43,10 +43,10 @@ func TestAnAddressIsRefusedForTheRightReason(t *testing.T) {
 		trusted trust
 		want    string
 	}{
-		{"169.254.169.254", operator, metadata}, {"::ffff:169.254.169.254", operator, metadata}, {"::ffff:169.254.169.254", public, metadata},
-		{"::ffff:168.63.129.16", public, metadata}, {"64:ff9b::169.254.169.254", operator, metadata}, {"fd00:ec2::254", operator, metadata},
-		{"fe80::1%eth0", public, zone}, {"2606:4700::1%eth0", public, zone}, {"fd00::1%eth0", operator, zone}, {"::1%eth0", loopback, zone},
-		{"fd00::1", operator, ""}, {"::1", loopback, ""}, {"2606:4700::1", public, ""},
+		{"169.254.169.254", operator, metadata}, {"::ffff:169.254.169.254", operator, metadata}, {"::ffff:169.254.169.254", stranger, metadata},
+		{"::ffff:168.63.129.16", stranger, metadata}, {"64:ff9b::169.254.169.254", operator, metadata}, {"fd00:ec2::254", operator, metadata},
+		{"fe80::1%eth0", stranger, zone}, {"2606:4700::1%eth0", stranger, zone}, {"fd00::1%eth0", operator, zone}, {"::1%eth0", loopback, zone},
+		{"fd00::1", operator, ""}, {"::1", loopback, ""}, {"2606:4700::1", stranger, ""},
 	} {
 		if got := newAddressBook().refusal(netip.MustParseAddr(c.addr), c.trusted); got != c.want {
 			t.Errorf("%s with trust %v: got %q, want %q", c.addr, c.trusted, got, c.want)
@@ -64,7 +64,7 @@ func TestNoConnectionIsMadePastTheSocketHook(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	target := netip.MustParseAddrPort(listener.Addr().String())
-	for trusted, refused := range map[trust]bool{public: true, loopback: false} {
+	for trusted, refused := range map[trust]bool{stranger: true, loopback: false} {
 		dialer := addressDialer{transport: &transport{addresses: newAddressBook()}, trusted: trusted, port: target.Port()}
 		conn, err := dialer.attempt(t.Context(), target.Addr(), 1)
 		if conn != nil {

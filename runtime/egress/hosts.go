@@ -65,19 +65,19 @@ func isNumeric(label string) bool {
 	return strings.Trim(label, "0123456789") == ""
 }
 
-// hostPort identifies an operator's host exactly.
+// hostPort identifies a host exactly.
 type hostPort struct {
 	host string
 	port uint16
 }
 
-// parseOperatorHosts reads [Policy.OperatorHosts].
-func parseOperatorHosts(entries []string) (map[hostPort]bool, error) {
+// parseHosts reads a list of a [Policy]; kind is for its error.
+func parseHosts(kind string, entries []string) (map[hostPort]bool, error) {
 	hosts := make(map[hostPort]bool, len(entries))
 	for _, entry := range entries {
-		host, ports, err := parseOperatorHost(entry)
+		host, ports, err := parseHost(entry)
 		if err != nil {
-			return nil, fmt.Errorf("egress: operator host %q: %w", entry, err)
+			return nil, fmt.Errorf("egress: %s host %q: %w", kind, entry, err)
 		}
 		for _, port := range ports {
 			hosts[hostPort{host.name, port}] = true
@@ -86,7 +86,7 @@ func parseOperatorHosts(entries []string) (map[hostPort]bool, error) {
 	return hosts, nil
 }
 
-func parseOperatorHost(entry string) (hostname, []uint16, error) {
+func parseHost(entry string) (hostname, []uint16, error) {
 	implied := []uint16{443, 80}
 	authority := entry
 	if scheme, rest, ok := strings.Cut(entry, "://"); ok {

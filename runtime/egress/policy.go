@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -40,6 +42,14 @@ type Policy struct {
 	// means the scheme's default port. Plain http is permitted for loopback hosts among them. Link-local, metadata and
 	// other special addresses stay refused.
 	OperatorHosts []string
+	// ProviderHosts are the hosts of the identity provider that the operator did not write, since its spec or the configured
+	// issuer's own document names them, in the same form. They must have addresses of the public internet, as strangers'
+	// hosts must, but are reached through Proxy.
+	ProviderHosts []string
+	// InsecureHTTPHosts are those of OperatorHosts that plain http may reach although they are not on this machine, each with
+	// a port or, for all its ports, without. Tokens, codes and secrets then travel unprotected; packages that offer it log a
+	// warning.
+	InsecureHTTPHosts []string
 	// InsecureAllowLoopback lets any URL name a loopback host, over plain http too. It is for development on one machine:
 	// on a server it opens every service that trusts its own machine. Packages that offer it log a warning.
 	InsecureAllowLoopback bool
@@ -48,11 +58,12 @@ type Policy struct {
 	// request, a downgrade to http and a step from a public host to an operator's are refused, and credentials are dropped
 	// when the origin changes. Zero makes every redirect an error.
 	MaxRedirects int
-	// Proxy chooses a proxy for requests to OperatorHosts: set it to [http.ProxyFromEnvironment] to obey HTTPS_PROXY and
-	// its siblings. Other hosts are always reached directly, since behind a proxy nobody could promise that the checked
-	// address is the dialled one. Nil means no proxy.
+	// Proxy chooses a proxy for requests to OperatorHosts and ProviderHosts, see [EnvironmentProxy]. Other hosts are
+	// always reached directly, since behind a proxy nobody could promise that the checked address is the dialled one, and so
+	// is what plain http reaches. Nil means no proxy.
 	Proxy func(*http.Request) (*url.URL, error)
-	// RootCAs are the certificate authorities to trust instead of the system's, for an operator's private authority.
+	// RootCAs are the certificate authorities to trust instead of the system's, for an operator's private authority; see
+	// [ReadCAFile].
 	RootCAs *x509.CertPool
 
 	// DialTimeout limits name resolution and connecting, together. Zero means 5 seconds.
@@ -90,29 +101,39 @@ type Policy struct {
 // The client keeps connections open for [Policy.IdleConnTimeout]: make one per policy, and call CloseIdleConnections when
 // it is no longer needed.
 func NewClient(p Policy) *http.Client {
-	operators, err := p.check()
-	p = p.withDefaults()
-	t := &transport{policy: p, addresses: newAddressBook(), operators: operators, invalid: err}
+	t := &transport{policy: p.withDefaults(), addresses: newAddressBook()}
+	t.operators, t.providers, t.invalid = p.check()
 	t.base = t.newBase()
-	return &http.Client{Transport: t, CheckRedirect: t.checkRedirect, Timeout: p.Timeout}
+	return &http.Client{Transport: t, CheckRedirect: t.checkRedirect, Timeout: t.policy.Timeout}
 }
 
 // Validate reports what is wrong with the policy.
 func (p Policy) Validate() error {
-	_, err := p.check()
+	_, _, err := p.check()
 	return err
 }
 
-func (p Policy) check() (map[hostPort]bool, error) {
+func (p Policy) check() (operators, providers map[hostPort]bool, err error) {
 	for _, limit := range []int64{
 		int64(p.MaxRedirects), int64(p.DialTimeout), int64(p.TLSHandshakeTimeout), int64(p.ResponseHeaderTimeout),
 		int64(p.Timeout), int64(p.IdleConnTimeout), p.MaxResponseBytes, p.MaxResponseHeaderBytes, int64(p.MaxConnsPerHost),
 	} {
 		if limit < 0 {
-			return nil, errors.New("egress: a limit of the policy is negative; zero means its default")
+			return nil, nil, errors.New("egress: a limit of the policy is negative; zero means its default")
 		}
 	}
-	return parseOperatorHosts(p.OperatorHosts)
+	if operators, err = parseHosts("operator", p.OperatorHosts); err != nil {
+		return nil, nil, err
+	}
+	if providers, err = parseHosts("provider", p.ProviderHosts); err != nil {
+		return nil, nil, err
+	}
+	for _, name := range p.InsecureHTTPHosts {
+		if _, _, err := parseHost(name); err != nil || strings.Contains(name, "/") {
+			return nil, nil, fmt.Errorf("egress: insecure http host %q must be host or host:port", name)
+		}
+	}
+	return operators, providers, nil
 }
 
 func (p Policy) withDefaults() Policy {

@@ -41,7 +41,7 @@ func (t *transport) checkRedirect(next *http.Request, via []*http.Request) error
 	if previous.URL.Scheme == "https" && next.URL.Scheme != "https" {
 		return fail("the redirect leads from https to " + next.URL.Scheme)
 	}
-	if t.trustOfURL(previous.URL) == public && t.trustOfURL(next.URL) != public {
+	if !t.trustOfURL(previous.URL).mayBePrivate() && t.trustOfURL(next.URL).mayBePrivate() {
 		return fail("the redirect leads from a public host into the operator's network")
 	}
 	next.Header.Del("Referer") // would carry the query along
@@ -56,11 +56,11 @@ func (t *transport) checkRedirect(next *http.Request, via []*http.Request) error
 func (t *transport) trustOfURL(u *url.URL) trust {
 	port, err := portOf(u)
 	if err != nil {
-		return public
+		return stranger
 	}
 	host, err := parseHostname(u.Hostname())
 	if err != nil {
-		return public
+		return stranger
 	}
 	return t.trustOf(host, port)
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // transport checks every request, redirected ones too, before net/http sees it, and every answer before the caller does.
@@ -13,6 +15,7 @@ type transport struct {
 	policy    Policy
 	addresses addressBook
 	operators map[hostPort]bool
+	providers map[hostPort]bool
 	invalid   error
 	base      *http.Transport
 }
@@ -66,20 +69,20 @@ func exchangeError(host string, err error) *Error {
 // admit checks everything about a request that can be told without resolving its host.
 func (t *transport) admit(req *http.Request) (trust, error) {
 	if req.URL != nil && req.Host != "" && req.Host != req.URL.Host {
-		return public, &Error{Kind: KindURL, Host: safeHost(req.URL.Host), Detail: "the Host header differs from the URL"}
+		return stranger, &Error{Kind: KindURL, Host: safeHost(req.URL.Host), Detail: "the Host header differs from the URL"}
 	}
 	return t.admitURL(req.URL)
 }
 
 func (t *transport) admitURL(u *url.URL) (trust, error) {
 	if t.invalid != nil {
-		return public, &Error{Kind: KindPolicy, Cause: t.invalid}
+		return stranger, &Error{Kind: KindPolicy, Cause: t.invalid}
 	}
 	if u == nil || u.Host == "" || u.Opaque != "" {
-		return public, &Error{Kind: KindURL, Detail: "the URL names no host"}
+		return stranger, &Error{Kind: KindURL, Detail: "the URL names no host"}
 	}
 	fail := func(kind Kind, detail string) (trust, error) {
-		return public, &Error{Kind: kind, Host: safeHost(u.Host), Detail: detail}
+		return stranger, &Error{Kind: kind, Host: safeHost(u.Host), Detail: detail}
 	}
 	if u.User != nil {
 		return fail(KindURL, "the URL contains credentials")
@@ -99,11 +102,11 @@ func (t *transport) admitURL(u *url.URL) (trust, error) {
 	}
 	trusted := t.trustOf(host, port)
 	switch {
-	case u.Scheme == "http" && (trusted == public || !host.isLoopback()):
-		return fail(KindScheme, "plain http is permitted for configured loopback hosts only")
-	case trusted == public && host.isLoopback():
+	case u.Scheme == "http" && (!trusted.mayBePrivate() || !plainurl.HTTPHosts(t.policy.InsecureHTTPHosts).Allow(u)):
+		return fail(KindScheme, "plain http is permitted for configured loopback hosts only, and for hosts that are named for it")
+	case !trusted.mayBePrivate() && host.isLoopback():
 		return fail(KindAddress, "loopback")
-	case trusted == public && !isPublicPort(port):
+	case !trusted.mayBePrivate() && !isPublicPort(port):
 		return fail(KindAddress, "port below 1024 that is not 443")
 	case host.addr.IsValid():
 		if why := t.addresses.refusal(host.addr, trusted); why != "" {
@@ -127,10 +130,12 @@ func (t *transport) trustOf(host hostname, port uint16) trust {
 	switch {
 	case t.operators[hostPort{host.name, port}]:
 		return operator
+	case t.providers[hostPort{host.name, port}]:
+		return provider
 	case t.policy.InsecureAllowLoopback && host.isLoopback():
 		return loopback
 	default:
-		return public
+		return stranger
 	}
 }
 
@@ -139,7 +144,8 @@ type proxyKey struct{}
 // outgoing returns the request as net/http gets it: with a User-Agent and the choice of proxy.
 func (t *transport) outgoing(req *http.Request, trusted trust) (*http.Request, error) {
 	ctx := req.Context()
-	if t.policy.Proxy != nil && trusted == operator {
+	// Plain http is for hosts of one's own network: its tokens go no further than they must.
+	if t.policy.Proxy != nil && (trusted == operator || trusted == provider) && req.URL.Scheme == "https" {
 		proxy, err := t.policy.Proxy(req)
 		if err != nil {
 			return nil, &Error{Kind: KindPolicy, Host: req.URL.Host, Detail: "the proxy setting cannot be used"}
