@@ -129,7 +129,7 @@ func TestRegistrationAnswersWhatWasRegistered(t *testing.T) {
 		postForm(t, idp, "/token", form).wantError(t, 401, oauth.CodeInvalidClient)
 		readTokens(t, postForm(t, idp, "/token", with(form, "client_secret", got.ClientSecret)))
 	})
-	t.Run("without the redirect URIs and scopes that are not acceptable", func(t *testing.T) {
+	t.Run("R3: without the redirect URIs and scopes that are not acceptable", func(t *testing.T) {
 		t.Parallel()
 		got := register(t, map[string]any{
 			"redirect_uris": []string{"vscode://x/callback", testRedirect, "javascript:alert(1)"}, "scope": `openid x"y email`,
@@ -138,7 +138,7 @@ func TestRegistrationAnswersWhatWasRegistered(t *testing.T) {
 			t.Errorf("redirect URIs %q, scope %q", got.RedirectURIs, got.Scope)
 		}
 	})
-	t.Run("metadata of 5 KB", func(t *testing.T) {
+	t.Run("R2: metadata of 5 KB", func(t *testing.T) {
 		t.Parallel()
 		got := register(t, map[string]any{"redirect_uris": []string{testRedirect}, "client_uri": strings.Repeat("x", 4900)})
 		if len(got.ClientURI) != 4900 {

@@ -43,9 +43,6 @@ func TestClientsLogIn(t *testing.T) {
 			t.Parallel()
 			pair := start(t, mode)
 			for _, shape := range clientshapes.All() {
-				if mode == oauth.Proxy && slices.Contains(notYet, shape.Name) {
-					continue
-				}
 				for _, identify := range ways(shape) {
 					t.Run(shape.Name+" by "+string(identify), func(t *testing.T) {
 						t.Parallel()
@@ -58,9 +55,6 @@ func TestClientsLogIn(t *testing.T) {
 		})
 	}
 }
-
-// notYet are the clients that proxy mode does not let in yet.
-var notYet = []string{"codex", "codex-per-server", "cursor", "librechat"} //nolint:gochecknoglobals // gone with the last of them
 
 // ways are those that a client knows.
 func ways(shape clientshapes.Shape) []way {

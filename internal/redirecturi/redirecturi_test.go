@@ -148,6 +148,7 @@ func FuzzRedirectURI(f *testing.F) {
 	})
 }
 
+// covers: R3
 func TestUnusableRedirectURIsVoidNoList(t *testing.T) {
 	t.Parallel()
 	usable, problems := redirecturi.Usable([]string{

@@ -66,13 +66,15 @@ func (a *authorization) url(p params.Params) string {
 			pairs = append(pairs, [2]string{name, value})
 		}
 	}
+	for _, resource := range p.Resources() {
+		pairs = append(pairs, [2]string{"resource", resource})
+	}
 	return appendQuery(a.site.url(pathAuthorize), pairs)
 }
 
-// authorizeParameters are those that count.
+// authorizeParameters are those that count, beside resource.
 var authorizeParameters = []string{
-	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
-	"resource", "prompt",
+	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method", "prompt",
 }
 
 // authorizeParams reads the query of a GET and the form of a POST request (RFC 6749 section 3.1). What a POST request has

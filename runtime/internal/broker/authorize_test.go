@@ -105,12 +105,10 @@ func refusedRequests(clientID, redirect string) map[string]struct {
 		"a resource with a fragment":         {with("resource", testResource+"#x"), oauth.CodeInvalidTarget},
 		"a resource with a query":            {with("resource", testResource+"?x"), oauth.CodeInvalidTarget},
 		"a resource that is no URL":          {with("resource", "mcp"), oauth.CodeInvalidTarget},
-		"resource twice":                     {with() + "&resource=" + url.QueryEscape(testResource), oauth.CodeInvalidTarget},
+		"a foreign resource beside ours":     {with() + "&resource=" + url.QueryEscape("https://evil.example/mcp"), oauth.CodeInvalidTarget},
 		"scope twice":                        {with() + "&scope=email", oauth.CodeInvalidRequest},
 		"code_challenge twice":               {with() + "&code_challenge=" + challengeOf("y"), oauth.CodeInvalidRequest},
-		"scopes of which none is known":      {with("scope", "admin root"), oauth.CodeInvalidScope},
-		"a scope with a quote":               {with("scope", `openid "x"`), oauth.CodeInvalidScope},
-		"a state of more than 1 KB":          {with("state", strings.Repeat("s", 1025)), oauth.CodeInvalidRequest},
+		"R22: a state that does not fit":     {with("state", strings.Repeat("s", maxStateAndRedirect)), oauth.CodeInvalidRequest},
 		"prompt none":                        {with("prompt", "none"), "interaction_required"},
 		"a request object":                   {with("request", "x.y.z"), "request_not_supported"},
 		"a request_uri":                      {with("request_uri", "https://evil.example/"), "request_uri_not_supported"},
@@ -132,11 +130,8 @@ func TestAuthorizeErrorsReachAClientOnThisDevice(t *testing.T) {
 				t.Fatalf("got %d %v %s", rec.Code, rec.Header(), rec.Body)
 			}
 			q := location.Query()
-			state := "client-state"
-			if strings.HasPrefix(name, "a state") {
-				state = ""
-			}
-			if q.Get("error") != string(c.code) || q.Get("iss") != testResource || q.Get("state") != state || q.Has("code") {
+			asked, _ := url.Parse(c.target)
+			if q.Get("error") != string(c.code) || q.Get("iss") != testResource || q.Get("state") != asked.Query().Get("state") || q.Has("code") {
 				t.Errorf("answer %v, want %s", q, c.code)
 			}
 			if rec.Header().Get("Referrer-Policy") != "no-referrer" || rec.Header().Get("Cache-Control") != "no-store" {
@@ -179,16 +174,22 @@ func TestAuthorizeAccepts(t *testing.T) {
 	w := newWorld(t, 1, func(c *Config) { c.Subresources = []string{testResource + "/sse"} })
 	clientID := w.newClient(webRedirect, loopRedirect)
 	for name, target := range map[string]string{
-		"another port of loopback":                     authorizeURL(clientID, "http://127.0.0.1:41234/callback"),
-		"a resource with an upper-case host (RS-11)":   authorizeURL(clientID, webRedirect, "resource", "HTTPS://MCP.Example.COM/mcp"),
-		"a resource with a trailing slash":             authorizeURL(clientID, webRedirect, "resource", testResource+"/"),
-		"a subresource":                                authorizeURL(clientID, webRedirect, "resource", testResource+"/sse"),
-		"unknown scopes beside known ones":             authorizeURL(clientID, webRedirect, "scope", "openid admin"),
+		"another port of loopback":                   authorizeURL(clientID, "http://127.0.0.1:41234/callback"),
+		"a resource with an upper-case host (RS-11)": authorizeURL(clientID, webRedirect, "resource", "HTTPS://MCP.Example.COM/mcp"),
+		"a resource with a trailing slash":           authorizeURL(clientID, webRedirect, "resource", testResource+"/"),
+		"a subresource":                              authorizeURL(clientID, webRedirect, "resource", testResource+"/sse"),
+		"unknown scopes beside known ones":           authorizeURL(clientID, webRedirect, "scope", "openid admin"),
+		"R5: unknown scopes alone":                   authorizeURL(clientID, webRedirect, "scope", "mcp"),
+		"R5: scopes with odd characters":             authorizeURL(clientID, webRedirect, "scope", `openid "x"`),
+		"R4: the same resource twice":                authorizeURL(clientID, webRedirect) + "&resource=" + url.QueryEscape(testResource),
+		"R4: one resource in three spellings": authorizeURL(clientID, webRedirect) + "&resource=" + url.QueryEscape(testResource+"/") +
+			"&resource=" + url.QueryEscape("HTTPS://MCP.example.com:443/mcp"),
+		"R4: two resources of ours":                    authorizeURL(clientID, webRedirect) + "&resource=" + url.QueryEscape(testResource+"/sse"),
 		"empty parameters, which count as omitted":     authorizeURL(clientID, webRedirect, "scope", "") + "&scope=&nonce=",
 		"unknown parameters":                           authorizeURL(clientID, webRedirect, "login_hint", "ada", "x", "y"),
 		"prompt login":                                 authorizeURL(clientID, webRedirect, "prompt", "login"),
 		"response_mode query":                          authorizeURL(clientID, webRedirect, "response_mode", "query"),
-		"a state of 1 KB":                              authorizeURL(clientID, webRedirect, "state", strings.Repeat("s", 1024)),
+		"R22: a state of more than 1 KB":               authorizeURL(clientID, webRedirect, "state", strings.Repeat("s", 1100)),
 		"a state with every printable ASCII character": authorizeURL(clientID, webRedirect, "state", ` !"#$%&'()*+,-./:;<=>?@[\]^_{|}~`+"`"),
 		"a state beyond ASCII":                         authorizeURL(clientID, webRedirect, "state", "Zustand – état"),
 	} {
@@ -244,6 +245,20 @@ func TestStateAndRedirectAreBoundedTogether(t *testing.T) {
 		if (rec.Code == http.StatusOK) != fits {
 			t.Errorf("a state of %d characters: %d", length, rec.Code)
 		}
+	}
+}
+
+// A state that no answer can carry is refused on a page: without it the client could not tell whose answer it got.
+// covers: R22
+func TestAnAnswerHasItsStateOrIsAPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(loopRedirect)
+	rec := w.newBrowser().open(authorizeURL(clientID, loopRedirect, "state", strings.Repeat("s", maxAnsweredState+1)))
+	wantPage(t, rec, http.StatusBadRequest)
+	rec = w.newBrowser().open(authorizeURL(clientID, loopRedirect, "state", strings.Repeat("s", maxAnsweredState)))
+	if location, err := url.Parse(rec.Header().Get("Location")); err != nil || len(location.Query().Get("state")) != maxAnsweredState {
+		t.Errorf("got %d %v", rec.Code, rec.Header())
 	}
 }
 

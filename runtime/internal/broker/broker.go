@@ -71,12 +71,12 @@ func build(c *Config) (*Broker, error) {
 	boxes := tickets.New(ring, binding(c.Upstream, place.resource()), c.Now)
 	entries := grants.Entries{Store: c.Store, Prefix: "latchkey:" + place.mount + ":"}
 	given := grants.New(grants.Config{
-		Options: c.withoutKeys(), Resources: place.resources, Tickets: boxes, Entries: entries, Provider: provider, Verify: c.Verify,
+		Options: c.withoutKeys(), Resources: place.resources, Scopes: offered.all, Tickets: boxes, Entries: entries, Provider: provider, Verify: c.Verify,
 		Forget: c.Forget, ProviderName: c.Upstream.Name, Now: c.Now, Logger: c.Logger,
 	})
 	limits := newLimiters(c.Limits, c.ClientAddress, c.Now)
 	known := clients.New(clients.Config{
-		Box: boxes.Client, CustomSchemes: c.CustomSchemes, GrantTypes: given.Types(), HTTP: c.DocumentClient,
+		Box: boxes.Client, CustomSchemes: c.CustomSchemes, GrantTypes: given.Types(), Scopes: offered.all, HTTP: c.DocumentClient,
 		MayFetch: limits.mayFetch, Now: c.Now, Logger: c.Logger,
 	})
 	warn(c)

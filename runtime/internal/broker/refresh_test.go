@@ -38,7 +38,7 @@ func TestRefreshIsRefused(t *testing.T) {
 		"of another client":      {refresh, []string{"client_id", w.newClient(webRedirect)}, 400, oauth.CodeInvalidGrant},
 		"of an unknown client":   {refresh, []string{"client_id", "nobody"}, 401, oauth.CodeInvalidClient},
 		"for another resource":   {refresh, []string{"resource", "https://evil.example/mcp"}, 400, oauth.CodeInvalidTarget},
-		"for more scopes":        {refresh, []string{"scope", "openid email profile"}, 400, oauth.CodeInvalidScope},
+		"R5: for more scopes":    {refresh, []string{"scope", "openid email profile"}, 400, oauth.CodeInvalidScope},
 		"cut":                    {refresh[:len(refresh)-1], nil, 400, oauth.CodeInvalidGrant},
 		"flipped":                {refresh[:70] + flip(refresh[70]) + refresh[71:], nil, 400, oauth.CodeInvalidGrant},
 		"an access token":        {tokens.AccessToken, nil, 400, oauth.CodeInvalidGrant},

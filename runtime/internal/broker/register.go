@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -13,7 +14,7 @@ import (
 // registration is the endpoint of dynamic client registration (RFC 7591).
 type registration struct {
 	clients interface {
-		Register(body string) (oauth.ClientInformation, *oauth.Error)
+		Register(ctx context.Context, body string) (oauth.ClientInformation, *oauth.Error)
 	}
 	limits  *limiters
 	answers answers
@@ -30,7 +31,7 @@ func (e *registration) serve(w http.ResponseWriter, r *http.Request) {
 			fmt.Sprintf("The client metadata may have %d bytes at most", clients.MaxMetadata), err))
 		return
 	}
-	client, refused := e.clients.Register(string(body))
+	client, refused := e.clients.Register(r.Context(), string(body))
 	if refused != nil {
 		e.answers.refuseJSON(w, r, refused)
 		return

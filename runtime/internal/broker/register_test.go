@@ -31,7 +31,17 @@ func TestRegistration(t *testing.T) {
 		"a client that wants a secret":   {`{"redirect_uris":["https://a.example/cb"],"token_endpoint_auth_method":"client_secret_basic"}`, oauth.ClientMetadata{}},
 		"members that mean nothing here": {`{"redirect_uris":["https://a.example/cb"],"logo_uri":"https://a.example/l","contacts":["x"],"jwks":{},"x":[1]}`, oauth.ClientMetadata{}},
 		"null members":                   {`{"redirect_uris":["https://a.example/cb"],"client_name":null,"grant_types":null}`, oauth.ClientMetadata{}},
-		"implicit beside code":           {`{"redirect_uris":["https://a.example/cb"],"grant_types":["implicit","authorization_code"],"response_types":["token","code"]}`, oauth.ClientMetadata{}},
+		"R5: unknown scopes": {
+			`{"redirect_uris":["https://a.example/cb"],"scope":"openid made:up email"}`, oauth.ClientMetadata{Scope: "openid email"},
+		},
+		"R5: unknown scopes alone": {`{"redirect_uris":["https://a.example/cb"],"scope":"made:up x\"y"}`, oauth.ClientMetadata{}},
+		"R3: redirect URIs that are not acceptable": {
+			`{"redirect_uris":["cursor://x/cb","https://a.example/cb","http://a.example/cb","javascript:alert(1)",1,null]}`, oauth.ClientMetadata{},
+		},
+		"R3: elements of other types in lists": {
+			`{"redirect_uris":[{},"https://a.example/cb"],"grant_types":[1,"authorization_code"],"response_types":[null,"code"]}`, oauth.ClientMetadata{},
+		},
+		"implicit beside code": {`{"redirect_uris":["https://a.example/cb"],"grant_types":["implicit","authorization_code"],"response_types":["token","code"]}`, oauth.ClientMetadata{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +80,25 @@ func TestAClientIDStaysShort(t *testing.T) {
 	}
 }
 
+// Whoever runs the server learns which scheme a client wanted, and how to allow it.
+// covers: R3
+func TestLeftOutRedirectURIsAreLogged(t *testing.T) {
+	t.Parallel()
+	for name, metadata := range map[string]string{
+		"beside a good one": `{"redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback","http://localhost:8787/callback"]}`,
+		"alone":             `{"redirect_uris":["cursor://anysphere.cursor-mcp/oauth/callback"]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			w.register(metadata)
+			if log := w.log.String(); !strings.Contains(log, `scheme \"cursor\" is not allowed`) || !strings.Contains(log, "--custom-scheme cursor") {
+				t.Errorf("log:\n%s", log)
+			}
+		})
+	}
+}
+
 // Threats, proxy mode: 13 redirect URIs, 5 KB of metadata; redirect URIs that lead elsewhere than they look.
 // covers: T-PRX-05, AS-6
 func TestRegistrationRefuses(t *testing.T) {
@@ -89,22 +118,21 @@ func TestRegistrationRefuses(t *testing.T) {
 	padded := func(n int) string {
 		return strings.Replace(fits, `"pad":""`, `"pad":"`+strings.Repeat("x", n-len(fits))+`"`, 1)
 	}
-	if rec := w.register(padded(4096)); rec.Code != http.StatusCreated {
-		t.Errorf("4 KB of metadata: %d %s", rec.Code, rec.Body)
+	if rec := w.register(padded(5120)); rec.Code != http.StatusCreated { // R2
+		t.Errorf("5 KB of metadata: %d %s", rec.Code, rec.Body)
 	}
 	for name, c := range map[string]struct {
 		metadata string
 		code     oauth.Code
 	}{
 		"13 redirect URIs":                   {`{"redirect_uris":` + uris(13) + `}`, oauth.CodeInvalidClientMetadata},
-		"one byte more than 4 KB":            {padded(4097), oauth.CodeInvalidClientMetadata},
-		"5 KB of metadata":                   {padded(5 << 10), oauth.CodeInvalidClientMetadata},
+		"R2: one byte more than 5 KB":        {padded(5121), oauth.CodeInvalidClientMetadata},
 		"nothing":                            {``, oauth.CodeInvalidClientMetadata},
 		"an array":                           {`[]`, oauth.CodeInvalidClientMetadata},
 		"not JSON":                           {`redirect_uris=https://a.example/cb`, oauth.CodeInvalidClientMetadata},
 		"a member twice":                     {`{"redirect_uris":["https://a.example/cb"],"redirect_uris":["https://b.example/cb"]}`, oauth.CodeInvalidClientMetadata},
 		"a string for redirect_uris":         {`{"redirect_uris":"https://a.example/cb"}`, oauth.CodeInvalidClientMetadata},
-		"numbers for redirect_uris":          {`{"redirect_uris":[1]}`, oauth.CodeInvalidClientMetadata},
+		"numbers for redirect_uris":          {`{"redirect_uris":[1]}`, oauth.CodeInvalidRedirectURI},
 		"an object for client_name":          {`{"redirect_uris":["https://a.example/cb"],"client_name":{}}`, oauth.CodeInvalidClientMetadata},
 		"grants without authorization_code":  {`{"redirect_uris":["https://a.example/cb"],"grant_types":["client_credentials"]}`, oauth.CodeInvalidClientMetadata},
 		"response types without code":        {`{"redirect_uris":["https://a.example/cb"],"response_types":["token"]}`, oauth.CodeInvalidClientMetadata},
@@ -112,7 +140,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		"an empty list of redirect URIs":     {`{"redirect_uris":[]}`, oauth.CodeInvalidRedirectURI},
 		"member names in another case":       {`{"Redirect_URIs":["https://a.example/cb"]}`, oauth.CodeInvalidRedirectURI},
 		"javascript":                         {`{"redirect_uris":["javascript:alert(1)"]}`, oauth.CodeInvalidRedirectURI},
-		"one good and one bad redirect URI":  {`{"redirect_uris":["https://a.example/cb","http://a.example/cb"]}`, oauth.CodeInvalidRedirectURI},
+		"R3: no redirect URI that is good":   {`{"redirect_uris":["cursor://a.example/cb","http://a.example/cb"]}`, oauth.CodeInvalidRedirectURI},
 		"a custom scheme that is not listed": {`{"redirect_uris":["cursor://x/cb"]}`, oauth.CodeInvalidRedirectURI},
 	} {
 		t.Run(name, func(t *testing.T) {

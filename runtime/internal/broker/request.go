@@ -2,6 +2,7 @@ package broker
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,10 +15,10 @@ import (
 )
 
 const (
-	// maxState bounds a client's state; it travels in a cookie of 2 KB.
-	maxState = 1 << 10
-	// maxStateAndRedirect bounds state and redirect URI together, for the same reason.
+	// maxStateAndRedirect bounds a client's state and redirect URI together: they travel in a cookie of 2 KB.
 	maxStateAndRedirect = 1230
+	// maxAnsweredState bounds the state that is sent back in an answer: browsers and servers take URLs of 8 KB.
+	maxAnsweredState = 6 << 10
 )
 
 // request is a checked authorization request.
@@ -47,11 +48,15 @@ func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.
 	if err := a.readClient(r, p, &req); err != nil {
 		return req, err
 	}
-	// From here on the client hears of errors, with its state.
-	if len(p.Get("state")) > maxState || len(p.Get("state"))+len(req.redirect) > maxStateAndRedirect {
-		return req, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonState, "The state is longer than 1 KB")
-	}
+	// From here on the client hears of errors, with its state (RFC 6749 section 4.1.2.1), unless no answer can carry that.
 	req.state = p.Get("state")
+	if len(req.state)+len(req.redirect) > maxStateAndRedirect {
+		if len(req.state) > maxAnsweredState {
+			req.redirect = ""
+		}
+		return req, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonState,
+			fmt.Sprintf("The state and the redirect URI have more than %d characters together", maxStateAndRedirect))
+	}
 	if err := p.OnceEach(); err != nil {
 		return req, err
 	}
@@ -62,11 +67,11 @@ func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.
 		return req, err
 	}
 	var err *oauth.Error
-	if req.resource, err = a.site.resources.Named(p.Get("resource")); err != nil {
+	if req.resource, err = a.site.resources.Named(p.Resources()); err != nil {
 		return req, err
 	}
-	req.scopes, err = a.scopes.named(p.Get("scope"))
-	return req, err
+	req.scopes = a.scopes.named(p.Get("scope"))
+	return req, nil
 }
 
 // readClient finds the client and its redirect URI.

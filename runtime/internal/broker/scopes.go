@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // maxScopes bounds the scopes of a server: a login has a bit for each.
@@ -43,20 +42,13 @@ func newScopes(usual, further []string) (scopes, error) {
 }
 
 // named returns what a client may have of the scopes that it asks for, in the server's order. Unknown ones are left
-// out (RFC 6749 section 3.3); the token response says what was granted.
-func (s scopes) named(asked string) ([]string, *oauth.Error) {
-	wanted := oauth.ParseScope(asked)
-	if len(wanted) == 0 {
-		return s.usual, nil
-	}
-	if slices.ContainsFunc(wanted, func(scope string) bool { return !oauth.ValidScope(scope) }) {
-		return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "The scope has characters that a scope cannot have")
-	}
-	known := s.list(s.set(wanted))
+// out (RFC 6749 section 3.3), and unknown ones alone are as none; the token response says what was granted.
+func (s scopes) named(asked string) []string {
+	known := s.list(s.set(oauth.ParseScope(asked)))
 	if len(known) == 0 {
-		return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "None of the scopes is known to this server")
+		return s.usual
 	}
-	return known, nil
+	return known
 }
 
 // set packs scopes into a bit per scope of the server. The mark of the list goes with it: after a change of the

@@ -124,7 +124,6 @@ func TestTokenRequestsOfOtherShapes(t *testing.T) {
 	wantError(t, request(http.MethodPost, "", "application/json", `{"grant_type":"authorization_code"}`), http.StatusBadRequest, oauth.CodeInvalidRequest)
 	wantError(t, request(http.MethodPost, "", "", form), http.StatusBadRequest, oauth.CodeInvalidRequest)
 	wantError(t, request(http.MethodPost, "", urlencoded, form+"&code=y"), http.StatusBadRequest, oauth.CodeInvalidRequest)
-	wantError(t, request(http.MethodPost, "", urlencoded, form+"&resource=https%3A%2F%2Fx"), http.StatusBadRequest, oauth.CodeInvalidTarget)
 	wantError(t, request(http.MethodPost, "", urlencoded, form+"&x="+strings.Repeat("x", 64<<10)), http.StatusBadRequest, oauth.CodeInvalidRequest)
 }
 

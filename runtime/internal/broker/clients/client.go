@@ -53,6 +53,8 @@ type Config struct {
 	CustomSchemes []string
 	// GrantTypes are those that the token endpoint takes.
 	GrantTypes []string
+	// Scopes are those that clients may ask for.
+	Scopes []string
 	// HTTP fetches client metadata documents, without redirects whatever it says.
 	HTTP *http.Client
 	// MayFetch reports whether one more document may be fetched now for the client at an address.
@@ -66,13 +68,18 @@ type Registry struct {
 	box        *tickets.Box[tickets.Client]
 	schemes    []string
 	grantTypes []string
+	scopes     []string
 	documents  *documents
 	now        func() time.Time
+	logger     *slog.Logger
 }
 
 // New returns the registry of a server.
 func New(c Config) *Registry {
-	return &Registry{box: c.Box, schemes: c.CustomSchemes, grantTypes: c.GrantTypes, documents: newDocuments(c), now: c.Now}
+	return &Registry{
+		box: c.Box, schemes: c.CustomSchemes, grantTypes: c.GrantTypes, scopes: c.Scopes, documents: newDocuments(c), now: c.Now,
+		logger: c.Logger,
+	}
 }
 
 // Find returns the client of an authorization request that came from an address.

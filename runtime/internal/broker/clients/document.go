@@ -210,13 +210,13 @@ func (d *documents) parse(id, body string) (Client, error) {
 	if len(metadata.RedirectURIs) > maxRedirectURIs {
 		return Client{}, fmt.Errorf("the document has more than %d redirect URIs", maxRedirectURIs)
 	}
-	for _, uri := range metadata.RedirectURIs {
-		if _, err := redirecturi.Parse(uri, d.schemes); err == nil {
-			c.Redirects = append(c.Redirects, uri)
-		}
-	}
-	if len(c.Redirects) == 0 {
-		return Client{}, errors.New("the document has no redirect URI that is acceptable here")
+	var problems []error
+	c.Redirects, problems = redirecturi.Usable(metadata.RedirectURIs, d.schemes)
+	switch {
+	case len(metadata.RedirectURIs) == 0:
+		return Client{}, errors.New("the document has no redirect_uris")
+	case len(c.Redirects) == 0:
+		return Client{}, fmt.Errorf("the document has no redirect URI that is acceptable here: %w", leftOut(problems))
 	}
 	return c, nil
 }

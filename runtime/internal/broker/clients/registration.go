@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,13 +16,14 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
-// MaxMetadata bounds the client metadata that a client may send or publish.
-const MaxMetadata = 4 << 10
+// MaxMetadata bounds the client metadata that a client may send or publish: it is the limit that
+// draft-ietf-oauth-client-id-metadata-document recommends ("Maximum Response Size").
+const MaxMetadata = 5 << 10
 
 // Register registers a client (RFC 7591) by the metadata that it sent. It keeps nothing: the registration travels in the
 // client_id.
-func (r *Registry) Register(body string) (oauth.ClientInformation, *oauth.Error) {
-	metadata, refused := r.registration(body)
+func (r *Registry) Register(ctx context.Context, body string) (oauth.ClientInformation, *oauth.Error) {
+	metadata, refused := r.registration(ctx, body)
 	if refused != nil {
 		return oauth.ClientInformation{}, refused
 	}
@@ -31,9 +33,9 @@ func (r *Registry) Register(body string) (oauth.ClientInformation, *oauth.Error)
 	return oauth.ClientInformation{ClientMetadata: metadata, ClientIDIssuedAt: now.Unix()}, nil
 }
 
-// registration reads client metadata and returns what is registered: what a client asks for beyond that is replaced, as
-// RFC 7591 section 2 permits, and the answer says so.
-func (r *Registry) registration(body string) (oauth.ClientMetadata, *oauth.Error) {
+// registration reads client metadata and returns what is registered: what a client asks for beyond that is replaced or left
+// out, as RFC 7591 section 2 permits, and the answer says so.
+func (r *Registry) registration(ctx context.Context, body string) (oauth.ClientMetadata, *oauth.Error) {
 	asked, err := oauth.ParseClaims(body)
 	if err != nil {
 		return oauth.ClientMetadata{}, InvalidMetadata("The client metadata must be a JSON object", err)
@@ -48,12 +50,28 @@ func (r *Registry) registration(body string) (oauth.ClientMetadata, *oauth.Error
 	if len(m.RedirectURIs) == 0 {
 		return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, "The client metadata must have redirect_uris")
 	}
-	for i, uri := range m.RedirectURIs {
-		if _, err := redirecturi.Parse(uri, r.schemes); err != nil {
-			return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, fmt.Sprintf("Redirect URI %d %s", i+1, err))
-		}
+	usable, problems := redirecturi.Usable(m.RedirectURIs, r.schemes)
+	if len(usable) == 0 {
+		e := refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, sentence(problems[0]))
+		e.Cause = leftOut(problems)
+		return m, e
 	}
+	if len(problems) > 0 {
+		r.logger.WarnContext(ctx, "redirect URIs left out of a registration", "name", m.ClientName, "error", leftOut(problems))
+	}
+	m.RedirectURIs = usable
+	m.Scope = strings.Join(slices.DeleteFunc(oauth.ParseScope(m.Scope), func(s string) bool { return !slices.Contains(r.scopes, s) }), " ")
 	return m, nil
+}
+
+// leftOut says why redirect URIs are not acceptable, and what the operator can do about it.
+func leftOut(problems []error) error {
+	all := errors.Join(problems...)
+	schemes := redirecturi.NeededSchemes(problems)
+	if len(schemes) == 0 {
+		return all
+	}
+	return fmt.Errorf("%w (to allow the scheme: --custom-scheme %s, or CustomSchemes in Go)", all, strings.Join(schemes, " --custom-scheme "))
 }
 
 // readMetadata reads the members that count, type by type.
@@ -87,7 +105,6 @@ func readMetadata(asked oauth.Claims, grantTypes []string) (oauth.ClientMetadata
 		return m, errors.New("response_types must have code, which is what this server offers")
 	}
 	m.ClientName = cleanName(m.ClientName)
-	m.Scope = strings.Join(slices.DeleteFunc(oauth.ParseScope(m.Scope), func(s string) bool { return !oauth.ValidScope(s) }), " ")
 	if m.ApplicationType != "web" && m.ApplicationType != "native" {
 		m.ApplicationType = "" // optional, and nothing depends on it
 	}
@@ -100,15 +117,21 @@ func readMetadata(asked oauth.Claims, grantTypes []string) (oauth.ClientMetadata
 	return m, nil
 }
 
-// stringArray reads a member that must be an array of strings where it is present.
+// stringArray reads a member that must be an array of strings where it is present. Elements that are no strings are left out.
 func stringArray(object oauth.Claims, name string) ([]string, error) {
 	raw := object.Raw(name)
 	if raw == nil || string(raw) == "null" {
 		return nil, nil
 	}
-	var list []string
-	if raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
+	var elements []any
+	if raw[0] != '[' || json.Unmarshal(raw, &elements) != nil {
 		return nil, fmt.Errorf("%s must be an array of strings", name)
+	}
+	var list []string
+	for _, element := range elements {
+		if text, ok := element.(string); ok {
+			list = append(list, text)
+		}
 	}
 	return list, nil
 }

@@ -28,6 +28,8 @@ type Config struct {
 	Options proxy.Options
 	// Resources are what tokens may be for.
 	Resources Resources
+	// Scopes are those that clients may ask for.
+	Scopes []string
 	// Tickets are the formats of codes and tokens.
 	Tickets *tickets.Boxes
 	// Entries are what the store keeps of them.
@@ -88,7 +90,8 @@ func New(c Config) *Grants {
 			issuer: issuer, resources: c.Resources, logger: c.Logger,
 		},
 		&refreshGrant{
-			box: c.Tickets.Refresh, families: g.families, kept: kept, leg: g.leg, issuer: issuer, resources: c.Resources, logger: c.Logger,
+			box: c.Tickets.Refresh, families: g.families, kept: kept, leg: g.leg, issuer: issuer, resources: c.Resources,
+			scopes: c.Scopes, logger: c.Logger,
 		},
 	}
 	return g

@@ -20,6 +20,7 @@ type refreshGrant struct {
 	leg       leg
 	issuer    issuer
 	resources Resources
+	scopes    []string // of the server
 	logger    *slog.Logger
 }
 
@@ -42,7 +43,7 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	if refused := g.resources.checkSame(r.Params, t.Resource); refused != nil {
 		return none, refused
 	}
-	narrowed, refused := narrowScopes(t.Scopes, r.Get("scope"))
+	narrowed, refused := g.narrow(t.Scopes, r.Get("scope"))
 	if refused != nil {
 		return none, refused
 	}
@@ -51,9 +52,12 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	return g.once(context.WithoutCancel(ctx), t, r.Label, narrowed)
 }
 
-// narrowScopes returns the scopes of the new access token: those of the grant, or fewer if the client asks for fewer.
-func narrowScopes(granted []string, asked string) ([]string, *oauth.Error) {
-	wanted := oauth.ParseScope(asked)
+// narrow returns the scopes of the new access token: those of the grant, or fewer if the client asks for fewer. Scopes that the
+// server does not know are ignored, as they were at the login: some clients repeat what they once asked for.
+func (g *refreshGrant) narrow(granted []string, asked string) ([]string, *oauth.Error) {
+	wanted := slices.DeleteFunc(oauth.ParseScope(asked), func(s string) bool {
+		return !slices.Contains(g.scopes, s) && !slices.Contains(granted, s)
+	})
 	if len(wanted) == 0 {
 		return granted, nil
 	}

@@ -2,7 +2,6 @@ package grants
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -33,27 +32,47 @@ func NewResources(own string, below []string) (Resources, error) {
 	return all, nil
 }
 
-// Named checks the resource parameter of a request (RFC 8707) and returns the resource that it names, the server's own where
-// it is absent.
-func (all Resources) Named(asked string) (string, *oauth.Error) {
-	if asked == "" {
-		return all[0], nil
+// Named checks the resource parameters of a request (RFC 8707) and returns the resource that they name, the server's own where
+// there are none. Several may name one resource in several spellings. A token is for one resource: of several that are ours, it is
+// for the first.
+func (all Resources) Named(asked []string) (string, *oauth.Error) {
+	resource := all[0]
+	for i, one := range asked {
+		named, refused := all.find(one)
+		if refused != nil {
+			return "", refused
+		}
+		if i == 0 {
+			resource = named
+		}
 	}
-	canonical, err := oauth.CanonicalResource(asked)
-	if err != nil || !slices.Contains(all, canonical) {
-		return "", refusal.Caused(oauth.CodeInvalidTarget, refusal.ReasonResource, "The resource is not this server", err)
-	}
-	return canonical, nil
+	return resource, nil
 }
 
-// checkSame checks the resource of a token request against the one that was authorized (RFC 8707 section 2.2).
+// find returns the resource that a client means. Here alone a slash at the end makes no difference: some clients write URLs
+// with one, whatever the metadata says.
+func (all Resources) find(asked string) (string, *oauth.Error) {
+	canonical, err := oauth.CanonicalResource(asked)
+	for _, resource := range all {
+		if err == nil && strings.TrimSuffix(canonical, "/") == strings.TrimSuffix(resource, "/") {
+			return resource, nil
+		}
+	}
+	return "", refusal.Caused(oauth.CodeInvalidTarget, refusal.ReasonResource, "The resource is not this server", err)
+}
+
+// checkSame checks the resources of a token request against the one that was authorized (RFC 8707 section 2.2).
 func (all Resources) checkSame(p params.Params, authorized string) *oauth.Error {
-	if p.Get("resource") == "" {
-		return nil
+	same := len(p.Resources()) == 0
+	for _, asked := range p.Resources() {
+		resource, refused := all.find(asked)
+		if refused != nil {
+			return refused
+		}
+		same = same || resource == authorized
 	}
-	resource, refused := all.Named(p.Get("resource"))
-	if refused == nil && resource != authorized {
-		refused = refusal.BadRequest(oauth.CodeInvalidTarget, refusal.ReasonResource, "The resource is not the one that was authorized")
+	if !same {
+		return refusal.BadRequest(oauth.CodeInvalidTarget, refusal.ReasonResource, "The resource is not the one that was authorized")
 	}
-	return refused
+	return nil
 }

@@ -21,16 +21,23 @@ const (
 	maxParams = 64
 	// maxBytes bounds a query or a form: a refresh token with two of the provider's tokens inside fits.
 	maxBytes = 64 << 10
+	// maxResources is how many different resources a request may name.
+	maxResources = 8
 )
 
-// Params are the parameters of a request: each at most once, one without a value counts as
+// Params are the parameters of a request: each but resource at most once, one without a value counts as
 // omitted. Values are valid UTF-8 without control characters, so that nothing that is echoed can split a response or a
 // log line.
 type Params struct {
 	values map[string]string
 	// repeated are the names that came more than once, whatever their values.
 	repeated []string
+	// resources are the values of resource, the one parameter that may come several times (RFC 8707 section 2).
+	resources []string
 }
+
+// resourceName is the name of that parameter.
+const resourceName = "resource"
 
 var (
 	errMalformed = errors.New("a parameter is not properly encoded or has control characters")
@@ -51,8 +58,20 @@ func (p *Params) Set(name, value string) {
 // Repeats reports whether a parameter came more than once.
 func (p *Params) Repeats(name string) bool { return slices.Contains(p.repeated, name) }
 
+// Resources returns the values of the parameter resource, each once.
+func (p *Params) Resources() []string { return p.resources }
+
+func (p *Params) addResource(value string) {
+	if value != "" && !slices.Contains(p.resources, value) {
+		p.resources = append(p.resources, value)
+	}
+}
+
 // Merge adds the parameters of another part of the same request. One that is in both is a repeated one.
 func (p *Params) Merge(other Params) {
+	for _, resource := range other.resources {
+		p.addResource(resource)
+	}
 	for name, value := range other.values {
 		if _, ok := p.values[name]; ok {
 			p.repeated = append(p.repeated, name)
@@ -76,6 +95,13 @@ func (p *Params) add(encoded string) error {
 		value, valueErr := url.QueryUnescape(rawValue)
 		if nameErr != nil || valueErr != nil || name == "" || !IsPlainText(name) || !IsPlainText(value) {
 			return errMalformed
+		}
+		if name == resourceName {
+			p.addResource(value)
+			if len(p.resources) > maxResources {
+				return errTooMany
+			}
+			continue
 		}
 		if previous, ok := p.values[name]; ok {
 			p.repeated = append(p.repeated, name)
@@ -103,14 +129,10 @@ func IsPlainText(s string) bool {
 
 // OnceEach returns the error for a request with a repeated parameter.
 func (p *Params) OnceEach() *oauth.Error {
-	switch {
-	case len(p.repeated) == 0:
+	if len(p.repeated) == 0 {
 		return nil
-	case p.Repeats("resource"):
-		return refusal.BadRequest(oauth.CodeInvalidTarget, refusal.ReasonRepeatedParameter, "This server accepts one resource")
-	default:
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonRepeatedParameter, "A parameter was sent more than once")
 	}
+	return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonRepeatedParameter, "A parameter was sent more than once")
 }
 
 // Query reads the query of a request.

@@ -50,3 +50,22 @@ func TestAnAnnouncedBodyTakesNoMemory(t *testing.T) {
 		t.Errorf("%q in %d bytes, %v", body, cap(body), err)
 	}
 }
+
+// covers: R4
+func TestResourceMayComeSeveralTimes(t *testing.T) {
+	t.Parallel()
+	var p, form Params
+	if err := p.add("resource=r&a=1&resource=r&resource=s&resource="); err != nil {
+		t.Fatal(err)
+	}
+	if err := form.add("resource=s&resource=t"); err != nil {
+		t.Fatal(err)
+	}
+	p.Merge(form)
+	if got := p.Resources(); !reflect.DeepEqual(got, []string{"r", "s", "t"}) || p.OnceEach() != nil {
+		t.Errorf("resources %q, %v", got, p.OnceEach())
+	}
+	if err := p.add("resource=1&resource=2&resource=3&resource=4&resource=5&resource=6&resource=7&resource=8&resource=9"); err == nil {
+		t.Error("any number of resources is taken")
+	}
+}

@@ -73,6 +73,6 @@ func (f *format[T]) parse(record []byte) (T, error) {
 		var none T
 		return none, errShape
 	}
-	r.newer = version > f.version
+	r.version, r.newer = version, version > f.version
 	return f.read(r)
 }

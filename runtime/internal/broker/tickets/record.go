@@ -51,6 +51,8 @@ func (w *writer) time(t time.Time) {
 type reader struct {
 	rest   string
 	broken bool
+	// version is the one that wrote the record.
+	version uint64
 	// newer says that a later version wrote the record: it may have further fields at its end.
 	newer bool
 }
