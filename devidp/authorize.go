@@ -79,7 +79,7 @@ var challengePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 // completeRequest checks everything that may be answered by a redirect.
 func (s *Server) completeRequest(p parameters, request *authorizationRequest) error {
 	refuse := func(code oauth.Code, description string) error {
-		return &oauth.Error{Code: code, Status: http.StatusBadRequest, Reason: "authorization_request", Description: description}
+		return &oauth.Error{Code: code, Status: http.StatusBadRequest, Reason: oauth.ReasonMalformedParameter, Description: description}
 	}
 	switch {
 	case p.get("request") != "" || p.get("request_uri") != "":
@@ -123,7 +123,7 @@ func (s *Server) wantedScopes(scope string) ([]string, error) {
 
 func invalidScope(description string) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidScope, Status: http.StatusBadRequest, Reason: "scope", Description: description,
+		Code: oauth.CodeInvalidScope, Status: http.StatusBadRequest, Reason: oauth.ReasonScope, Description: description,
 	}
 }
 
@@ -156,7 +156,7 @@ func checkResource(resource string) error {
 
 func invalidTarget(description string) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidTarget, Status: http.StatusBadRequest, Reason: "resource", Description: description,
+		Code: oauth.CodeInvalidTarget, Status: http.StatusBadRequest, Reason: oauth.ReasonResource, Description: description,
 	}
 }
 

@@ -67,7 +67,7 @@ func (f *documentFetcher) client(ctx context.Context, id string) (*client, error
 	c, lifetime, err := f.fetch(ctx, id)
 	if err != nil {
 		return nil, &oauth.Error{
-			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: "client_metadata_document", Cause: err,
+			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientDocument, Cause: err,
 			Description: "The client_id is the address of a document that could not be fetched or used",
 		}
 	}
@@ -180,7 +180,7 @@ func (s *Server) findClient(ctx context.Context, id string) (*client, error) {
 		return s.documents.client(ctx, id)
 	}
 	return nil, &oauth.Error{
-		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: "unknown_client",
+		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientUnknown,
 		Description: "The client is not registered here; register it again",
 	}
 }

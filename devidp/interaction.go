@@ -57,7 +57,7 @@ type visit struct {
 func (s *Server) openVisit(r *http.Request) (visit, error) {
 	if err := s.cross.Check(r); err != nil {
 		return visit{}, &oauth.Error{
-			Code: oauth.CodeAccessDenied, Status: http.StatusForbidden, Reason: "cross_origin_form", Cause: err,
+			Code: oauth.CodeAccessDenied, Status: http.StatusForbidden, Reason: oauth.ReasonForeignForm, Cause: err,
 			Description: "This form was sent from another page",
 		}
 	}
@@ -149,7 +149,7 @@ func (s *Server) finish(w http.ResponseWriter, r *http.Request, v visit, respond
 func (s *Server) denied(r *http.Request) func(transaction) url.Values {
 	return func(transaction) url.Values {
 		e := &oauth.Error{
-			Code: oauth.CodeAccessDenied, Status: http.StatusOK, Reason: "user_denied", Description: "The user denied the request",
+			Code: oauth.CodeAccessDenied, Status: http.StatusOK, Reason: oauth.ReasonConsentDenied, Description: "The user denied the request",
 		}
 		s.logRefusal(r, e)
 		return url.Values{"error": {string(e.Code)}, "error_description": {e.Description}}

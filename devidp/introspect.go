@@ -21,7 +21,7 @@ func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	c, err := s.authenticateClient(w, r, p)
 	if err == nil && !c.confidential() {
 		err = &oauth.Error{
-			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: "public_client",
+			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientAuthentication,
 			Description: "Only a client with a secret may introspect tokens",
 		}
 	}

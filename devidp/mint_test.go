@@ -104,7 +104,7 @@ func TestStart(t *testing.T) {
 			cleanup()
 		}
 		log := strings.Join(r.logged, "\n")
-		if !strings.Contains(log, "development and tests only") || !strings.Contains(log, "unknown_client") {
+		if !strings.Contains(log, "development and tests only") || !strings.Contains(log, "client_unknown") {
 			t.Errorf("log: %s", log)
 		}
 		if _, err := idp.Client().Get(idp.URL("/jwks")); err == nil {

@@ -122,14 +122,14 @@ func metadataClient(m oauth.ClientMetadata, kind clientKind) *client {
 
 func badMetadata(description string, cause error) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidClientMetadata, Status: http.StatusBadRequest, Reason: "client_metadata",
+		Code: oauth.CodeInvalidClientMetadata, Status: http.StatusBadRequest, Reason: oauth.ReasonClientMetadata,
 		Description: description, Cause: cause,
 	}
 }
 
 func badRedirect(description string, cause error) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidRedirectURI, Status: http.StatusBadRequest, Reason: "redirect_uri",
+		Code: oauth.CodeInvalidRedirectURI, Status: http.StatusBadRequest, Reason: oauth.ReasonRedirectURI,
 		Description: description, Cause: cause,
 	}
 }

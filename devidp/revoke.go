@@ -2,6 +2,8 @@ package devidp
 
 import (
 	"net/http"
+
+	"github.com/latchkey-auth/latchkey/oauth"
 )
 
 // serveRevoke is the revocation endpoint (RFC 7009). A token that is unknown is as good as revoked.
@@ -32,7 +34,7 @@ func (s *state) revoke(value, clientID string) error {
 	refresh, isRefresh := s.refresh.get(key, s.now())
 	switch {
 	case isAccess && access.grant.clientID != clientID, isRefresh && refresh.grant.clientID != clientID:
-		return invalidGrant("token_client", "The token was issued to another client")
+		return invalidGrant(oauth.ReasonOtherClient, "The token was issued to another client")
 	case isAccess:
 		access.revoked = true
 	case isRefresh:

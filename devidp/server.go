@@ -159,7 +159,7 @@ func (s *Server) endpoint(r route) http.Handler {
 		if !slices.Contains(r.methods, req.Method) {
 			w.Header().Set("Allow", allow)
 			s.refuse(w, req, &oauth.Error{
-				Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: "method",
+				Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: oauth.ReasonMethod,
 				Description: "This endpoint does not know the method " + quoted(req.Method),
 			})
 			return

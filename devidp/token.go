@@ -30,7 +30,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 		s.refuse(w, r, &oauth.Error{
-			Code: oauth.CodeUnsupportedGrantType, Status: http.StatusBadRequest, Reason: "grant_type",
+			Code: oauth.CodeUnsupportedGrantType, Status: http.StatusBadRequest, Reason: oauth.ReasonGrantType,
 			Description: "This server offers authorization_code and refresh_token only",
 		})
 		return
@@ -51,7 +51,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 func (s *Server) exchange(c *client, grantType string, p parameters) (oauth.TokenResponse, error) {
 	if !slices.Contains(c.grants, grantType) {
 		return oauth.TokenResponse{}, &oauth.Error{
-			Code: oauth.CodeUnauthorizedClient, Status: http.StatusBadRequest, Reason: "grant_type",
+			Code: oauth.CodeUnauthorizedClient, Status: http.StatusBadRequest, Reason: oauth.ReasonGrantType,
 			Description: "This client is not registered for the grant type " + grantType,
 		}
 	}
@@ -77,13 +77,13 @@ func (s *Server) authenticateClient(w http.ResponseWriter, r *http.Request, p pa
 	}
 	refusal := &oauth.Error{Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized}
 	if !slices.Contains(c.methods, method) {
-		refusal.Reason, refusal.Description = "client_auth_method",
+		refusal.Reason, refusal.Description = oauth.ReasonClientAuthentication,
 			"This client must authenticate with "+strings.Join(c.methods, " or ")
 		return nil, refusal
 	}
 	digest := sha256.Sum256([]byte(secret))
 	if c.confidential() && subtle.ConstantTimeCompare(digest[:], c.secret[:]) != 1 {
-		refusal.Reason, refusal.Description = "client_secret", "The client secret is wrong"
+		refusal.Reason, refusal.Description = oauth.ReasonClientAuthentication, "The client secret is wrong"
 		return nil, refusal
 	}
 	w.Header().Del("WWW-Authenticate")
@@ -96,7 +96,7 @@ func clientCredentials(r *http.Request, p parameters) (id, secret, method string
 		switch {
 		case id == "":
 			return "", "", "", &oauth.Error{
-				Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: "client_id",
+				Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientUnknown,
 				Description: "The client_id is missing",
 			}
 		case secret != "":
@@ -137,12 +137,12 @@ func (s *Server) exchangeCode(c *client, p parameters) (oauth.TokenResponse, err
 		challenge := base64.RawURLEncoding.EncodeToString(digest[:])
 		switch {
 		case issued.grant.clientID != c.id:
-			return invalidGrant("code_client", "The code was issued to another client")
+			return invalidGrant(oauth.ReasonOtherClient, "The code was issued to another client")
 		case issued.redirectURI != p.get("redirect_uri"):
-			return invalidGrant("code_redirect_uri", "The redirect_uri differs from the one of the authorization request")
+			return invalidGrant(oauth.ReasonRedirectURI, "The redirect_uri differs from the one of the authorization request")
 		case !verifierPattern.MatchString(p.get("code_verifier")),
 			subtle.ConstantTimeCompare([]byte(challenge), []byte(issued.challenge)) != 1:
-			return invalidGrant("code_verifier", "The code_verifier does not fit the code_challenge")
+			return invalidGrant(oauth.ReasonCodeVerifier, "The code_verifier does not fit the code_challenge")
 		}
 		var err error
 		resources, err = s.narrowResources(issued.grant, p)
@@ -161,14 +161,14 @@ func (s *state) redeem(value string, check func(*code) error) (*grant, error) {
 	defer s.mu.Unlock()
 	issued, ok := s.codes.get(digestKey(value), s.now())
 	if !ok {
-		return nil, invalidGrant("code_unknown", "The code is unknown or has expired")
+		return nil, invalidGrant(oauth.ReasonCode, "The code is unknown or has expired")
 	}
 	if err := check(issued); err != nil {
 		return nil, err
 	}
 	if issued.used {
 		issued.grant.revoked = true
-		return nil, invalidGrant("code_replayed", "The code was used before; its tokens are now revoked")
+		return nil, invalidGrant(oauth.ReasonCodeUsed, "The code was used before; its tokens are now revoked")
 	}
 	issued.used = true
 	return issued.grant, nil
@@ -202,12 +202,12 @@ func (s *state) rotate(value, clientID string, keep bool, check func(*grant) err
 	t, ok := s.refresh.get(digestKey(value), s.now())
 	switch {
 	case !ok || t.grant.revoked:
-		return nil, invalidGrant("refresh_token_unknown", "The refresh token is unknown, expired or revoked")
+		return nil, invalidGrant(oauth.ReasonRefreshToken, "The refresh token is unknown, expired or revoked")
 	case t.grant.clientID != clientID:
-		return nil, invalidGrant("refresh_token_client", "The refresh token was issued to another client")
+		return nil, invalidGrant(oauth.ReasonOtherClient, "The refresh token was issued to another client")
 	case t.used:
 		t.grant.revoked = true
-		return nil, invalidGrant("refresh_token_replayed", "The refresh token was used before; its whole family is now revoked")
+		return nil, invalidGrant(oauth.ReasonRefreshTokenReused, "The refresh token was used before; its whole family is now revoked")
 	}
 	if err := check(t.grant); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 // surfaceFile is where the list of the public surface is, below the module's root.
 const surfaceFile = "docs/api.txt"
 
-var update = flag.Bool("update", false, "write "+surfaceFile)
+var update = flag.Bool("update", false, "write "+surfaceFile+" and "+vocabularyFile)
 
 // A change of the public surface stands in the list, where a review sees it.
 func TestThePublicSurfaceIsListed(t *testing.T) {
