@@ -285,7 +285,7 @@ func (g *Guard) EndpointPaths() []string {
 // [Guard.Refuse].
 func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	var begin time.Time
-	watched := g.events.Wants(observe.CallerVerified)
+	watched := g.events.Enabled(observe.CallerVerified)
 	if watched {
 		begin = time.Now()
 	}
@@ -324,7 +324,7 @@ func (g *Guard) admitted(r *http.Request, info *oauth.AuthInfo, begin time.Time)
 	if refused := g.events.Decide(r.Context(), event); refused != nil {
 		return refused.For(info)
 	}
-	g.events.Send(r.Context(), event)
+	g.events.Observe(r.Context(), event)
 	return nil
 }
 

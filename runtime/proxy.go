@@ -14,6 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
@@ -126,7 +127,9 @@ func bearer(token, resource string) oauth.Presented {
 }
 
 // broker returns the broker of a mount. outermost is the provider that the guard was given, which may wrap this one.
-func (p *standIn) broker(outermost oauth.Provider, resource string, subresources []string, config GuardConfig) (*broker.Broker, error) {
+func (p *standIn) broker(
+	outermost oauth.Provider, resource string, subresources []string, config GuardConfig, sender *events.Sender,
+) (*broker.Broker, error) {
 	options := config.Proxy
 	if len(options.SealingKeys) == 0 {
 		options.SealingKeys = SealingKeys(p.options.lookupEnv)
@@ -137,7 +140,7 @@ func (p *standIn) broker(outermost oauth.Provider, resource string, subresources
 	b, err := broker.New(broker.Config{
 		Options: options, Resource: resource, Subresources: subresources, Name: config.Name,
 		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
-		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, UpstreamClient: p.client, Logger: p.provider.logger,
+		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, UpstreamClient: p.client, Events: sender, NeededScopes: config.Scopes, Hierarchy: config.Hierarchy,
 		Now: p.options.now,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {
@@ -165,7 +168,7 @@ func (g *Guard) addBroker() error {
 	for _, e := range g.endpoints[:len(g.endpoints)-1] {
 		subresources = append(subresources, e.resource)
 	}
-	b, err := p.broker(g.provider, g.Resource(), subresources, g.config)
+	b, err := p.broker(g.provider, g.Resource(), subresources, g.config, g.events)
 	if err != nil {
 		return err
 	}

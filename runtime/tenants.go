@@ -23,7 +23,7 @@ func (in *Inputs) Tenants(tenant string, allowed []string, tenantField, allowedF
 		in.problemf(allowedField, "is for the %s %s; %s has users of one tenant only", tenantField.Name,
 			strings.Join(many, " and "), in.title)
 	case several && slices.Contains(allowed, facts.AnyTenant):
-		in.options.events.Send(context.Background(), observe.Event{
+		in.options.events.Observe(context.Background(), observe.Event{
 			Kind: observe.Notice, Provider: in.title, Message: "users of every tenant of the provider may log in",
 		})
 		return []string{facts.AnyTenant}

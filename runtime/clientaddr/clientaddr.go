@@ -92,7 +92,7 @@ func (r *Resolver) Client(req *http.Request) string {
 	client, ok := r.forwarded(req.Header.Values(r.header))
 	if !ok {
 		r.warn.Do(func() {
-			r.events.Send(req.Context(), observe.Event{
+			r.events.Observe(req.Context(), observe.Event{
 				Kind: observe.Notice, Level: slog.LevelWarn,
 				Message: "a trusted proxy does not say for whom it connects: its clients share one limit",
 				Details: []slog.Attr{slog.String("header", r.header), slog.Any("proxy", peer)},

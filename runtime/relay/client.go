@@ -136,7 +136,7 @@ func (r *Relay) openCredentials(out outgoing, server *url.URL, issuer string) (o
 func (r *Relay) openSecret(server *url.URL, issuer, clientID, sealed string) (string, bool) {
 	secret, _, err := r.secretBox(server, issuer, clientID).Open(strings.TrimPrefix(sealed, sealedPrefix), r.config.Now())
 	if err != nil {
-		r.events.Send(context.Background(), observe.Event{
+		r.events.Observe(context.Background(), observe.Event{
 			Kind: observe.Notice, Reason: oauth.ReasonClientAuthentication, Message: "relay: a client secret could not be opened", Err: err,
 		})
 		return "", false

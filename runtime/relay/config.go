@@ -198,7 +198,7 @@ func newRing(keys []oauth.Secret) (*seal.Ring, error) {
 // announce says where the relay is, and warns of what weakens it.
 func (r *Relay) announce() {
 	notice := func(level slog.Level, reason oauth.Reason, message string, details ...slog.Attr) {
-		r.events.Send(context.Background(), observe.Event{
+		r.events.Observe(context.Background(), observe.Event{
 			Kind: observe.Notice, Level: level, Reason: reason, Message: message, Details: details,
 		})
 	}

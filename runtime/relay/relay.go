@@ -123,7 +123,7 @@ func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		r.refuse(w, req, err)
 		return
 	}
-	r.events.Send(req.Context(), observe.Event{
+	r.events.Observe(req.Context(), observe.Event{
 		Kind: observe.RequestRelayed, Endpoint: served.kind, Status: served.status, Duration: r.config.Now().Sub(start),
 		Details: []slog.Attr{slog.String("host", served.host)},
 	})
@@ -177,7 +177,7 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
 	if refused.status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
-	r.events.Send(req.Context(), observe.Event{
+	r.events.Observe(req.Context(), observe.Event{
 		Kind: observe.RequestRefused, Level: level, Reason: refused.why(), Status: refused.status,
 		Method: req.Method, Path: req.URL.Path, Err: refused,
 	})

@@ -127,7 +127,7 @@ func (b *Binder) refused(r *http.Request, info *oauth.AuthInfo, e observe.Event)
 	if info != nil {
 		e.Provider, e.Resource, e.Client, e.Issuer, e.Subject = info.Provider, info.Resource, info.ClientID, info.Issuer, info.Subject
 	}
-	b.events.Send(r.Context(), e)
+	b.events.Observe(r.Context(), e)
 }
 
 // session is the session of one request: the id that next knows it by, and the one that the client does.

@@ -104,7 +104,7 @@ func (m *Memory) CompareAndSwap(ctx context.Context, key string, previous, next 
 	}
 	swapped, trouble := m.swap(key, previous, next, ttl)
 	if trouble != nil {
-		m.events.Send(ctx, *trouble)
+		m.events.Observe(ctx, *trouble)
 	}
 	return swapped, nil
 }

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // An access token beyond 6 KB would be refused by servers on the way: say so at once.
@@ -38,7 +37,7 @@ func TestAnAccessTokenThatIsTooLarge(t *testing.T) {
 	code := w.newBrowser().code(clientID, webRedirect)
 	rec := w.post("/token", redeemForm(clientID, webRedirect, code))
 	wantError(t, rec, http.StatusInternalServerError, oauth.CodeServerError)
-	if !w.logged(refusal.ReasonAccessTokenTooLarge) || !strings.Contains(w.log.String(), "group and role claims") {
+	if !w.logged(oauth.ReasonAccessTokenTooLarge) || !strings.Contains(w.log.String(), "group and role claims") {
 		t.Error("the log gives no hint")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // authorization is the authorization endpoint (RFC 6749 section 3.1).
@@ -44,9 +45,11 @@ func (a *authorization) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if a.remembered.covers(r, req) {
-		target := a.logins.start(w, r, req)
-		a.answers.logger.InfoContext(r.Context(), "consent remembered", "client", req.label, "provider", a.answers.provider)
-		pages.Redirect(w, r, target)
+		if refused := a.answers.consented(r, req, observe.Event{Message: "consent remembered"}); refused != nil {
+			a.answers.refusePage(w, r, refused)
+			return
+		}
+		pages.Redirect(w, r, a.logins.start(w, r, req))
 		return
 	}
 	if r.Method == http.MethodPost && len(a.cookies.browsers(r)) == 0 {
@@ -101,7 +104,7 @@ func (a *authorization) refuse(w http.ResponseWriter, r *http.Request, req reque
 		a.answers.refusePage(w, r, e)
 		return
 	}
-	a.answers.log(r, e, "client", req.label)
+	e = a.answers.tell(r, e, observe.Event{Client: req.label})
 	target := a.site.errorURL(req.redirect, req.state, e)
 	if req.native {
 		a.answers.pages.SendBack(w, r, req.redirect, target)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -15,6 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -63,25 +65,25 @@ func build(c *Config) (*Broker, error) {
 	}
 	shown, err := pages.New(pages.Config{
 		Resource: place.resource(), Name: cmp.Or(c.Name, place.host), Provider: c.Upstream.Title, Templates: c.Templates, Logo: c.Logo,
-		Logger: c.Logger,
+		Events: c.Events,
 	})
 	if err != nil {
 		return nil, err
 	}
 	boxes := tickets.New(ring, binding(c.Upstream, place.resource()), c.Now)
-	entries := grants.Entries{Store: c.Store, Prefix: "latchkey:" + place.mount + ":"}
+	entries := grants.Entries{Store: watchedStore{c.Store, c.Events}, Prefix: "latchkey:" + place.mount + ":"}
 	given := grants.New(grants.Config{
-		Options: c.withoutKeys(), Resources: place.resources, Scopes: offered.all, Tickets: boxes, Entries: entries, Provider: provider, Verify: c.Verify,
-		Forget: c.Forget, ProviderName: c.Upstream.Name, Now: c.Now, Logger: c.Logger,
+		Options: c.withoutKeys(), Resources: place.resources, Scopes: offered.all, Tickets: boxes, Entries: entries, Provider: provider,
+		Verify: c.Verify, Forget: c.Forget, NeededScopes: c.NeededScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
 	})
 	limits := newLimiters(c.Limits, c.ClientAddress, c.Now)
 	known := clients.New(clients.Config{
 		Box: boxes.Client, CustomSchemes: c.CustomSchemes, GrantTypes: given.Types(), Scopes: offered.all, HTTP: c.DocumentClient,
-		MayFetch: limits.mayFetch, Now: c.Now, Logger: c.Logger,
+		MayFetch: limits.mayFetch, Now: c.Now, Events: c.Events,
 	})
 	warn(c)
 	b := &Broker{provider: c.Upstream.Name, site: place, grants: given, metadata: newMetadata(place, offered.all, given.Types())}
-	out := answers{pages: shown, provider: c.Upstream.Name, logger: c.Logger}
+	out := answers{pages: shown, events: c.Events}
 	jar := newCookieJar(place.mount, place.secure())
 	logins := &logins{cookies: jar, box: boxes.Login, entries: entries, site: place, scopes: offered, provider: provider, now: c.Now}
 	remembered := &remembered{cookies: jar, box: boxes.Consents, site: place, now: c.Now}
@@ -119,16 +121,22 @@ func binding(u facts.Upstream, resource string) seal.Binding {
 
 // warn tells the operator about everything that weakens security.
 func warn(c *Config) {
+	notice := func(level slog.Level, reason oauth.Reason, message string, detail slog.Attr) {
+		c.Events.Observe(context.Background(), observe.Event{
+			Kind: observe.Notice, Level: level, Reason: reason, Message: message, Details: []slog.Attr{detail},
+		})
+	}
 	if c.InsecureOpaquePassthrough {
-		c.Logger.Warn("opaque provider tokens are passed through: applications that share the provider may use them here and there",
-			"option", "InsecureOpaquePassthrough", "provider", c.Upstream.Name)
+		notice(slog.LevelWarn, oauth.ReasonInsecureSetting,
+			"opaque provider tokens are passed through: applications that share the provider may use them here and there",
+			slog.String("setting", "InsecureOpaquePassthrough"))
 	}
 	if c.Upstream.CodeProtection == facts.ProtectNothing {
-		c.Logger.Warn("nothing binds the provider's authorization codes to a login", "provider", c.Upstream.Name,
-			"reason", c.Upstream.UnprotectedReason)
+		notice(slog.LevelWarn, oauth.ReasonInsecureSetting, "nothing binds the provider's authorization codes to a login",
+			slog.String("because", c.Upstream.UnprotectedReason))
 	}
 	if len(c.CustomSchemes) > 0 {
-		c.Logger.Info("applications may be redirected to by custom scheme", "schemes", c.CustomSchemes)
+		notice(slog.LevelInfo, "", "applications may be redirected to by custom scheme", slog.Any("schemes", c.CustomSchemes))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // maxProviderCode bounds the provider's code; Entra ID's have up to about 2 KB.
@@ -55,8 +56,7 @@ func (c *callback) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p.Get("error") != "" || p.Get("code") == "" || len(p.Get("code")) > maxProviderCode {
-		e := c.refused(p)
-		c.answers.log(r, e)
+		e := c.answers.tell(r, c.refused(p), observe.Event{Resource: t.resource, ScopesAsked: t.scopes})
 		c.answers.pages.SendBack(w, r, t.redirect, c.site.errorURL(t.redirect, t.state, e))
 		return
 	}
@@ -72,15 +72,15 @@ func (c *callback) check(r *http.Request, t login, p params.Params) *oauth.Error
 	first, err := c.logins.use(r.Context(), t)
 	switch {
 	case err != nil:
-		return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
+		return refusal.StoreFailed(err)
 	case !first:
 		e := unknownLogin(nil)
-		e.Reason = refusal.ReasonTransactionUsed
+		e.Reason = oauth.ReasonTransactionUsed
 		return e
 	}
 	iss := p.Get("iss")
 	if !c.provider.AcceptsIssuer(iss) {
-		return refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonUpstreamIssuer,
+		return refusal.Caused(oauth.CodeInvalidRequest, oauth.ReasonUpstreamIssuer,
 			"The answer did not come from the identity provider that was asked", fmt.Errorf("iss is %q", clip(iss)))
 	}
 	return nil
@@ -88,7 +88,7 @@ func (c *callback) check(r *http.Request, t login, p params.Params) *oauth.Error
 
 // unknownLogin is the refusal of a callback that no login of this browser is waiting for.
 func unknownLogin(cause error) *oauth.Error {
-	return refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonTransaction,
+	return refusal.Caused(oauth.CodeInvalidRequest, oauth.ReasonTransaction,
 		"No login is waiting for this answer in this browser. Go back to the application and start again", cause)
 }
 
@@ -98,12 +98,12 @@ func (c *callback) refused(p params.Params) *oauth.Error {
 	cause := fmt.Errorf("the provider answered %q: %q", clip(p.Get("error")), clip(p.Get("error_description")))
 	switch c.provider.Code(p.Get("error")) {
 	case oauth.CodeAccessDenied, "consent_required", "interaction_required", "login_required", "account_selection_required":
-		return refusal.Caused(oauth.CodeAccessDenied, refusal.ReasonUpstreamError, "The login was not completed at the identity provider", cause)
+		return refusal.Caused(oauth.CodeAccessDenied, oauth.ReasonUpstreamError, "The login was not completed at the identity provider", cause)
 	case oauth.CodeTemporarilyUnavailable:
-		return refusal.Caused(oauth.CodeTemporarilyUnavailable, refusal.ReasonUpstreamError,
+		return refusal.Caused(oauth.CodeTemporarilyUnavailable, oauth.ReasonUpstreamError,
 			"The identity provider cannot answer right now, try again later", cause)
 	default:
-		return refusal.Misconfigured(refusal.ReasonUpstreamError, cause)
+		return refusal.Misconfigured(oauth.ReasonUpstreamError, cause)
 	}
 }
 

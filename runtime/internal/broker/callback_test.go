@@ -11,7 +11,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -142,7 +141,7 @@ func TestUpstreamIssuer(t *testing.T) {
 			if got := rec.Code == http.StatusSeeOther; got != c.want {
 				t.Errorf("got %d %s", rec.Code, rec.Body)
 			}
-			if !c.want && !w.logged(refusal.ReasonUpstreamIssuer) {
+			if !c.want && !w.logged(oauth.ReasonUpstreamIssuer) {
 				t.Error("the log does not say why")
 			}
 		})

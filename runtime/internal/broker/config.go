@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
-	"github.com/latchkey-auth/latchkey/runtime/observe"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -61,9 +61,13 @@ type Config struct {
 	// over HTTPS only. Redirects are never followed, whatever the client says.
 	DocumentClient *http.Client
 
-	// Logger receives refusals, with their reasons, and what was granted. It never gets a token, code or secret. The
-	// default is [slog.Default].
-	Logger *slog.Logger
+	// NeededScopes are needed for every request, and Hierarchy lets broader ones stand for them: the operator is warned where a
+	// provider does not grant one that was asked for.
+	NeededScopes []string
+	Hierarchy    oauth.ScopeHierarchy
+
+	// Events gets refusals, with their reasons, and what was granted. It never gets a token, code or secret. Nil is nobody.
+	Events *events.Sender
 	// Now replaces time.Now, for tests.
 	Now func() time.Time
 }
@@ -73,9 +77,6 @@ const defaultRefreshLifetime = 30 * 24 * time.Hour
 // complete fills in the defaults and returns what is wrong with the rest.
 func (c *Config) complete() error {
 	var problems []error
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -94,7 +95,7 @@ func (c *Config) complete() error {
 	}
 	c.RefreshLifetime = cmp.Or(c.RefreshLifetime, defaultRefreshLifetime)
 	if c.Store == nil {
-		c.Store = store.NewMemory(store.MemoryConfig{Now: c.Now, Observer: observe.Slog(c.Logger)})
+		c.Store = store.NewMemory(store.MemoryConfig{Now: c.Now, Observer: c.Events})
 	}
 	if c.DocumentClient == nil {
 		c.DocumentClient = egress.NewClient(egress.Policy{})

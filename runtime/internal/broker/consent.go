@@ -2,6 +2,7 @@ package broker
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -35,6 +37,9 @@ type consents struct {
 // show asks the user whether the client may act for them, before anything goes to the provider: the provider only
 // ever sees one application, ours, and cannot ask (MCP security best practices, "Confused Deputy Problem").
 func (c *consents) show(w http.ResponseWriter, r *http.Request, req request) {
+	c.answers.events.Observe(r.Context(), observe.Event{
+		Kind: observe.ConsentShown, Level: slog.LevelDebug, Client: req.label, Resource: req.resource, ScopesAsked: req.scopes,
+	})
 	browser := c.cookies.browser(w, r)
 	c.answers.pages.Consent(w, r, proxy.ConsentPage{
 		Client:      proxy.ClientInfo{Name: req.name, DocumentHost: req.host},
@@ -83,7 +88,7 @@ func (c *consents) openForm(sealed string, browser []tickets.ID) (request, *oaut
 	form, _, err := c.box.Open(sealed)
 	u, parseErr := url.Parse(form.Redirect)
 	if err := errors.Join(err, parseErr); err != nil {
-		return request{}, refusal.Caused(oauth.CodeInvalidRequest, refusal.ReasonForm,
+		return request{}, refusal.Caused(oauth.CodeInvalidRequest, oauth.ReasonForm,
 			"This page is too old. Go back to the application and start again", err)
 	}
 	req := request{
@@ -98,7 +103,7 @@ func (c *consents) openForm(sealed string, browser []tickets.ID) (request, *oaut
 
 func foreignForm() *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeAccessDenied, Status: http.StatusForbidden, Reason: refusal.ReasonForeignForm,
+		Code: oauth.CodeAccessDenied, Status: http.StatusForbidden, Reason: oauth.ReasonForeignForm,
 		Description: "This answer did not come from the page that asked for it in this browser. " +
 			"Allow cookies for this site, go back to the application and start again",
 	}
@@ -116,17 +121,33 @@ func (c *consents) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if p.Get("decision") != "allow" {
-		e := refusal.BadRequest(oauth.CodeAccessDenied, refusal.ReasonConsentDenied, "The user did not allow the access")
-		c.answers.log(r, e, "client", req.label)
+		e := refusal.BadRequest(oauth.CodeAccessDenied, oauth.ReasonConsentDenied, "The user did not allow the access")
+		e = c.answers.tell(r, e, observe.Event{
+			Kind: observe.ConsentDenied, Client: req.label, Resource: req.resource, ScopesAsked: req.scopes,
+		})
 		c.answers.pages.Continue(w, r, "denied", req.redirect, c.site.errorURL(req.redirect, req.state, e))
+		return
+	}
+	if refused := c.answers.consented(r, req, observe.Event{}); refused != nil {
+		c.answers.refusePage(w, r, refused)
 		return
 	}
 	if p.Get("remember") != "" && !req.native {
 		c.remembered.add(w, r, req)
 	}
-	c.answers.logger.InfoContext(r.Context(), "consent given", "client", req.label, "provider", c.answers.provider)
 	target := c.logins.start(w, r, req)
 	c.answers.pages.Continue(w, r, "login", c.loginPage, target)
+}
+
+// consented tells of a user's consent, before it takes effect. It returns the refusal of an observer who does not agree.
+func (a answers) consented(r *http.Request, req request, event observe.Event) *oauth.Error {
+	event.Kind, event.Client, event.Resource = observe.ConsentGiven, req.label, req.resource
+	event.ScopesAsked, event.ScopesHad = req.scopes, req.scopes
+	if refused := a.events.Decide(r.Context(), event); refused != nil {
+		return refused
+	}
+	a.events.Observe(r.Context(), event)
+	return nil
 }
 
 // read checks that the answer comes from the page that was shown in this very browser.
@@ -144,7 +165,7 @@ func (c *consents) read(r *http.Request) (request, params.Params, *oauth.Error) 
 	}
 	req, refused := c.openForm(p.Get("form"), browser)
 	if refused == nil && p.Get("decision") != "allow" && p.Get("decision") != "deny" {
-		refused = refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonForm, "The page was answered with neither Allow nor Deny")
+		refused = refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonForm, "The page was answered with neither Allow nor Deny")
 	}
 	return req, p, refused
 }

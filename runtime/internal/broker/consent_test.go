@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // AS-7, AS-8: the page names the client, where the answer goes, and what is asked for.
@@ -148,56 +147,56 @@ func TestConsentIsRefused(t *testing.T) {
 		reason oauth.Reason
 		do     func(t *testing.T, user *browser) *httptest.ResponseRecorder
 	}{
-		"a form of another browser": {http.StatusForbidden, refusal.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a form of another browser": {http.StatusForbidden, oauth.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			attacker := hiddenForm(t, page(w.newBrowser()))
 			page(user) // the victim has a cookie of their own
 			return post(user, allow(attacker))
 		}},
-		"no cookie": {http.StatusForbidden, refusal.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"no cookie": {http.StatusForbidden, oauth.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			form := hiddenForm(t, page(user))
 			return post(w.newBrowser(), allow(form))
 		}},
-		"a post from another site": {http.StatusForbidden, refusal.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a post from another site": {http.StatusForbidden, oauth.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return post(user, allow(hiddenForm(t, page(user))), "Sec-Fetch-Site", "cross-site", "Origin", "https://evil.example")
 		}},
-		"a post from another origin in an old browser": {http.StatusForbidden, refusal.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a post from another origin in an old browser": {http.StatusForbidden, oauth.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return post(user, allow(hiddenForm(t, page(user))), "Origin", "https://sub.mcp.example.com")
 		}},
-		"a post without an origin of its own": {http.StatusForbidden, refusal.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a post without an origin of its own": {http.StatusForbidden, oauth.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return post(user, allow(hiddenForm(t, page(user))), "Origin", "null")
 		}},
-		"a post from a sibling site": {http.StatusForbidden, refusal.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a post from a sibling site": {http.StatusForbidden, oauth.ReasonForeignForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return post(user, allow(hiddenForm(t, page(user))), "Sec-Fetch-Site", "same-site")
 		}},
-		"no form": {http.StatusBadRequest, refusal.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"no form": {http.StatusBadRequest, oauth.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			page(user)
 			return post(user, url.Values{"decision": {"allow"}})
 		}},
-		"a forged form": {http.StatusBadRequest, refusal.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a forged form": {http.StatusBadRequest, oauth.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			form := hiddenForm(t, page(user))
 			return post(user, allow(form[:40]+flip(form[40])+form[41:]))
 		}},
-		"a code in place of a form": {http.StatusBadRequest, refusal.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a code in place of a form": {http.StatusBadRequest, oauth.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return post(user, allow(user.code(clientID, webRedirect)))
 		}},
-		"neither allow nor deny": {http.StatusBadRequest, refusal.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"neither allow nor deny": {http.StatusBadRequest, oauth.ReasonForm, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return post(user, url.Values{"form": {hiddenForm(t, page(user))}, "decision": {"perhaps"}})
 		}},
-		"both allow and deny": {http.StatusBadRequest, refusal.ReasonRepeatedParameter, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"both allow and deny": {http.StatusBadRequest, oauth.ReasonRepeatedParameter, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return post(user, url.Values{"form": {hiddenForm(t, page(user))}, "decision": {"deny", "allow"}})
 		}},
-		"a link instead of a form": {http.StatusMethodNotAllowed, refusal.ReasonMethod, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
+		"a link instead of a form": {http.StatusMethodNotAllowed, oauth.ReasonMethod, func(t *testing.T, user *browser) *httptest.ResponseRecorder {
 			t.Helper()
 			return user.open(testResource + "/consent?" + allow(hiddenForm(t, page(user))).Encode())
 		}},

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -26,7 +25,7 @@ func TestReplicasTakeTurnsAtRefreshing(t *testing.T) {
 			for range c.refreshes {
 				tokens = w.refreshed(clientID, tokens.RefreshToken)
 			}
-			if w.logged(refusal.ReasonRefreshTokenReused) {
+			if w.logged(oauth.ReasonRefreshTokenReused) {
 				t.Error("a refresh was taken for a replay")
 			}
 		})
@@ -55,7 +54,7 @@ func TestAForkIsNoticedHoweverOftenItIsRefreshed(t *testing.T) {
 			}
 			only(here)
 			wantError(t, w.post("/token", refreshForm(clientID, thief.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
-			if !w.logged(refusal.ReasonRefreshTokenReused) {
+			if !w.logged(oauth.ReasonRefreshTokenReused) {
 				t.Error("the log does not say so")
 			}
 			wantError(t, w.post("/token", refreshForm(clientID, own.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)

@@ -15,7 +15,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -111,7 +110,7 @@ func TestReplayedRefreshTokens(t *testing.T) {
 
 	w.add(30 * time.Second)
 	wantError(t, w.post("/token", refreshForm(clientID, first.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
-	if !w.logged(refusal.ReasonRefreshTokenReused) {
+	if !w.logged(oauth.ReasonRefreshTokenReused) {
 		t.Error("the log does not say so")
 	}
 	wantError(t, w.post("/token", refreshForm(clientID, third.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
@@ -335,7 +334,7 @@ func TestARefreshThatChangesTheUser(t *testing.T) {
 		w.provider.refresh[token] = "user-2"
 	}
 	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
-	if !w.logged(refusal.ReasonSubjectChanged) {
+	if !w.logged(oauth.ReasonSubjectChanged) {
 		t.Error("the log does not say why")
 	}
 }
@@ -563,7 +562,7 @@ func TestARefreshThatChangesTheIssuer(t *testing.T) {
 	other := "https://tenant-2.example.com"
 	issuer.Store(&other)
 	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
-	if !w.logged(refusal.ReasonSubjectChanged) {
+	if !w.logged(oauth.ReasonSubjectChanged) {
 		t.Error("the log does not say why")
 	}
 }

@@ -54,7 +54,7 @@ func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.
 		if len(req.state) > maxAnsweredState {
 			req.redirect = ""
 		}
-		return req, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonState,
+		return req, refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonState,
 			fmt.Sprintf("The state and the redirect URI have more than %d characters together", maxStateAndRedirect))
 	}
 	if err := p.OnceEach(); err != nil {
@@ -78,15 +78,15 @@ func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.
 func (a *authorization) readClient(r *http.Request, p params.Params, req *request) *oauth.Error {
 	id, redirect := p.Get("client_id"), p.Get("redirect_uri")
 	if id == "" {
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The application did not say who it is (client_id)")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The application did not say who it is (client_id)")
 	}
 	if redirect == "" {
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter,
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter,
 			"The application did not say where to return to (redirect_uri)")
 	}
 	c, refused := a.clients.Find(r.Context(), id, a.limits.address(r))
 	if refused != nil {
-		if refused.Reason == refusal.ReasonClientUnknown { // a person reads it: the application does not notice
+		if refused.Reason == oauth.ReasonClientUnknown { // a person reads it: the application does not notice
 			refused.Description = "The application is not known here any more. In its settings, remove this server and add it " +
 				"again, so that it registers anew"
 		}
@@ -105,18 +105,18 @@ func (a *authorization) readClient(r *http.Request, p params.Params, req *reques
 func checkResponse(p params.Params) *oauth.Error {
 	for _, name := range []string{"request", "request_uri"} { // OpenID Connect Core section 6
 		if p.Get(name) != "" {
-			return refusal.BadRequest(oauth.Code(name+"_not_supported"), refusal.ReasonRequestObject, "Request objects are not supported")
+			return refusal.BadRequest(oauth.Code(name+"_not_supported"), oauth.ReasonRequestObject, "Request objects are not supported")
 		}
 	}
 	switch {
 	case p.Get("response_type") == "":
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonResponseType, "The response_type is missing")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonResponseType, "The response_type is missing")
 	case p.Get("response_type") != "code":
-		return refusal.BadRequest(oauth.CodeUnsupportedResponseType, refusal.ReasonResponseType, "The only response_type is code")
+		return refusal.BadRequest(oauth.CodeUnsupportedResponseType, oauth.ReasonResponseType, "The only response_type is code")
 	case p.Get("response_mode") != "" && p.Get("response_mode") != "query":
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonResponseType, "The only response_mode is query")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonResponseType, "The only response_mode is query")
 	case slices.Contains(strings.Fields(p.Get("prompt")), "none"): // OpenID Connect Core section 3.1.2.6
-		return refusal.BadRequest("interaction_required", refusal.ReasonPrompt, "The user has to be asked")
+		return refusal.BadRequest("interaction_required", oauth.ReasonPrompt, "The user has to be asked")
 	}
 	return nil
 }
@@ -127,13 +127,13 @@ func readChallenge(p params.Params, req *request) *oauth.Error {
 	challenge, method := p.Get("code_challenge"), p.Get("code_challenge_method")
 	switch {
 	case challenge == "":
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonCodeChallenge, "PKCE is required: the code_challenge is missing")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonCodeChallenge, "PKCE is required: the code_challenge is missing")
 	case method != "S256":
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonCodeChallenge, "The only code_challenge_method is S256")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonCodeChallenge, "The only code_challenge_method is S256")
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(challenge)
 	if err != nil || len(raw) != len(req.challenge) || len(challenge) != base64.RawURLEncoding.EncodedLen(len(raw)) {
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonCodeChallenge, "The code_challenge is not a SHA-256 digest in base64url")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonCodeChallenge, "The code_challenge is not a SHA-256 digest in base64url")
 	}
 	req.challenge = [32]byte(raw)
 	return nil

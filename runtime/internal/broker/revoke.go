@@ -29,7 +29,7 @@ func (e *revocation) serve(w http.ResponseWriter, r *http.Request) {
 		refused = e.grants.Revoke(context.WithoutCancel(r.Context()), request, mayAsk)
 	}
 	if refused != nil {
-		e.answers.refuseJSON(w, r, refused)
+		e.answers.refuseJSON(w, r, refused, request.Label)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")

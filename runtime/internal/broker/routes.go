@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
@@ -91,7 +90,7 @@ func forScripts(policy cors.Policy, out answers, next http.HandlerFunc) http.Han
 		}
 		if r.Method != http.MethodPost {
 			w.Header().Set("Allow", "POST, OPTIONS")
-			out.refuseJSON(w, r, methodNotAllowed())
+			out.refuseJSON(w, r, methodNotAllowed(), "")
 			return
 		}
 		next(w, r)
@@ -100,7 +99,7 @@ func forScripts(policy cors.Policy, out answers, next http.HandlerFunc) http.Han
 
 func methodNotAllowed() *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: refusal.ReasonMethod,
+		Code: oauth.CodeInvalidRequest, Status: http.StatusMethodNotAllowed, Reason: oauth.ReasonMethod,
 		Description: "This address does not answer requests of this kind",
 	}
 }

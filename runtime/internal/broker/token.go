@@ -19,30 +19,30 @@ type token struct {
 }
 
 func (t *token) serve(w http.ResponseWriter, r *http.Request) {
-	answer, refused := t.answer(r)
+	answer, client, refused := t.answer(r)
 	if refused != nil {
-		t.answers.refuseJSON(w, r, refused)
+		t.answers.refuseJSON(w, r, refused, client)
 		return
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// answer gives what a token request asks for. A grant type that there is not is refused before anything else is looked at.
-func (t *token) answer(r *http.Request) (oauth.TokenResponse, *oauth.Error) {
-	var none oauth.TokenResponse
+// answer gives what a token request asks for, and the label of its client. A grant type that there is not is refused before anything else is looked at.
+func (t *token) answer(r *http.Request) (answer oauth.TokenResponse, client string, refused *oauth.Error) {
 	p, refused := onceEach(r)
 	if refused != nil {
-		return none, refused
+		return answer, "", refused
 	}
 	grant, refused := t.grants.Find(p.Get("grant_type"))
 	if refused != nil {
-		return none, refused
+		return answer, "", refused
 	}
 	request, refused := identified(t.clients, r, p)
 	if refused != nil {
-		return none, refused
+		return answer, "", refused
 	}
-	return grant.Give(r.Context(), request)
+	answer, refused = grant.Give(r.Context(), request)
+	return answer, request.Label, refused
 }
 
 // identifier finds out which client is asking.

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -191,7 +190,7 @@ func TestACodeIsRedeemedOnce(t *testing.T) {
 		t.Errorf("the access token still counts: %v", err)
 	}
 	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
-	if !w.logged(refusal.ReasonCodeUsed) {
+	if !w.logged(oauth.ReasonCodeUsed) {
 		t.Error("the log does not say so")
 	}
 }
@@ -317,7 +316,7 @@ func TestACodesTokensAreNotLostWhenTheyCannotBeVerified(t *testing.T) {
 	}
 	w.provider.verifyErr.Store(nil)
 	rec := w.post("/token", redeemForm(clientID, webRedirect, code))
-	if rec.Code != http.StatusOK || w.provider.tokenCalls.Load() != 1 || w.logged(refusal.ReasonCodeUsed) {
+	if rec.Code != http.StatusOK || w.provider.tokenCalls.Load() != 1 || w.logged(oauth.ReasonCodeUsed) {
 		t.Fatalf("%d, %d requests to the provider", rec.Code, w.provider.tokenCalls.Load())
 	}
 	w.refreshed(clientID, decode[oauth.TokenResponse](t, rec).RefreshToken)

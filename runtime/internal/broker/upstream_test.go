@@ -12,7 +12,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -351,7 +350,7 @@ func TestPassthroughRefuses(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, 1, func(c *Config) { c.Tokens = proxy.Passthrough })
 		wantError(t, redeem(w), http.StatusInternalServerError, oauth.CodeServerError)
-		if !w.logged(refusal.ReasonOpaqueToken) {
+		if !w.logged(oauth.ReasonOpaqueToken) {
 			t.Error("the log does not say why")
 		}
 	})

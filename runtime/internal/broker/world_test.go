@@ -21,7 +21,9 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 const (
@@ -72,7 +74,7 @@ func newWorld(t testing.TB, brokers int, changes ...func(*Config)) *world {
 		Resource: testResource, Name: "Example Server", Upstream: w.provider.upstream(),
 		UsualScopes: []string{"openid", "email", "profile"}, Verify: w.provider.verify,
 		UpstreamClient: w.provider.server.Client(), Now: w.now,
-		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Events: events.To(observe.Slog(slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))),
 	}
 	for _, change := range changes {
 		change(&w.config)

@@ -49,12 +49,12 @@ func (s *Sender) For(provider, resource string) *Sender {
 	return &Sender{to: s.to, provider: provider, resource: resource}
 }
 
-// Wants reports whether anybody wants events of a kind.
-func (s *Sender) Wants(kind observe.Kind) bool { return s != nil && s.to.Enabled(kind) }
+// Enabled reports whether anybody wants events of a kind.
+func (s *Sender) Enabled(kind observe.Kind) bool { return s != nil && s.to.Enabled(kind) }
 
-// Send sends an event.
-func (s *Sender) Send(ctx context.Context, event observe.Event) {
-	if s.Wants(event.Kind) {
+// Observe sends an event. A sender is an observer itself.
+func (s *Sender) Observe(ctx context.Context, event observe.Event) {
+	if s.Enabled(event.Kind) {
 		s.to.Observe(ctx, s.complete(event))
 	}
 }
@@ -77,15 +77,15 @@ func (s *Sender) Decide(ctx context.Context, event observe.Event) *oauth.Error {
 // Refused sends the event of a refused request and returns what to answer: the refusal, or the 503 of an observer who does not
 // agree. The rest of the event is the caller's to fill in.
 func (s *Sender) Refused(ctx context.Context, refused *oauth.Error, event observe.Event) *oauth.Error {
-	if !s.Wants(observe.RequestRefused) {
+	event = about(refused, event)
+	if !s.Enabled(event.Kind) {
 		return refused
 	}
-	event = about(refused, event)
 	if denied := s.Decide(ctx, event); denied != nil {
 		refused = denied
 		event = about(refused, event)
 	}
-	s.Send(ctx, event)
+	s.Observe(ctx, event)
 	return refused
 }
 
@@ -130,9 +130,9 @@ func levelOf(refused *oauth.Error) slog.Level {
 	return slog.LevelInfo
 }
 
-// Start begins an operation. The function ends it, once, with its event, which is sent.
-func (s *Sender) Start(ctx context.Context, operation observe.Operation) (context.Context, func(observe.Event)) {
-	if !s.Wants(operation.Kind) {
+// Begin begins an operation. The function ends it, once, with its event, which is sent.
+func (s *Sender) Begin(ctx context.Context, operation observe.Operation) (context.Context, func(observe.Event)) {
+	if !s.Enabled(operation.Kind) {
 		return ctx, func(observe.Event) {}
 	}
 	if operation.Provider == "" {

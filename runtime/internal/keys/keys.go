@@ -403,7 +403,7 @@ func (r *Remote) notInVain(f *fetch) {
 func (r *Remote) run(f *fetch) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.config.Timeout)
 	defer cancel()
-	ctx, end := r.config.Events.Start(ctx, observe.Operation{Kind: observe.KeysFetched, Endpoint: "jwks", URL: r.config.URL})
+	ctx, end := r.config.Events.Begin(ctx, observe.Operation{Kind: observe.KeysFetched, Endpoint: "jwks", URL: r.config.URL})
 	set, err := r.download(ctx)
 	now := r.config.Now()
 	changed := false
@@ -473,7 +473,7 @@ func (r *Remote) tellUnusable(ctx context.Context) {
 		if errors.Is(problem, jose.ErrForEncryption) {
 			level = slog.LevelDebug // as it should be: nothing is signed with it
 		}
-		r.config.Events.Send(ctx, observe.Event{
+		r.config.Events.Observe(ctx, observe.Event{
 			Kind: observe.Notice, Level: level, Message: "a key of the provider's set is ignored",
 			Endpoint: "jwks", URL: events.PlainURL(r.config.URL), Err: problem,
 		})

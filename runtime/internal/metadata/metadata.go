@@ -200,13 +200,13 @@ func (d *document) fetch(ctx context.Context) (struct{}, error) {
 		return struct{}{}, nil
 	}
 	config := &d.source.config
-	ctx, end := config.Events.Start(ctx, observe.Operation{Kind: observe.DocumentFetched, Endpoint: "metadata", URL: d.urls[0]})
+	ctx, end := config.Events.Begin(ctx, observe.Operation{Kind: observe.DocumentFetched, Endpoint: "metadata", URL: d.urls[0]})
 	body, lacks, err := d.first(ctx)
 	event, newlyLacking := d.keep(body, lacks, err)
 	event.Issuer = config.Issuer
 	end(event)
 	if newlyLacking {
-		config.Events.Send(ctx, observe.Event{
+		config.Events.Observe(ctx, observe.Event{
 			Kind: observe.Notice, Level: slog.LevelWarn, Issuer: config.Issuer, Err: lacks,
 			Message: "the provider does not have the OAuth metadata that it should (RFC 8414); its OpenID configuration stands in",
 			Hint:    "Is the OAuth server switched on there?",

@@ -163,7 +163,7 @@ func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) 
 
 // exchange returns an answer of any status.
 func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response, error) {
-	ctx, end := e.events.Start(ctx, observe.Operation{Kind: observe.ProviderAsked, Endpoint: e.kind, URL: e.url})
+	ctx, end := e.events.Begin(ctx, observe.Operation{Kind: observe.ProviderAsked, Endpoint: e.kind, URL: e.url})
 	request, err := e.request(ctx, token)
 	if err != nil {
 		end(asked(nil, err))

@@ -50,7 +50,7 @@ func (l *insecureLog) used() {
 }
 
 func (l *insecureLog) warn(setting, message string) {
-	l.events.Send(context.Background(), observe.Event{
+	l.events.Observe(context.Background(), observe.Event{
 		Kind: observe.Notice, Level: slog.LevelWarn, Reason: oauth.ReasonInsecureSetting, Message: message, Provider: l.provider,
 		Details: []slog.Attr{slog.String("setting", setting)},
 	})

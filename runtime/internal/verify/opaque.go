@@ -420,7 +420,7 @@ func (l *credentialsLog) outage(e *oauth.Error) {
 	if last != 0 && now-last < int64(warnInterval) || !l.last.CompareAndSwap(last, now) {
 		return
 	}
-	l.events.Send(context.Background(), observe.Event{
+	l.events.Observe(context.Background(), observe.Event{
 		Kind: observe.Notice, Level: slog.LevelError, Reason: e.Reason, Provider: l.provider, Err: e.Cause,
 		Endpoint: l.endpoint.kind, URL: events.PlainURL(l.endpoint.url), Hint: events.CredentialsHint(l.variable),
 		Message: "the provider refuses this server's own credentials: no caller can be verified until they are corrected",

@@ -9,7 +9,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // Presented is what a client says of itself at the token and revocation endpoints (RFC 6749 section 2.3).
@@ -37,7 +36,7 @@ func (r *Registry) Identify(p Presented) (string, *oauth.Error) {
 	}
 	if id == "" {
 		return "", &oauth.Error{
-			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: refusal.ReasonMissingParameter,
+			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonMissingParameter,
 			Description: "The client_id is missing",
 		}
 	}
@@ -64,7 +63,7 @@ func basicClientID(header string) (string, error) {
 
 func clientSecretRefused(cause error) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: refusal.ReasonClientAuthentication, Cause: cause,
+		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientAuthentication, Cause: cause,
 		Description: "Clients are public here: send the client_id alone, without secret or assertion",
 	}
 }

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 )
 
 const (
@@ -60,7 +60,7 @@ type Config struct {
 	// MayFetch reports whether one more document may be fetched now for the client at an address.
 	MayFetch func(address string, now time.Time) bool
 	Now      func() time.Time
-	Logger   *slog.Logger
+	Events   *events.Sender
 }
 
 // Registry knows the clients of a server, of which it keeps nothing but fetched documents. It is safe for concurrent use.
@@ -71,14 +71,14 @@ type Registry struct {
 	scopes     []string
 	documents  *documents
 	now        func() time.Time
-	logger     *slog.Logger
+	events     *events.Sender
 }
 
 // New returns the registry of a server.
 func New(c Config) *Registry {
 	return &Registry{
 		box: c.Box, schemes: c.CustomSchemes, grantTypes: c.GrantTypes, scopes: c.Scopes, documents: newDocuments(c), now: c.Now,
-		logger: c.Logger,
+		events: c.Events,
 	}
 }
 
@@ -120,7 +120,7 @@ func (r *Registry) known(id string) *oauth.Error {
 func (r *Registry) Redirect(c Client, uri string) (native bool, refused *oauth.Error) {
 	u, err := redirecturi.Parse(uri, r.schemes)
 	if err != nil || !redirecturi.Registered(c.Redirects, uri) {
-		return false, refusal.Caused(oauth.CodeInvalidRedirectURI, refusal.ReasonRedirectURI,
+		return false, refusal.Caused(oauth.CodeInvalidRedirectURI, oauth.ReasonRedirectURI,
 			"The application asked to return to an address that it did not register", err)
 	}
 	return redirecturi.IsNative(u), nil
@@ -128,7 +128,7 @@ func (r *Registry) Redirect(c Client, uri string) (native bool, refused *oauth.E
 
 func unknownClient(cause error) *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: refusal.ReasonClientUnknown, Cause: cause,
+		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientUnknown, Cause: cause,
 		Description: "The client is not known here, or its registration ended: register again",
 	}
 }

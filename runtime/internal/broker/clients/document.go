@@ -19,6 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 const (
@@ -47,7 +49,7 @@ type documents struct {
 	schemes  []string
 	mayFetch func(address string, now time.Time) bool
 	now      func() time.Time
-	logger   *slog.Logger
+	events   *events.Sender
 
 	fetches flight.Group[*keptDocument]
 
@@ -65,7 +67,7 @@ type keptDocument struct {
 
 func newDocuments(c Config) *documents {
 	return &documents{
-		fetcher: noredirect.Client(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, logger: c.Logger,
+		fetcher: noredirect.Client(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, events: c.Events,
 		kept: recent.New[string, *keptDocument](maxDocuments, nil), failed: recent.New[string, *keptDocument](maxFailures, nil),
 	}
 }
@@ -105,7 +107,7 @@ func (d *documents) lookUp(ctx context.Context, id, address string) (Client, *oa
 	case err == nil:
 		return found.client, found.err
 	case ctx.Err() != nil:
-		return Client{}, refusal.RetryLater(refusal.ReasonClientDocument, 0, err)
+		return Client{}, refusal.RetryLater(oauth.ReasonClientDocument, 0, err)
 	default: // a panic of somebody's http.Client
 		return Client{}, badDocument(err)
 	}
@@ -132,10 +134,11 @@ func (d *documents) find(ctx context.Context, id, address string) *keptDocument 
 	if !d.mayFetch(address, d.now()) {
 		return d.outdated(id)
 	}
+	ctx, end := d.events.Begin(ctx, observe.Operation{Kind: observe.DocumentFetched, Endpoint: "client_metadata", URL: id})
 	c, lifetime, err := d.fetch(ctx, id)
+	end(fetched(id, err))
 	found, table := &keptDocument{client: c}, d.kept
 	if err != nil {
-		d.logger.WarnContext(ctx, "client metadata document refused", "client", id, "error", err)
 		found.err, lifetime, table = badDocument(err), documentFailure, d.failed
 	}
 	d.mu.Lock()
@@ -158,8 +161,18 @@ func (d *documents) outdated(id string) *keptDocument {
 	return &keptDocument{err: refusal.TooMany()}
 }
 
+// fetched is the event of a fetch.
+func fetched(id string, err error) observe.Event {
+	if err == nil {
+		return observe.Event{Level: slog.LevelDebug, Client: id}
+	}
+	return observe.Event{
+		Level: slog.LevelWarn, Reason: oauth.ReasonClientDocument, Message: "client metadata document refused", Client: id, Err: err,
+	}
+}
+
 func badDocument(cause error) *oauth.Error {
-	return refusal.Caused(oauth.CodeInvalidClient, refusal.ReasonClientDocument,
+	return refusal.Caused(oauth.CodeInvalidClient, oauth.ReasonClientDocument,
 		"The application's description could not be read from the address that is its client_id", cause)
 }
 

@@ -2,7 +2,6 @@ package clients
 
 import (
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -54,7 +53,7 @@ func TestFailuresDoNotPushOutDocuments(t *testing.T) {
 			}
 			return rec.Result(), nil
 		})},
-		MayFetch: func(string, time.Time) bool { return true }, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		MayFetch: func(string, time.Time) bool { return true }, Now: time.Now,
 	})
 	find := func(id string, want bool) {
 		t.Helper()

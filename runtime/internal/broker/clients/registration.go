@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // MaxMetadata bounds the client metadata that a client may send or publish: it is the limit that
@@ -48,16 +50,19 @@ func (r *Registry) registration(ctx context.Context, body string) (oauth.ClientM
 		return m, InvalidMetadata(fmt.Sprintf("The client metadata may have %d redirect URIs at most", maxRedirectURIs), nil)
 	}
 	if len(m.RedirectURIs) == 0 {
-		return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, "The client metadata must have redirect_uris")
+		return m, refusal.BadRequest(oauth.CodeInvalidRedirectURI, oauth.ReasonClientMetadata, "The client metadata must have redirect_uris")
 	}
 	usable, problems := redirecturi.Usable(m.RedirectURIs, r.schemes)
 	if len(usable) == 0 {
-		e := refusal.BadRequest(oauth.CodeInvalidRedirectURI, refusal.ReasonClientMetadata, sentence(problems[0]))
+		e := refusal.BadRequest(oauth.CodeInvalidRedirectURI, oauth.ReasonClientMetadata, sentence(problems[0]))
 		e.Cause = leftOut(problems)
 		return m, e
 	}
 	if len(problems) > 0 {
-		r.logger.WarnContext(ctx, "redirect URIs left out of a registration", "name", m.ClientName, "error", leftOut(problems))
+		r.events.Observe(ctx, observe.Event{
+			Kind: observe.Notice, Level: slog.LevelWarn, Reason: oauth.ReasonRedirectURI, Message: "redirect URIs left out of a registration",
+			Err: leftOut(problems), Details: []slog.Attr{slog.String("name", m.ClientName)},
+		})
 	}
 	m.RedirectURIs = usable
 	m.Scope = strings.Join(slices.DeleteFunc(oauth.ParseScope(m.Scope), func(s string) bool { return !slices.Contains(r.scopes, s) }), " ")
@@ -138,7 +143,7 @@ func stringArray(object oauth.Claims, name string) ([]string, error) {
 
 // InvalidMetadata is the refusal of client metadata (RFC 7591 section 3.2.2).
 func InvalidMetadata(description string, cause error) *oauth.Error {
-	return refusal.Caused(oauth.CodeInvalidClientMetadata, refusal.ReasonClientMetadata, description, cause)
+	return refusal.Caused(oauth.CodeInvalidClientMetadata, oauth.ReasonClientMetadata, description, cause)
 }
 
 // sentence turns an error that was written for clients into one.

@@ -3,9 +3,9 @@ package grants
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
@@ -49,7 +49,7 @@ func (g *Grants) VerifyAccessToken(ctx context.Context, token, resource string) 
 	}
 	revoked, err := g.families.revoked(ctx, t.Family)
 	if err != nil {
-		return nil, oauth.Unavailable(time.Second, err)
+		return nil, refusal.StoreFailed(err)
 	}
 	if revoked {
 		return nil, oauth.InvalidToken(oauth.ReasonInactive, errors.New("the token was revoked"))

@@ -5,14 +5,15 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"log/slog"
 	"regexp"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // codeLifetime is how long a client may take to redeem its code (RFC 6749 section 4.1.2 advises 10 minutes at most).
@@ -48,7 +49,7 @@ type codeGrant struct {
 	leg       leg
 	issuer    issuer
 	resources Resources
-	logger    *slog.Logger
+	events    *events.Sender
 }
 
 // Name implements [Type].
@@ -58,11 +59,11 @@ func (*codeGrant) Name() string { return "authorization_code" }
 func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	if r.Get("code") == "" {
-		return none, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The code is missing")
+		return none, refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The code is missing")
 	}
 	c, _, err := g.box.Open(r.Get("code"))
 	if err != nil {
-		return none, refusal.InvalidGrant(refusal.ReasonCode, err)
+		return none, refusal.InvalidGrant(oauth.ReasonCode, err)
 	}
 	if refused := g.check(r, c); refused != nil {
 		return none, refused
@@ -90,12 +91,18 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	// What the provider granted, which may be less than what the user consented to: a refresh must not give more, even where
 	// its answer names no scopes (RFC 6749 section 6).
 	given.scopes = oauth.ParseScope(answer.Scope)
+	event := g.issuer.event(observe.TokensIssued, given, c.Scopes, answer)
+	if refused := g.events.Decide(ctx, event); refused != nil {
+		g.kept.keep(ctx, c.Family, tokens, refused)
+		g.codes.giveBack(ctx, c, refused)
+		return none, refused
+	}
 	answer.RefreshToken = g.issuer.refreshToken(given, tokens, newLineage())
 	if refused := g.codes.gaveTokens(ctx, c); refused != nil {
 		g.leg.abandon(ctx, tokens)
 		return none, refused
 	}
-	g.logger.InfoContext(ctx, "tokens issued", "client", r.Label, "provider", g.leg.name, "mode", g.issuer.options.Tokens)
+	g.events.Observe(ctx, event)
 	return answer, nil
 }
 
@@ -120,18 +127,18 @@ var verifierPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 // code inside, so that a failed try neither uses that up nor looks like a replay there.
 func (g *codeGrant) check(r Request, c tickets.Code) *oauth.Error {
 	if c.Client != r.Client {
-		return refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
+		return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
 	}
 	// OAuth 2.1 no longer sends redirect_uri, which PKCE made needless; RFC 6749 section 4.1.3 does, and then it counts.
 	if redirect := r.Get("redirect_uri"); redirect != "" && c.Redirect != redirectDigest(redirect) {
-		return refusal.InvalidGrant(refusal.ReasonRedirectURI, errors.New("another redirect_uri than in the authorization request"))
+		return refusal.InvalidGrant(oauth.ReasonRedirectURI, errors.New("another redirect_uri than in the authorization request"))
 	}
 	given := r.Get("code_verifier")
 	if !verifierPattern.MatchString(given) {
-		return refusal.InvalidGrant(refusal.ReasonCodeVerifier, errors.New("the code_verifier is missing or malformed"))
+		return refusal.InvalidGrant(oauth.ReasonCodeVerifier, errors.New("the code_verifier is missing or malformed"))
 	}
 	if sum := sha256.Sum256([]byte(given)); subtle.ConstantTimeCompare(sum[:], c.Challenge[:]) != 1 {
-		return refusal.InvalidGrant(refusal.ReasonCodeVerifier, errors.New("the code_verifier does not match the code_challenge"))
+		return refusal.InvalidGrant(oauth.ReasonCodeVerifier, errors.New("the code_verifier does not match the code_challenge"))
 	}
 	return g.resources.checkSame(r.Params, c.Resource)
 }

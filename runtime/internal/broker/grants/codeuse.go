@@ -4,19 +4,20 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // codes are what the store knows of codes.
 type codes struct {
 	entries  Entries
 	families families
-	logger   *slog.Logger
+	events   *events.Sender
 }
 
 // codeMemory is how long a code is remembered: a little longer than it would live.
@@ -35,7 +36,7 @@ func (u codes) use(ctx context.Context, c tickets.Code) *oauth.Error {
 	first, err := u.entries.Store.CompareAndSwap(ctx, u.entries.Key("code", c.Family), nil, codeUsed, codeMemory)
 	switch {
 	case err != nil:
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	case first:
 		return nil
 	}
@@ -47,19 +48,20 @@ func (u codes) use(ctx context.Context, c tickets.Code) *oauth.Error {
 func (u codes) dispute(ctx context.Context, c tickets.Code) *oauth.Error {
 	key := u.entries.Key("code", c.Family)
 	if _, err := u.entries.Store.CompareAndSwap(ctx, key, codeUsed, codeDisputed, codeMemory); err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
 	state, _, err := u.entries.Store.Get(ctx, key)
 	if err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
 	if !bytes.Equal(state, codeGave) {
-		return refusal.InvalidGrant(refusal.ReasonCodeUsed, errors.New("the code came before, and gives nobody any tokens now"))
+		return refusal.InvalidGrant(oauth.ReasonCodeUsed, errors.New("the code came before, and gives nobody any tokens now"))
 	}
-	if err := u.families.revoke(ctx, c.Family); err != nil {
-		return storeFailed(err)
+	about := observe.Event{Resource: c.Resource, ScopesHad: c.Scopes}
+	if err := u.families.punish(ctx, c.Family, oauth.ReasonCodeUsed, about); err != nil {
+		return refusal.StoreFailed(err)
 	}
-	return refusal.InvalidGrant(refusal.ReasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
+	return refusal.InvalidGrant(oauth.ReasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
 }
 
 // gaveTokens notes that a code is about to give tokens. It refuses where the code came a second time meanwhile. A store that
@@ -70,12 +72,12 @@ func (u codes) gaveTokens(ctx context.Context, c tickets.Code) *oauth.Error {
 		noted, err := u.entries.Store.CompareAndSwap(ctx, key, before, codeGave, codeMemory)
 		switch {
 		case err != nil:
-			return storeFailed(err)
+			return refusal.StoreFailed(err)
 		case noted:
 			return nil
 		}
 	}
-	return refusal.InvalidGrant(refusal.ReasonCodeUsed, errors.New("the code came a second time while it was redeemed"))
+	return refusal.InvalidGrant(oauth.ReasonCodeUsed, errors.New("the code came a second time while it was redeemed"))
 }
 
 // giveBack makes a code usable again that is not to blame.
@@ -84,6 +86,6 @@ func (u codes) giveBack(ctx context.Context, c tickets.Code, refused *oauth.Erro
 		return
 	}
 	if _, err := u.entries.Store.CompareAndSwap(ctx, u.entries.Key("code", c.Family), codeUsed, nil, 0); err != nil {
-		u.logger.WarnContext(ctx, "a code stays used although its client is told to try again", "error", err)
+		storeNotice(ctx, u.events, "a code stays used although its client is told to try again", err)
 	}
 }

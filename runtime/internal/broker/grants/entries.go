@@ -1,7 +1,13 @@
 package grants
 
 import (
+	"context"
+	"log/slog"
+
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
@@ -10,6 +16,13 @@ type Entries struct {
 	Store store.Store
 	// Prefix begins the names of the server's entries.
 	Prefix string
+}
+
+// storeNotice tells the operator what follows from a store that failed at what nobody waits for.
+func storeNotice(ctx context.Context, to *events.Sender, message string, err error) {
+	to.Observe(ctx, observe.Event{
+		Kind: observe.Notice, Level: slog.LevelWarn, Reason: oauth.ReasonStoreUnavailable, Message: message, Err: err,
+	})
 }
 
 // Key is the name of an entry.

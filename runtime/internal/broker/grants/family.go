@@ -9,7 +9,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
@@ -29,13 +31,28 @@ type families struct {
 	// memory is how long anything of a login can live on after its last token was issued.
 	memory time.Duration
 	now    func() time.Time
-	logger *slog.Logger
+	events *events.Sender
 }
 
 // revoke ends everything that came from one login, as far as the store reaches.
 func (f families) revoke(ctx context.Context, family tickets.ID) error {
 	_, err := store.Mark(ctx, f.entries.Store, f.entries.Key("revoked", family), f.memory)
 	return err
+}
+
+// punish revokes a login because of what somebody did with its tokens, or what became of them.
+func (f families) punish(ctx context.Context, family tickets.ID, reason oauth.Reason, event observe.Event) error {
+	if err := f.revoke(ctx, family); err != nil {
+		return err
+	}
+	event.Kind, event.Level, event.Reason = observe.TokensRevoked, slog.LevelWarn, reason
+	f.events.Observe(ctx, event)
+	return nil
+}
+
+// ofRefresh is an event about the login of a refresh token.
+func ofRefresh(t tickets.Refresh) observe.Event {
+	return observe.Event{Resource: t.Resource, Issuer: t.Issuer, Subject: t.Subject, ScopesHad: t.Scopes}
 }
 
 func (f families) revoked(ctx context.Context, family tickets.ID) (bool, error) {
@@ -48,11 +65,11 @@ func (f families) lock(ctx context.Context, family tickets.ID) (func(), *oauth.E
 	defer cancel()
 	lease, err := f.entries.Store.Lock(waiting, f.entries.Key("refreshing", family), refreshLease)
 	if err != nil {
-		return nil, storeFailed(err)
+		return nil, refusal.StoreFailed(err)
 	}
 	return func() {
 		if err := lease.Release(ctx); err != nil {
-			f.logger.WarnContext(ctx, "a lock was not released and runs out by itself", "error", err)
+			storeNotice(ctx, f.events, "a lock was not released and runs out by itself", err)
 		}
 	}, nil
 }
@@ -73,14 +90,14 @@ func (f families) check(ctx context.Context, t tickets.Refresh) (familyState, *o
 	var state familyState
 	revoked, err := f.revoked(ctx, t.Family)
 	if err != nil {
-		return state, storeFailed(err)
+		return state, refusal.StoreFailed(err)
 	}
 	if revoked {
-		return state, refusal.InvalidGrant(refusal.ReasonRevoked, nil)
+		return state, refusal.InvalidGrant(oauth.ReasonRevoked, nil)
 	}
 	record, found, err := f.entries.Store.Get(ctx, f.entries.Key("family", t.Family))
 	if err != nil {
-		return state, storeFailed(err)
+		return state, refusal.StoreFailed(err)
 	}
 	if found {
 		state.record = record
@@ -89,30 +106,30 @@ func (f families) check(ctx context.Context, t tickets.Refresh) (familyState, *o
 		return state, f.failedBefore(ctx, t)
 	}
 	if state.answer, err = f.keptAnswer(ctx, t); err != nil {
-		return state, storeFailed(err)
+		return state, refusal.StoreFailed(err)
 	}
 	if state.answer != nil {
 		return state, nil
 	}
-	if err := f.revoke(ctx, t.Family); err != nil {
-		return state, storeFailed(err)
+	if err := f.punish(ctx, t.Family, oauth.ReasonRefreshTokenReused, ofRefresh(t)); err != nil {
+		return state, refusal.StoreFailed(err)
 	}
-	return state, refusal.InvalidGrant(refusal.ReasonRefreshTokenReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
+	return state, refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
 }
 
 // rotate makes the new refresh token the family's current one and keeps the answer for a retry.
 func (f families) rotate(ctx context.Context, t tickets.Refresh, state familyState, next lineage, answer oauth.TokenResponse) *oauth.Error {
 	swapped, err := f.entries.Store.CompareAndSwap(ctx, f.entries.Key("family", t.Family), state.record, tickets.Lineage(next).Record(), f.memory)
 	if err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
 	if !swapped {
 		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are never handed out.
-		return refusal.InvalidGrant(refusal.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
+		return refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
 	}
 	sealed := f.answers.SealBytes(answer, f.now().Add(retryWindow))
 	if _, err := f.entries.Store.CompareAndSwap(ctx, f.entries.Key("answer", t.Lineage.ID), nil, sealed, retryWindow); err != nil {
-		f.logger.WarnContext(ctx, "the answer to a refresh is not kept for a retry", "error", err)
+		storeNotice(ctx, f.events, "the answer to a refresh is not kept for a retry", err)
 	}
 	return nil
 }
@@ -137,7 +154,7 @@ func (f families) rememberFailure(ctx context.Context, t tickets.Refresh, refuse
 		return
 	}
 	if _, err := store.Mark(ctx, f.entries.Store, f.entries.Key("failed", t.Lineage.ID), retryWindow); err != nil {
-		f.logger.WarnContext(ctx, "a refused refresh is not remembered", "error", err)
+		storeNotice(ctx, f.events, "a refused refresh is not remembered", err)
 	}
 }
 
@@ -145,9 +162,9 @@ func (f families) failedBefore(ctx context.Context, t tickets.Refresh) *oauth.Er
 	failed, err := store.Marked(ctx, f.entries.Store, f.entries.Key("failed", t.Lineage.ID))
 	switch {
 	case err != nil:
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	case failed:
-		return refusal.InvalidGrant(refusal.ReasonUpstreamError, errors.New("the provider refused this refresh a moment ago"))
+		return refusal.InvalidGrant(oauth.ReasonUpstreamError, errors.New("the provider refused this refresh a moment ago"))
 	}
 	return nil
 }

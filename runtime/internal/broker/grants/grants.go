@@ -2,7 +2,6 @@ package grants
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -38,10 +38,11 @@ type Config struct {
 	Provider Provider
 	Verify   VerifyFunc
 	Forget   func(token string)
-	// ProviderName names the provider in logs.
-	ProviderName string
+	// NeededScopes are needed for every request; Hierarchy lets broader ones stand for them.
+	NeededScopes []string
+	Hierarchy    oauth.ScopeHierarchy
 	Now          func() time.Time
-	Logger       *slog.Logger
+	Events       *events.Sender
 }
 
 // Request is a token request of a client that is known (RFC 6749 section 4.1.3 and others).
@@ -69,29 +70,31 @@ type Grants struct {
 	leg      leg
 	options  proxy.Options
 	now      func() time.Time
-	logger   *slog.Logger
+	events   *events.Sender
 }
 
 // New returns the grants of a server.
 func New(c Config) *Grants {
 	g := &Grants{
-		tickets: c.Tickets, options: c.Options, now: c.Now, logger: c.Logger,
+		tickets: c.Tickets, options: c.Options, now: c.Now, events: c.Events,
 		families: families{
 			entries: c.Entries, answers: c.Tickets.Answer, memory: max(c.Options.RefreshLifetime, accessLifetime) + time.Minute,
-			now: c.Now, logger: c.Logger,
+			now: c.Now, events: c.Events,
 		},
-		leg: leg{Provider: c.Provider, forget: c.Forget, name: c.ProviderName, logger: c.Logger},
+		leg: leg{Provider: c.Provider, forget: c.Forget, events: c.Events},
 	}
-	kept := keptTokens{entries: c.Entries, box: c.Tickets.Renewed, now: c.Now, logger: c.Logger}
-	issuer := issuer{tickets: c.Tickets, options: c.Options, verify: c.Verify, now: c.Now}
+	kept := keptTokens{entries: c.Entries, box: c.Tickets.Renewed, now: c.Now, events: c.Events}
+	issuer := issuer{
+		tickets: c.Tickets, options: c.Options, verify: c.Verify, needed: c.NeededScopes, hierarchy: c.Hierarchy, now: c.Now,
+	}
 	g.types = []Type{
 		&codeGrant{
-			box: c.Tickets.Code, codes: codes{entries: c.Entries, families: g.families, logger: c.Logger}, kept: kept, leg: g.leg,
-			issuer: issuer, resources: c.Resources, logger: c.Logger,
+			box: c.Tickets.Code, codes: codes{entries: c.Entries, families: g.families, events: c.Events}, kept: kept, leg: g.leg,
+			issuer: issuer, resources: c.Resources, events: c.Events,
 		},
 		&refreshGrant{
 			box: c.Tickets.Refresh, families: g.families, kept: kept, leg: g.leg, issuer: issuer, resources: c.Resources,
-			scopes: c.Scopes, logger: c.Logger,
+			scopes: c.Scopes, events: c.Events,
 		},
 	}
 	return g
@@ -109,13 +112,13 @@ func (g *Grants) Types() []string {
 // Find returns the grant type of a token request.
 func (g *Grants) Find(name string) (Type, *oauth.Error) {
 	if name == "" {
-		return nil, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The grant_type is missing")
+		return nil, refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The grant_type is missing")
 	}
 	for _, t := range g.types {
 		if t.Name() == name {
 			return t, nil
 		}
 	}
-	return nil, refusal.BadRequest(oauth.CodeUnsupportedGrantType, refusal.ReasonGrantType,
+	return nil, refusal.BadRequest(oauth.CodeUnsupportedGrantType, oauth.ReasonGrantType,
 		"The grants are "+strings.Join(g.Types(), " and "))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -28,7 +30,10 @@ type issuer struct {
 	tickets *tickets.Boxes
 	options proxy.Options
 	verify  VerifyFunc
-	now     func() time.Time
+	// needed are the scopes that every request needs.
+	needed    []string
+	hierarchy oauth.ScopeHierarchy
+	now       func() time.Time
 }
 
 // grant is what a login gave a client, whatever the tokens of the moment are.
@@ -41,6 +46,8 @@ type grant struct {
 	scopes []string
 	// subject and issuer say who logged in. They are empty before the first tokens.
 	subject, issuer string
+	// caller is who the provider's latest token stands for; nil before the first.
+	caller *oauth.AuthInfo
 }
 
 // issue makes our answer out of the provider's tokens, without a refresh token, and notes in the grant who logged in. The
@@ -48,7 +55,7 @@ type grant struct {
 func (i issuer) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes []string) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	if i.options.Tokens == proxy.Passthrough && !isJWT(t.Access) && !i.options.InsecureOpaquePassthrough {
-		return none, refusal.Misconfigured(refusal.ReasonOpaqueToken, errors.New("the provider's access token is not a JWT, "+
+		return none, refusal.Misconfigured(oauth.ReasonOpaqueToken, errors.New("the provider's access token is not a JWT, "+
 			"so it cannot be passed through; ask the provider for JWTs (many need an audience or a scope for it) or use sealed tokens"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, upstream.Timeout)
@@ -64,17 +71,17 @@ func (i issuer) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes [
 func checkCaller(g *grant, info *oauth.AuthInfo, err error) *oauth.Error {
 	switch {
 	case errors.Is(err, oauth.ErrTemporarilyUnavailable):
-		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, oauth.AsError(err).RetryAfter, err)
+		return refusal.RetryLater(oauth.ReasonUpstreamUnavailable, oauth.AsError(err).RetryAfter, err)
 	case err != nil && oauth.AsError(err).Status < http.StatusInternalServerError:
-		return refusal.InvalidGrant(refusal.ReasonUpstreamToken, err)
+		return refusal.InvalidGrant(oauth.ReasonUpstreamToken, err)
 	case err != nil:
-		return refusal.Misconfigured(refusal.ReasonUpstreamToken, err)
+		return refusal.Misconfigured(oauth.ReasonUpstreamToken, err)
 	case info == nil || info.Subject == "":
-		return refusal.Misconfigured(refusal.ReasonUpstreamToken, errors.New("the provider's token was accepted without naming a user"))
+		return refusal.Misconfigured(oauth.ReasonUpstreamToken, errors.New("the provider's token was accepted without naming a user"))
 	case g.subject != "" && (g.subject != info.Subject || g.issuer != info.Issuer):
-		return refusal.InvalidGrant(refusal.ReasonSubjectChanged, errors.New("the provider's new token is for another user than before"))
+		return refusal.InvalidGrant(oauth.ReasonSubjectChanged, errors.New("the provider's new token is for another user than before"))
 	}
-	g.subject, g.issuer = info.Subject, info.Issuer
+	g.subject, g.issuer, g.caller = info.Subject, info.Issuer, info
 	return nil
 }
 
@@ -83,7 +90,7 @@ func (i issuer) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info 
 	answer := oauth.TokenResponse{TokenType: "Bearer", Scope: strings.Join(granted, " ")}
 	expires := earliest(t.Expires, info.ExpiresAt)
 	if !expires.IsZero() && !i.now().Before(expires) {
-		return answer, refusal.InvalidGrant(refusal.ReasonUpstreamToken, errors.New("the provider's token is expired"))
+		return answer, refusal.InvalidGrant(oauth.ReasonUpstreamToken, errors.New("the provider's token is expired"))
 	}
 	if i.options.Tokens == proxy.Passthrough {
 		answer.AccessToken = t.Access
@@ -96,11 +103,35 @@ func (i issuer) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info 
 	answer.AccessToken = i.sealAccess(g, granted, t.Access, info, expires)
 	answer.ExpiresIn = int64(expires.Sub(i.now()).Seconds())
 	if n := len(answer.AccessToken); n > maxAccessToken {
-		return answer, refusal.Misconfigured(refusal.ReasonAccessTokenTooLarge, fmt.Errorf("the access token would have %d bytes, more than the %d that "+
+		return answer, refusal.Misconfigured(oauth.ReasonAccessTokenTooLarge, fmt.Errorf("the access token would have %d bytes, more than the %d that "+
 			"common servers take in a header: let the provider put less into its tokens (group and role claims above all), "+
 			"or map fewer claims to the user", n, maxAccessToken))
 	}
 	return answer, nil
+}
+
+// event is the event of tokens that are about to be given: who gets them, for whom, and what is in them.
+func (i issuer) event(kind observe.Kind, g grant, asked []string, answer oauth.TokenResponse) observe.Event {
+	e := observe.Event{
+		Kind: kind, Resource: g.resource, Client: g.label, Issuer: g.issuer, Subject: g.subject,
+		ScopesAsked: asked, ScopesHad: oauth.ParseScope(answer.Scope), Details: []slog.Attr{slog.String("mode", string(i.options.Tokens))},
+	}
+	got := oauth.AuthInfo{Scopes: e.ScopesHad, Hierarchy: i.hierarchy}
+	if g.caller != nil {
+		e.Email, e.Name, got.Permissions = g.caller.User.Email, g.caller.User.Name, g.caller.Permissions
+	}
+	var missing []string
+	for _, s := range i.needed {
+		if slices.Contains(asked, s) && !got.HasAll(s) {
+			missing = append(missing, s)
+		}
+	}
+	if len(missing) > 0 {
+		e.Level, e.Reason = slog.LevelWarn, oauth.ReasonInsufficientScope
+		e.Hint = "the provider did not grant " + strings.Join(missing, " ") + ", which every request needs: all will be refused with 403 " +
+			"until the provider grants it to this application and this user, or the server no longer needs it"
+	}
+	return e
 }
 
 // grantedScopes are those that the provider granted and the user consented to here. The provider may grant more than was

@@ -2,12 +2,12 @@ package grants
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
@@ -19,7 +19,7 @@ type keptTokens struct {
 	entries Entries
 	box     *tickets.Box[tickets.Renewed]
 	now     func() time.Time
-	logger  *slog.Logger
+	events  *events.Sender
 }
 
 // keep keeps the provider's new tokens for a moment when they could not be verified, since nobody answered or something
@@ -31,7 +31,7 @@ func (k keptTokens) keep(ctx context.Context, id tickets.ID, tokens upstream.Tok
 	}
 	sealed := k.box.SealBytes(tickets.Renewed(tokens), k.now().Add(renewedMemory))
 	if _, err := k.entries.Store.CompareAndSwap(ctx, k.entries.Key("renewed", id), nil, sealed, renewedMemory); err != nil {
-		k.logger.WarnContext(ctx, "new tokens of the provider are not kept for a retry", "error", err)
+		storeNotice(ctx, k.events, "new tokens of the provider are not kept for a retry", err)
 	}
 }
 

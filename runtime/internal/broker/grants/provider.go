@@ -7,7 +7,9 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // Provider is the identity provider as grants need it: a client of package upstream is one, and its errors are those of that
@@ -26,8 +28,7 @@ type leg struct {
 	Provider
 
 	forget func(token string)
-	name   string // for logs
-	logger *slog.Logger
+	events *events.Sender
 }
 
 // revoke tells the provider, and sees to it that nobody here relies on what was known of the token. What the provider
@@ -39,10 +40,12 @@ func (l leg) revoke(ctx context.Context, token, hint string) *oauth.Error {
 	case err == nil:
 		return nil
 	case upstream.KindOf(err) == upstream.KindRejected:
-		l.logger.WarnContext(ctx, "the provider refused a revocation", "provider", l.name, "error", err)
+		l.events.Observe(ctx, observe.Event{
+			Kind: observe.Notice, Level: slog.LevelWarn, Reason: oauth.ReasonUpstreamError, Message: "the provider refused a revocation", Err: err,
+		})
 		return nil
 	}
-	return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, 0, err)
+	return refusal.RetryLater(oauth.ReasonUpstreamUnavailable, 0, err)
 }
 
 // abandon revokes tokens at the provider that nobody will get.
@@ -52,7 +55,10 @@ func (l leg) abandon(ctx context.Context, tokens upstream.Tokens) {
 		token, hint = tokens.Access, upstream.HintAccessToken
 	}
 	if refused := l.revoke(ctx, token, hint); refused != nil {
-		l.logger.WarnContext(ctx, "the provider's tokens that nobody gets were not revoked there", "error", refused.Cause)
+		l.events.Observe(ctx, observe.Event{
+			Kind: observe.Notice, Level: slog.LevelWarn, Reason: refused.Reason, Err: refused.Cause,
+			Message: "the provider's tokens that nobody gets were not revoked there",
+		})
 	}
 }
 
@@ -61,23 +67,18 @@ func (l leg) abandon(ctx context.Context, tokens upstream.Tokens) {
 func providerRefused(err error) *oauth.Error {
 	e, ok := errors.AsType[*upstream.Error](err)
 	if !ok {
-		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, 0, err)
+		return refusal.RetryLater(oauth.ReasonUpstreamUnavailable, 0, err)
 	}
 	switch e.Kind {
 	case upstream.KindDenied:
-		return refusal.InvalidGrant(refusal.ReasonUpstreamError, err)
+		return refusal.InvalidGrant(oauth.ReasonUpstreamError, err)
 	case upstream.KindNonce:
-		return refusal.InvalidGrant(refusal.ReasonNonce, err)
+		return refusal.InvalidGrant(oauth.ReasonNonce, err)
 	case upstream.KindRejected:
-		return refusal.Misconfigured(refusal.ReasonUpstreamError, err)
+		return refusal.Misconfigured(oauth.ReasonUpstreamError, err)
 	case upstream.KindUnusable:
-		return refusal.Misconfigured(refusal.ReasonUpstreamResponse, err)
+		return refusal.Misconfigured(oauth.ReasonUpstreamResponse, err)
 	default:
-		return refusal.RetryLater(refusal.ReasonUpstreamUnavailable, e.RetryAfter, err)
+		return refusal.RetryLater(oauth.ReasonUpstreamUnavailable, e.RetryAfter, err)
 	}
-}
-
-// storeFailed is the refusal where the store did not answer: nothing passes unseen.
-func storeFailed(err error) *oauth.Error {
-	return refusal.RetryLater(refusal.ReasonStoreUnavailable, 0, err)
 }

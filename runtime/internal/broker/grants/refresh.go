@@ -3,13 +3,14 @@ package grants
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // refreshGrant gives new tokens for a refresh token (RFC 6749 section 6), with a new refresh token (OAuth 2.1 section 4.3.1).
@@ -21,7 +22,7 @@ type refreshGrant struct {
 	issuer    issuer
 	resources Resources
 	scopes    []string // of the server
-	logger    *slog.Logger
+	events    *events.Sender
 }
 
 // Name implements [Type].
@@ -31,14 +32,14 @@ func (*refreshGrant) Name() string { return "refresh_token" }
 func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	if r.Get("refresh_token") == "" {
-		return none, refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The refresh_token is missing")
+		return none, refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The refresh_token is missing")
 	}
 	t, _, err := g.box.Open(r.Get("refresh_token"))
 	if err != nil {
-		return none, refusal.InvalidGrant(refusal.ReasonRefreshToken, err)
+		return none, refusal.InvalidGrant(oauth.ReasonRefreshToken, err)
 	}
 	if t.Client != r.Client {
-		return none, refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
+		return none, refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
 	}
 	if refused := g.resources.checkSame(r.Params, t.Resource); refused != nil {
 		return none, refused
@@ -63,7 +64,7 @@ func (g *refreshGrant) narrow(granted []string, asked string) ([]string, *oauth.
 	}
 	for _, s := range wanted {
 		if !slices.Contains(granted, s) {
-			return nil, refusal.BadRequest(oauth.CodeInvalidScope, refusal.ReasonScope, "The scope is more than was authorized")
+			return nil, refusal.BadRequest(oauth.CodeInvalidScope, oauth.ReasonScope, "The scope is more than was authorized")
 		}
 	}
 	return wanted, nil
@@ -102,6 +103,10 @@ func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, label strin
 	if refused != nil {
 		return none, g.notIssued(ctx, t, tokens, refused)
 	}
+	event := g.issuer.event(observe.TokensRefreshed, given, scopes, answer)
+	if refused := g.events.Decide(ctx, event); refused != nil {
+		return none, g.notIssued(ctx, t, tokens, refused)
+	}
 	next := lineage(t.Lineage).next()
 	answer.RefreshToken = g.issuer.refreshToken(given, tokens, next)
 	if refused := g.families.rotate(ctx, t, state, next, answer); refused != nil {
@@ -110,7 +115,7 @@ func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, label strin
 	if refused := g.revokedMeanwhile(ctx, t, tokens); refused != nil {
 		return none, refused
 	}
-	g.logger.InfoContext(ctx, "tokens refreshed", "client", label, "provider", g.leg.name)
+	g.events.Observe(ctx, event)
 	return answer, nil
 }
 
@@ -124,8 +129,8 @@ func (g *refreshGrant) notIssued(ctx context.Context, t tickets.Refresh, tokens 
 		return refused
 	}
 	g.leg.abandon(ctx, tokens)
-	if err := g.families.revoke(ctx, t.Family); err != nil {
-		return storeFailed(err)
+	if err := g.families.punish(ctx, t.Family, refused.Reason, ofRefresh(t)); err != nil {
+		return refusal.StoreFailed(err)
 	}
 	return refused
 }
@@ -136,12 +141,12 @@ func (g *refreshGrant) revokedMeanwhile(ctx context.Context, t tickets.Refresh, 
 	revoked, err := g.families.revoked(ctx, t.Family)
 	switch {
 	case err != nil:
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	case !revoked:
 		return nil
 	}
 	g.leg.abandon(ctx, tokens)
-	return refusal.InvalidGrant(refusal.ReasonRevoked, errors.New("the login was revoked during the refresh"))
+	return refusal.InvalidGrant(oauth.ReasonRevoked, errors.New("the login was revoked during the refresh"))
 }
 
 // tokens gets the provider's new tokens, or the old access token where there is nothing else: whether that still counts is asked

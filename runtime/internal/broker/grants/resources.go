@@ -58,7 +58,7 @@ func (all Resources) find(asked string) (string, *oauth.Error) {
 			return resource, nil
 		}
 	}
-	return "", refusal.Caused(oauth.CodeInvalidTarget, refusal.ReasonResource, "The resource is not this server", err)
+	return "", refusal.Caused(oauth.CodeInvalidTarget, oauth.ReasonResource, "The resource is not this server", err)
 }
 
 // checkSame checks the resources of a token request against the one that was authorized (RFC 8707 section 2.2).
@@ -72,7 +72,7 @@ func (all Resources) checkSame(p params.Params, authorized string) *oauth.Error 
 		same = same || resource == authorized
 	}
 	if !same {
-		return refusal.BadRequest(oauth.CodeInvalidTarget, refusal.ReasonResource, "The resource is not the one that was authorized")
+		return refusal.BadRequest(oauth.CodeInvalidTarget, oauth.ReasonResource, "The resource is not the one that was authorized")
 	}
 	return nil
 }

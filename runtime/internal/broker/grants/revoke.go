@@ -1,12 +1,15 @@
 package grants
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -16,44 +19,60 @@ import (
 func (g *Grants) Revoke(ctx context.Context, r Request, mayAsk func() bool) *oauth.Error {
 	token := r.Get("token")
 	if token == "" {
-		return refusal.BadRequest(oauth.CodeInvalidRequest, refusal.ReasonMissingParameter, "The token is missing")
+		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The token is missing")
 	}
 	if t, _, err := g.tickets.Refresh.Open(token); err == nil {
 		if t.Client != r.Client {
-			return refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
+			return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
 		}
 		hint := upstream.HintRefreshToken
 		if t.KeepsAccess {
 			hint = upstream.HintAccessToken
 		}
-		return g.revokeLogin(ctx, t.Family, t.Upstream, hint)
+		return g.revokeLogin(ctx, t.Family, t.Upstream, hint, ofRefresh(t), r.Label)
 	}
 	if t, err := g.openAccess(token); err == nil {
 		if t.Info.ClientID != r.Label {
-			return refusal.InvalidGrant(refusal.ReasonOtherClient, nil)
+			return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
 		}
-		return g.revokeLogin(ctx, t.Family, t.Upstream, upstream.HintAccessToken)
+		about := events.By(t.Info, observe.Event{Resource: t.Info.Resource})
+		return g.revokeLogin(ctx, t.Family, t.Upstream, upstream.HintAccessToken, about, r.Label)
 	}
 	if g.options.Tokens == proxy.Passthrough && (isJWT(token) || g.options.InsecureOpaquePassthrough) {
-		return g.revokePassed(ctx, token, mayAsk)
+		return g.revokePassed(ctx, token, r.Label, mayAsk)
 	}
 	return nil
 }
 
 // revokeLogin ends a login: first here, where it is certain, then at the provider.
-func (g *Grants) revokeLogin(ctx context.Context, family tickets.ID, upstreamToken, hint string) *oauth.Error {
+func (g *Grants) revokeLogin(ctx context.Context, family tickets.ID, upstreamToken, hint string, about observe.Event, client string) *oauth.Error {
 	if err := g.families.revoke(ctx, family); err != nil {
-		return storeFailed(err)
+		return refusal.StoreFailed(err)
 	}
-	g.logger.InfoContext(ctx, "tokens revoked", "provider", g.leg.name)
-	return g.leg.revoke(ctx, upstreamToken, hint)
+	return g.tellRevoked(ctx, g.leg.revoke(ctx, upstreamToken, hint), about, client)
+}
+
+// tellRevoked tells that a client ended a login, and what the provider did not accept of it. It returns what to answer: what is
+// ended here stays so, also where nobody could record it, and the client tries again.
+func (g *Grants) tellRevoked(ctx context.Context, refused *oauth.Error, event observe.Event, client string) *oauth.Error {
+	event.Kind, event.Client = observe.TokensRevoked, client
+	if refused != nil {
+		event.Err = refused.Cause
+	}
+	denied := g.events.Decide(ctx, event)
+	g.events.Observe(ctx, event)
+	return cmp.Or(refused, denied)
 }
 
 // revokePassed revokes a token of the provider's own that was passed through. Only the provider knows whether it gave that
 // token to our application; it has to check (RFC 7009 section 2.1).
-func (g *Grants) revokePassed(ctx context.Context, token string, mayAsk func() bool) *oauth.Error {
+func (g *Grants) revokePassed(ctx context.Context, token, client string, mayAsk func() bool) *oauth.Error {
 	if !mayAsk() {
 		return refusal.TooMany()
 	}
-	return g.leg.revoke(ctx, token, upstream.HintAccessToken)
+	refused := g.leg.revoke(ctx, token, upstream.HintAccessToken)
+	if refused != nil {
+		return refused
+	}
+	return g.tellRevoked(ctx, nil, observe.Event{}, client)
 }

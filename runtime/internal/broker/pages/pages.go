@@ -18,6 +18,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -32,8 +34,8 @@ type Config struct {
 	Templates *template.Template
 	// Logo is an image of 64 KB at most, or nothing.
 	Logo []byte
-	// Logger receives why a page cannot be shown.
-	Logger *slog.Logger
+	// Events gets why a page cannot be shown.
+	Events *events.Sender
 }
 
 // Pages are the pages of one server. They are safe for concurrent use.
@@ -41,7 +43,7 @@ type Pages struct {
 	templates *template.Template
 	server    proxy.ServerInfo
 	provider  string
-	logger    *slog.Logger
+	events    *events.Sender
 }
 
 // maxLogo bounds the logo, which is part of every page.
@@ -55,7 +57,7 @@ func New(config Config) (*Pages, error) {
 	}
 	p := &Pages{
 		templates: defaults, server: proxy.ServerInfo{Name: config.Name, Host: hostOf(config.Resource)}, provider: config.Provider,
-		logger: config.Logger,
+		events: config.Events,
 	}
 	if config.Templates != nil {
 		if p.templates, err = withDefaults(config.Templates, defaults); err != nil {
@@ -132,7 +134,11 @@ func (p *Pages) page() proxy.Page {
 func (p *Pages) render(w http.ResponseWriter, r *http.Request, status int, name, nonce string, data any) {
 	var body bytes.Buffer
 	if err := p.templates.ExecuteTemplate(&body, name, data); err != nil {
-		p.logger.ErrorContext(r.Context(), "page cannot be rendered", "page", name, "error", err)
+		p.events.Observe(r.Context(), observe.Event{
+			Kind: observe.RequestRefused, Level: slog.LevelError, Reason: oauth.ReasonPage, Status: http.StatusInternalServerError,
+			Message: "page cannot be rendered", Method: r.Method, Path: r.URL.Path, Err: err,
+			Details: []slog.Attr{slog.String("page", name)},
+		})
 		status = http.StatusInternalServerError
 		body.Reset()
 		body.WriteString("<!doctype html><title>Error</title><p>The page cannot be shown.")

@@ -8,51 +8,6 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// The reasons for refusals, as logs name them.
-const (
-	ReasonMethod               oauth.Reason = "method_not_allowed"
-	ReasonContentType          oauth.Reason = "content_type"
-	ReasonMalformedParameter   oauth.Reason = "malformed_parameter"
-	ReasonRepeatedParameter    oauth.Reason = "repeated_parameter"
-	ReasonMissingParameter     oauth.Reason = "missing_parameter"
-	ReasonRateLimited          oauth.Reason = "rate_limited"
-	ReasonClientMetadata       oauth.Reason = "client_metadata"
-	ReasonClientUnknown        oauth.Reason = "client_unknown"
-	ReasonClientAuthentication oauth.Reason = "client_authentication"
-	ReasonClientDocument       oauth.Reason = "client_document"
-	ReasonRedirectURI          oauth.Reason = "redirect_uri"
-	ReasonResponseType         oauth.Reason = "response_type"
-	ReasonCodeChallenge        oauth.Reason = "code_challenge"
-	ReasonState                oauth.Reason = "state"
-	ReasonScope                oauth.Reason = "scope"
-	ReasonResource             oauth.Reason = "resource"
-	ReasonPrompt               oauth.Reason = "prompt"
-	ReasonRequestObject        oauth.Reason = "request_object"
-	ReasonForm                 oauth.Reason = "form"
-	ReasonForeignForm          oauth.Reason = "foreign_form"
-	ReasonConsentDenied        oauth.Reason = "consent_denied"
-	ReasonTransaction          oauth.Reason = "transaction"
-	ReasonTransactionUsed      oauth.Reason = "transaction_used"
-	ReasonUpstreamIssuer       oauth.Reason = "upstream_issuer"
-	ReasonUpstreamError        oauth.Reason = "upstream_error"
-	ReasonUpstreamResponse     oauth.Reason = "upstream_response"
-	ReasonUpstreamUnavailable  oauth.Reason = "upstream_unavailable"
-	ReasonUpstreamToken        oauth.Reason = "upstream_token"
-	ReasonNonce                oauth.Reason = "nonce"
-	ReasonGrantType            oauth.Reason = "grant_type"
-	ReasonCode                 oauth.Reason = "code"
-	ReasonCodeUsed             oauth.Reason = "code_used"
-	ReasonOtherClient          oauth.Reason = "other_client"
-	ReasonCodeVerifier         oauth.Reason = "code_verifier"
-	ReasonRefreshToken         oauth.Reason = "refresh_token"
-	ReasonRefreshTokenReused   oauth.Reason = "refresh_token_reused"
-	ReasonRevoked              oauth.Reason = "revoked"
-	ReasonSubjectChanged       oauth.Reason = "subject_changed"
-	ReasonAccessTokenTooLarge  oauth.Reason = "access_token_too_large"
-	ReasonOpaqueToken          oauth.Reason = "opaque_token" //nolint:gosec // a reason, no credential
-	ReasonStoreUnavailable     oauth.Reason = "store_unavailable"
-)
-
 // BadRequest returns the 400 of a code.
 func BadRequest(code oauth.Code, reason oauth.Reason, description string) *oauth.Error {
 	return &oauth.Error{Code: code, Status: http.StatusBadRequest, Reason: reason, Description: description}
@@ -89,7 +44,14 @@ func Misconfigured(reason oauth.Reason, cause error) *oauth.Error {
 // TooMany is the 429 for a client that asks more often than it may.
 func TooMany() *oauth.Error {
 	return &oauth.Error{
-		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: ReasonRateLimited,
+		Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusTooManyRequests, Reason: oauth.ReasonRateLimited,
 		Description: "Too many requests, try again in a moment", RetryAfter: 10 * time.Second,
 	}
+}
+
+// StoreFailed is the 503 where the store did not answer: nothing passes unseen.
+func StoreFailed(cause error) *oauth.Error {
+	e := RetryLater(oauth.ReasonStoreUnavailable, 0, cause)
+	e.Description = "The store of this server cannot be reached, try again in a moment"
+	return e
 }
