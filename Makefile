@@ -24,6 +24,7 @@ demo: ## Play a whole MCP login against the embedded identity provider, step by 
 test: check ## Check for drift and run all Go tests, with -race where a C compiler is found
 	@$(if $(RACE),,echo "no C compiler found: running without -race (install gcc or clang to have it)")
 	$(RACE_ENV) $(GO) test $(RACE) ./...
+	cd examples/chi && $(RACE_ENV) $(GO) test $(RACE) ./...
 
 generate: ## Generate everything from the specs
 	$(GO) generate ./...
@@ -33,7 +34,7 @@ check: ## Fail when generated files differ from the specs
 
 lint: $(LINT) ## Run the pinned golangci-lint over all modules
 	$(LINT) run ./...
-	@for module in e2e bench; do if [ -f $$module/go.mod ]; then (cd $$module && $(LINT) run ./...) || exit 1; fi; done
+	@for module in e2e bench examples/chi; do if [ -f $$module/go.mod ]; then (cd $$module && $(LINT) run ./...) || exit 1; fi; done
 
 $(LINT):
 	@mkdir -p $(CACHE)/bin

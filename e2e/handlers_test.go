@@ -83,7 +83,7 @@ func guarded(t *testing.T, provider oauth.Provider, config runtime.GuardConfig, 
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/.well-known/", guard.Handler())
+	mux.Handle("/", guard.Handler())
 	mux.Handle("/mcp", guard.Protect(handler))
 	return mux
 }

@@ -35,25 +35,24 @@ func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error)
 	if err != nil {
 		return nil, err
 	}
-	taken := map[string]bool{}
-	for _, r := range e.Routes() {
-		taken[r.Path] = true
-	}
-	var free []runtime.Route
 	for _, route := range g.Routes() {
-		switch {
-		case strings.Contains(route.Path, "*"):
+		if strings.Contains(route.Path, "*") {
 			return nil, fmt.Errorf("echoadapter: %s cannot be mounted: Echo reads a star as a pattern", route.Path)
-		case !taken[literal(route.Path)]:
-			free = append(free, route)
-		case !route.Shared:
-			return nil, fmt.Errorf("echoadapter: %s is mounted already: two resources cannot share a path, and one without "+
-				"a path has to be mounted first", route.Path)
 		}
 	}
+	site, err := siteOf(e)
+	if err != nil {
+		return nil, err
+	}
+	own, err := site.Add(g)
+	if err != nil {
+		return nil, fmt.Errorf("echoadapter: %w", err)
+	}
 	public := map[string]bool{}
-	for _, route := range free {
-		e.Any(literal(route.Path), echo.WrapHandler(route.Handler))
+	for _, route := range own {
+		for _, added := range e.Any(literal(route.Path), echo.WrapHandler(route.Handler)) {
+			added.Name = mounted + g.Resource()
+		}
 		public[literal(route.Path)] = true
 	}
 	if len(config.AllowedOrigins) > 0 {
@@ -62,6 +61,25 @@ func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error)
 		}
 	}
 	return &Guard{guard: g, public: public}, nil
+}
+
+// mounted begins the names of the routes that Mount adds, by which the next one says whose they are.
+const mounted = "latchkey: the guard of "
+
+// siteOf is what is on an Echo so far.
+func siteOf(e *echo.Echo) (*runtime.Site, error) {
+	site, err := runtime.NewSite()
+	if err != nil {
+		return nil, err
+	}
+	for _, route := range e.Routes() {
+		name := "another route"
+		if guard, ok := strings.CutPrefix(route.Name, mounted); ok {
+			name = "the guard of " + guard
+		}
+		site.Reserve(strings.ReplaceAll(route.Path, `\:`, ":"), name)
+	}
+	return site, nil
 }
 
 // literal keeps Echo from reading a colon in a path as the start of a parameter.

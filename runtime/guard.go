@@ -76,6 +76,7 @@ type Guard struct {
 	issuer string
 	broker *broker.Broker // nil in direct mode
 	views  *views         // nil without a hierarchy
+	alone  *Site          // of this guard and no other
 }
 
 // endpoint is a protected path with what its challenges say.
@@ -91,7 +92,7 @@ type Route struct {
 	Path    string
 	Handler http.Handler
 	// Shared marks a path that is not this resource's alone: the well-known forms at the root of the host and those of the
-	// issuer. With several guards on one host they belong to the first.
+	// issuer. With several guards on one host they belong to the first: see [Site].
 	Shared bool
 }
 
@@ -124,6 +125,9 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	if err := g.addRoutes(resource); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if g.alone, err = NewSite(g); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	return g, nil
@@ -246,23 +250,13 @@ func union(a, b []string) []string {
 	return all
 }
 
-// Routes returns the guard's public paths, for routers other than net/http's.
-func (g *Guard) Routes() []Route { return slices.Clone(g.routes) }
+// Routes returns the guard's public paths, for routers other than net/http's. Of several guards on one host take those of
+// their [Site].
+func (g *Guard) Routes() []Route { return g.alone.Routes() }
 
-// Handler serves the guard's public paths and answers 404 to all others. Mount it at "/.well-known/".
-func (g *Guard) Handler() http.Handler {
-	handlers := make(map[string]http.Handler, len(g.routes)) // no ServeMux: it would read a path as a pattern
-	for _, r := range g.routes {
-		handlers[r.Path] = r.Handler
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if handler, ok := handlers[r.URL.Path]; ok {
-			handler.ServeHTTP(w, r)
-			return
-		}
-		http.NotFound(w, r)
-	})
-}
+// Handler serves the guard's public paths and answers 404 to all others. It is for the one guard of a host: mount it at "/".
+// Several make a [Site].
+func (g *Guard) Handler() http.Handler { return g.alone.Handler() }
 
 // Format prints the guard's resource, whatever the verb: its inside holds secrets.
 func (g *Guard) Format(state fmt.State, _ rune) {

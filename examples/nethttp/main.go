@@ -33,7 +33,7 @@ func newHandler(provider oauth.Provider) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/.well-known/", guard.Handler())
+	mux.Handle("/", guard.Handler())
 	mux.Handle("/reports", guard.Protect(http.HandlerFunc(reports)))
 	mux.Handle("/reports/all", guard.Protect(guard.RequireScope("reports:all")(http.HandlerFunc(reports))))
 	return mux, nil

@@ -234,6 +234,31 @@ func TestTransactionsAreBounded(t *testing.T) {
 	}
 }
 
+// The servers of a host share a budget: the oldest logins at the others make room, and nothing else of theirs does.
+func TestLoginsAtOtherServersOfTheHostMakeRoom(t *testing.T) {
+	t.Parallel()
+	m := newRemembered(t, testResource)
+	under := &logins{cookies: m.cookies, box: testBoxes(t, testResource).Login, site: m.site, provider: anyProvider{}, now: time.Now}
+	r := httptest.NewRequest(http.MethodGet, testResource, nil)
+	begun := httptest.NewRecorder()
+	under.start(begun, r, request{redirect: webRedirect, label: "x", resource: testResource})
+	for _, own := range begun.Result().Cookies() {
+		r.AddCookie(own)
+	}
+	for _, name := range []string{
+		"latchkey-AAAAAAAA-login-1", "__Host-latchkey-AAAAAAAA-login-1", "__Host-latchkey-BBBBBBBB-login-2", "__Host-latchkey-AAAAAAAA-browser-1",
+		"__Host-latchkey-AAAAAAAA-login-3", "__Host-latchkey-AAAAAAAA-login-4", "__Host-latchkey-AAAAAAAA-login-5", "session-login-1",
+	} {
+		r.AddCookie(&http.Cookie{Name: name, Value: "x"})
+	}
+	rec := httptest.NewRecorder()
+	under.dropOld(rec, r)
+	cleared := rec.Result().Cookies()
+	if len(cleared) != 1 || cleared[0].Name != "__Host-latchkey-AAAAAAAA-login-1" || cleared[0].MaxAge >= 0 {
+		t.Errorf("cleared %v, want the oldest of the other servers", cleared)
+	}
+}
+
 // Of too many logins at once the oldest makes room, also where all began within a second.
 func TestTheOldestLoginMakesRoom(t *testing.T) {
 	t.Parallel()

@@ -13,16 +13,19 @@ import (
 // refuse prefix and Secure.
 type cookieJar struct {
 	secure bool
+	// common begins the names of the cookies of all servers of the host.
+	common string
 	// consent is the name of the cookie of remembered consents; the others begin the names of several.
 	consent, browserPrefix, loginPrefix string
 }
 
 func newCookieJar(mount string, secure bool) cookieJar {
-	base := "latchkey-" + mount + "-"
+	common := "latchkey-"
 	if secure {
-		base = "__Host-" + base
+		common = "__Host-" + common
 	}
-	return cookieJar{secure: secure, consent: base + "consent", browserPrefix: base + "browser-", loginPrefix: base + "login-"}
+	base := common + mount + "-"
+	return cookieJar{secure: secure, common: common, consent: base + "consent", browserPrefix: base + "browser-", loginPrefix: base + "login-"}
 }
 
 // set sets a cookie. SameSite=Lax keeps it out of requests that other sites make, except for navigations.
@@ -85,6 +88,19 @@ func (j cookieJar) logins(r *http.Request) []*http.Cookie {
 	for _, c := range r.Cookies() {
 		if strings.HasPrefix(c.Name, j.loginPrefix) {
 			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// foreignLogins returns the names of the logins under way at other servers of the host, the oldest first: browsers name
+// cookies of one path in the order in which they came (RFC 6265 section 5.4).
+func (j cookieJar) foreignLogins(r *http.Request) []string {
+	var found []string
+	for _, c := range r.Cookies() {
+		rest, ours := strings.CutPrefix(c.Name, j.common)
+		if ours && strings.Contains(rest, "-login-") && !strings.HasPrefix(c.Name, j.loginPrefix) {
+			found = append(found, c.Name)
 		}
 	}
 	return found

@@ -18,6 +18,9 @@ import (
 const (
 	// maxLogins is how many logins one browser may have under way at a server.
 	maxLogins = 4
+	// maxHostLogins is how many it may have at all servers of one host: each is a cookie of 2 KB at most, and common servers
+	// take headers of 16 KB.
+	maxHostLogins = 6
 	// loginLifetime is how long a login at the provider may take (MCP security best practices).
 	loginLifetime = 10 * time.Minute
 )
@@ -62,7 +65,7 @@ func (l *logins) start(w http.ResponseWriter, r *http.Request, req request) stri
 	})
 }
 
-// dropOld makes room for one more: what cannot be read goes first, then the oldest.
+// dropOld makes room for one more: what cannot be read goes first, then the oldest, then the oldest of the other servers.
 func (l *logins) dropOld(w http.ResponseWriter, r *http.Request) {
 	type aged struct {
 		name    string
@@ -80,8 +83,13 @@ func (l *logins) dropOld(w http.ResponseWriter, r *http.Request) {
 	// Expiry is in seconds. Of the logins begun within one, browsers name the earlier cookie first (RFC 6265 section 5.4).
 	slices.Reverse(live)
 	slices.SortStableFunc(live, func(x, y aged) int { return y.expires.Compare(x.expires) })
-	for _, c := range live[min(len(live), maxLogins-1):] {
+	kept := min(len(live), maxLogins-1)
+	for _, c := range live[kept:] {
 		l.cookies.clear(w, c.name)
+	}
+	others := l.cookies.foreignLogins(r)
+	for _, name := range others[:max(0, len(others)+kept+1-maxHostLogins)] {
+		l.cookies.clear(w, name)
 	}
 }
 
