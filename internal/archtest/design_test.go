@@ -39,7 +39,7 @@ func drawn(t *testing.T) map[string][]string {
 }
 
 // shortNames are what the page calls the libraries of the generator.
-var shortNames = map[string]string{kong: "kong", jennifer: "jennifer", "golang.org/x/mod": "x/mod"}
+var shortNames = map[string]string{kong: "kong", jennifer: "jennifer", "golang.org/x/mod": "x/mod", flock: "gofrs/flock"}
 
 func TestTheGeneratorsRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
 	t.Parallel()

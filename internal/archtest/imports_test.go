@@ -98,6 +98,7 @@ const (
 	kong      = "github.com/alecthomas/kong"
 	lru       = "github.com/hashicorp/golang-lru/v2"
 	xsync     = "golang.org/x/sync"
+	flock     = "github.com/gofrs/flock"
 	xtime     = "golang.org/x/time"
 )
 
@@ -137,7 +138,8 @@ func generatorRooms() []room {
 		{packages: own("format"), modules: []string{jennifer}},
 		{packages: own("pages"), may: append(own("model", "prose", "spec"), yamldoc)},
 		{packages: own("draft"), may: own("spec")},
-		{packages: own("names", "output", "prose")},
+		{packages: own("output"), modules: []string{flock}},
+		{packages: own("names", "prose")},
 		{packages: []string{yamldoc}, modules: []string{yaml, validator}},
 	}
 	for i := range rooms {

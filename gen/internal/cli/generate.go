@@ -1,19 +1,16 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
-
-	"golang.org/x/mod/modfile"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/generate"
 	"github.com/latchkey-auth/latchkey/gen/internal/output"
-	"github.com/latchkey-auth/latchkey/gen/internal/prose"
 )
 
 // Generate is the command that writes the packages.
@@ -27,13 +24,30 @@ type Generate struct {
 	Check bool   `help:"Write nothing: print a diff and fail when the generated files are not up to date."`
 }
 
-// Run generates.
-func (g *Generate) Run(streams *Streams) error {
-	specs, err := readFolder(g.Specs)
+// lockLimit is how long a run waits for another one.
+const lockLimit = time.Minute
+
+// Run generates, while no other run is at work in the module.
+func (g *Generate) Run(streams *Streams) (err error) {
+	around, importPath, err := packagesIn(g.Out)
 	if err != nil {
 		return err
 	}
-	importPath, err := packagePath(g.Out)
+	ctx, cancel := context.WithTimeout(context.Background(), lockLimit)
+	defer cancel()
+	unlock, err := output.Lock(ctx, around.folder, func() {
+		_, _ = fmt.Fprintf(streams.Err, "latchkey-gen: waiting for another one that is at work in %s\n", display(around.folder))
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return g.locked(streams, around, importPath)
+}
+
+// locked reads the specs only now, so that they are those of the last run when it ends.
+func (g *Generate) locked(streams *Streams, around module, importPath string) error {
+	specs, err := readFolder(g.Specs)
 	if err != nil {
 		return err
 	}
@@ -44,11 +58,12 @@ func (g *Generate) Run(streams *Streams) error {
 	if err := g.report(streams, problems); err != nil {
 		return err
 	}
-	tree := output.Tree{Marker: prose.Marker, Roots: []string{g.Out}}
-	if g.Docs != "" {
-		tree.Roots = append(tree.Roots, g.pages())
+	to, err := g.places()
+	if err != nil {
+		return err
 	}
-	changes, err := tree.Plan(g.place(files))
+	tree := to.tree(around, importPath)
+	changes, err := tree.Plan(to.files(files))
 	if err != nil {
 		return err
 	}
@@ -62,63 +77,6 @@ func (g *Generate) Run(streams *Streams) error {
 		return err
 	}
 	return errors.New("generated files are not up to date: run latchkey-gen generate")
-}
-
-// pages is the folder of the pages about providers.
-func (g *Generate) pages() string { return filepath.Join(g.Docs, "providers") }
-
-// place turns the generator's files into files on disk, without those that nobody wants.
-func (g *Generate) place(files []generate.File) []output.File {
-	placed := make([]output.File, 0, len(files))
-	for _, f := range files {
-		path := filepath.FromSlash(f.Path)
-		switch {
-		case f.Kind == generate.Package:
-			path = filepath.Join(g.Out, path)
-		case f.Kind == generate.Schema:
-			path = filepath.Join(g.Specs, path)
-		case f.Kind == generate.Sample && g.Env != "":
-			path = g.Env
-		case f.Kind == generate.Page && g.Docs != "":
-			path = filepath.Join(g.pages(), path)
-		case f.Kind == generate.Reference && g.Docs != "":
-			path = filepath.Join(g.Docs, path)
-		default:
-			continue
-		}
-		placed = append(placed, output.File{Path: path, Data: f.Data})
-	}
-	return placed
-}
-
-// readFolder reads all specs of a folder.
-func readFolder(folder string) ([]generate.Spec, error) {
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		return nil, fmt.Errorf("specs: %w", err)
-	}
-	var files []string
-	for _, entry := range entries {
-		if extension := filepath.Ext(entry.Name()); extension == ".yaml" || extension == ".yml" {
-			files = append(files, filepath.Join(folder, entry.Name()))
-		}
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("there are no specs in %s: a spec is a file <provider>.yaml", display(folder))
-	}
-	return readFiles(files)
-}
-
-func readFiles(files []string) ([]generate.Spec, error) {
-	var specs []generate.Spec
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		specs = append(specs, generate.Spec{File: display(file), Data: data})
-	}
-	return specs, nil
 }
 
 // display is a path as the user would write it: relative to the working folder where that is
@@ -141,29 +99,4 @@ func relative(changes []output.Change) []output.Change {
 		shown[i].Path = display(shown[i].Path)
 	}
 	return shown
-}
-
-// packagePath returns the import path of a folder, which need not exist yet: that of the module
-// around it and the way down.
-func packagePath(folder string) (string, error) {
-	absolute, err := filepath.Abs(folder)
-	if err != nil {
-		return "", err
-	}
-	for dir := absolute; ; dir = filepath.Dir(dir) {
-		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-		switch {
-		case err == nil:
-			module := modfile.ModulePath(data)
-			if module == "" {
-				return "", fmt.Errorf("%s names no module", display(filepath.Join(dir, "go.mod")))
-			}
-			down, err := filepath.Rel(dir, absolute)
-			return path.Join(module, filepath.ToSlash(down)), err
-		case !errors.Is(err, fs.ErrNotExist):
-			return "", err
-		case dir == filepath.Dir(dir):
-			return "", fmt.Errorf("%s is in no Go module: run `go mod init` first, the generated packages need an import path", display(folder))
-		}
-	}
 }

@@ -56,7 +56,7 @@ func (i *Init) Run(streams *Streams) error {
 // read gets the discovery document from the network or from a file.
 func (i *Init) read(streams *Streams) (*draft.Document, []string, error) {
 	if !strings.Contains(i.Discovery, "://") {
-		data, err := os.ReadFile(i.Discovery)
+		data, err := readBounded(i.Discovery)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -85,9 +85,9 @@ func Files(specs []Spec, options Options) ([]File, yamldoc.Problems, error) {
 	}
 	return append(
 		files,
-		File{Kind: Page, Path: "README.md", Data: pages.Index(models)},
+		File{Kind: Page, Path: "README.md", Data: pages.Index(models, options.ImportPath)},
 		File{Kind: Reference, Path: "spec-reference.md", Data: pages.Reference()},
-		File{Kind: Sample, Path: ".env.example", Data: pages.Sample(models)},
+		File{Kind: Sample, Path: ".env.example", Data: pages.Sample(models, options.ImportPath)},
 		File{Kind: Schema, Path: "schema.json", Data: schema},
 	), problems, nil
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// context is the number of unchanged lines around a change.
-const context = 3
+// surroundings is the number of unchanged lines around a change.
+const surroundings = 3
 
 // Diff returns changes as a unified diff.
 func Diff(changes []Change) string {
@@ -36,7 +36,7 @@ func lines(data []byte) []string {
 	if len(data) == 0 {
 		return nil
 	}
-	text := strings.TrimSuffix(string(data), "\n")
+	text := strings.TrimSuffix(string(unix(data)), "\n")
 	return strings.Split(text, "\n")
 }
 
@@ -115,15 +115,15 @@ func writeHunks(b *strings.Builder, list []edit) {
 			return
 		}
 		end, quiet := first, 0
-		for ; end < len(list) && quiet <= 2*context; end++ {
+		for ; end < len(list) && quiet <= 2*surroundings; end++ {
 			if list[end].kind == ' ' {
 				quiet++
 			} else {
 				quiet = 0
 			}
 		}
-		from := max(start, first-context)
-		to := end - max(0, quiet-context)
+		from := max(start, first-surroundings)
+		to := end - max(0, quiet-surroundings)
 		writeHunk(b, list, from, to)
 		start = to
 	}

@@ -57,7 +57,7 @@ func ours(text string) string { return "// " + marker + "\n" + text }
 // run plans and commits in a folder.
 func run(t *testing.T, dir string, wanted map[string]string) error {
 	t.Helper()
-	tree := Tree{Marker: marker, Roots: []string{dir}}
+	tree := Tree{Marker: marker, Roots: []Root{{Path: dir, Depth: 1}}}
 	var files []File
 	for path, text := range wanted {
 		files = append(files, File{Path: filepath.Join(dir, path), Data: []byte(text)})
@@ -139,7 +139,7 @@ func TestTree(t *testing.T) {
 		t.Parallel()
 		before := map[string]string{"a.go": ours("old"), "b.go": ours("old"), "c.go": ours("stale")}
 		dir := world(t, before)
-		tree := Tree{Marker: marker, Roots: []string{dir}}
+		tree := Tree{Marker: marker, Roots: []Root{{Path: dir, Depth: 1}}}
 		changes, err := tree.Plan([]File{
 			{Path: filepath.Join(dir, "a.go"), Data: []byte(ours("new"))},
 			{Path: filepath.Join(dir, "b.go"), Data: []byte(ours("new"))},
@@ -162,7 +162,7 @@ func TestTree(t *testing.T) {
 func TestPlanOfAMissingFolder(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "not", "there")
-	changes, err := Tree{Marker: marker, Roots: []string{dir}}.Plan([]File{{Path: filepath.Join(dir, "a.go"), Data: []byte("x")}})
+	changes, err := Tree{Marker: marker, Roots: []Root{{Path: dir, Depth: 1}}}.Plan([]File{{Path: filepath.Join(dir, "a.go"), Data: []byte("x")}})
 	if err != nil || len(changes) != 1 || changes[0].Old != nil {
 		t.Errorf("changes are %v, error %v; want one new file", changes, err)
 	}

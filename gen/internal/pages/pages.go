@@ -18,9 +18,9 @@ import (
 // page is a Markdown file under construction.
 type page struct{ strings.Builder }
 
-func newPage(specs string) *page {
+func newPage(specs, importPath string) *page {
 	p := &page{}
-	p.line("<!-- " + prose.Header(specs) + " -->")
+	p.line("<!-- " + prose.HeaderFor(specs, importPath) + " -->")
 	return p
 }
 
@@ -107,7 +107,7 @@ func codes(list []string) string {
 
 // Provider is what people read about one provider.
 func Provider(m *model.Model, importPath string) []byte {
-	p := newPage(m.Name)
+	p := newPage(m.Name, importPath)
 	p.heading(1, m.Title)
 	p.line(markdown(prose.Sentence(m.Summary)))
 	p.facts(m, importPath)
@@ -315,9 +315,9 @@ func (p *page) claimList(name string, l *spec.List) {
 	}
 }
 
-// Index lists all providers.
-func Index(models []*model.Model) []byte {
-	p := newPage("*")
+// Index lists all providers. importPath is that of the folder of all packages.
+func Index(models []*model.Model, importPath string) []byte {
+	p := newPage("*", importPath)
 	p.heading(1, "Providers")
 	p.line("One page for each: what to set up there, how to configure it, what its tokens must look like.")
 	p.line()
@@ -394,10 +394,10 @@ func capitalized(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// Sample is a file of variables, all switched off.
-func Sample(models []*model.Model) []byte {
+// Sample is a file of variables, all switched off. importPath is that of the folder of all packages.
+func Sample(models []*model.Model, importPath string) []byte {
 	var b strings.Builder
-	b.WriteString("# " + prose.Header("*") + "\n")
+	b.WriteString("# " + prose.HeaderFor("*", importPath) + "\n")
 	b.WriteString("# Every variable of every provider. Copy the file, uncomment what you need, and load it: set -a; . ./.env; set +a\n")
 	if slices.ContainsFunc(models, func(m *model.Model) bool { return m.Upstream != nil && m.HasVariables() }) {
 		b.WriteString("\n# Mode proxy: what is sealed hangs on these keys, 32 random bytes in base64 each (openssl rand -base64 32), newest first,\n" +

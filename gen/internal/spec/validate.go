@@ -2,10 +2,7 @@ package spec
 
 import (
 	"fmt"
-	"go/token"
-	"go/types"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/yamldoc"
@@ -35,26 +32,15 @@ func Validate(d *Document) yamldoc.Problems {
 	return d.Take()
 }
 
-// reserved are package names that generated code could not use, or that would be confused with its
-// imports.
-var reserved = []string{
-	"all", "internal", "main", "testdata", "vendor",
-	"broker", "http", "json", "metadata", "oauth", "providertest", "runtime", "testing", "time", "verify",
-}
-
 // CheckName returns why a name cannot be a provider's, nil for one that can.
 func CheckName(name string) error {
 	switch {
 	case !words["package_name"].Valid(name):
 		return fmt.Errorf("name must be %s, not %q", words["package_name"].Must, name)
-	case isReserved(name):
-		return fmt.Errorf("name %q is taken: Go or the generated code uses it", name)
+	case reserved(name) != "":
+		return fmt.Errorf("name %q is taken: %s", name, reserved(name))
 	}
 	return nil
-}
-
-func isReserved(name string) bool {
-	return token.IsKeyword(name) || types.Universe.Lookup(name) != nil || slices.Contains(reserved, name)
 }
 
 // name checks the provider's name, which is also the file's.
@@ -68,8 +54,8 @@ func (c *symbols) name() {
 	if !words["package_name"].Valid(name) {
 		return
 	}
-	if isReserved(name) {
-		c.Reportf("reserved-name", "name", "name %q is taken: Go or the generated code uses it", name)
+	if reason := reserved(name); reason != "" {
+		c.Reportf("reserved-name", "name", "name %q is taken: %s", name, reason)
 		return
 	}
 	if name != want {
