@@ -111,7 +111,8 @@ func (in *Inputs) Duration(value time.Duration, field Field) time.Duration {
 	return d
 }
 
-// URL resolves an absolute URL without credentials, query and fragment: https, or http for a loopback host. A missing
+// URL resolves an absolute URL without credentials, query and fragment: https, or http for a loopback host or one of
+// [InsecureHTTPHost]. A missing
 // scheme is added: http for a loopback host, else https.
 func (in *Inputs) URL(value string, field Field) string {
 	text := in.resolve(value, field)
@@ -133,8 +134,9 @@ func (in *Inputs) URL(value string, field Field) string {
 	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
 		in.problemf(field, "must be a URL without credentials, query and fragment%s", field.example())
 		return ""
-	case u.Scheme == "http" && !plainurl.IsLoopbackHost(u.Hostname()):
-		in.problemf(field, "must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected")
+	case u.Scheme == "http" && !in.options.network.plainHTTP.Allow(u):
+		in.problemf(field, "must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel "+
+			"unprotected (InsecureHTTPHost and --insecure-http-host name other hosts)")
 		return ""
 	case u.Scheme != "http" && u.Scheme != "https":
 		in.problemf(field, "must be an https URL%s", field.example())
@@ -204,12 +206,13 @@ func (in *Inputs) Label(value string, field Field) string {
 
 var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 
-// overrideEndpoints puts the URLs of [WithEndpoint] in place.
-func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) error {
+// overrideEndpoints puts the URLs of [WithEndpoint] in place, and returns where the metadata is, if one says so.
+func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) (discovery string, err error) {
 	byName := map[string]*string{
 		"authorization": &endpoints.Authorization, "token": &endpoints.Token, "jwks": &endpoints.JWKS,
 		"registration": &endpoints.Registration, "userinfo": &endpoints.UserInfo, "tokeninfo": &endpoints.TokenInfo,
 		"introspection": &endpoints.Introspection, "revocation": &endpoints.Revocation, "end_session": &endpoints.EndSession,
+		"discovery": &discovery,
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.options.endpoints)) {
 		field := Field{Name: "endpoint " + name, KeepSlash: true, Required: true}
@@ -220,7 +223,7 @@ func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) error {
 		}
 		*endpoint = in.URL(in.options.endpoints[name], field)
 	}
-	return in.Err()
+	return discovery, in.Err()
 }
 
 // Require reports a required field that has no variable and is no text: a function.

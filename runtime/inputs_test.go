@@ -140,7 +140,7 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 	}
 	want := []string{
 		"Example realm is required. Set E_REALM environment variable or pass realm in config.",
-		"Example serverUrl must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected. Correct it in E_URL or config.",
+		"Example serverUrl must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel unprotected (InsecureHTTPHost and --insecure-http-host name other hosts). Correct it in E_URL or config.",
 		"Example issuer is required. Pass issuer in config.",
 		"Example jwtSecret must be at least 32 bytes long. Correct it in E_SECRET or config.",
 		"custom words",

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
@@ -47,10 +46,10 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
-	o := in.options
-	if o.client == nil {
-		o.client = egress.NewClient(egress.Policy{OperatorHosts: in.hosts})
+	if err := in.reach(); err != nil {
+		return nil, err
 	}
+	o := in.options
 	mapper, err := verify.NewMapper(facts.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope"}})
 	if err != nil {
 		return nil, err
@@ -63,7 +62,7 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 		OpaqueConfig: verify.OpaqueConfig{
 			Provider: "introspection", Title: "Introspection verifier", Issuers: []string{issuer}, Binding: binding, Mapper: mapper,
 			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Events: o.events, Client: o.client,
-			Cache: answerCache(o.cache),
+			InsecureHTTPHosts: o.network.plainHTTP, Cache: answerCache(o.cache),
 		},
 		Introspection:     facts.Introspection{Credentials: credentials, NoTokenType: config.NoTokenType},
 		URL:               url,

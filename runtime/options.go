@@ -32,6 +32,7 @@ type options struct {
 	insecure  verify.Insecure
 	cache     TokenCache
 	endpoints map[string]string
+	network   network
 }
 
 func newOptions(opts []Option) options {
@@ -62,7 +63,8 @@ func WithObserver(observer observe.Observer) Option {
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
 // WithHTTPClient replaces the client for all requests to the provider. The default client allows nothing that the
-// provider's own configuration does not name; a replacement takes over that duty, time limits included.
+// provider's own configuration does not name; a replacement takes over that duty, proxy, certificate authorities and time
+// limits included.
 func WithHTTPClient(client *http.Client) Option { return func(o *options) { o.client = client } }
 
 // WithLookupEnv replaces os.LookupEnv as the source of variables for unset configuration fields.
@@ -94,8 +96,9 @@ func WithScopesSupported(scopes ...string) Option {
 }
 
 // WithEndpoint replaces one of the provider's endpoints: authorization, token, userinfo, tokeninfo, jwks, introspection,
-// revocation, registration or end_session. It is for sovereign clouds, private gateways and tests. The URL's host counts
-// as written by the operator: it may be loopback or private.
+// revocation, registration or end_session; or, by the name discovery, the address from which the provider's metadata is
+// fetched, which must still name the provider's issuer. It is for sovereign clouds, private gateways and tests. The URL's
+// host counts as written by the operator: it may be loopback or private.
 func WithEndpoint(name, url string) Option {
 	return func(o *options) {
 		if o.endpoints == nil {

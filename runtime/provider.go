@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
@@ -50,13 +49,14 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
-	if err := in.overrideEndpoints(&d.Endpoints); err != nil {
+	discovery, err := in.overrideEndpoints(&d.Endpoints)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.reach(namedBySpec(d)...); err != nil {
 		return nil, err
 	}
 	o := in.options
-	if o.client == nil {
-		o.client = egress.NewClient(egress.Policy{OperatorHosts: in.hosts})
-	}
 	tokens, err := newVerifier(d, o)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
@@ -82,7 +82,8 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		standIn.provider = p
 	}
 	p.metadata = metadata.NewSource(metadata.Config{
-		Issuer: d.Issuer, Forms: d.Discovery, Fallback: p.synthesised(), Client: o.client, Events: o.events.For(d.Name, ""), Now: o.now,
+		Issuer: d.Issuer, Forms: d.Discovery, URL: discovery, Fallback: p.synthesised(), Client: o.client,
+		Events: o.events.For(d.Name, ""), Now: o.now,
 	})
 	return p, nil
 }
@@ -130,7 +131,9 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 	var profile *verify.Profile
 	if d.Profile != nil {
 		var err error
-		profile, err = verify.NewProfile(verify.ProfileConfig{Profile: *d.Profile, URL: d.Endpoints.UserInfo, Client: o.client, Events: sender})
+		profile, err = verify.NewProfile(verify.ProfileConfig{
+			Profile: *d.Profile, URL: d.Endpoints.UserInfo, Client: o.client, Events: sender, InsecureHTTPHosts: o.network.plainHTTP,
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +142,8 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 		Provider: d.Name, Title: d.Title, Issuers: d.Tokens.Issuers, Require: d.Tokens.Require, Binding: d.Binding,
 		Mapper: mapper, UserMapper: d.UserMapper, Profile: profile,
 		Insecure: verify.Insecure{SkipAudience: o.insecure.SkipAudience},
-		Leeway:   o.leeway, Now: o.now, Events: sender, Client: o.client, Cache: answerCache(o.cache),
+		Leeway:   o.leeway, Now: o.now, Events: sender, Client: o.client, InsecureHTTPHosts: o.network.plainHTTP,
+		Cache: answerCache(o.cache),
 	}
 	if d.Upstream != nil {
 		common.ScopeAliases = d.Upstream.ScopeAliases
@@ -248,10 +252,10 @@ func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
-	o := in.options
-	if o.client == nil {
-		o.client = egress.NewClient(egress.Policy{OperatorHosts: in.hosts})
+	if err := in.reach(); err != nil {
+		return nil, err
 	}
+	o := in.options
 	algorithms := config.Algorithms
 	if len(algorithms) == 0 {
 		algorithms = DefaultAlgorithms()

@@ -140,7 +140,8 @@ func (p *standIn) broker(
 	b, err := broker.New(broker.Config{
 		Options: options, Resource: resource, Subresources: subresources, Name: config.Name,
 		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
-		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, UpstreamClient: p.client, Events: sender, NeededScopes: config.Scopes, Hierarchy: config.Hierarchy,
+		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, UpstreamClient: p.client,
+		InsecureHTTPHosts: p.options.network.plainHTTP, Events: sender, NeededScopes: config.Scopes, Hierarchy: config.Hierarchy,
 		Now: p.options.now,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {

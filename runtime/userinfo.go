@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
@@ -32,10 +31,10 @@ func UserInfoVerifier(config UserInfoConfig, opts ...Option) (oauth.TokenVerifie
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
-	o := in.options
-	if o.client == nil {
-		o.client = egress.NewClient(egress.Policy{OperatorHosts: in.hosts})
+	if err := in.reach(); err != nil {
+		return nil, err
 	}
+	o := in.options
 	mapper, err := verify.NewMapper(config.Claims)
 	if err != nil {
 		return nil, err
@@ -44,7 +43,8 @@ func UserInfoVerifier(config UserInfoConfig, opts ...Option) (oauth.TokenVerifie
 		OpaqueConfig: verify.OpaqueConfig{
 			Provider: "userinfo", Title: "Userinfo verifier", Issuers: []string{issuer}, Mapper: mapper,
 			Binding: facts.Binding{Exchange: true},
-			Leeway:  o.leeway, Now: o.now, Events: o.events, Client: o.client, Cache: answerCache(o.cache),
+			Leeway:  o.leeway, Now: o.now, Events: o.events, Client: o.client, InsecureHTTPHosts: o.network.plainHTTP,
+			Cache: answerCache(o.cache),
 		},
 		UserInfo: facts.UserInfo{Header: config.Header, InvalidStatus: config.InvalidStatus},
 		URL:      url,

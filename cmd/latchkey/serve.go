@@ -28,7 +28,11 @@ type serveCommand struct {
 	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
 	ToolScope []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
 	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
-	Endpoint  []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration or end_session. Repeatable."`
+	Endpoint  []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
+
+	NoProxyFromEnvironment bool     `name:"no-proxy-from-environment" help:"Reach the provider directly, whatever HTTPS_PROXY says."`
+	CAFile                 string   `name:"ca-file" placeholder:"FILE" help:"PEM file with certificate authorities to trust besides the system's when the provider is reached."`
+	InsecureHTTPHost       []string `name:"insecure-http-host" sep:"none" placeholder:"NAME" help:"Host, such as keycloak or keycloak:8080, at which the provider is reached by plain http: tokens and secrets travel unprotected. Repeatable."`
 
 	CustomScheme   []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor; any application on the user's device can claim one. Proxy mode only. Repeatable."`
 	TrustedProxy   []string `sep:"none" placeholder:"CIDR" help:"Network from which your reverse proxy connects, such as 10.0.0.0/8: it is believed about the address of its client, which rate limits count by. Repeatable."`
@@ -42,7 +46,7 @@ type serveCommand struct {
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	log := logger(env.stderr)
-	options, err := endpointOptions(c.Endpoint)
+	options, err := c.providerOptions()
 	if err != nil {
 		return usageError{err}
 	}
@@ -83,6 +87,24 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		_, _ = fmt.Fprintf(env.stderr, "latchkey: the redirect URI to register at the provider is %s/oauth/callback\n", resource)
 	}
 	return server.Run(ctx, listener, handler, log)
+}
+
+// providerOptions are the options for how the provider is reached.
+func (c *serveCommand) providerOptions() ([]runtime.Option, error) {
+	options, err := endpointOptions(c.Endpoint)
+	if err != nil {
+		return nil, err
+	}
+	if c.NoProxyFromEnvironment {
+		options = append(options, runtime.WithoutEnvironmentProxy())
+	}
+	if c.CAFile != "" {
+		options = append(options, runtime.WithCAFile(c.CAFile))
+	}
+	for _, host := range c.InsecureHTTPHost {
+		options = append(options, runtime.InsecureHTTPHost(host))
+	}
+	return options, nil
 }
 
 // endpointOptions are the options for --endpoint.

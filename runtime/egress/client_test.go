@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -323,6 +324,7 @@ func TestRedirects(t *testing.T) {
 	})
 }
 
+// covers: R6
 func TestProxy(t *testing.T) {
 	var connects atomic.Int64
 	idp := newTLSServer(t, say("through the proxy"))
@@ -341,11 +343,15 @@ func TestProxy(t *testing.T) {
 		_ = conn.Close()
 	})
 	t.Setenv("HTTPS_PROXY", proxy.URL)
-	proxyURL, _ := url.Parse(proxy.URL)
-	useProxy := func(*http.Request) (*url.URL, error) { return proxyURL, nil }
+	useProxy, err := egress.EnvironmentProxy(os.LookupEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := newWorld()
 	w.serve("idp.example.com", publicIP, "443", direct)
 	w.serve("www.example.com", "93.184.215.15", "443", direct)
+	w.serve("kc.internal", "10.0.0.7", "8080", newServer(t, say("plain")))
+	alwaysProxy := func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
 	pool := trusting(idp)
 	pool.AddCert(direct.Certificate())
 
@@ -358,8 +364,12 @@ func TestProxy(t *testing.T) {
 			egress.Policy{OperatorHosts: []string{"idp.example.com"}}, 0},
 		{"an operator's host is reached through the proxy", "https://idp.example.com/", "through the proxy",
 			egress.Policy{OperatorHosts: []string{"idp.example.com"}, Proxy: useProxy}, 1},
-		{"another host is reached directly", "https://www.example.com/", "direct",
-			egress.Policy{OperatorHosts: []string{"idp.example.com"}, Proxy: useProxy}, 0},
+		{"R6: a provider's host is reached through the proxy", "https://idp.example.com/", "through the proxy",
+			egress.Policy{ProviderHosts: []string{"https://idp.example.com"}, Proxy: useProxy}, 1},
+		{"R6: a stranger's host is reached directly", "https://www.example.com/", "direct",
+			egress.Policy{OperatorHosts: []string{"idp.example.com"}, ProviderHosts: []string{"idp.example.com"}, Proxy: useProxy}, 0},
+		{"R18: a host of plain http is reached directly", "http://kc.internal:8080/", "plain",
+			egress.Policy{OperatorHosts: []string{"kc.internal:8080"}, InsecureHTTPHosts: []string{"kc.internal"}, Proxy: alwaysProxy}, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			connects.Store(0)
@@ -373,6 +383,22 @@ func TestProxy(t *testing.T) {
 			client.CloseIdleConnections()
 		})
 	}
+	t.Run("R6: NO_PROXY excepts hosts", func(t *testing.T) {
+		choose, err := egress.EnvironmentProxy(func(name string) (string, bool) {
+			value, ok := map[string]string{"https_proxy": proxy.URL, "NO_PROXY": ".example.com"}[name]
+			return value, ok
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		connects.Store(0)
+		client := w.client(t, egress.Policy{OperatorHosts: []string{"idp.example.com"}, Proxy: choose, RootCAs: pool})
+		body, err := get(t, client, "https://idp.example.com/")
+		wantBody(t, body, err, "direct")
+		if connects.Load() != 0 {
+			t.Error("the proxy was used")
+		}
+	})
 	t.Run("a failing proxy setting fails the request", func(t *testing.T) {
 		client := w.client(t, egress.Policy{
 			OperatorHosts: []string{"idp.example.com"},
@@ -381,6 +407,41 @@ func TestProxy(t *testing.T) {
 		_, err := get(t, client, "https://idp.example.com/")
 		wantKind(t, err, egress.KindPolicy)
 	})
+}
+
+// covers: R6, R18
+func TestThreeClassesOfHosts(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.serve("idp.example.com", "10.0.0.8", "443", newTLSServer(t, say("private")))
+	w.serve("kc.internal", "10.0.0.7", "8080", newServer(t, say("plain")))
+	for _, test := range []struct {
+		name, url string
+		policy    egress.Policy
+		want      egress.Kind
+	}{
+		{"R6: a provider's host has no private address", "https://idp.example.com/",
+			egress.Policy{ProviderHosts: []string{"idp.example.com"}}, egress.KindAddress},
+		{"R6: nor does a stranger's", "https://idp.example.com/", egress.Policy{}, egress.KindAddress},
+		{"R6: a provider's host is on no odd port", "https://idp.example.com:25/",
+			egress.Policy{ProviderHosts: []string{"idp.example.com:25"}}, egress.KindAddress},
+		{"R18: plain http is for operators' hosts", "http://kc.internal:8080/",
+			egress.Policy{ProviderHosts: []string{"kc.internal:8080"}, InsecureHTTPHosts: []string{"kc.internal"}}, egress.KindScheme},
+		{"R18: that are named for it", "http://kc.internal:8080/",
+			egress.Policy{OperatorHosts: []string{"kc.internal:8080"}, InsecureHTTPHosts: []string{"kc"}}, egress.KindScheme},
+		{"R18: at the port of its name", "http://kc.internal:8080/",
+			egress.Policy{OperatorHosts: []string{"kc.internal:8080"}, InsecureHTTPHosts: []string{"kc.internal:80"}}, egress.KindScheme},
+		{"R18: then it works", "http://kc.internal:8080/",
+			egress.Policy{OperatorHosts: []string{"kc.internal:8080"}, InsecureHTTPHosts: []string{"kc.internal:8080"}}, ""},
+		{"R18: a name is no URL", "http://kc.internal:8080/",
+			egress.Policy{OperatorHosts: []string{"kc.internal:8080"}, InsecureHTTPHosts: []string{"http://kc.internal:8080"}}, egress.KindPolicy},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := get(t, w.client(t, test.policy), test.url)
+			wantKind(t, err, test.want)
+		})
+	}
 }
 
 // covers: T-TOK-19, OUT-2
@@ -665,7 +726,7 @@ func TestNothingRidesAlong(t *testing.T) {
 		}
 	}
 	for _, r := range seen {
-		if r.Header.Get("Cookie") != "" || r.UserAgent() != egress.DefaultUserAgent || r.Host != "example.com" {
+		if r.Header.Get("Cookie") != "" || r.UserAgent() != "latchkey" || r.Host != "example.com" {
 			t.Errorf("the server saw %v of host %s", r.Header, r.Host)
 		}
 	}

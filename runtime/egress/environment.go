@@ -20,7 +20,7 @@ import (
 func EnvironmentProxy(lookupEnv func(name string) (string, bool)) (func(*http.Request) (*url.URL, error), error) {
 	lookup := func(name string) (value, variable string) {
 		for _, variable := range []string{name, strings.ToLower(name)} {
-			if value, _ := lookupEnv(variable); value != "" {
+			if value, ok := lookupEnv(variable); ok && value != "" {
 				return value, variable
 			}
 		}
@@ -40,10 +40,10 @@ func EnvironmentProxy(lookupEnv func(name string) (string, bool)) (func(*http.Re
 
 // isProxy reports whether a text names a proxy of a kind that net/http speaks. Without a scheme it is an http proxy.
 func isProxy(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		u, err = url.Parse("http://" + text)
+	if !strings.Contains(text, "://") {
+		text = "http://" + text
 	}
+	u, err := url.Parse(text)
 	return err == nil && u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 

@@ -21,17 +21,17 @@ type Resolver interface {
 
 // The limits of a [Policy] whose fields are zero.
 const (
-	DefaultDialTimeout           = 5 * time.Second
-	DefaultTLSHandshakeTimeout   = 5 * time.Second
-	DefaultResponseHeaderTimeout = 10 * time.Second
-	DefaultTimeout               = 15 * time.Second
-	// DefaultIdleConnTimeout is shorter than the five seconds after which Node.js and Apache close unused connections. A
+	defaultDialTimeout           = 5 * time.Second
+	defaultTLSHandshakeTimeout   = 5 * time.Second
+	defaultResponseHeaderTimeout = 10 * time.Second
+	defaultTimeout               = 15 * time.Second
+	// defaultIdleConnTimeout is shorter than the five seconds after which Node.js and Apache close unused connections. A
 	// token request that is sent at that very moment is lost, and nobody may repeat it: its code works once.
-	DefaultIdleConnTimeout        = 3 * time.Second
-	DefaultMaxResponseBytes       = 1 << 20
-	DefaultMaxResponseHeaderBytes = 64 << 10
-	DefaultMaxConnsPerHost        = 64
-	DefaultUserAgent              = "latchkey"
+	defaultIdleConnTimeout        = 3 * time.Second
+	defaultMaxResponseBytes       = 1 << 20
+	defaultMaxResponseHeaderBytes = 64 << 10
+	defaultMaxConnsPerHost        = 64
+	defaultUserAgent              = "latchkey"
 )
 
 // Policy says what a client may reach and how long and large an exchange may be. The zero value is the strictest policy:
@@ -137,15 +137,15 @@ func (p Policy) check() (operators, providers map[hostPort]bool, err error) {
 }
 
 func (p Policy) withDefaults() Policy {
-	p.DialTimeout = orDefault(p.DialTimeout, DefaultDialTimeout)
-	p.TLSHandshakeTimeout = orDefault(p.TLSHandshakeTimeout, DefaultTLSHandshakeTimeout)
-	p.ResponseHeaderTimeout = orDefault(p.ResponseHeaderTimeout, DefaultResponseHeaderTimeout)
-	p.Timeout = orDefault(p.Timeout, DefaultTimeout)
-	p.IdleConnTimeout = orDefault(p.IdleConnTimeout, DefaultIdleConnTimeout)
-	p.MaxResponseBytes = orDefault(p.MaxResponseBytes, DefaultMaxResponseBytes)
-	p.MaxResponseHeaderBytes = orDefault(p.MaxResponseHeaderBytes, DefaultMaxResponseHeaderBytes)
-	p.MaxConnsPerHost = orDefault(p.MaxConnsPerHost, DefaultMaxConnsPerHost)
-	p.UserAgent = orDefault(p.UserAgent, DefaultUserAgent)
+	p.DialTimeout = orDefault(p.DialTimeout, defaultDialTimeout)
+	p.TLSHandshakeTimeout = orDefault(p.TLSHandshakeTimeout, defaultTLSHandshakeTimeout)
+	p.ResponseHeaderTimeout = orDefault(p.ResponseHeaderTimeout, defaultResponseHeaderTimeout)
+	p.Timeout = orDefault(p.Timeout, defaultTimeout)
+	p.IdleConnTimeout = orDefault(p.IdleConnTimeout, defaultIdleConnTimeout)
+	p.MaxResponseBytes = orDefault(p.MaxResponseBytes, defaultMaxResponseBytes)
+	p.MaxResponseHeaderBytes = orDefault(p.MaxResponseHeaderBytes, defaultMaxResponseHeaderBytes)
+	p.MaxConnsPerHost = orDefault(p.MaxConnsPerHost, defaultMaxConnsPerHost)
+	p.UserAgent = orDefault(p.UserAgent, defaultUserAgent)
 	if p.Resolver == nil {
 		p.Resolver = net.DefaultResolver
 	}

@@ -47,7 +47,8 @@ func build(c *Config) (*Broker, error) {
 	place, err := newSite(c.Resource, c.Subresources)
 	problem = errors.Join(problem, err)
 	provider, err := upstream.New(upstream.Config{
-		Provider: c.Upstream, RedirectURI: place.url(pathCallback), HTTP: c.UpstreamClient, Now: c.Now,
+		Provider: c.Upstream, RedirectURI: place.url(pathCallback), HTTP: c.UpstreamClient, InsecureHTTPHosts: c.InsecureHTTPHosts,
+		Now: c.Now,
 	})
 	problem = errors.Join(problem, err)
 	offered, err := newScopes(c.UsualScopes, c.Scopes)

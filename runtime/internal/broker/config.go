@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -57,6 +58,8 @@ type Config struct {
 
 	// UpstreamClient makes the requests to the provider. The default may reach the hosts of Upstream's URLs only.
 	UpstreamClient *http.Client
+	// InsecureHTTPHosts are the hosts of Upstream's URLs that plain http may reach besides those of this machine.
+	InsecureHTTPHosts plainurl.HTTPHosts
 	// DocumentClient fetches client metadata documents, whose URLs strangers choose. The default reaches public addresses
 	// over HTTPS only. Redirects are never followed, whatever the client says.
 	DocumentClient *http.Client

@@ -3,6 +3,7 @@
 package metadata
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,8 @@ type Config struct {
 	Issuer string
 	// Forms are the documents that the provider serves, best first.
 	Forms []facts.Form
+	// URL is where the provider's document is in place of its well-known addresses, if it is elsewhere.
+	URL string
 	// Fallback is served when Forms is empty.
 	Fallback oauth.AuthorizationServerMetadata
 	Client   *http.Client
@@ -64,6 +67,9 @@ type Source struct {
 
 // NewSource returns the source of a provider's metadata.
 func NewSource(config Config) *Source {
+	if len(config.Forms) == 0 && config.URL != "" {
+		config.Forms = []facts.Form{facts.OAuthInserted}
+	}
 	s := &Source{config: config, documents: map[string]*document{}}
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
 		if urls, own := config.urls(suffix); len(urls) > 0 {
@@ -79,10 +85,12 @@ func NewSource(config Config) *Source {
 func (c Config) urls(suffix string) (urls []string, own int) {
 	var same, other []string
 	for _, form := range c.Forms {
-		if u := form.URL(c.Issuer); form.Suffix() == suffix {
-			same = append(same, u)
-		} else {
-			other = append(other, u)
+		list := &other
+		if form.Suffix() == suffix {
+			list = &same
+		}
+		if u := cmp.Or(c.URL, form.URL(c.Issuer)); !slices.Contains(*list, u) {
+			*list = append(*list, u)
 		}
 	}
 	own = len(same)

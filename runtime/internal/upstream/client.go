@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/noredirect"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
@@ -19,6 +21,8 @@ type Config struct {
 	// HTTP sends the requests. Redirects are never followed, whatever it says. The default reaches
 	// the hosts of the provider's token and revocation endpoints only.
 	HTTP *http.Client
+	// InsecureHTTPHosts are the hosts that plain http may reach besides those of this machine.
+	InsecureHTTPHosts plainurl.HTTPHosts
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 }
@@ -43,16 +47,14 @@ func New(config Config) (*Client, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	if err := errors.Join(p.check(), c.authenticate()); err != nil {
+	if err := errors.Join(p.check(config.InsecureHTTPHosts), c.authenticate()); err != nil {
 		return nil, err
 	}
 	client := config.HTTP
 	if client == nil {
 		client = egress.NewClient(egress.Policy{OperatorHosts: p.origins()})
 	}
-	own := *client
-	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.http = &own
+	c.http = noredirect.Client(client)
 	return c, nil
 }
 

@@ -56,7 +56,7 @@ func (p *provider) setDefaults() {
 }
 
 // check reports everything that is wrong with the facts.
-func (p *provider) check() error {
+func (p *provider) check(plain plainurl.HTTPHosts) error {
 	var problems []error
 	report := func(format string, args ...any) { problems = append(problems, fmt.Errorf("upstream "+format, args...)) }
 	if p.Name == "" {
@@ -72,7 +72,7 @@ func (p *provider) check() error {
 		if endpoint == "" && name == "Revocation" {
 			continue
 		}
-		if err := checkEndpoint(endpoint); err != nil {
+		if err := plainurl.CheckEndpoint(endpoint, plain); err != nil {
 			report("%s %w", name, err)
 		}
 	}
@@ -128,21 +128,6 @@ func checkReserved(report func(format string, args ...any), name string, params 
 			report("%s has a parameter without a name", name)
 		}
 	}
-}
-
-func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	switch {
-	case endpoint == "":
-		return errors.New("is required")
-	case err != nil || u.Host == "":
-		return errors.New("must be an absolute URL")
-	case u.User != nil || strings.Contains(endpoint, "#"):
-		return errors.New("must be a URL without credentials and fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !plainurl.IsLoopbackHost(u.Hostname())):
-		return errors.New("must use https (plain http is for loopback hosts only)")
-	}
-	return nil
 }
 
 func queryOf(endpoint string) map[string]string {

@@ -67,14 +67,14 @@ type backOffError struct {
 func (b *backOffError) Error() string { return b.detail }
 
 // check reports mistakes in the endpoint's configuration and fills in its client.
-func (e *endpoint) check(client *http.Client) error {
+func (e *endpoint) check(client *http.Client, plain plainurl.HTTPHosts) error {
 	if client == nil {
 		client = egress.NewClient(egress.Policy{})
 	}
 	// A redirect would carry token and credentials to a host that nobody configured.
 	e.client = noredirect.Client(client)
 	e.client.Jar = nil
-	problems := []error{checkURL(e.url), e.checkAuth(), checkHeader(e.header)}
+	problems := []error{e.checkURL(plain), e.checkAuth(), checkHeader(e.header)}
 	if slices.Contains(e.invalidErrors, "") {
 		problems = append(problems, errors.New("an empty entry in InvalidErrors"))
 	}
@@ -86,17 +86,9 @@ func (e *endpoint) check(client *http.Client) error {
 	return errors.Join(problems...)
 }
 
-func checkURL(address string) error {
-	u, err := url.Parse(address)
-	switch {
-	case address == "":
-		return errors.New("no URL")
-	case err != nil || u.Host == "" || u.Opaque != "":
-		return errors.New("the URL must be absolute")
-	case !plainurl.Bare(address, u):
-		return errors.New("the URL must not have credentials or a fragment")
-	case u.Scheme != "https" && (u.Scheme != "http" || !plainurl.IsLoopbackHost(u.Hostname())):
-		return errors.New("the URL must use https, or http for a loopback host: tokens and secrets would travel unprotected")
+func (e *endpoint) checkURL(plain plainurl.HTTPHosts) error {
+	if err := plainurl.CheckEndpoint(e.url, plain); err != nil {
+		return fmt.Errorf("the URL %w", err)
 	}
 	return nil
 }

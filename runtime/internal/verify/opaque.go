@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
@@ -78,6 +79,8 @@ type OpaqueConfig struct {
 	// Client sends the questions. Redirects are never followed, whatever it says. The default reaches public hosts over
 	// HTTPS only, by package egress.
 	Client *http.Client
+	// InsecureHTTPHosts are the hosts that plain http may reach besides those of this machine.
+	InsecureHTTPHosts plainurl.HTTPHosts
 	// Cache says how long answers are relied on.
 	Cache AnswerCache
 	// Timeout limits a question: the wait for one of MaxConcurrent, all requests and their answers. Zero means
@@ -148,7 +151,7 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 		times.now = time.Now
 	}
 	s.endpoint.now, s.endpoint.events = times.now, config.Events
-	problem(s.endpoint.check(config.Client))
+	problem(s.endpoint.check(config.Client, config.InsecureHTTPHosts))
 	if len(config.Issuers) == 0 || slices.Contains(config.Issuers, "") {
 		problem(errors.New("an issuer is missing"))
 	}

@@ -375,7 +375,7 @@ func TestMistakesInAnOpaqueConfigurationAreErrors(t *testing.T) {
 		"two kinds of binding":   {func(c *verify.IntrospectionConfig) { c.Binding.Exchange = true }, "drop the one or the other"},
 		"a broken path":          {func(c *verify.IntrospectionConfig) { c.Binding.ClientClaims = []string{"app..id"} }, "empty part"},
 		"no issuer":              {func(c *verify.IntrospectionConfig) { c.Issuers = nil }, "issuer is missing"},
-		"no URL":                 {func(c *verify.IntrospectionConfig) { c.URL = "" }, "no URL"},
+		"no URL":                 {func(c *verify.IntrospectionConfig) { c.URL = "" }, "the URL is required"},
 		"a relative URL":         {func(c *verify.IntrospectionConfig) { c.URL = "/introspect" }, "absolute"},
 		"plain http":             {func(c *verify.IntrospectionConfig) { c.URL = "http://idp.example.com/x" }, "https"},
 		"credentials in the URL": {func(c *verify.IntrospectionConfig) { c.URL = "https://a:b@idp.example.com/x" }, "credentials"},
@@ -392,7 +392,7 @@ func TestMistakesInAnOpaqueConfigurationAreErrors(t *testing.T) {
 		"a requirement of nothing": {func(c *verify.IntrospectionConfig) {
 			c.Require = []facts.Requirement{{Claim: "a", AnyOf: []string{""}}}
 		}, "empty string"},
-		"all mistakes at once":      {func(c *verify.IntrospectionConfig) { c.URL, c.Issuers = "", nil }, "no URL"},
+		"all mistakes at once":      {func(c *verify.IntrospectionConfig) { c.URL, c.Issuers = "", nil }, "the URL is required"},
 		"the other of the mistakes": {func(c *verify.IntrospectionConfig) { c.URL, c.Issuers = "", nil }, "issuer is missing"},
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {

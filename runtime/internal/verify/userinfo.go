@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
@@ -58,6 +59,8 @@ type ProfileConfig struct {
 	Client *http.Client
 	// Events gets the questions.
 	Events *events.Sender
+	// InsecureHTTPHosts are the hosts that plain http may reach besides those of this machine.
+	InsecureHTTPHosts plainurl.HTTPHosts
 }
 
 // Profile asks for the profile of a token's user. It is safe for concurrent use.
@@ -75,12 +78,12 @@ func NewProfile(config ProfileConfig) (*Profile, error) {
 		optional: config.Optional,
 	}
 	p.user.events = config.Events
-	errs := []error{p.user.check(config.Client)}
+	errs := []error{p.user.check(config.Client, config.InsecureHTTPHosts)}
 	if config.EmailsURL != "" {
 		emails := profileEndpoint(config.EmailsURL, config.Header, nil, config.InvalidErrors)
 		emails.name, emails.events = "the list of email addresses", config.Events
 		p.emails = &emails
-		errs = append(errs, emails.check(config.Client))
+		errs = append(errs, emails.check(config.Client, config.InsecureHTTPHosts))
 	}
 	names := config.Subject
 	if len(names) == 0 {
