@@ -99,7 +99,7 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	}
 	if d.Verifier != nil {
 		return verify.NewCustom(verify.CustomConfig{
-			Provider: d.Name, Verifier: d.Verifier, Issuer: d.Issuer, Mapper: mapper, UserMapper: d.UserMapper,
+			Provider: d.Name, Verifier: d.Verifier, Issuers: d.Tokens.Issuers, Mapper: mapper, UserMapper: d.UserMapper,
 			Leeway: o.leeway, Now: o.now,
 		})
 	}
@@ -140,7 +140,8 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 	}
 	common := verify.OpaqueConfig{
 		Provider: d.Name, Title: d.Title, Issuers: d.Tokens.Issuers, Require: d.Tokens.Require, Binding: d.Binding,
-		Mapper: mapper, UserMapper: d.UserMapper, Profile: profile,
+		NumericSubject: d.Tokens.NumericSubject,
+		Mapper:         mapper, UserMapper: d.UserMapper, Profile: profile,
 		Insecure: verify.Insecure{SkipAudience: o.insecure.SkipAudience},
 		Leeway:   o.leeway, Now: o.now, Events: sender, Client: o.client, InsecureHTTPHosts: o.network.plainHTTP,
 		Cache: answerCache(o.cache),

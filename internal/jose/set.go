@@ -74,6 +74,11 @@ func (s *Set) Find(id string, a Algorithm) Candidates {
 	return found
 }
 
+// Has reports whether the set holds this very key for tokens with the given kid and algorithm.
+func (s *Set) Has(id string, a Algorithm, k *Key) bool {
+	return (id == "" || k.id == id) && k.Fits(a) && slices.Contains(s.keys, k)
+}
+
 // Candidates are the keys of a set that may have made a token's signature, [MaxCandidates] at most, in the set's order. Equal
 // key material counts once, under whatever names and with or without an alg. The zero value holds none.
 type Candidates struct {
@@ -101,14 +106,11 @@ func (c *Candidates) Len() int { return c.len }
 // Fitting returns how many keys of the set would have been candidates without the limit.
 func (c *Candidates) Fitting() int { return c.fitting }
 
-// Contains reports whether this very key is a candidate.
-func (c *Candidates) Contains(k *Key) bool { return slices.Contains(c.All(), k) }
-
 // Without returns the candidates that are not among others.
 func (c *Candidates) Without(others *Candidates) Candidates {
 	left := Candidates{fitting: c.fitting}
 	for _, k := range c.All() {
-		if !others.Contains(k) {
+		if !slices.Contains(others.All(), k) {
 			left.keys[left.len] = k
 			left.len++
 		}

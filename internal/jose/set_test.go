@@ -397,10 +397,10 @@ func TestASignatureIsCheckedWithOneCandidateAfterTheOther(t *testing.T) {
 		}
 	}
 	left := found.Without(&jose.Candidates{})
-	if left.Len() != 2 || !left.Contains(found.All()[1]) {
+	if left.Len() != 2 || left.All()[1] != found.All()[1] {
 		t.Errorf("without none of them, %d are left", left.Len())
 	}
-	if left = found.Without(&found); left.Len() != 0 || left.Contains(found.All()[0]) {
+	if left = found.Without(&found); left.Len() != 0 {
 		t.Errorf("without all of them, %d are left", left.Len())
 	}
 }

@@ -217,13 +217,12 @@ func (r *Remote) wait(ctx context.Context, f *fetch) error {
 	}
 }
 
-// Holds reports whether Keys would give this very key at once, and starts the refresh that is due, as Keys does. A cache of
-// verified tokens asks on every hit: then a key's removal ends what was cached for it, and neither a refresh that changes
-// nothing nor an outage does. now is the time.
+// Holds reports whether the provider publishes this very key for such tokens, as far as that is known without waiting, and
+// starts the refresh that is due, as Keys does. A cache of verified tokens asks on every hit: then a key's removal ends what
+// was cached for it, and neither a refresh that changes nothing nor an outage does. now is the time.
 func (r *Remote) Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool {
 	s := r.current.Load()
-	found := s.find(id, algorithm)
-	return found.Contains(key) && r.reliable(s, now)
+	return s != nil && s.set.Has(id, algorithm, key) && r.reliable(s, now)
 }
 
 // reliable reports whether a set may be relied on without waiting for a newer one, and starts the refresh that is due.

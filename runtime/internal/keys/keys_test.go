@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -716,7 +717,7 @@ func TestAWrongSignatureCausesOneFetchPerCoolDown(t *testing.T) {
 				p.wantFetches(t, 2, "within the cool-down")
 				time.Sleep(2 * time.Second)
 				for range 2 { // a fetch that brought the key is no waste
-					if _, replaced, err = afterWrongSignature(t, r, id); err != nil || replaced.Len() != 1 || tried.Contains(replaced.All()[0]) {
+					if _, replaced, err = afterWrongSignature(t, r, id); err != nil || replaced.Len() != 1 || slices.Contains(tried.All(), replaced.All()[0]) {
 						t.Fatalf("got %v, %v after the cool-down, want the new key", replaced.All(), err)
 					}
 					p.publish(t, newKey(t, id))

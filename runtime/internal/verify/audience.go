@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +17,7 @@ type audienceRule struct {
 	isAud      bool
 	anyOf      []string
 	orResource bool
-	optional   bool // nothing to check against, for a documented reason or by an insecure setting
+	off        string // why nothing is checked: a documented reason, or an insecure setting
 	hint       string
 }
 
@@ -32,27 +33,55 @@ func compileAudience(a facts.Audience, skip bool) (audienceRule, error) {
 		return rule, err
 	}
 	rule.isAud = claim == "aud"
-	rule.optional = skip || len(rule.anyOf) == 0 && a.IssuerBound != ""
-	if !rule.optional && len(rule.anyOf) == 0 && !rule.orResource {
+	switch {
+	case skip:
+		rule.off = audienceSkipped
+	case len(rule.anyOf) == 0:
+		rule.off = a.IssuerBound
+	}
+	if rule.off == "" && len(rule.anyOf) == 0 && !rule.orResource {
 		return rule, errors.New("nothing says which audience is ours: a token for any other server would do")
 	}
 	return rule, nil
 }
 
-// check refuses tokens for other recipients (RFC 7519 section 4.1.3, RFC 8707). aud is the aud claim, read already.
-func (r *audienceRule) check(claims oauth.Claims, aud []string, resource string) error {
-	if r.optional {
-		return nil
-	}
+const audienceSkipped = "INSECURE: the audience is not checked (InsecureSkipAudience)"
+
+// check refuses tokens for other recipients.
+func (r *audienceRule) check(_ context.Context, in *inspection) error {
+	in.audience = in.claims.Strings("aud")
+	return r.admits(in.verified, in.resource)
+}
+
+// admits refuses tokens for other recipients (RFC 7519 section 4.1.3, RFC 8707).
+func (r *audienceRule) admits(v verified, resource string) error {
+	named := v.audience
 	if !r.isAud {
-		aud = claims.Strings(r.claim...)
+		named = v.claims.Strings(r.claim...)
 	}
-	for _, recipient := range aud {
+	for _, recipient := range named {
 		if r.accepts(recipient, resource) {
 			return nil
 		}
 	}
-	return oauth.InvalidToken(oauth.ReasonAudience, errors.New(r.explain(aud, resource)))
+	found := "missing, empty or not made of strings"
+	if len(named) > 0 {
+		found = quoteAll(named)
+	}
+	return refuse(oauth.ReasonAudience, fmt.Sprintf(
+		"the token's %s is %s, wanted is %q", strings.Join(r.claim, "."), found, r.wanted(resource)), r.hint)
+}
+
+func (r *audienceRule) values(in *inspection) (got, want []string) {
+	return in.claims.Strings(r.claim...), r.wanted(in.resource)
+}
+
+// wanted are the accepted values.
+func (r *audienceRule) wanted(resource string) []string {
+	if len(r.anyOf) == 0 {
+		return []string{resource}
+	}
+	return r.anyOf
 }
 
 func (r *audienceRule) accepts(recipient, resource string) bool {
@@ -70,18 +99,6 @@ func (r *audienceRule) accepts(recipient, resource string) bool {
 func isOrigin(resource string) bool {
 	_, rest, ok := strings.Cut(resource, "://")
 	return ok && rest != "" && !strings.Contains(rest, "/")
-}
-
-func (r *audienceRule) explain(aud []string, resource string) string {
-	wanted := r.anyOf
-	if len(wanted) == 0 {
-		wanted = []string{resource}
-	}
-	found := "missing, empty or not made of strings"
-	if len(aud) > 0 {
-		found = quoteAll(aud)
-	}
-	return strings.TrimSpace(fmt.Sprintf("the token's %s is %s, wanted is %q. %s", strings.Join(r.claim, "."), found, wanted, r.hint))
 }
 
 // requirement is a compiled [facts.Requirement].
@@ -112,16 +129,31 @@ func compileRequirements(list []facts.Requirement) ([]requirement, error) {
 	return compiled, nil
 }
 
-func (r *requirement) check(claims oauth.Claims) error {
-	if r.met(claims) {
+// asCheck is the check that the claim is there.
+func (r *requirement) asCheck() check {
+	return check{id: checkClaim + strings.Join(r.claim, "."), needs: []string{checkContent}, run: r.check, values: r.values}
+}
+
+func (r *requirement) check(_ context.Context, in *inspection) error {
+	if r.met(in.claims) {
 		return nil
 	}
 	name := strings.Join(r.claim, ".")
-	text := fmt.Sprintf("the token lacks the claim %s. %s", name, r.hint)
-	if found := claims.Strings(r.claim...); len(r.anyOf) > 0 && len(found) > 0 {
-		text = fmt.Sprintf("the token's claim %s is %s, accepted are %q. %s", name, quoteAll(found), r.anyOf, r.hint)
+	if found := in.claims.Strings(r.claim...); len(r.anyOf) > 0 && len(found) > 0 {
+		return refuse(oauth.ReasonClaim, fmt.Sprintf("the token's claim %s is %s, accepted are %q", name, quoteAll(found), r.anyOf), r.hint)
 	}
-	return oauth.InvalidToken(oauth.ReasonClaim, errors.New(strings.TrimSpace(text)))
+	return refuse(oauth.ReasonClaim, "the token lacks the claim "+name, r.hint)
+}
+
+func (r *requirement) values(in *inspection) (got, want []string) {
+	got, want = in.claims.Strings(r.claim...), r.anyOf
+	if len(got) == 0 && in.claims.Has(r.claim...) {
+		got = []string{string(in.claims.Raw(r.claim...))}
+	}
+	if len(want) == 0 {
+		want = []string{"any value"}
+	}
+	return got, want
 }
 
 func (r *requirement) met(claims oauth.Claims) bool {

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -52,6 +53,44 @@ func compileBinding(b facts.Binding, skip bool) (binding, error) {
 	return c, err
 }
 
+// off says why the audience is not checked; empty if it is.
+func (b *binding) off() string {
+	switch {
+	case b.unverified:
+		return audienceSkipped
+	case b.audience == nil:
+		return "the application that the token was issued to is checked instead"
+	default:
+		return ""
+	}
+}
+
+// application checks the application that a token was issued to.
+func (b *binding) application(_ context.Context, in *inspection) error {
+	var err error
+	in.client, err = b.client(in.claims)
+	return err
+}
+
+func (b *binding) applicationValues(in *inspection) (got, want []string) {
+	for _, p := range b.claims {
+		got = append(got, identifiers(in.claims, p)...)
+	}
+	return got, b.clientIDs
+}
+
+// recipientCheck is the check of the audience.
+func (b *binding) recipientCheck() check {
+	c := check{id: checkAudience, needs: []string{checkAnswer}, off: b.off(), run: func(_ context.Context, in *inspection) error {
+		in.audience = in.claims.Strings("aud")
+		return b.recipient(in.verified, in.resource)
+	}}
+	if b.audience != nil {
+		c.values = b.audience.values
+	}
+	return c
+}
+
 // client checks the application that a token was issued to and returns it; it is empty where that is not checked.
 func (b *binding) client(claims oauth.Claims) (string, error) {
 	if len(b.clientIDs) == 0 {
@@ -88,7 +127,7 @@ func (b *binding) recipient(v verified, resource string) error {
 	if b.audience == nil || len(b.clientIDs) > 0 && !v.claims.Has(b.audience.claim...) {
 		return nil
 	}
-	return b.audience.check(v.claims, v.audience, resource)
+	return b.audience.admits(v, resource)
 }
 
 // identifiers reads a claim that names applications. Some providers number them.

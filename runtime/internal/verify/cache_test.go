@@ -115,7 +115,7 @@ func TestACachedTokenIsRefusedWhenAFreshOneWouldBe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v, d, source := watched(t)
-			text := token(t, map[string]any{"exp": exp.Unix()})
+			text := token(t, map[string]any{"exp": exp.Unix(), "nbf": now.Unix()})
 			wantCaller(t, v, text)
 			c.change(d, source)
 			if c.reason != "" {

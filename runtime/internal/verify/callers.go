@@ -1,7 +1,7 @@
 package verify
 
 import (
-	"errors"
+	"context"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -31,6 +31,25 @@ func (c *callers) userInfo(claims oauth.Claims) oauth.UserInfo {
 	return c.mapper.UserInfo(claims)
 }
 
+// check is the last check of a token: that its claims name a user.
+func (c *callers) check() check {
+	return check{id: checkUser, needs: []string{checkContent}, values: c.values, run: func(_ context.Context, in *inspection) error {
+		if in.audience == nil { // where it is not checked
+			in.audience = in.claims.Strings("aud")
+		}
+		var err error
+		in.caller, err = c.caller(in.verified, in.token, in.resource)
+		return err
+	}}
+}
+
+func (c *callers) values(in *inspection) (got, want []string) {
+	if in.caller == nil {
+		return []string{"none"}, []string{"any"}
+	}
+	return []string{in.caller.User.ID}, []string{"any"}
+}
+
 // caller refuses claims that name nobody.
 func (c *callers) caller(v verified, token, resource string) (*oauth.AuthInfo, error) {
 	info := &oauth.AuthInfo{
@@ -39,7 +58,7 @@ func (c *callers) caller(v verified, token, resource string) (*oauth.AuthInfo, e
 		User: c.userInfo(v.claims), Claims: v.claims, AccessToken: oauth.Secret(token),
 	}
 	if info.User.ID == "" {
-		return nil, oauth.InvalidToken(oauth.ReasonClaim, errors.New("the token's claims do not say who the user is"))
+		return nil, refuse(oauth.ReasonClaim, "the token's claims do not say who the user is", "")
 	}
 	if info.Subject == "" {
 		info.Subject = info.User.ID

@@ -1,9 +1,11 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,10 +16,22 @@ import (
 // header of a request may have as a whole at net/http's default, http.DefaultMaxHeaderBytes.
 const MaxTokenSize = 512 << 10
 
+// checkTokenSize refuses a token that is too long to be looked at.
+func checkTokenSize(_ context.Context, in *inspection) error {
+	if len(in.token) > MaxTokenSize {
+		return refuse(oauth.ReasonTokenTooLarge, fmt.Sprintf("the token has %d bytes, the limit is %d", len(in.token), MaxTokenSize), "")
+	}
+	return nil
+}
+
+func tokenSize(in *inspection) (got, want []string) {
+	return []string{strconv.Itoa(len(in.token)) + " bytes"}, []string{fmt.Sprintf("at most %d bytes", MaxTokenSize)}
+}
+
 // maxLeeway is the largest leeway that still makes sense as a difference of clocks.
 const maxLeeway = 10 * time.Minute
 
-// clock checks the times of a token, each at the moment of the check. Several checks of one token share a [moment].
+// clock tells the time. All checks of one token share a reading of it.
 type clock struct {
 	now    func() time.Time
 	leeway time.Duration
@@ -34,49 +48,80 @@ func newClock(now func() time.Time, leeway time.Duration) (clock, error) {
 	return clock{now: now, leeway: leeway}, nil
 }
 
-func (c clock) expiry(claims oauth.Claims, required bool) (time.Time, error) {
-	return c.read().expiry(claims, required)
-}
-
-func (c clock) start(claims oauth.Claims) error { return c.read().start(claims) }
-
 // moment is one reading of a clock.
 type moment struct {
-	now    time.Time
+	time   time.Time
 	leeway time.Duration
 }
 
-func (c clock) read() moment { return moment{now: c.now(), leeway: c.leeway} }
+func (c clock) read() moment { return moment{time: c.now(), leeway: c.leeway} }
 
-// expiry checks exp (RFC 7519 section 4.1.4) and returns it. Without an exp it is the zero time, which is an error where
-// the claim is required.
-func (m moment) expiry(claims oauth.Claims, required bool) (time.Time, error) {
-	expires, present, err := instant(claims, "exp")
-	switch {
-	case err != nil:
-		return time.Time{}, err
-	case !present && required:
-		return time.Time{}, oauth.InvalidToken(oauth.ReasonInvalidTime, errors.New("the token has no exp claim"))
-	case present && !m.now.Before(expires.Add(m.leeway)):
-		return time.Time{}, oauth.InvalidToken(oauth.ReasonExpired, fmt.Errorf(
-			"the token expired at %s, now is %s", stamp(expires), stamp(m.now)))
+// expiryOf returns the check of exp (RFC 7519 section 4.1.4), which may be absent where it is not required.
+func expiryOf(required bool) func(context.Context, *inspection) error {
+	return func(_ context.Context, in *inspection) error {
+		expires, present, err := instant(in.claims, "exp")
+		switch {
+		case err != nil:
+			return err
+		case !present && required:
+			return refuse(oauth.ReasonInvalidTime, "the token has no exp claim", "")
+		case present && !in.now.time.Before(expires.Add(in.now.leeway)):
+			return expired(expires, in.now)
+		}
+		in.expires = expires
+		return nil
 	}
-	return expires, nil
 }
 
-// start checks nbf and iat (RFC 7519 sections 4.1.5 and 4.1.6), which a token may lack.
-func (m moment) start(claims oauth.Claims) error {
-	for _, name := range [...]string{"nbf", "iat"} {
-		t, present, err := instant(claims, name)
-		if err != nil {
-			return err
-		}
-		if present && m.now.Add(m.leeway).Before(t) {
-			return oauth.InvalidToken(oauth.ReasonNotYetValid, fmt.Errorf(
-				"%s is %s, now is %s: the provider's clock or this server's may be wrong", name, stamp(t), stamp(m.now)))
-		}
+func expired(expires time.Time, now moment) error {
+	return refuse(oauth.ReasonExpired, fmt.Sprintf("the token expired at %s, now is %s", stamp(expires), stamp(now.time)),
+		"The client has to refresh it; where it is new, the provider's clock or this server's is wrong")
+}
+
+func expiryValues(in *inspection) (got, want []string) {
+	return shownInstant(in, "exp"), []string{"after " + stamp(in.now.time.Add(-in.now.leeway))}
+}
+
+// notBefore checks nbf (RFC 7519 section 4.1.5), which a token may lack.
+func notBefore(_ context.Context, in *inspection) error { return begun(in, "nbf", in.now.leeway) }
+
+func notBeforeValues(in *inspection) (got, want []string) {
+	return shownInstant(in, "nbf"), []string{"none", "at or before " + stamp(in.now.time.Add(in.now.leeway))}
+}
+
+// maxAhead is how far ahead a token may have been issued. RFC 7519 section 4.1.6 asks for no check of iat at all, and clocks
+// that are apart make new tokens come from the future; what is a day ahead is no matter of clocks.
+const maxAhead = 24 * time.Hour
+
+// issuedAt refuses an iat that is absurd.
+func issuedAt(_ context.Context, in *inspection) error { return begun(in, "iat", maxAhead) }
+
+func issuedAtValues(in *inspection) (got, want []string) {
+	return shownInstant(in, "iat"), []string{"none", "at or before " + stamp(in.now.time.Add(maxAhead))}
+}
+
+// begun refuses a token of which a claim says that it begins later than a given time from now.
+func begun(in *inspection, name string, ahead time.Duration) error {
+	t, present, err := instant(in.claims, name)
+	if err != nil {
+		return err
+	}
+	if present && in.now.time.Add(ahead).Before(t) {
+		return refuse(oauth.ReasonNotYetValid, fmt.Sprintf("%s is %s, now is %s", name, stamp(t), stamp(in.now.time)),
+			"The provider's clock or this server's may be wrong")
 	}
 	return nil
+}
+
+// shownInstant is a time claim for people.
+func shownInstant(in *inspection, name string) []string {
+	if t, ok := in.claims.Time(name); ok {
+		return []string{stamp(t)}
+	}
+	if in.claims.Raw(name) != nil {
+		return []string{"not a number of seconds"}
+	}
+	return []string{"none"}
 }
 
 // instant reads a NumericDate claim. A claim that is there and no such number is an error.
@@ -101,8 +146,8 @@ func stamp(t time.Time) string {
 
 // bearerOnly refuses tokens that are bound to a client's key (RFC 7800, as DPoP and mutual TLS use it): whoever presents
 // one as a bearer token has not shown the key.
-func bearerOnly(claims oauth.Claims) error {
-	if claims.Has("cnf") {
+func bearerOnly(_ context.Context, in *inspection) error {
+	if in.claims.Has("cnf") {
 		return senderConstrained("cnf claim, DPoP or mutual TLS")
 	}
 	return nil
@@ -110,16 +155,16 @@ func bearerOnly(claims oauth.Claims) error {
 
 // senderConstrained refuses a token that is bound to a client's key, as the mark in it tells.
 func senderConstrained(mark string) error {
-	return oauth.InvalidToken(oauth.ReasonSenderConstrained, fmt.Errorf(
-		"the token is bound to a client's key (%s) and this server takes bearer tokens only: "+
-			"turn sender-constrained tokens off for this client at the provider", mark))
+	return refuse(oauth.ReasonSenderConstrained,
+		fmt.Sprintf("the token is bound to a client's key (%s) and this server takes bearer tokens only", mark),
+		"Turn sender-constrained tokens off for this client at the provider")
 }
 
 // accessTokenShaped refuses what carries the mark of another kind of token of the same provider.
 func accessTokenShaped(claims oauth.Claims, idTokenShaped bool) error {
 	if mark := idTokenMark(claims); mark != "" && !idTokenShaped {
-		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf(
-			"the token has %s, as only ID tokens do: the client must send the access token", mark))
+		return refuse(oauth.ReasonTokenType, fmt.Sprintf("the token has %s, as only ID tokens do", mark),
+			"The client must send the access token. Where the provider's access tokens look so, give the reason in IDTokenShaped")
 	}
 	if use := claims.String("token_use"); use == "id" || use == "refresh" {
 		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("token_use is %s, not an access token", use))
@@ -151,6 +196,24 @@ func idTokenMark(claims oauth.Claims) string {
 		}
 	}
 	return "a nonce and neither scope nor client"
+}
+
+// textSubject refuses a sub that is no text (RFC 7519 section 4.1.2: a StringOrURI). A number can be written in several ways, and
+// the user 7 is not the user "7"; numeric says that the provider documents numbers.
+func textSubject(claims oauth.Claims, numeric bool) error {
+	raw := claims.Raw("sub")
+	if !claims.Has("sub") || raw[0] == '"' || numeric && isNaturalNumber(raw) {
+		return nil
+	}
+	return refuse(oauth.ReasonClaim, "the token's sub is no text (RFC 7519 section 4.1.2)",
+		"Have the provider write it as one; where it documents a number, a spec can say so (numeric_subject)")
+}
+
+func subjectValues(in *inspection) (got, want []string) {
+	if !in.claims.Has("sub") {
+		return []string{"none"}, []string{"none", "a text"}
+	}
+	return []string{string(in.claims.Raw("sub"))}, []string{"none", "a text"}
 }
 
 // maxQuoted is how many bytes of a value from a token an error quotes.

@@ -177,7 +177,9 @@ func TestInsecureSettingsWarnAtStartAndOnceAMinute(t *testing.T) {
 	want(0, "with all checks on")
 }
 
-// Keycloak signs refresh tokens with HS512: advice on the algorithm of access tokens would mislead.
+// Keycloak signs refresh tokens with HS512: advice on the algorithm of access tokens would mislead. Other providers sign access
+// tokens with the client's secret until a key is chosen: then advice on tokens would.
+// covers: R24
 func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
 	t.Parallel()
 	symmetric := func(c *verify.Config) {
@@ -185,7 +187,7 @@ func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
 		c.Keys = nil
 	}
 	hinted := newVerifier(t, func(c *verify.Config) { c.AlgorithmHint = "Set the API to EdDSA." })
-	const itsOwn, another = "probably a refresh token", "choose one of them"
+	const itsOwn, another = "probably a refresh token", "Choose one of them"
 	for name, c := range map[string]struct {
 		verifier      *verify.JWT
 		algorithm     string
@@ -200,6 +202,9 @@ func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			e := wantRefusal(t, c.verifier, signed(t, jose.EdDSA, map[string]any{"alg": c.algorithm}, payload(t, nil)), oauth.ReasonAlgorithmNotAllowed)
+			if c.want == itsOwn && !strings.Contains(e.Error(), "no signing key chosen") {
+				t.Errorf("%q does not name the other cause", e.Error())
+			}
 			if text := e.Error(); !strings.Contains(text, c.want) || strings.Contains(text, c.without) || !strings.Contains(text, c.algorithm) {
 				t.Errorf("got %q, want %q in it", text, c.want)
 			}

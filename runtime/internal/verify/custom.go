@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -17,8 +18,9 @@ type CustomConfig struct {
 	Provider string
 	// Verifier checks a token and returns its claims. Required.
 	Verifier oauth.TokenVerifier
-	// Issuer is the provider's issuer. Required.
-	Issuer string
+	// Issuers are the accepted iss values, compared byte for byte. The first one is the issuer of callers whose claims have
+	// none. Required.
+	Issuers []string
 	// Mapper reads the caller from the claims. Nil stands for an empty [facts.ClaimMap]: sub is the user.
 	Mapper *Mapper
 	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the caller stay Mapper's.
@@ -33,9 +35,10 @@ type CustomConfig struct {
 // claims say about times (exp, nbf, iat), issuer and sender constraint is checked, and they must name a user.
 type Custom struct {
 	verifier oauth.TokenVerifier
-	issuer   string
+	issuers  []string
 	callers  callers
 	clock    clock
+	checks   checkTable
 }
 
 // NewCustom returns a verifier. An error names what is missing.
@@ -43,7 +46,7 @@ func NewCustom(config CustomConfig) (*Custom, error) {
 	switch {
 	case config.Verifier == nil:
 		return nil, errors.New("custom verification: no function that verifies tokens")
-	case config.Issuer == "":
+	case len(config.Issuers) == 0 || slices.Contains(config.Issuers, ""):
 		return nil, errors.New("custom verification: no issuer")
 	}
 	times, err := newClock(config.Now, config.Leeway)
@@ -54,14 +57,16 @@ func NewCustom(config CustomConfig) (*Custom, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Custom{verifier: config.Verifier, issuer: config.Issuer, callers: who, clock: times}, nil
+	c := &Custom{verifier: config.Verifier, issuers: slices.Clone(config.Issuers), callers: who, clock: times}
+	c.checks = c.table()
+	return c, nil
 }
 
 // Verify checks an access token for the protected resource that it is presented to and returns its caller. An error
 // of the function that is no [*oauth.Error] counts as a refusal of the token, except for an expired context and errors of
 // the network (net.Error), which say nothing about it: those are 503. A caller without exp has a zero ExpiresAt.
 func (c *Custom) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
-	return c.check(presented.Token.Reveal(), presented.Resource, func() (oauth.Claims, error) {
+	return c.check(ctx, presented.Token.Reveal(), presented.Resource, func() (oauth.Claims, error) {
 		return c.verifier.VerifyToken(ctx, presented)
 	})
 }
@@ -73,7 +78,7 @@ func (c *Custom) VerifyExchanged(ctx context.Context, token, resource string) (*
 	if !ok {
 		return c.Verify(ctx, oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource})
 	}
-	return c.check(token, resource, func() (oauth.Claims, error) {
+	return c.check(ctx, token, resource, func() (oauth.Claims, error) {
 		info, err := exchanged.VerifyExchanged(ctx, token, resource)
 		if err != nil {
 			return oauth.Claims{}, err
@@ -89,33 +94,83 @@ func (c *Custom) Forget(token string) {
 	}
 }
 
-// check asks the function for a token's claims and checks what does not need its word.
-func (c *Custom) check(token, resource string, ask func() (oauth.Claims, error)) (*oauth.AuthInfo, error) {
-	if len(token) > MaxTokenSize {
-		return nil, oauth.InvalidToken(oauth.ReasonTokenTooLarge, fmt.Errorf(
-			"the token has %d bytes, the limit is %d", len(token), MaxTokenSize))
+// table lists the checks of what the function returned.
+func (c *Custom) table() checkTable {
+	needs := []string{checkVerifier}
+	user := c.callers.check()
+	user.needs = needs
+	return checkTable{
+		{id: checkIssuer, needs: needs, run: c.claimedIssuer, values: func(in *inspection) (got, want []string) {
+			return in.claims.Strings("iss"), c.issuers
+		}},
+		{id: checkExpiry, needs: needs, run: expiryOf(false), values: expiryValues},
+		{id: checkNotBefore, needs: needs, run: notBefore, values: notBeforeValues},
+		{id: checkIssuedAt, needs: needs, run: issuedAt, values: issuedAtValues},
+		{id: checkSender, needs: needs, run: bearerOnly},
+		{id: checkSubject, needs: needs, run: func(_ context.Context, in *inspection) error {
+			return textSubject(in.claims, false)
+		}, values: subjectValues},
+		user,
 	}
-	claims, err := ask()
-	if err != nil {
+}
+
+// check asks the function for a token's claims and checks what does not need its word.
+func (c *Custom) check(ctx context.Context, token, resource string, ask func() (oauth.Claims, error)) (*oauth.AuthInfo, error) {
+	in := &inspection{token: token, resource: resource}
+	if err := checkTokenSize(ctx, in); err != nil {
+		return nil, err
+	}
+	var err error
+	if in.claims, err = ask(); err != nil {
 		return nil, refusal(err)
 	}
-	if claims.Has("iss") && claims.String("iss") != c.issuer {
-		return nil, oauth.InvalidToken(oauth.ReasonIssuer, fmt.Errorf(
-			"the claims' issuer is %s, configured is %q (every character counts)", quote(claims.String("iss")), c.issuer))
+	in.now = c.clock.read()
+	if err := c.checks.run(ctx, in); err != nil {
+		return nil, in.withoutToken(err)
 	}
-	expires, err := c.clock.expiry(claims, false)
-	if err != nil {
-		return nil, err
+	return in.caller, nil
+}
+
+// Explain runs all checks on a token and returns what each of them says. A function that explains itself, such as one of this
+// package, says what it has found; of the checks behind it those are added that it does not have, or that fail.
+func (c *Custom) Explain(ctx context.Context, presented oauth.Presented) []Finding {
+	in := &inspection{token: presented.Token.Reveal(), resource: presented.Resource, now: c.clock.read()}
+	findings := explain(ctx, in, append(checkTable{
+		{id: checkSize, run: checkTokenSize, values: tokenSize},
+		{id: checkVerifier, needs: []string{checkSize}, run: func(ctx context.Context, in *inspection) error {
+			var err error
+			if in.claims, err = c.verifier.VerifyToken(ctx, presented); err != nil {
+				return refusal(err)
+			}
+			return nil
+		}},
+	}, c.checks...))
+	explaining, ok := c.verifier.(interface {
+		Explain(ctx context.Context, presented oauth.Presented) []Finding
+	})
+	if !ok {
+		return findings
 	}
-	if err := c.clock.start(claims); err != nil {
-		return nil, err
+	own := explaining.Explain(ctx, presented)
+	for _, f := range findings {
+		known := slices.ContainsFunc(own, func(other Finding) bool { return other.ID == f.ID })
+		if f.Outcome == Failed && f.ID != checkVerifier || !known && f.ID != checkVerifier {
+			own = append(own, f)
+		}
 	}
-	if err := bearerOnly(claims); err != nil {
-		return nil, err
+	return own
+}
+
+// claimedIssuer checks iss, byte for byte, where the claims have one.
+func (c *Custom) claimedIssuer(_ context.Context, in *inspection) error {
+	if in.issuer = c.issuers[0]; !in.claims.Has("iss") {
+		return nil
 	}
-	return c.callers.caller(verified{
-		claims: claims, issuer: c.issuer, audience: claims.Strings("aud"), expires: expires,
-	}, token, resource)
+	if in.issuer = in.claims.String("iss"); !slices.Contains(c.issuers, in.issuer) {
+		return refuse(oauth.ReasonIssuer, fmt.Sprintf(
+			"the claims' issuer is %s, configured is %q (every character counts)", quote(in.claims.String("iss")), c.issuers), "")
+	}
+	return nil
 }
 
 // UserInfo maps verified claims to the common user shape.

@@ -20,7 +20,7 @@ func newCustom(t testing.TB, changes map[string]any, err error) *verify.Custom {
 	t.Helper()
 	given := parseClaims(t, payload(t, changes))
 	v, newErr := verify.NewCustom(verify.CustomConfig{
-		Provider: "mine", Issuer: issuer, Leeway: 30 * time.Second, Now: clock,
+		Provider: "mine", Issuers: []string{issuer}, Leeway: 30 * time.Second, Now: clock,
 		Verifier: oauth.TokenVerifierFunc(func(_ context.Context, c oauth.Presented) (oauth.Claims, error) {
 			if c.Token != "opaque-token" || c.Resource != resource {
 				return oauth.Claims{}, fmt.Errorf("called with %q for %q", c.Token.Reveal(), c.Resource)
@@ -63,7 +63,7 @@ func TestACustomVerifierIsNotTrustedBlindly(t *testing.T) {
 		"expired":              {map[string]any{"exp": now.Unix() - 60}, oauth.ReasonExpired},
 		"an exp of text":       {map[string]any{"exp": "soon"}, oauth.ReasonInvalidTime},
 		"not yet valid":        {map[string]any{"nbf": now.Unix() + 60}, oauth.ReasonNotYetValid},
-		"issued in the future": {map[string]any{"iat": now.Unix() + 60}, oauth.ReasonNotYetValid},
+		"issued in the future": {map[string]any{"iat": now.Unix() + 86_401}, oauth.ReasonNotYetValid},
 		"another issuer":       {map[string]any{"iss": issuer + "/"}, oauth.ReasonIssuer},
 		"an issuer of a list":  {map[string]any{"iss": []string{issuer}}, oauth.ReasonIssuer},
 		"no user":              {map[string]any{"sub": nil}, oauth.ReasonClaim},
@@ -123,7 +123,7 @@ func TestErrorsOfACustomVerifier(t *testing.T) {
 
 func TestACustomVerifierMayBeAJWTCheck(t *testing.T) {
 	t.Parallel()
-	v, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuer: issuer, Verifier: newVerifier(t), Now: clock})
+	v, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuers: []string{issuer}, Verifier: newVerifier(t), Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestACustomVerifierMayBeAJWTCheck(t *testing.T) {
 func TestACustomVerifierMayAskForTheUser(t *testing.T) {
 	t.Parallel()
 	p := says(http.StatusOK, `{"sub":"alice"}`)
-	v, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuer: opaqueIssuer, Verifier: userInfo(t, p)})
+	v, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuers: []string{opaqueIssuer}, Verifier: userInfo(t, p)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestACustomVerifierMayAskForTheUser(t *testing.T) {
 	if err != nil || info.Subject != "alice" || info.Provider != "mine" || info.Issuer != opaqueIssuer || info.AccessToken.Reveal() != opaqueToken {
 		t.Errorf("a token that was obtained here: got %+v, %v", info, err)
 	}
-	outage, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuer: opaqueIssuer, Verifier: userInfo(t, says(http.StatusBadGateway, ""))})
+	outage, err := verify.NewCustom(verify.CustomConfig{Provider: "mine", Issuers: []string{opaqueIssuer}, Verifier: userInfo(t, says(http.StatusBadGateway, ""))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +165,7 @@ func TestACustomVerifierAsksAnewForWhatWasExchanged(t *testing.T) {
 	t.Parallel()
 	p := says(http.StatusOK, fmt.Sprintf(`{"active":true,"token_type":"Bearer","sub":"alice","client_id":%q,"exp":%d}`, opaqueClient, opaqueNow.Unix()+60))
 	v, err := verify.NewCustom(verify.CustomConfig{
-		Provider: "mine", Issuer: opaqueIssuer, Verifier: introspection(t, p), Now: func() time.Time { return opaqueNow },
+		Provider: "mine", Issuers: []string{opaqueIssuer}, Verifier: introspection(t, p), Now: func() time.Time { return opaqueNow },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestMistakesInACustomConfigurationAreErrors(t *testing.T) {
 	t.Parallel()
 	verifier := oauth.TokenVerifierFunc(func(context.Context, oauth.Presented) (oauth.Claims, error) { return oauth.Claims{}, nil })
 	for name, config := range map[string]verify.CustomConfig{
-		"no function": {Issuer: issuer}, "no issuer": {Verifier: verifier}, "a negative leeway": {Verifier: verifier, Issuer: issuer, Leeway: -1},
+		"no function": {Issuers: []string{issuer}}, "no issuer": {Verifier: verifier}, "a negative leeway": {Verifier: verifier, Issuers: []string{issuer}, Leeway: -1},
 	} {
 		if v, err := verify.NewCustom(config); v != nil || err == nil {
 			t.Errorf("%s: got %v, %v", name, v, err)

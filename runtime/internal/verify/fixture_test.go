@@ -81,8 +81,7 @@ func (p *published) Replaced(context.Context, string, jose.Algorithm, time.Time,
 }
 
 func (p *published) Holds(id string, a jose.Algorithm, key *jose.Key, _ time.Time) bool {
-	found := p.set.Find(id, a)
-	return p.err == nil && found.Contains(key)
+	return p.err == nil && p.set.Has(id, a, key)
 }
 
 func (p *published) Flooded(string, jose.Algorithm, time.Time) error { return nil }

@@ -171,7 +171,14 @@ func (q *inquiries) askAnew(ctx context.Context, token string) (*answer, error) 
 }
 
 // askNow waits for a slot and asks.
-func (q *inquiries) askNow(ctx context.Context, token string, familiar bool) (_ *answer, err error) {
+func (q *inquiries) askNow(ctx context.Context, token string, familiar bool) (*answer, error) {
+	return q.within(ctx, familiar, func(ctx context.Context) (*answer, error) { return q.question(ctx, token) })
+}
+
+// within waits for a slot and asks a question.
+func (q *inquiries) within(
+	ctx context.Context, familiar bool, question func(context.Context) (*answer, error),
+) (_ *answer, err error) {
 	if !familiar {
 		if err := take(ctx, q.strange); err != nil {
 			return nil, err
@@ -191,7 +198,7 @@ func (q *inquiries) askNow(ctx context.Context, token string, familiar bool) (_ 
 			err = fmt.Errorf("asking the provider about a token panicked: %T", p) // the value may hold the token
 		}
 	}()
-	a, err := q.question(ctx, token)
+	a, err := question(ctx)
 	q.pauseAfter(err)
 	return a, err
 }

@@ -1,11 +1,11 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -48,33 +48,53 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 			// not introspect: an ID token, for one.
 			invalidErrors: []string{string(oauth.CodeInvalidToken), "unsupported_token_type"},
 		},
-		inspect: func(claims oauth.Claims, c clock) (time.Time, error) {
-			if err := inspectIntrospection(claims, c, types, config.NoTokenType == ""); err != nil {
-				return time.Time{}, err
-			}
-			return c.expiry(claims, config.NoExpiry == "")
+		checks: checkTable{
+			{id: checkActive, needs: []string{checkAnswer}, run: activeByIntrospection},
+			{id: checkKind, needs: []string{checkActive}, values: tokenTypeValues(types), run: func(_ context.Context, in *inspection) error {
+				return describedAccessToken(in.claims, types, config.NoTokenType == "")
+			}},
+			{id: checkNotBefore, needs: []string{checkActive}, run: notBefore, values: notBeforeValues},
+			{id: checkIssuedAt, needs: []string{checkActive}, run: issuedAt, values: issuedAtValues},
+			{id: checkExpiry, needs: []string{checkActive}, run: expiryOf(config.NoExpiry == ""), values: expiryValues},
 		},
 	})
 }
 
-func inspectIntrospection(claims oauth.Claims, c clock, types []string, typed bool) error {
-	active, ok := claims.Bool("active")
+// activeByIntrospection checks active (RFC 7662 section 2.2).
+func activeByIntrospection(_ context.Context, in *inspection) error {
+	active, ok := in.claims.Bool("active")
 	switch {
 	case !ok:
 		return oauth.Unavailable(defaultRetry, errors.New(
 			"the introspection endpoint's answer lacks active, true or false (RFC 7662 section 2.2): is it the right address?"))
 	case !active:
-		return oauth.InvalidToken(oauth.ReasonInactive, errors.New("the provider says that the token is not active"))
+		return notActive()
 	}
+	return nil
+}
+
+func notActive() error {
+	return refuse(oauth.ReasonInactive, "the provider says that the token is not active",
+		"It has expired, was revoked, or is of another provider: the client must log in again")
+}
+
+// describedAccessToken refuses an answer that describes another token than an access token or, where typed is set, that does
+// not say what it describes.
+func describedAccessToken(claims oauth.Claims, types []string, typed bool) error {
 	if err := bearerAccessToken(claims, types); err != nil {
 		return err
 	}
 	if typed && !saysAccessToken(claims, types) {
-		return oauth.InvalidToken(oauth.ReasonTokenType, errors.New(
+		return refuse(oauth.ReasonTokenType,
 			"the introspection endpoint's answer does not say what kind of token it describes (token_type, token_use or typ): "+
-				"it may be a refresh token; have the provider say it, or not describe refresh tokens, and give that reason in NoTokenType"))
+				"it may be a refresh token", "Have the provider say it, or not describe refresh tokens, and give that reason in NoTokenType")
 	}
-	return c.start(claims)
+	return nil
+}
+
+// tokenTypeValues shows an answer's token_type.
+func tokenTypeValues(types []string) func(*inspection) (got, want []string) {
+	return func(in *inspection) (got, want []string) { return in.claims.Strings("token_type"), types }
 }
 
 // saysAccessToken reports whether an answer in which nothing speaks against an access token also calls it one.
@@ -90,10 +110,10 @@ func bearerAccessToken(claims oauth.Claims, types []string) error {
 		if containsFold([]string{"DPoP", "PoP"}, typ) {
 			return senderConstrained("token_type " + typ)
 		}
-		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("the token's token_type is %s, accepted are %q", quote(typ), types))
+		return refuse(oauth.ReasonTokenType, fmt.Sprintf("the token's token_type is %s, accepted are %q", quote(typ), types), "")
 	}
 	if use := claims.String("token_use"); strings.HasPrefix(use, "refresh") || strings.HasPrefix(use, "id") {
-		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("token_use is %s, not an access token", quote(use)))
+		return refuse(oauth.ReasonTokenType, fmt.Sprintf("token_use is %s, not an access token", quote(use)), "")
 	}
 	return accessTokenShaped(claims, false)
 }

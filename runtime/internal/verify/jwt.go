@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,7 +22,7 @@ type KeySource interface {
 	// Replaced returns the keys that took the place of those with which the signature was found wrong; none if there are no
 	// others, so that it is wrong. The error is an [*oauth.Error], 503 when nobody can know.
 	Replaced(ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time, tried *jose.Candidates) (jose.Candidates, error)
-	// Holds reports whether Keys would give this very key at once. now is the time.
+	// Holds reports whether the provider publishes this very key for such tokens. It never waits. now is the time.
 	Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool
 	// Flooded returns the error that Keys would give for an unknown key, at once and cheaply, while so many tokens with unknown
 	// keys arrive that they are not worth a closer look; nil otherwise.
@@ -69,6 +68,11 @@ type JWT struct {
 	header     atomic.Pointer[jose.Header]
 	insecure   *insecureLog
 	opaqueHint string
+	// checks are what a token has to pass, in this order; user is the last one, for those who want a caller.
+	checks checkTable
+	user   check
+	// inspections are for reuse: a check takes no memory that remains.
+	inspections sync.Pool
 }
 
 var _ oauth.TokenVerifier = (*JWT)(nil)
@@ -97,10 +101,44 @@ func NewJWT(config Config) (*JWT, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &JWT{
+	v := &JWT{
 		rules: rules, keys: config.Keys, callers: who, clock: times, accepted: cache,
 		insecure: newInsecureLog(config, times.now), opaqueHint: config.OpaqueHint,
-	}, nil
+		inspections: sync.Pool{New: func() any { return new(inspection) }},
+	}
+	v.checks, v.user = v.table(), who.check()
+	return v, nil
+}
+
+// table lists the checks of a JWT. Issuer and expiry come before the signature: they are free, they spare the provider a key
+// fetch for tokens of somebody else, and the reason in the log is the true one. Nothing else is looked at before the signature
+// is known to be good.
+func (v *JWT) table() checkTable {
+	unsigned := ""
+	if v.insecure.SkipSignature {
+		unsigned = "INSECURE: signatures are not checked (InsecureSkipSignature)"
+	}
+	t := checkTable{
+		{id: checkSize, run: checkTokenSize, values: tokenSize},
+		{id: checkFormat, needs: []string{checkSize}, run: v.format},
+		{id: checkAlgorithm, needs: []string{checkFormat}, run: v.rules.algorithm, values: v.rules.algorithmValues},
+		{id: checkType, needs: []string{checkFormat}, run: v.rules.typ, values: v.rules.typeValues},
+		{id: checkFlood, needs: []string{checkFormat}, run: v.flooded, silent: true, off: unsigned},
+		{id: checkContent, needs: []string{checkFormat}, run: content},
+		{id: checkIssuer, needs: []string{checkContent}, run: v.rules.issuer, values: v.rules.issuerValues},
+		{id: checkExpiry, needs: []string{checkContent}, run: expiryOf(true), values: expiryValues},
+		{id: checkKey, needs: []string{checkAlgorithm, checkContent}, run: v.key, values: keyValues, off: unsigned},
+		{id: checkSignature, needs: []string{checkKey}, run: v.signature, off: unsigned},
+		{id: checkNotBefore, needs: []string{checkContent}, run: notBefore, values: notBeforeValues},
+		{id: checkIssuedAt, needs: []string{checkContent}, run: issuedAt, values: issuedAtValues},
+		{id: checkAudience, needs: []string{checkContent}, run: v.rules.audience.check, values: v.rules.audience.values, off: v.rules.audience.off},
+		{id: checkSender, needs: []string{checkContent}, run: bearerOnly},
+		{id: checkKind, needs: []string{checkContent}, run: v.rules.accessToken},
+	}
+	for i := range v.rules.require {
+		t = append(t, v.rules.require[i].asCheck())
+	}
+	return append(t, check{id: checkSubject, needs: []string{checkContent}, run: v.rules.subject, values: subjectValues})
 }
 
 // Verify checks an access token for the protected resource that it is presented to and returns its caller. Every
@@ -108,37 +146,73 @@ func NewJWT(config Config) (*JWT, error) {
 // share the caller.
 func (v *JWT) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
 	token, resource := presented.Token.Reveal(), presented.Resource
-	m := v.clock.read()
-	if e := v.recall(token, resource, m.now); e != nil && e.caller != nil {
+	now := v.clock.read()
+	if e := v.recall(token, resource, now.time); e != nil && e.caller != nil {
 		return e.caller, nil
 	}
-	verified, by, err := v.check(ctx, token, resource, m)
-	if err != nil {
+	in := v.inspect(token, resource, now)
+	defer v.done(in)
+	if err := v.pass(ctx, in); err != nil {
 		return nil, err
 	}
-	caller, err := v.callers.caller(verified, token, resource)
-	if err != nil {
+	if err := v.user.run(ctx, in); err != nil {
 		return nil, err
 	}
-	e := &accepted{token: token, resource: resource, claims: verified.claims, caller: caller, signer: by}
-	v.accepted.put(e, m.now, verified.expires.Add(m.leeway))
-	return caller, nil
+	v.keep(in)
+	return in.caller, nil
 }
 
 // VerifyToken is Verify without the mapping to a caller: it implements [oauth.TokenVerifier].
 func (v *JWT) VerifyToken(ctx context.Context, presented oauth.Presented) (oauth.Claims, error) {
 	token, resource := presented.Token.Reveal(), presented.Resource
-	m := v.clock.read()
-	if e := v.recall(token, resource, m.now); e != nil {
+	now := v.clock.read()
+	if e := v.recall(token, resource, now.time); e != nil {
 		return e.claims, nil
 	}
-	verified, by, err := v.check(ctx, token, resource, m)
-	if err != nil {
+	in := v.inspect(token, resource, now)
+	defer v.done(in)
+	if err := v.pass(ctx, in); err != nil {
 		return oauth.Claims{}, err
 	}
-	e := &accepted{token: token, resource: resource, claims: verified.claims, signer: by}
-	v.accepted.put(e, m.now, verified.expires.Add(m.leeway))
-	return verified.claims, nil
+	v.keep(in)
+	return in.claims, nil
+}
+
+// Explain runs all checks on a token and returns what each of them says, whatever was cached. It fetches keys as Verify does.
+func (v *JWT) Explain(ctx context.Context, presented oauth.Presented) []Finding {
+	in := v.inspect(presented.Token.Reveal(), presented.Resource, v.clock.read())
+	defer v.done(in)
+	return explain(ctx, in, append(v.checks[:len(v.checks):len(v.checks)], v.user))
+}
+
+func (v *JWT) inspect(token, resource string, now moment) *inspection {
+	in := v.inspections.Get().(*inspection) //nolint:forcetypeassert // the pool makes nothing else
+	in.token, in.resource, in.now = token, resource, now
+	return in
+}
+
+// done puts an inspection back, with nothing of its token in it.
+func (v *JWT) done(in *inspection) {
+	*in = inspection{}
+	v.inspections.Put(in)
+}
+
+// pass runs all checks to the first that fails.
+func (v *JWT) pass(ctx context.Context, in *inspection) error {
+	if err := v.checks.run(ctx, in); err != nil {
+		return err
+	}
+	if !in.jws.Same(v.header.Load()) {
+		v.header.Store(in.jws.Keep())
+	}
+	v.insecure.used()
+	return nil
+}
+
+// keep puts an accepted token into the cache.
+func (v *JWT) keep(in *inspection) {
+	e := &accepted{token: in.token, resource: in.resource, claims: in.claims, caller: in.caller, signer: in.signer}
+	v.accepted.put(e, in.now.time, in.expires.Add(in.now.leeway))
 }
 
 // UserInfo maps verified claims to the common user shape.
@@ -160,76 +234,24 @@ type signer struct {
 	algorithm jose.Algorithm
 }
 
-// check runs all checks. Issuer and expiry come before the signature: they are free, they spare the provider a key fetch
-// for tokens of somebody else, and the reason in the log is the true one. Nothing else is read before the signature is
-// known to be good.
-func (v *JWT) check(ctx context.Context, token, resource string, m moment) (verified, signer, error) {
-	var jws jose.JWS
-	if err := v.parse(&jws, token); err != nil {
-		return verified{}, signer{}, err
-	}
-	if err := v.rules.header(&jws); err != nil {
-		return verified{}, signer{}, err
-	}
-	if err := v.flooded(&jws, m.now); err != nil {
-		return verified{}, signer{}, err
-	}
-	if err := jws.Decode(); err != nil {
-		return verified{}, signer{}, oauth.InvalidToken(oauth.ReasonMalformedToken, err)
-	}
-	claims, err := oauth.ParseClaims(jws.Payload)
-	if err != nil {
-		return verified{}, signer{}, oauth.InvalidToken(oauth.ReasonMalformedToken, err)
-	}
-	issuer, err := v.rules.issuer(claims)
-	if err != nil {
-		return verified{}, signer{}, err
-	}
-	expires, err := m.expiry(claims, true)
-	if err != nil {
-		return verified{}, signer{}, err
-	}
-	by, err := v.signature(ctx, &jws, issuer, m.now)
-	if err != nil {
-		return verified{}, signer{}, err
-	}
-	if err := m.start(claims); err != nil {
-		return verified{}, signer{}, err
-	}
-	audience, err := v.rules.claims(claims, resource)
-	if err != nil {
-		return verified{}, signer{}, err
-	}
-	if !jws.Same(v.header.Load()) {
-		v.header.Store(jws.Keep())
-	}
-	v.insecure.used()
-	return verified{claims: claims, issuer: issuer, audience: audience, expires: expires}, by, nil
-}
-
 // flooded refuses a token at its key id, before its issuer could give the better reason, while a flood of such tokens arrives.
-func (v *JWT) flooded(jws *jose.JWS, now time.Time) error {
-	if v.insecure.SkipSignature || jws.Algorithm.Symmetric() {
+func (v *JWT) flooded(_ context.Context, in *inspection) error {
+	if in.jws.Algorithm.Symmetric() {
 		return nil
 	}
-	return v.keys.Flooded(jws.KeyID, jws.Algorithm, now)
+	return v.keys.Flooded(in.jws.KeyID, in.jws.Algorithm, in.now.time)
 }
 
-// parse divides the token and reads its header.
-func (v *JWT) parse(jws *jose.JWS, token string) error {
-	if len(token) > MaxTokenSize {
-		return oauth.InvalidToken(oauth.ReasonTokenTooLarge, fmt.Errorf(
-			"the token has %d bytes, the limit is %d", len(token), MaxTokenSize))
-	}
-	switch err := jws.ParseHeader(token, v.header.Load()); {
+// format divides the token and reads its header.
+func (v *JWT) format(_ context.Context, in *inspection) error {
+	switch err := in.jws.ParseHeader(in.token, v.header.Load()); {
 	case err == nil:
 		return nil
 	case errors.Is(err, jose.ErrNotCompact):
-		return oauth.InvalidToken(oauth.ReasonNotAJWT, errors.New(strings.TrimSpace(opaqueExplanation+" "+v.opaqueHint)))
+		return refuse(oauth.ReasonNotAJWT, "the token is not a signed JWT", audienceExplanation+" "+v.opaqueHint)
 	case errors.Is(err, jose.ErrEncrypted):
-		return oauth.InvalidToken(oauth.ReasonNotAJWT, errors.New(strings.TrimSpace(
-			"the token is an encrypted JWT (JWE), which only its recipient can read: turn token encryption off for this API at the "+
-				"provider, if it is on. "+audienceExplanation+" "+v.opaqueHint)))
+		return refuse(oauth.ReasonNotAJWT, "the token is an encrypted JWT (JWE), which only its recipient can read",
+			"Turn token encryption off for this API at the provider, if it is on. "+audienceExplanation+" "+v.opaqueHint)
 	case errors.Is(err, jose.ErrCritical):
 		return oauth.InvalidToken(oauth.ReasonCriticalHeader, err)
 	default:
@@ -237,256 +259,72 @@ func (v *JWT) parse(jws *jose.JWS, token string) error {
 	}
 }
 
-const (
-	opaqueExplanation   = "the token is not a signed JWT. " + audienceExplanation
-	audienceExplanation = "Many providers (Auth0 included) issue JWT access tokens only when the authorization request names a " +
-		"valid audience: check that configuration."
-)
+const audienceExplanation = "Many providers (Auth0 included) issue JWT access tokens only when the authorization request names a " +
+	"valid audience: check that configuration."
 
-// signature checks the signature with the provider's keys, or the shared secret, for the token's algorithm.
-func (v *JWT) signature(ctx context.Context, jws *jose.JWS, issuer string, arrived time.Time) (signer, error) {
-	if v.insecure.SkipSignature {
-		return signer{}, nil
+// content decodes payload and signature and reads the claims.
+func content(_ context.Context, in *inspection) error {
+	err := in.jws.Decode()
+	if err == nil {
+		in.claims, err = oauth.ParseClaims(in.jws.Payload)
 	}
-	if jws.Algorithm.Symmetric() {
-		secret, err := v.rules.secret(jws.Algorithm)
-		if err != nil {
-			return signer{}, err
-		}
-		if err := jws.Verify(secret); err != nil {
-			return signer{}, oauth.InvalidToken(oauth.ReasonBadSignature, err)
-		}
-		return signer{}, nil
-	}
-	candidates, err := v.keys.Keys(ctx, jws.KeyID, jws.Algorithm, arrived)
 	if err != nil {
-		return signer{}, err
-	}
-	key, err := v.signedBy(jws, issuer, &candidates)
-	if err != nil || key != nil {
-		return signer{key: key, keyID: jws.KeyID, algorithm: jws.Algorithm}, err
-	}
-	replaced, err := v.keys.Replaced(ctx, jws.KeyID, jws.Algorithm, arrived, &candidates)
-	if err != nil {
-		return signer{}, err
-	}
-	if key, err = v.signedBy(jws, issuer, &replaced); err == nil && key == nil {
-		err = oauth.InvalidToken(oauth.ReasonBadSignature, mismatch(&candidates))
-	}
-	return signer{key: key, keyID: jws.KeyID, algorithm: jws.Algorithm}, err
-}
-
-// signedBy returns which of the candidates made the signature; nil if none did.
-func (v *JWT) signedBy(jws *jose.JWS, issuer string, candidates *jose.Candidates) (*jose.Key, error) {
-	if v.rules.tenants == nil || candidates.Len() == 0 {
-		return jws.VerifyAny(candidates), nil
-	}
-	ours, err := v.rules.tenants.signersFor(issuer, candidates)
-	if err != nil {
-		return nil, err
-	}
-	return jws.VerifyAny(&ours), nil
-}
-
-// mismatch says why none of a token's keys made its signature.
-func mismatch(candidates *jose.Candidates) error {
-	if fitting := candidates.Fitting(); fitting > candidates.Len() {
-		return fmt.Errorf("%w: %d of the provider's keys fit, of which %d are tried: have the provider name the key in its tokens (kid)",
-			jose.ErrSignature, fitting, candidates.Len())
-	}
-	return jose.ErrSignature
-}
-
-// compiledRules are [facts.Rules] after their own check.
-type compiledRules struct {
-	issuers       []string
-	tenants       *tenantRule // nil if the provider has none
-	algorithms    []jose.Algorithm
-	types         []string
-	audience      audienceRule
-	require       []requirement
-	secrets       []sharedSecret
-	idTokenShaped bool
-	needsKeys     bool
-	algorithmHint string
-}
-
-type sharedSecret struct {
-	algorithm jose.Algorithm
-	key       *jose.Key // nil if none is configured
-	missing   string
-}
-
-func compileRules(rules facts.Rules, insecure Insecure) (compiledRules, error) {
-	var c compiledRules
-	var errs []error
-	problem := func(format string, args ...any) {
-		errs = append(errs, fmt.Errorf("verification rules: "+format, args...))
-	}
-	if len(rules.Issuers) == 0 && rules.Tenants == nil || slices.Contains(rules.Issuers, "") {
-		problem("an issuer is missing")
-	}
-	c.issuers = slices.Clone(rules.Issuers)
-	var err error
-	if c.tenants, err = compileTenants(rules.Tenants); err != nil {
-		problem("%w", err)
-	}
-	if len(rules.Algorithms) == 0 {
-		problem("no algorithm is listed; the algorithms must come from the provider's documentation, never from a token")
-	}
-	for _, name := range rules.Algorithms {
-		a := jose.Algorithm(name)
-		switch {
-		case !a.Known():
-			problem("algorithm %q is not one that can be verified", name)
-		case a.Symmetric() && !slices.ContainsFunc(rules.SharedSecrets, func(s facts.SharedSecret) bool { return s.Algorithm == name }):
-			problem("algorithm %s needs an entry in SharedSecrets", name)
-		}
-		c.algorithms = append(c.algorithms, a)
-		c.needsKeys = c.needsKeys || !a.Symmetric() && !insecure.SkipSignature
-	}
-	for _, s := range rules.SharedSecrets {
-		secret, err := compileSecret(s, c.algorithms)
-		if err != nil {
-			problem("%w", err)
-		}
-		if slices.ContainsFunc(c.secrets, func(other sharedSecret) bool { return other.algorithm == secret.algorithm }) {
-			problem("two shared secrets for %s", s.Algorithm)
-		}
-		c.secrets = append(c.secrets, secret)
-	}
-	c.types = defaultTypes
-	if len(rules.Types) > 0 {
-		c.types = nil
-	}
-	for _, t := range rules.Types {
-		if t == "" {
-			problem("an empty entry in Types")
-		}
-		c.types = append(c.types, t)
-	}
-	if c.audience, err = compileAudience(rules.Audience, insecure.SkipAudience); err != nil {
-		problem("%w", err)
-	}
-	if c.require, err = compileRequirements(rules.Require); err != nil {
-		problem("%w", err)
-	}
-	c.idTokenShaped = rules.IDTokenShaped != ""
-	return c, errors.Join(errs...)
-}
-
-func compileSecret(s facts.SharedSecret, allowed []jose.Algorithm) (sharedSecret, error) {
-	compiled := sharedSecret{algorithm: jose.Algorithm(s.Algorithm), missing: s.Missing}
-	if !slices.Contains(allowed, compiled.algorithm) || !compiled.algorithm.Symmetric() {
-		return compiled, fmt.Errorf("a shared secret for %q, which is not one of the HMAC algorithms listed", s.Algorithm)
-	}
-	if compiled.missing == "" {
-		compiled.missing = "no shared secret is configured for " + s.Algorithm
-	}
-	if s.Secret == "" {
-		return compiled, nil
-	}
-	var err error
-	compiled.key, err = jose.NewSecretKey(compiled.algorithm, s.Secret.Reveal())
-	return compiled, err
-}
-
-// secret returns the shared secret of an HMAC algorithm of the rules. compileRules made sure that there is one entry for it.
-func (c *compiledRules) secret(a jose.Algorithm) (*jose.Key, error) {
-	entry := c.secrets[slices.IndexFunc(c.secrets, func(s sharedSecret) bool { return s.algorithm == a })]
-	if entry.key == nil {
-		return nil, oauth.InvalidToken(oauth.ReasonConfigurationMissing, errors.New(entry.missing))
-	}
-	return entry.key, nil
-}
-
-// defaultTypes are accepted where a provider's rules say nothing. An absent typ is the empty string.
-var defaultTypes = []string{"", "JWT", "at+jwt"}
-
-// sameType compares typ values without case and without the prefix that RFC 7515 section 4.1.9 lets issuers leave out.
-func sameType(a, b string) bool { return equalFoldASCII(withoutPrefix(a), withoutPrefix(b)) }
-
-func withoutPrefix(typ string) string {
-	const prefix = "application/"
-	if len(typ) > len(prefix) && equalFoldASCII(typ[:len(prefix)], prefix) {
-		return typ[len(prefix):]
-	}
-	return typ
-}
-
-// equalFoldASCII is strings.EqualFold without Unicode's lookalikes, of which the long s folds to s.
-func equalFoldASCII(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if c >= 'A' && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
-}
-
-// header checks the algorithm and the type.
-func (c *compiledRules) header(jws *jose.JWS) error {
-	if !jws.Algorithm.Within(c.algorithms) {
-		if c.algorithmHint != "" {
-			return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
-				"the token is signed with algorithm %s, accepted are %v. %s", quote(string(jws.Algorithm)), c.algorithms, c.algorithmHint))
-		}
-		if jws.Algorithm.Symmetric() && !slices.ContainsFunc(c.algorithms, jose.Algorithm.Symmetric) {
-			return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
-				"the token is signed with %s, a secret that its issuer shares with nobody here: it is no access token, but probably a "+
-					"refresh token or another one that the provider made for itself; the client must send its access token",
-				quote(string(jws.Algorithm))))
-		}
-		return oauth.InvalidToken(oauth.ReasonAlgorithmNotAllowed, fmt.Errorf(
-			"the token is signed with algorithm %s, accepted are %v: choose one of them for this API's tokens at the provider",
-			quote(string(jws.Algorithm)), c.algorithms))
-	}
-	if !slices.ContainsFunc(c.types, func(t string) bool { return sameType(t, jws.Type) }) {
-		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf(
-			"the token's typ is %s, accepted are %q: it may be another kind of token than an access token", quote(jws.Type), c.types))
+		return oauth.InvalidToken(oauth.ReasonMalformedToken, err)
 	}
 	return nil
 }
 
-// issuer checks iss, byte for byte.
-func (c *compiledRules) issuer(claims oauth.Claims) (string, error) {
-	issuer := claims.String("iss")
-	if slices.Contains(c.issuers, issuer) {
-		return issuer, nil
+// key finds the keys that may have made the signature, or the shared secret.
+func (v *JWT) key(ctx context.Context, in *inspection) error {
+	var err error
+	if in.jws.Algorithm.Symmetric() {
+		in.secret, err = v.rules.secret(in.jws.Algorithm)
+		return err
 	}
-	if c.tenants != nil {
-		return issuer, c.tenants.check(claims, issuer)
+	if in.candidates, err = v.keys.Keys(ctx, in.jws.KeyID, in.jws.Algorithm, in.now.time); err != nil || v.rules.tenants == nil {
+		return err
 	}
-	return "", oauth.InvalidToken(oauth.ReasonIssuer, fmt.Errorf(
-		"the token's issuer is %s, accepted is %q (every character counts)", quote(issuer), c.issuers))
+	in.candidates, err = v.rules.tenants.signersFor(in.claims.String("iss"), in.candidates)
+	return err
 }
 
-// claims checks everything but issuer and times, and returns the token's audience.
-func (c *compiledRules) claims(claims oauth.Claims, resource string) ([]string, error) {
-	audience := claims.Strings("aud")
-	if err := c.audience.check(claims, audience, resource); err != nil {
-		return nil, err
+// signature checks the signature with the key. Where it is wrong under the provider's, that may have been replaced.
+func (v *JWT) signature(ctx context.Context, in *inspection) error {
+	if in.secret != nil {
+		if err := in.jws.Verify(in.secret); err != nil {
+			return oauth.InvalidToken(oauth.ReasonBadSignature, err)
+		}
+		return nil
 	}
-	if err := bearerOnly(claims); err != nil {
-		return nil, err
-	}
-	if err := accessTokenShaped(claims, c.idTokenShaped); err != nil {
-		return nil, err
-	}
-	for i := range c.require {
-		if err := c.require[i].check(claims); err != nil {
-			return nil, err
+	key := in.jws.VerifyAny(&in.candidates)
+	if key == nil {
+		replaced, err := v.keys.Replaced(ctx, in.jws.KeyID, in.jws.Algorithm, in.now.time, &in.candidates)
+		if err == nil && v.rules.tenants != nil && replaced.Len() > 0 {
+			replaced, err = v.rules.tenants.signersFor(in.claims.String("iss"), replaced)
+		}
+		if err != nil {
+			return err
+		}
+		if key = in.jws.VerifyAny(&replaced); key == nil {
+			return mismatch(&in.candidates)
 		}
 	}
-	return audience, nil
+	in.signer = signer{key: key, keyID: in.jws.KeyID, algorithm: in.jws.Algorithm}
+	return nil
+}
+
+// mismatch is the refusal of a token whose signature none of its keys made.
+func mismatch(candidates *jose.Candidates) error {
+	if fitting := candidates.Fitting(); fitting > candidates.Len() {
+		return refuse(oauth.ReasonBadSignature, fmt.Sprintf("%s: %d of the provider's keys fit, of which %d are tried",
+			jose.ErrSignature, fitting, candidates.Len()), "Have the provider name the key in its tokens (kid)")
+	}
+	return oauth.InvalidToken(oauth.ReasonBadSignature, jose.ErrSignature)
+}
+
+func keyValues(in *inspection) (got, want []string) {
+	if in.jws.KeyID == "" {
+		return []string{"no kid"}, nil
+	}
+	return []string{"kid " + in.jws.KeyID}, nil
 }

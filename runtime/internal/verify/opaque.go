@@ -22,6 +22,8 @@ import (
 type Verifier interface {
 	oauth.TokenVerifier
 	Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
+	// Explain runs all checks on a token, not to the first that fails, and returns what each of them says.
+	Explain(ctx context.Context, presented oauth.Presented) []Finding
 	UserInfo(claims oauth.Claims) oauth.UserInfo
 }
 
@@ -56,6 +58,8 @@ type OpaqueConfig struct {
 	Binding facts.Binding
 	// Require lists claims that must be in the answer, the profile's included.
 	Require []facts.Requirement
+	// NumericSubject, when not empty, is the documented reason why sub may be a number.
+	NumericSubject string
 	// Profile, when set, adds the user's profile to the answer. The token goes to its address too, once it was accepted.
 	Profile *Profile
 	// Mapper reads the caller from the answer. Nil stands for an empty [facts.ClaimMap]: sub is the user.
@@ -111,6 +115,10 @@ type Opaque struct {
 	log       *credentialsLog
 	cache     *answers
 	inquiries *inquiries
+	// numericSub says that the provider documents numbers as sub.
+	numericSub bool
+	// checks are what an answer has to pass for any resource.
+	checks checkTable
 }
 
 // Format prints the provider's name alone, whatever the verb: the inside holds a client secret.
@@ -121,8 +129,8 @@ func (o *Opaque) Format(state fmt.State, _ rune) {
 // strategy is one way to ask about a token.
 type strategy struct {
 	endpoint endpoint
-	// inspect checks what only this way of asking knows, and returns when the token ends; zero if the answer does not say.
-	inspect func(claims oauth.Claims, c clock) (time.Time, error)
+	// checks are those of what only this way of asking knows, when the token ends for one.
+	checks checkTable
 }
 
 // answer is what a provider said of a token that is good in itself: nothing but the audience remains to be checked for each
@@ -168,11 +176,12 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 	problem(err)
 	o := &Opaque{
 		strategy: s, issuers: slices.Clone(config.Issuers), binding: bound, require: require, profile: config.Profile,
-		callers: who, aliases: config.ScopeAliases, clock: times, cache: newAnswers(settings),
+		callers: who, aliases: config.ScopeAliases, clock: times, cache: newAnswers(settings), numericSub: config.NumericSubject != "",
 		log: &credentialsLog{
 			provider: config.Provider, endpoint: &s.endpoint, variable: config.SecretVariable, events: config.Events, now: times.now,
 		},
 	}
+	o.checks = o.table(o.ask)
 	o.inquiries, err = newInquiries(o.question, config.Timeout, config.MaxConcurrent, times.now)
 	problem(err)
 	if err := errors.Join(errs...); err != nil {
@@ -260,9 +269,7 @@ func (o *Opaque) admit(ctx context.Context, token, resource string) (*answer, er
 		return nil, err
 	}
 	if o.binding.exchange {
-		return nil, oauth.InvalidToken(oauth.ReasonRefusedByVerifier, errors.New(
-			"nothing in this provider's answers ties a token to this server, so tokens from outside are not accepted: "+
-				"clients must log in here and use the token that they get here"))
+		return nil, errFromOutside()
 	}
 	key := keyOf(token)
 	a, known, err := o.cache.find(key, resource, o.clock.now())
@@ -301,40 +308,59 @@ func (o *Opaque) remember(key tokenKey, err error, r refused) error {
 	return ownCopy(e)
 }
 
+// table lists the checks that do not depend on the resource, after the one that asks the provider.
+func (o *Opaque) table(ask func(context.Context, *inspection) error) checkTable {
+	answered := []string{checkAnswer}
+	t := append(checkTable{{id: checkAnswer, run: ask}}, o.strategy.checks...)
+	t = append(t,
+		check{id: checkIssuer, needs: answered, run: o.issuer, values: o.issuerValues},
+		check{id: checkSender, needs: answered, run: bearerOnly},
+	)
+	if len(o.binding.clientIDs) > 0 {
+		t = append(t, check{id: checkApplication, needs: answered, run: o.binding.application, values: o.binding.applicationValues})
+	}
+	t = append(t, check{id: checkProfile, needs: answered, run: o.complete, silent: o.profile == nil})
+	for i := range o.require {
+		c := o.require[i].asCheck()
+		c.needs = answered
+		t = append(t, c)
+	}
+	return append(t, check{id: checkSubject, needs: answered, values: subjectValues, run: func(_ context.Context, in *inspection) error {
+		return textSubject(in.claims, o.numericSub)
+	}})
+}
+
+// Explain runs all checks on a token and returns what each of them says. It asks the provider, whatever was cached, within the
+// limits of all questions.
+func (o *Opaque) Explain(ctx context.Context, presented oauth.Presented) []Finding {
+	from := ""
+	if !o.binding.exchange {
+		from = "tokens from outside are accepted"
+	}
+	t := append(checkTable{
+		{id: checkSize, run: checkTokenSize, values: tokenSize},
+		{id: checkFormat, needs: []string{checkSize}, run: sendableText},
+		{id: checkOrigin, run: func(context.Context, *inspection) error { return errFromOutside() }, off: from},
+	}, o.table(func(ctx context.Context, in *inspection) error {
+		_, err := o.inquiries.within(ctx, false, func(ctx context.Context) (*answer, error) { return nil, o.ask(ctx, in) })
+		return err
+	})...)
+	t[len(t)-len(o.checks)].needs = []string{checkFormat}
+	user := o.callers.check()
+	user.needs = []string{checkAnswer}
+	in := &inspection{token: presented.Token.Reveal(), resource: presented.Resource, now: o.clock.read()}
+	return explain(ctx, in, append(t, o.binding.recipientCheck(), user))
+}
+
 // question asks the provider about a token and checks all that does not depend on the resource.
 func (o *Opaque) question(ctx context.Context, token string) (*answer, error) {
 	a := &answer{asked: o.clock.now(), version: o.cache.version()}
-	claims, err := o.strategy.endpoint.ask(ctx, token)
-	if err != nil {
-		return nil, err
+	in := &inspection{token: token}
+	if err := o.checks.run(ctx, in); err != nil {
+		return nil, in.withoutToken(err)
 	}
-	if a.expires, err = o.strategy.inspect(claims, o.clock); err != nil {
-		return nil, err
-	}
-	if a.issuer, err = o.issuer(claims); err != nil {
-		return nil, err
-	}
-	if err := bearerOnly(claims); err != nil {
-		return nil, err
-	}
-	if a.client, err = o.binding.client(claims); err != nil {
-		return nil, err
-	}
-	a.audience = claims.Strings("aud")
-	var profile oauth.Claims
-	if o.profile != nil {
-		if profile, a.partial, err = o.profile.of(ctx, token, o.callers.mapper.UserID(claims)); err != nil {
-			return nil, err
-		}
-	}
-	if a.claims, err = merge(claims, profile, token); err != nil {
-		return nil, o.strategy.endpoint.outage("the answer cannot be used: %w", err)
-	}
-	for i := range o.require {
-		if err := o.require[i].check(a.claims); err != nil {
-			return nil, err
-		}
-	}
+	a.verified, a.client, a.partial = in.verified, in.client, in.partial
+	a.audience = a.claims.Strings("aud")
 	for _, raw := range a.claims.All() {
 		a.size += len(raw) + 64
 	}
@@ -342,18 +368,44 @@ func (o *Opaque) question(ctx context.Context, token string) (*answer, error) {
 	return a, nil
 }
 
+// ask asks the provider.
+func (o *Opaque) ask(ctx context.Context, in *inspection) error {
+	var err error
+	in.claims, err = o.strategy.endpoint.ask(ctx, in.token)
+	in.now = o.clock.read()
+	return err
+}
+
+// complete adds the user's profile, where one is asked for, and leaves out what repeats the token.
+func (o *Opaque) complete(ctx context.Context, in *inspection) error {
+	var profile oauth.Claims
+	var err error
+	if o.profile != nil {
+		if profile, in.partial, err = o.profile.of(ctx, in.token, o.callers.mapper.UserID(in.claims)); err != nil {
+			return err
+		}
+	}
+	if in.claims, err = merge(in.claims, profile, in.token); err != nil {
+		return o.strategy.endpoint.outage("the answer cannot be used: %w", err)
+	}
+	return nil
+}
+
 // issuer checks iss, byte for byte, where the answer has one (RFC 7662 section 2.2 makes it optional; the answer comes from
 // the configured endpoint in any case).
-func (o *Opaque) issuer(claims oauth.Claims) (string, error) {
-	if !claims.Has("iss") {
-		return o.issuers[0], nil
+func (o *Opaque) issuer(_ context.Context, in *inspection) error {
+	if in.issuer = o.issuers[0]; !in.claims.Has("iss") {
+		return nil
 	}
-	issuer := claims.String("iss")
-	if !slices.Contains(o.issuers, issuer) {
-		return "", oauth.InvalidToken(oauth.ReasonIssuer, fmt.Errorf(
-			"the answer's issuer is %s, accepted is %q (every character counts)", quote(issuer), o.issuers))
+	if in.issuer = in.claims.String("iss"); !slices.Contains(o.issuers, in.issuer) {
+		return refuse(oauth.ReasonIssuer, fmt.Sprintf(
+			"the answer's issuer is %s, accepted is %q (every character counts)", quote(in.issuer), o.issuers), "")
 	}
-	return issuer, nil
+	return nil
+}
+
+func (o *Opaque) issuerValues(in *inspection) (got, want []string) {
+	return in.claims.Strings("iss"), o.issuers
 }
 
 // callerOf returns who an answer is about. All requests with one token and resource share the value.
@@ -393,14 +445,25 @@ func (o *Opaque) alias(scopes []string) []string {
 	return named
 }
 
-// sendable refuses what cannot be a token (RFC 6749 appendix A.12) before it goes anywhere.
+func errFromOutside() error {
+	return refuse(oauth.ReasonRefusedByVerifier,
+		"nothing in this provider's answers ties a token to this server, so tokens from outside are not accepted",
+		"Clients must log in here and use the token that they get here")
+}
+
+// sendable refuses what cannot be a token before it goes anywhere.
 func sendable(token string) error {
-	if len(token) > MaxTokenSize {
-		return oauth.InvalidToken(oauth.ReasonTokenTooLarge, fmt.Errorf(
-			"the token has %d bytes, the limit is %d", len(token), MaxTokenSize))
+	in := &inspection{token: token}
+	if err := checkTokenSize(context.Background(), in); err != nil {
+		return err
 	}
-	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return oauth.InvalidToken(oauth.ReasonMalformedToken, errors.New("the token is empty or has characters that no token has"))
+	return sendableText(context.Background(), in)
+}
+
+// sendableText refuses characters that no token has (RFC 6749 appendix A.12).
+func sendableText(_ context.Context, in *inspection) error {
+	if in.token == "" || strings.ContainsFunc(in.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return refuse(oauth.ReasonMalformedToken, "the token is empty or has characters that no token has", "")
 	}
 	return nil
 }

@@ -48,13 +48,13 @@ func (r *tenantRule) check(claims oauth.Claims, issuer string) error {
 	name := strings.Join(r.claim, ".")
 	switch {
 	case !plainTenant(tenant):
-		return oauth.InvalidToken(oauth.ReasonIssuer, errors.New(strings.TrimSpace(fmt.Sprintf(
-			"the token's issuer is %s and its claim %s names no tenant, so the issuer cannot be checked. %s", quote(issuer), name, r.hint))))
+		return refuse(oauth.ReasonIssuer, fmt.Sprintf(
+			"the token's issuer is %s and its claim %s names no tenant, so the issuer cannot be checked", quote(issuer), name), r.hint)
 	case issuer != r.before+tenant+r.after:
-		return oauth.InvalidToken(oauth.ReasonIssuer, errors.New(strings.TrimSpace(fmt.Sprintf(
-			"the token's issuer is %s, that of its tenant is %q (every character counts). %s", quote(issuer), r.before+tenant+r.after, r.hint))))
+		return refuse(oauth.ReasonIssuer, fmt.Sprintf(
+			"the token's issuer is %s, that of its tenant is %q (every character counts)", quote(issuer), r.before+tenant+r.after), r.hint)
 	case !r.any && !slices.Contains(r.anyOf, tenant):
-		return oauth.InvalidToken(oauth.ReasonIssuer, fmt.Errorf("the token is of the tenant %s, accepted are %q", quote(tenant), r.anyOf))
+		return refuse(oauth.ReasonIssuer, fmt.Sprintf("the token is of the tenant %s, accepted are %q", quote(tenant), r.anyOf), "")
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func plainTenant(tenant string) bool {
 }
 
 // signersFor leaves out the keys that the provider publishes for the tokens of another issuer. It is an error if none is left.
-func (r *tenantRule) signersFor(issuer string, keys *jose.Candidates) (jose.Candidates, error) {
+func (r *tenantRule) signersFor(issuer string, keys jose.Candidates) (jose.Candidates, error) {
 	ours := keys.Only(func(key *jose.Key) bool {
 		return key.Issuer() == "" || key.Issuer() == issuer || key.Issuer() == r.issuer
 	})
@@ -74,6 +74,6 @@ func (r *tenantRule) signersFor(issuer string, keys *jose.Candidates) (jose.Cand
 		return ours, nil
 	}
 	key := keys.All()[0]
-	return ours, oauth.InvalidToken(oauth.ReasonUnknownKey, fmt.Errorf(
-		"the key %s is for tokens of %s, the token's issuer is %s", quote(key.ID()), quote(key.Issuer()), quote(issuer)))
+	return ours, refuse(oauth.ReasonUnknownKey, fmt.Sprintf(
+		"the key %s is for tokens of %s, the token's issuer is %s", quote(key.ID()), quote(key.Issuer()), quote(issuer)), "")
 }

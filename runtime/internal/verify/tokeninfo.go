@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -54,14 +55,21 @@ func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
 			credentials: config.Credentials, audience: config.AssertionAudience, header: config.Header,
 			invalidStatus: slices.Clone(config.InvalidStatus), invalidErrors: slices.Clone(config.InvalidErrors),
 		},
-		inspect: func(claims oauth.Claims, c clock) (time.Time, error) {
-			if active, ok := claims.Bool("active"); claims.Has("active") && (!ok || !active) {
-				return time.Time{}, oauth.InvalidToken(oauth.ReasonInactive, errors.New("the provider says that the token is not active"))
-			}
-			if err := bearerAccessToken(claims, types); err != nil {
-				return time.Time{}, err
-			}
-			return ends.of(claims, c)
+		checks: checkTable{
+			{id: checkActive, needs: []string{checkAnswer}, run: func(_ context.Context, in *inspection) error {
+				if active, ok := in.claims.Bool("active"); in.claims.Has("active") && (!ok || !active) {
+					return notActive()
+				}
+				return nil
+			}},
+			{id: checkKind, needs: []string{checkActive}, values: tokenTypeValues(types), run: func(_ context.Context, in *inspection) error {
+				return bearerAccessToken(in.claims, types)
+			}},
+			{id: checkExpiry, needs: []string{checkActive}, run: func(_ context.Context, in *inspection) error {
+				var err error
+				in.expires, err = ends.of(in.claims, in.now)
+				return err
+			}},
 		},
 	})
 }
@@ -98,13 +106,13 @@ func compileExpiry(list []facts.Expiry, required bool) (expiry, error) {
 }
 
 // of returns the earliest end that an answer names. A claim that is there and cannot be read is an error.
-func (e *expiry) of(claims oauth.Claims, c clock) (time.Time, error) {
+func (e *expiry) of(claims oauth.Claims, now moment) (time.Time, error) {
 	var earliest time.Time
 	for _, claim := range e.claims {
 		if !claims.Has(claim.path...) {
 			continue
 		}
-		end, err := claim.read(claims, c)
+		end, err := claim.read(claims, now)
 		if err != nil {
 			return time.Time{}, err
 		}
@@ -118,8 +126,8 @@ func (e *expiry) of(claims oauth.Claims, c clock) (time.Time, error) {
 	return earliest, nil
 }
 
-func (e *expiryClaim) read(claims oauth.Claims, c clock) (time.Time, error) {
-	now, leeway := c.now(), c.leeway
+func (e *expiryClaim) read(claims oauth.Claims, at moment) (time.Time, error) {
+	now, leeway := at.time, at.leeway
 	var end time.Time
 	ok := false
 	switch e.format {

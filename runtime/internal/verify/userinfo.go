@@ -33,7 +33,6 @@ type UserInfoConfig struct {
 func NewUserInfo(config UserInfoConfig) (*Opaque, error) {
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: profileEndpoint(config.URL, config.Header, config.InvalidStatus, config.InvalidErrors),
-		inspect:  func(oauth.Claims, clock) (time.Time, error) { return time.Time{}, nil },
 	})
 }
 
