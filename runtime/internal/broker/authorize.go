@@ -1,11 +1,9 @@
 package broker
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/clients"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -14,12 +12,8 @@ import (
 
 // authorization is the authorization endpoint (RFC 6749 section 3.1).
 type authorization struct {
-	clients interface {
-		Find(ctx context.Context, id, address string) (clients.Client, *oauth.Error)
-		Redirect(c clients.Client, uri string) (native bool, refused *oauth.Error)
-	}
+	requests   requests
 	site       site
-	scopes     scopes
 	limits     *limiters
 	cookies    cookieJar
 	remembered *remembered
@@ -39,7 +33,7 @@ func (a *authorization) serve(w http.ResponseWriter, r *http.Request) {
 		a.answers.refusePage(w, r, refused)
 		return
 	}
-	req, refused := a.read(r, p)
+	req, refused := a.requests.read(r, p)
 	if refused != nil {
 		a.refuse(w, r, req, refused)
 		return

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"slices"
 
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -14,6 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
@@ -93,8 +96,8 @@ func build(c *Config) (*Broker, error) {
 		loginPage: c.Upstream.Authorization, now: c.Now, answers: out,
 	}
 	authorization := &authorization{
-		clients: known, site: place, scopes: offered, limits: limits, cookies: jar, remembered: remembered, logins: logins,
-		consents: consents, answers: out,
+		requests: requests{clients: known, resources: place.resources, scopes: offered, limits: limits}, site: place, limits: limits,
+		cookies: jar, remembered: remembered, logins: logins, consents: consents, answers: out,
 	}
 	b.routes = routes(scripts, out, endpoints{
 		register:  (&registration{clients: known, limits: limits, answers: out}).serve,
@@ -146,6 +149,15 @@ func (b *Broker) Issuer() string { return b.site.resource() }
 
 // CallbackURL returns the redirect URI to register at the provider.
 func (b *Broker) CallbackURL() string { return b.site.url(pathCallback) }
+
+// Routes returns the endpoints, all public, for routers other than net/http's.
+func (b *Broker) Routes() []Route { return slices.Clone(b.routes) }
+
+// MetadataHandler serves the document of a well-known suffix, [oauth.WellKnownAuthorizationServer] or
+// [oauth.WellKnownOpenID], to clients on any origin.
+func (b *Broker) MetadataHandler(suffix string) http.Handler {
+	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.metadata.document(suffix)) })
+}
 
 // VerifyAccessToken verifies a sealed access token for a resource: see [grants.Grants.VerifyAccessToken].
 func (b *Broker) VerifyAccessToken(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {

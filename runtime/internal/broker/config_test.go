@@ -139,7 +139,7 @@ func TestRoutesAreBelowTheResource(t *testing.T) {
 func TestAMountAtTheRootOfItsHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) { c.Resource = "https://mcp.example.com" })
-	if got := w.brokers[0].Metadata().TokenEndpoint; got != "https://mcp.example.com/token" {
+	if got := w.brokers[0].metadata.TokenEndpoint; got != "https://mcp.example.com/token" {
 		t.Errorf("token endpoint %s", got)
 	}
 }

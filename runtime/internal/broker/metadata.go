@@ -5,7 +5,6 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
 // serverMetadata is the RFC 8414 document with the member that says how clients authenticate at the revocation endpoint;
@@ -38,17 +37,6 @@ func newMetadata(s site, scopes, grantTypes []string) metadata {
 		AuthorizationResponseIssParameterSupported: true,
 		ClientIDMetadataDocumentSupported:          true,
 	}}
-}
-
-// Metadata returns the authorization server metadata (RFC 8414) of the mount.
-func (b *Broker) Metadata() oauth.AuthorizationServerMetadata {
-	return b.metadata.AuthorizationServerMetadata
-}
-
-// MetadataHandler serves the document of a well-known suffix, [oauth.WellKnownAuthorizationServer] or
-// [oauth.WellKnownOpenID], to clients on any origin.
-func (b *Broker) MetadataHandler(suffix string) http.Handler {
-	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.metadata.document(suffix)) })
 }
 
 func (m metadata) document(suffix string) serverMetadata {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/clients"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
@@ -36,9 +38,20 @@ type request struct {
 	resource  string
 }
 
+// requests reads authorization requests.
+type requests struct {
+	clients interface {
+		Find(ctx context.Context, id, address string) (clients.Client, *oauth.Error)
+		Redirect(c clients.Client, uri string) (native bool, refused *oauth.Error)
+	}
+	resources grants.Resources
+	scopes    scopes
+	limits    *limiters
+}
+
 // read checks an authorization request (RFC 6749 section 4.1.1). Until request.redirect is set nothing may be
 // redirected: the error belongs on a page.
-func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.Error) {
+func (a *requests) read(r *http.Request, p params.Params) (request, *oauth.Error) {
 	var req request
 	for _, name := range []string{"client_id", "redirect_uri", "state"} {
 		if p.Repeats(name) {
@@ -67,7 +80,7 @@ func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.
 		return req, err
 	}
 	var err *oauth.Error
-	if req.resource, err = a.site.resources.Named(p.Resources()); err != nil {
+	if req.resource, err = a.resources.Named(p.Resources()); err != nil {
 		return req, err
 	}
 	req.scopes = a.scopes.named(p.Get("scope"))
@@ -75,7 +88,7 @@ func (a *authorization) read(r *http.Request, p params.Params) (request, *oauth.
 }
 
 // readClient finds the client and its redirect URI.
-func (a *authorization) readClient(r *http.Request, p params.Params, req *request) *oauth.Error {
+func (a *requests) readClient(r *http.Request, p params.Params, req *request) *oauth.Error {
 	id, redirect := p.Get("client_id"), p.Get("redirect_uri")
 	if id == "" {
 		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The application did not say who it is (client_id)")

@@ -2,23 +2,11 @@ package broker
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
-)
-
-// The endpoints' paths below the resource.
-const (
-	pathRegister  = "/register"
-	pathAuthorize = "/authorize"
-	pathConsent   = "/consent"
-	pathCallback  = "/oauth/callback"
-	pathToken     = "/token"
-	pathRevoke    = "/revoke"
-	pathJWKS      = "/jwks"
 )
 
 // Route is an endpoint of the broker. The handler answers all methods.
@@ -42,32 +30,6 @@ func routes(scripts cors.Policy, out answers, e endpoints) []Route {
 		{pathRevoke, forScripts(scripts, out, e.revoke)},
 		{pathJWKS, cors.Public(keySet)},
 	}
-}
-
-// Routes returns the endpoints, all public, for routers other than net/http's.
-func (b *Broker) Routes() []Route { return slices.Clone(b.routes) }
-
-// Handler serves the endpoints under the resource's path and the metadata at its well-known places, and answers 404 to all
-// else.
-func (b *Broker) Handler() http.Handler {
-	mux := http.NewServeMux()
-	for _, r := range b.routes {
-		mux.Handle(b.site.path+r.Path, r.Handler)
-	}
-	seen := map[string]bool{}
-	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
-		for _, address := range []string{
-			oauth.InsertWellKnown(b.site.resource(), suffix), oauth.AppendWellKnown(b.site.resource(), suffix), oauth.RootWellKnown(b.site.resource(), suffix),
-		} {
-			u, err := url.Parse(address)
-			if err != nil || seen[u.Path] {
-				continue
-			}
-			seen[u.Path] = true
-			mux.Handle(u.Path, b.MetadataHandler(suffix))
-		}
-	}
-	return mux
 }
 
 // forBrowsers guards an endpoint that a person's browser opens.

@@ -9,6 +9,17 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
+// The endpoints' paths below the resource.
+const (
+	pathRegister  = "/register"
+	pathAuthorize = "/authorize"
+	pathConsent   = "/consent"
+	pathCallback  = "/oauth/callback"
+	pathToken     = "/token"
+	pathRevoke    = "/revoke"
+	pathJWKS      = "/jwks"
+)
+
 // site is where the server is: everything that its URLs are made of, from the configuration alone.
 type site struct {
 	resources grants.Resources

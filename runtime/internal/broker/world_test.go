@@ -148,10 +148,33 @@ func (w *world) logged(reason oauth.Reason) bool {
 	return strings.Contains(w.log.String(), `"reason":"`+string(reason)+`"`)
 }
 
+// handlerOf serves the endpoints under the resource's path and the metadata at its well-known places, and answers 404 to all
+// else.
+func handlerOf(b *Broker) http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range b.routes {
+		mux.Handle(b.site.path+r.Path, r.Handler)
+	}
+	seen := map[string]bool{}
+	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
+		for _, address := range []string{
+			oauth.InsertWellKnown(b.site.resource(), suffix), oauth.AppendWellKnown(b.site.resource(), suffix), oauth.RootWellKnown(b.site.resource(), suffix),
+		} {
+			u, err := url.Parse(address)
+			if err != nil || seen[u.Path] {
+				continue
+			}
+			seen[u.Path] = true
+			mux.Handle(u.Path, b.MetadataHandler(suffix))
+		}
+	}
+	return mux
+}
+
 // do sends one request to the next broker.
 func (w *world) do(r *http.Request) *httptest.ResponseRecorder {
 	rec := httptest.NewRecorder()
-	w.broker().Handler().ServeHTTP(rec, r)
+	handlerOf(w.broker()).ServeHTTP(rec, r)
 	return rec
 }
 

@@ -32,10 +32,6 @@ const (
 	maxFailures  = 256
 	// documentTimeout bounds one fetch.
 	documentTimeout = 10 * time.Second
-	// documentDefault is how long a document is kept that does not say.
-	documentDefault = 5 * time.Minute
-	// documentMax is the longest that one is kept, whatever it says: redirect URIs that were taken out must stop counting.
-	documentMax = 24 * time.Hour
 	// documentFailure is how long a failure is kept. It is short since the draft wants none cached for good, and long
 	// enough that a page that is reloaded does not hammer somebody else's server.
 	documentFailure = 30 * time.Second

@@ -18,6 +18,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
+// maxRedirectURIs is how many redirect URIs a client may have.
+const maxRedirectURIs = 12
+
 // MaxMetadata bounds the client metadata that a client may send or publish: it is the limit that
 // draft-ietf-oauth-client-id-metadata-document recommends ("Maximum Response Size").
 const MaxMetadata = 5 << 10

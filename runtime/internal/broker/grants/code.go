@@ -16,9 +16,6 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// codeLifetime is how long a client may take to redeem its code (RFC 6749 section 4.1.2 advises 10 minutes at most).
-const codeLifetime = time.Minute
-
 // Authorization is what a user allowed a client, with the provider's code for it.
 type Authorization struct {
 	// Client is the digest of the client_id.
@@ -31,12 +28,12 @@ type Authorization struct {
 	ProviderCode      string
 }
 
-// Code returns the authorization code for a client.
-func (g *Grants) Code(a Authorization) string {
-	return g.tickets.Code.Seal(tickets.Code{
+// sealCode returns the authorization code for a client.
+func sealCode(box *tickets.Box[tickets.Code], a Authorization, expires time.Time) string {
+	return box.Seal(tickets.Code{
 		Family: tickets.NewID(), Client: a.Client, Redirect: redirectDigest(a.Redirect), Challenge: a.Challenge,
 		Secret: a.Secret, Resource: a.Resource, Scopes: a.Scopes, Upstream: a.ProviderCode,
-	}, g.now().Add(codeLifetime))
+	}, expires)
 }
 
 func redirectDigest(redirect string) tickets.ID { return tickets.Digest("redirect", redirect) }

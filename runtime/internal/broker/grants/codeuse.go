@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
@@ -19,6 +20,9 @@ type codes struct {
 	families families
 	events   *events.Sender
 }
+
+// codeLifetime is how long a client may take to redeem its code (RFC 6749 section 4.1.2 advises 10 minutes at most).
+const codeLifetime = time.Minute
 
 // codeMemory is how long a code is remembered: a little longer than it would live.
 const codeMemory = 2 * codeLifetime
