@@ -255,6 +255,7 @@ func (in *Inputs) resolve(value string, field Field) string {
 	if value == "" && field.Env != "" {
 		v, _ := in.options.lookupEnv(field.Env)
 		value = strings.TrimSpace(v)
+		in.options.variables[oauth.Secret(value)] = field.Env
 	}
 	if value == "" {
 		value = field.Default

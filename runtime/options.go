@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
@@ -33,10 +35,12 @@ type options struct {
 	cache     TokenCache
 	endpoints map[string]string
 	network   network
+	// variables are the names of the variables by their values, for hints.
+	variables map[oauth.Secret]string
 }
 
 func newOptions(opts []Option) options {
-	o := options{leeway: DefaultLeeway}
+	o := options{leeway: DefaultLeeway, variables: map[oauth.Secret]string{}}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -49,6 +53,16 @@ func newOptions(opts []Option) options {
 		o.lookupEnv = os.LookupEnv
 	}
 	return o
+}
+
+// secretVariable is the variable that the secret of some credentials was read from; empty where it was not.
+func (o *options) secretVariable(c facts.Credentials) string {
+	for _, secret := range []oauth.Secret{c.ClientSecret, c.ClientKey} {
+		if secret != "" && o.variables[secret] != "" {
+			return o.variables[secret]
+		}
+	}
+	return ""
 }
 
 // WithLogger sets where refusals, outages and warnings are logged, by [observe.Slog]. The default is [slog.Default].

@@ -155,10 +155,12 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 	audience := cmp.Or(d.Endpoints.Token, d.Issuer)
 	switch {
 	case d.Introspection != nil:
+		common.SecretVariable = o.secretVariable(d.Introspection.Credentials)
 		return verify.NewIntrospection(verify.IntrospectionConfig{
 			OpaqueConfig: common, Introspection: *d.Introspection, URL: d.Endpoints.Introspection, AssertionAudience: audience,
 		})
 	case d.TokenInfo != nil:
+		common.SecretVariable = o.secretVariable(d.TokenInfo.Credentials)
 		return verify.NewTokenInfo(verify.TokenInfoConfig{
 			OpaqueConfig: common, TokenInfo: *d.TokenInfo, URL: d.Endpoints.TokenInfo, AssertionAudience: audience,
 		})

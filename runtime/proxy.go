@@ -141,8 +141,8 @@ func (p *standIn) broker(
 		Options: options, Resource: resource, Subresources: subresources, Name: config.Name,
 		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
 		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, UpstreamClient: p.client,
-		InsecureHTTPHosts: p.options.network.plainHTTP, Events: sender, NeededScopes: config.Scopes, Hierarchy: config.Hierarchy,
-		Now: p.options.now,
+		InsecureHTTPHosts: p.options.network.plainHTTP, SecretVariable: p.options.secretVariable(p.upstream.Credentials),
+		NeededScopes: config.Scopes, Hierarchy: config.Hierarchy, Events: sender, Now: p.options.now,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {
 		err = fmt.Errorf("%w (set %s)", err, SealingKeysVariable)

@@ -78,7 +78,8 @@ func build(c *Config) (*Broker, error) {
 	entries := grants.Entries{Store: watchedStore{c.Store, c.Events}, Prefix: "latchkey:" + place.mount + ":"}
 	given := grants.New(grants.Config{
 		Options: c.withoutKeys(), Resources: place.resources, Scopes: offered.all, Tickets: boxes, Entries: entries, Provider: provider,
-		Verify: c.Verify, Forget: c.Forget, NeededScopes: c.NeededScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
+		Verify: c.Verify, Forget: c.Forget, TokenURL: c.Upstream.Token,
+		RevocationURL: c.Upstream.Revocation, SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
 	})
 	limits := newLimiters(c.Limits, c.ClientAddress, c.Now)
 	known := clients.New(clients.Config{

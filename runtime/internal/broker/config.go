@@ -41,6 +41,8 @@ type Config struct {
 
 	// Upstream is the provider.
 	Upstream facts.Upstream
+	// SecretVariable is the variable that our secret at the provider was read from, for hints; empty where it was not.
+	SecretVariable string
 	// UsualScopes are asked for when a client names none. Clients may ask for these and for those of Options; others that they ask
 	// for are left out.
 	UsualScopes []string

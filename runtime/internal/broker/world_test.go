@@ -32,12 +32,13 @@ const (
 	loopRedirect = "http://127.0.0.1/callback"
 )
 
-// world is a provider, brokers in front of it, and a log of everything that was said.
+// world is a provider, brokers in front of it, a log of everything that was said and all events behind it.
 type world struct {
 	t        testing.TB
 	provider *provider
 	config   Config
 	log      *lockedBuffer
+	seen     *recorder
 
 	mu      sync.Mutex
 	clock   time.Time
@@ -67,14 +68,14 @@ func (l *lockedBuffer) String() string {
 // newWorld makes a world with as many brokers as asked, which share nothing but their configuration.
 func newWorld(t testing.TB, brokers int, changes ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: time.Unix(1_800_000_000, 0), log: &lockedBuffer{}}
+	w := &world{t: t, clock: time.Unix(1_800_000_000, 0), log: &lockedBuffer{}, seen: &recorder{}}
 	w.provider = newProvider(w)
 	t.Cleanup(w.provider.server.Close)
 	w.config = Config{
 		Resource: testResource, Name: "Example Server", Upstream: w.provider.upstream(),
 		UsualScopes: []string{"openid", "email", "profile"}, Verify: w.provider.verify,
 		UpstreamClient: w.provider.server.Client(), Now: w.now,
-		Events: events.To(observe.Slog(slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})))),
+		Events: events.To(observe.Slog(slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))), w.seen),
 	}
 	for _, change := range changes {
 		change(&w.config)
@@ -128,10 +129,12 @@ func (w *world) broker() *Broker {
 	return w.brokers[w.turn%len(w.brokers)]
 }
 
-// checkLog makes sure, after every test, that the log holds nothing that it must not.
+// checkLog makes sure, after every test, that neither the log nor an event holds what it must not.
 func (w *world) checkLog() {
-	text := w.log.String()
-	for _, secret := range []string{testSecret, "upstream-code-", "upstream-access-", "upstream-refresh-", "verifier-of-the-client"} {
+	text := w.log.String() + w.seen.String()
+	for _, secret := range []string{
+		testSecret, "upstream-code-", "upstream-access-", "upstream-refresh-", "verifier-of-the-client", "client-state",
+	} {
 		if strings.Contains(text, secret) {
 			w.t.Errorf("the log has %q in it:\n%s", secret, text)
 		}

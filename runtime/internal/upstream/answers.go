@@ -42,6 +42,9 @@ func parseForm(body string) (oauth.Claims, error) {
 	return oauth.NewClaims(members)
 }
 
+// ErrOwnCredentials is in the error of an answer that refuses our own credentials (RFC 6749 section 5.2).
+var ErrOwnCredentials = errors.New("the provider refuses this server's own credentials")
+
 // answerError says what the provider answered instead of tokens. GitHub does so with status 200.
 func (c *Client) answerError(resp *egress.Response, answer oauth.Claims, parseErr error) error {
 	name := answer.String("error")
@@ -53,6 +56,8 @@ func (c *Client) answerError(resp *egress.Response, answer oauth.Claims, parseEr
 		cause = fmt.Errorf("the provider answered status %d: %w", resp.StatusCode, parseErr)
 	}
 	switch code := c.Code(name); {
+	case name == string(oauth.CodeInvalidClient), resp.StatusCode == http.StatusUnauthorized:
+		return failure(KindRejected, fmt.Errorf("%w: %w", ErrOwnCredentials, cause))
 	case code == oauth.CodeInvalidGrant || code == oauth.CodeAccessDenied:
 		return failure(KindDenied, cause)
 	case resp.StatusCode >= http.StatusInternalServerError, resp.StatusCode == http.StatusTooManyRequests,

@@ -27,6 +27,9 @@ type Config struct {
 	Provider Provider
 	Verify   VerifyFunc
 	Forget   func(token string)
+	// TokenURL and RevocationURL are the provider's endpoints, and SecretVariable is where our secret for them is set, for events.
+	TokenURL, RevocationURL string
+	SecretVariable          string
 	// NeededScopes are needed for every request; Hierarchy lets broader ones stand for them.
 	NeededScopes []string
 	Hierarchy    oauth.ScopeHierarchy
@@ -53,7 +56,10 @@ func New(c Config) *Grants {
 			entries: c.Entries, answers: c.Tickets.Answer, memory: max(c.Options.RefreshLifetime, accessLifetime) + time.Minute,
 			now: c.Now, events: c.Events,
 		},
-		leg: leg{Provider: c.Provider, forget: c.Forget, events: c.Events},
+		leg: leg{
+			Provider: c.Provider, forget: c.Forget, tokenURL: c.TokenURL, revocationURL: c.RevocationURL,
+			secretVariable: c.SecretVariable, events: c.Events,
+		},
 	}
 	kept := keptTokens{entries: c.Entries, box: c.Tickets.Renewed, now: c.Now, events: c.Events}
 	issuer := issuer{

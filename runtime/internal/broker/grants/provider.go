@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -27,8 +28,51 @@ type Provider interface {
 type leg struct {
 	Provider
 
-	forget func(token string)
-	events *events.Sender
+	forget                  func(token string)
+	tokenURL, revocationURL string
+	secretVariable          string
+	events                  *events.Sender
+}
+
+// ExchangeCode implements [Provider].
+func (l leg) ExchangeCode(ctx context.Context, code upstream.Code) (tokens upstream.Tokens, err error) {
+	err = l.ask(ctx, "token", l.tokenURL, func(ctx context.Context) (err error) {
+		tokens, err = l.Provider.ExchangeCode(ctx, code)
+		return err
+	})
+	return tokens, err
+}
+
+// Refresh implements [Provider].
+func (l leg) Refresh(ctx context.Context, refresh string, scopes []string, resource string) (tokens upstream.Tokens, err error) {
+	err = l.ask(ctx, "token", l.tokenURL, func(ctx context.Context) (err error) {
+		tokens, err = l.Provider.Refresh(ctx, refresh, scopes, resource)
+		return err
+	})
+	return tokens, err
+}
+
+// Revoke implements [Provider].
+func (l leg) Revoke(ctx context.Context, token, hint string) error {
+	if l.revocationURL == "" { // nobody is asked
+		return l.Provider.Revoke(ctx, token, hint)
+	}
+	return l.ask(ctx, "revocation", l.revocationURL, func(ctx context.Context) error { return l.Provider.Revoke(ctx, token, hint) })
+}
+
+// ask asks the provider, which is an event. An error that is the operator's to correct names what there is to correct.
+func (l leg) ask(ctx context.Context, endpoint, url string, question func(context.Context) error) error {
+	ctx, end := l.events.Begin(ctx, observe.Operation{Kind: observe.ProviderAsked, Endpoint: endpoint, URL: url})
+	err := question(ctx)
+	if errors.Is(err, upstream.ErrOwnCredentials) {
+		err = fmt.Errorf("%s endpoint %s: %w; %s", endpoint, events.PlainURL(url), err, events.CredentialsHint(l.secretVariable))
+	}
+	event := observe.Event{Level: slog.LevelDebug, Err: err}
+	if err != nil {
+		event.Reason = providerRefused(err).Reason
+	}
+	end(event)
+	return err
 }
 
 // revoke tells the provider, and sees to it that nobody here relies on what was known of the token. What the provider
@@ -75,6 +119,9 @@ func providerRefused(err error) *oauth.Error {
 	case upstream.KindNonce:
 		return refusal.InvalidGrant(oauth.ReasonNonce, err)
 	case upstream.KindRejected:
+		if errors.Is(err, upstream.ErrOwnCredentials) {
+			return refusal.Misconfigured(oauth.ReasonOwnCredentials, err)
+		}
 		return refusal.Misconfigured(oauth.ReasonUpstreamError, err)
 	case upstream.KindUnusable:
 		return refusal.Misconfigured(oauth.ReasonUpstreamResponse, err)
