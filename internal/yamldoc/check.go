@@ -68,13 +68,16 @@ func (d *Document) tagFailure(path string, failure validator.FieldError) {
 	name := d.Naming(path)
 	switch tag := failure.Tag(); tag {
 	case "required":
+		_, field := d.part(failure.StructNamespace())
+		d.unclear = d.unclear || decides(field.Type, field.Tag)
 		if d.Has(path) {
 			d.Reportf("empty", path, "%s must not be empty: write something, or leave it out", name)
 		} else {
 			d.Reportf("missing-key", path, "%s is missing%s", name, d.within(path))
 		}
 	case "enum":
-		d.wrongWord(path, fmt.Sprint(failure.Value()), d.language.Vocabularies[failure.Param()])
+		word, _ := d.part(failure.StructNamespace())
+		d.wrongWord(path, word, d.language.Vocabularies[failure.Param()])
 	case "unique":
 		d.repeated(path, reflect.ValueOf(failure.Value()))
 	case "min":
@@ -97,9 +100,27 @@ func (d *Document) within(path string) string {
 	return d.inside(path[:cut])
 }
 
-func (d *Document) wrongWord(path, value string, v Vocabulary) {
-	name := d.Naming(path)
+// part returns the value and the field that validator means by a namespace: Spec.Config[0].Type.
+func (d *Document) part(namespace string) (value reflect.Value, field reflect.StructField) {
+	value = d.into
+	_, way, _ := strings.Cut(namespace, ".")
+	for step := range strings.SplitSeq(way, ".") {
+		name, index, entry := strings.Cut(strings.TrimSuffix(step, "]"), "[")
+		field, _ = value.Type().FieldByName(name)
+		value = value.FieldByIndex(field.Index)
+		if i, err := strconv.Atoi(index); entry && err == nil {
+			value = value.Index(i)
+		}
+	}
+	return value, field
+}
+
+// wrongWord reports a word that a vocabulary lacks. Where another one was meant, that is taken, so
+// that what depends on it is judged by it.
+func (d *Document) wrongWord(path string, word reflect.Value, v Vocabulary) {
+	name, value := d.Naming(path), word.String()
 	if reason, ok := v.Refused[value]; ok {
+		d.unclear = true
 		d.Reportf("refused-value", path, "%s %q: %s", name, value, reason)
 		return
 	}
@@ -107,8 +128,10 @@ func (d *Document) wrongWord(path, value string, v Vocabulary) {
 	message := fmt.Sprintf("unknown value %q for %s", value, name)
 	if suggestion != "" {
 		message += fmt.Sprintf(": did you mean %q?", suggestion)
+		word.SetString(suggestion)
 	} else {
 		message += ": there are " + strings.Join(v.Words, ", ")
+		d.unclear = true
 	}
 	d.Add(Error, "unknown-value", d.Place(path).Value, message, suggestion)
 }

@@ -21,6 +21,7 @@ func (d decoder) decode(root *yaml.Node) {
 
 // value reads one node into a variable of the language's types.
 func (d decoder) value(node *yaml.Node, into reflect.Value, path string, tag reflect.StructTag) {
+	defer func() { d.unclear = d.unclear || d.broken[path] && decides(into.Type(), tag) }()
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" && into.Kind() != reflect.Map {
 		d.breakf(path, "empty-value", node, "there is no value here: write one, or leave %s out", d.Naming(path))
 		return
@@ -45,6 +46,12 @@ func (d decoder) value(node *yaml.Node, into reflect.Value, path string, tag ref
 	default:
 		d.list(node, into, path, tag)
 	}
+}
+
+// decides reports whether a value of a type, with the tag of its field, decides what other parts
+// mean: a word of a vocabulary, or a switch.
+func decides(t reflect.Type, tag reflect.StructTag) bool {
+	return t.Kind() == reflect.Bool || strings.Contains(tag.Get("validate"), "enum=")
 }
 
 func (d decoder) scalar(node *yaml.Node, path, tag, what string, set func()) {
@@ -163,6 +170,8 @@ func (d decoder) unknownKey(key *yaml.Node, path string, in reflect.Type) {
 	if suggestion != "" {
 		message += fmt.Sprintf(": did you mean %q?", suggestion)
 		d.broken[join(path, suggestion)] = true // it is not missing as well
+		meant := keys(in)[suggestion]
+		d.unclear = d.unclear || decides(meant.Type, meant.Tag)
 	} else {
 		message += ": there are " + strings.Join(names, ", ")
 	}

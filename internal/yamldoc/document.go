@@ -20,6 +20,8 @@ type Document struct {
 	problems Problems
 	// broken are the paths whose value could not be read: nothing more is said about them.
 	broken map[string]bool
+	// unclear reports whether a word or a switch could not be read.
+	unclear bool
 }
 
 // Place is where a path's key and value stand. Entries of a list have no key: theirs is the
@@ -93,6 +95,11 @@ func (d *Document) Known(path string) bool {
 		path = path[:cut]
 	}
 }
+
+// Clear reports whether all words of vocabularies and all switches could be read, or else guessed.
+// Where one could not, nobody knows what the rest of the file has to be: rules that depend on it
+// would report what is no mistake.
+func (d *Document) Clear() bool { return !d.unclear }
 
 // Naming calls a path what its reader sees: "env" for config[2].env, "an entry of algorithms" for
 // algorithms[0].

@@ -105,6 +105,7 @@ func (c *symbols) unknownName(rule, what, name, path string, known []string) {
 	switch {
 	case suggestion != "":
 		message += fmt.Sprintf(": did you mean %q?", suggestion)
+		c.used[suggestion] = true // it is not unused as well
 	case len(known) > 0:
 		message += ": there are " + strings.Join(known, ", ")
 	}

@@ -111,6 +111,14 @@ func (c templates) resolves(t Template) bool {
 	})
 }
 
+// readable reports whether all templates can be read, and all their references are good.
+func (c templates) readable(list ...string) bool {
+	return !slices.ContainsFunc(list, func(text string) bool {
+		t, err := ParseTemplate(text)
+		return err != nil || !c.resolves(t)
+	})
+}
+
 // length is the number of bytes of a template with all values put in.
 func (c templates) length(t Template) int {
 	length := 0

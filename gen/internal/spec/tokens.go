@@ -38,7 +38,7 @@ func (c tokenRules) check() {
 			c.Reportf("issuer-optional", path, "an issuer may be empty: then tokens of every issuer would have to do")
 		}
 	}
-	if len(t.Issuers) > 0 && !slices.Contains(t.Issuers, c.Spec.Issuer) {
+	if len(t.Issuers) > 0 && !slices.Contains(t.Issuers, c.Spec.Issuer) && c.readable(t.Issuers...) && c.readable(c.Spec.Issuer) {
 		c.Reportf("issuers-incomplete", "tokens.issuers", "issuers must contain the issuer %q itself", c.Spec.Issuer)
 	}
 	c.audience(&t.Audience)

@@ -18,6 +18,15 @@ func Validate(d *Document) yamldoc.Problems {
 	c := &symbols{Document: d, fields: map[string]int{}, values: map[string]subject{}, used: map[string]bool{}}
 	t := templates{c}
 	c.name()
+	if d.Clear() {
+		c.parts(t)
+	}
+	c.provenance()
+	return d.Take()
+}
+
+// parts checks what the parts of a spec say of each other.
+func (c *symbols) parts(t templates) {
 	configRules{c}.check()
 	configRules{c}.groups()
 	valueRules{t}.check() // fills in what the templates below refer to
@@ -28,8 +37,6 @@ func Validate(d *Document) yamldoc.Problems {
 	claimRules{c}.scopes()
 	testRules{c}.check()
 	c.unused()
-	c.provenance()
-	return d.Take()
 }
 
 // CheckName returns why a name cannot be a provider's, nil for one that can.

@@ -69,7 +69,7 @@ func (c valueRules) alternative(v Value, index int, alternative, path string) {
 		return
 	}
 	for _, name := range open {
-		if !c.guarded(name, v.First[:index]) {
+		if !c.guarded(name, v.First[:index]) && c.readable(v.First[:index]...) {
 			c.Reportf("optional-in-template", path, "%s may be empty here: make it required, give it a default, "+
 				"or name it together with the fields of the other templates under require_one_of", name)
 		}
