@@ -3,4 +3,4 @@
 package latchkey
 
 //go:generate go run ./cmd/latchkey-gen generate
-//go:generate go test ./internal/archtest -run '^(TestThePublicSurfaceIsListed|TestTheVocabularyIsDocumented)$' -count=1 -update
+//go:generate go test ./internal/archtest -run "^(TestThePublicSurfaceIsListed|TestTheVocabularyIsDocumented)$" -count=1 -update

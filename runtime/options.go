@@ -86,7 +86,7 @@ func WithLookupEnv(lookup func(name string) (string, bool)) Option {
 	return func(o *options) { o.lookupEnv = lookup }
 }
 
-// WithLeeway sets how far the clocks of provider and server may be apart when exp, nbf and iat are checked. The default
+// WithLeeway sets how far the clocks of provider and server may be apart when exp and nbf are checked. The default
 // is [DefaultLeeway].
 func WithLeeway(leeway time.Duration) Option { return func(o *options) { o.leeway = leeway } }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/demo"
@@ -29,6 +30,8 @@ type serveCommand struct {
 	ToolScope []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
 	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
 	Endpoint  []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
+
+	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
 
 	NoProxyFromEnvironment bool     `name:"no-proxy-from-environment" help:"Reach the provider directly, whatever HTTPS_PROXY says."`
 	CAFile                 string   `name:"ca-file" placeholder:"FILE" help:"PEM file with certificate authorities to trust besides the system's when the provider is reached."`
@@ -95,6 +98,7 @@ func (c *serveCommand) providerOptions() ([]runtime.Option, error) {
 	if err != nil {
 		return nil, err
 	}
+	options = append(options, runtime.WithLeeway(c.Leeway))
 	if c.NoProxyFromEnvironment {
 		options = append(options, runtime.WithoutEnvironmentProxy())
 	}

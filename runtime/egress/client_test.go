@@ -538,7 +538,7 @@ func (hangingResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Ad
 	return nil, ctx.Err()
 }
 
-// covers: T-TOK-19, OUT-2
+// covers: T-TOK-19, OUT-2, R21
 func TestSizeLimits(t *testing.T) {
 	t.Parallel()
 	body := func(n int, declared bool) http.HandlerFunc {
@@ -575,6 +575,18 @@ func TestSizeLimits(t *testing.T) {
 			w.Header().Set("Content-Encoding", "br")
 			_, _ = io.WriteString(w, "xx")
 		}, egress.KindContent},
+		{"an unknown encoding is refused", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "utf-8, zstd")
+			_, _ = io.WriteString(w, "xx")
+		}, egress.KindContent},
+		{"a charset in place of an encoding changes nothing", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "UTF-8")
+			_, _ = io.WriteString(w, strings.Repeat("x", 1000))
+		}, ""},
+		{"a framing that was taken off changes nothing", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "aws-chunked, identity")
+			_, _ = io.WriteString(w, strings.Repeat("x", 1000))
+		}, ""},
 		{"two layers of compression are refused", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip, gzip")
 			_, _ = io.WriteString(w, "xx")

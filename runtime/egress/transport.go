@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
@@ -179,13 +180,27 @@ func (t *transport) inspect(req *http.Request, resp *http.Response) error {
 		}
 	}
 	// net/http has undone the encoding that it asked for; any other would let a small body become a large one later.
-	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+	if encoding := strings.Join(resp.Header.Values("Content-Encoding"), ","); !isUnencoded(encoding) {
 		return &Error{Kind: KindContent, Host: host, Detail: "the answer is encoded in a way that was not asked for"}
 	}
 	if req.Method != http.MethodHead && resp.ContentLength > t.policy.MaxResponseBytes {
 		return tooLarge(host, t.policy.MaxResponseBytes)
 	}
 	return nil
+}
+
+// unencoded are values of Content-Encoding that change no body: some servers write a charset there, and object stores the
+// name of a framing that they have taken off already.
+var unencoded = []string{"", "identity", "none", "binary", "utf-8", "utf8", "us-ascii", "iso-8859-1", "7bit", "8bit", "aws-chunked"}
+
+// isUnencoded reports whether a list of content encodings leaves a body as it is.
+func isUnencoded(encodings string) bool {
+	for encoding := range strings.SplitSeq(encodings, ",") {
+		if !slices.Contains(unencoded, strings.ToLower(strings.TrimSpace(encoding))) {
+			return false
+		}
+	}
+	return true
 }
 
 // isRedirect reports whether a status is of the redirecting class; 304 answers a conditional request.

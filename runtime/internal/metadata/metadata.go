@@ -11,11 +11,13 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/flight"
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
+	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -32,6 +34,8 @@ const (
 	// coolDown is the least time between two fetches after a failure, and how long a document stands in for a better one that
 	// could not be had.
 	coolDown = 10 * time.Second
+	// maxPause bounds how long a provider may ask to be left alone: a wrong Retry-After must not keep clients out for long.
+	maxPause = 5 * time.Minute
 	// fetchLimit bounds one round of fetches.
 	fetchLimit = 10 * time.Second
 	// maxDocument bounds a document; real ones have up to 10 KB.
@@ -169,7 +173,8 @@ type document struct {
 	current answer
 	fetched time.Time
 	failed  time.Time
-	lacking bool // whether OpenID's document was served last, since the provider has no other
+	pause   time.Duration // from failed on
+	lacking bool          // whether OpenID's document was served last, since the provider has no other
 	fetches flight.Group[struct{}]
 }
 
@@ -186,9 +191,16 @@ func (d *document) get(ctx context.Context) (answer, error) {
 		}
 	}
 	if current.body == nil {
-		return answer{}, oauth.Unavailable(coolDown, errors.New("no authorization server metadata could be fetched"))
+		return answer{}, oauth.Unavailable(d.wait(), errors.New("no authorization server metadata could be fetched"))
 	}
 	return current, nil
+}
+
+// wait is how long it takes until the document is fetched again.
+func (d *document) wait() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return min(max(d.pause-d.source.config.Now().Sub(d.failed), time.Second), max(d.pause, coolDown))
 }
 
 // known returns what may be served now, and whether it is time to fetch.
@@ -200,7 +212,7 @@ func (d *document) known() (current answer, due bool) {
 		d.current = answer{}
 	}
 	old := d.current.body == nil || d.current.makeshift || now.Sub(d.fetched) >= freshFor
-	return d.current, old && now.Sub(d.failed) >= coolDown
+	return d.current, old && now.Sub(d.failed) >= d.pause
 }
 
 func (d *document) fetch(ctx context.Context) (struct{}, error) {
@@ -229,6 +241,7 @@ func (d *document) keep(body []byte, lacks, err error) (event observe.Event, new
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := d.source.config.Now()
+	d.pause = pauseAfter(err)
 	if body != nil {
 		newlyLacking = lacks != nil && !d.lacking
 		d.lacking = lacks != nil
@@ -275,6 +288,20 @@ func (d *document) first(ctx context.Context) (body []byte, lacks, err error) {
 	return nil, nil, errors.Join(problems...)
 }
 
+// pauseAfter is how long the provider is left alone after fetches that failed: as long as it asks for, within bounds.
+func pauseAfter(err error) time.Duration {
+	pause := coolDown
+	if failed, ok := errors.AsType[*egress.Error](err); ok {
+		pause = max(pause, min(failed.RetryAfter, maxPause))
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the errors of the documents, one by one
+		for _, each := range joined.Unwrap() {
+			pause = max(pause, pauseAfter(each))
+		}
+	}
+	return pause
+}
+
 // mayPass tells a provider that does not answer now from one that has answered, and has no such document. What is wrong with
 // a document that was read is no matter of the exchange.
 func mayPass(err error) bool {
@@ -293,8 +320,10 @@ func mayPass(err error) bool {
 	}
 }
 
+// one fetches one document. Its content type is not looked at: some providers serve JSON as text/plain, and what is no JSON
+// object with our issuer in it is refused anyway.
 func (s *Source) one(ctx context.Context, url string) ([]byte, error) {
-	body, _, err := egress.GetJSON(ctx, s.config.Client, url, maxDocument)
+	body, err := s.get(ctx, url)
 	if err != nil {
 		return nil, err
 	}
@@ -306,6 +335,26 @@ func (s *Source) one(ctx context.Context, url string) ([]byte, error) {
 		return nil, fmt.Errorf("the document names issuer %q, configured is %q (RFC 8414 section 3.3)", issuer, s.config.Issuer)
 	}
 	return body, nil
+}
+
+// get fetches a text.
+func (s *Source) get(ctx context.Context, url string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, &egress.Error{Kind: egress.KindURL, Detail: "the URL cannot be used"}
+	}
+	request.Header.Set("Accept", "application/json")
+	response, err := egress.Fetch(s.config.Client, request, maxDocument)
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode != http.StatusOK {
+		return nil, &egress.Error{
+			Kind: egress.KindStatus, Host: request.URL.Host, Status: response.StatusCode, RetryAfter: egress.RetryAfter(response.Header, s.config.Now()),
+			Detail: "the answer's status is " + strconv.Itoa(response.StatusCode),
+		}
+	}
+	return strictjson.WithoutBOM(response.Body), nil
 }
 
 // Announced returns the scopes that protected resource metadata and challenges may name: the given ones without

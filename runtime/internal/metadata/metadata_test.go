@@ -1,6 +1,7 @@
 package metadata_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,8 +31,10 @@ const issuer = "https://idp.example.com/realms/x"
 type upstream struct {
 	mu      sync.Mutex
 	answers map[string]string
-	gate    chan struct{} // when set, requests wait until it is closed
-	fetches atomic.Int64
+	// contentType of the answers; empty is JSON's.
+	contentType string
+	gate        chan struct{} // when set, requests wait until it is closed
+	fetches     atomic.Int64
 }
 
 func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -53,6 +56,10 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("connection refused")
 	}
 	w := httptest.NewRecorder()
+	if status, rest, ok := strings.Cut(body, ", Retry-After: "); ok {
+		body = status
+		w.Header().Set("Retry-After", rest)
+	}
 	if status, err := strconv.Atoi(body); err == nil {
 		w.WriteHeader(status)
 		return w.Result(), nil
@@ -61,7 +68,7 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.WriteHeader(http.StatusNotFound)
 		return w.Result(), nil
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", cmp.Or(u.contentType, "application/json"))
 	_, _ = io.WriteString(w, body)
 	response := w.Result()
 	response.Request = r
@@ -284,6 +291,51 @@ func TestUnusableDocumentsAre503(t *testing.T) {
 				t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
 			}
 		})
+	}
+}
+
+// covers: R21
+func TestOddDocumentsAreRead(t *testing.T) {
+	t.Parallel()
+	for contentType, body := range map[string]string{
+		"text/plain": document(""), "text/html; charset=utf-8": document(""), "application/octet-stream": document(""),
+		"application/json": "\ufeff" + document(""),
+	} {
+		u := &upstream{answers: map[string]string{oauthPath: body}, contentType: contentType}
+		got, err := newSource(u, &clock{}, facts.OAuthInserted).Document(t.Context(), oauth.WellKnownAuthorizationServer)
+		if err != nil || string(got) != document("") {
+			t.Errorf("%s: got %q, %v", contentType, got, err)
+		}
+	}
+}
+
+// covers: R21
+func TestTheProvidersRetryAfterIsKeptAndTold(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[string]time.Duration{
+		"429, Retry-After: 120": 2 * time.Minute, "503, Retry-After: 86400": 5 * time.Minute, "503, Retry-After: 1": 10 * time.Second,
+		"404": 10 * time.Second,
+	} {
+		u := &upstream{answers: map[string]string{oauthPath: "404", oidcPath: asked}}
+		c := &clock{}
+		source := newSource(u, c, facts.OAuthInserted, facts.OpenIDAppended)
+		get := func() error {
+			_, err := source.Document(t.Context(), oauth.WellKnownAuthorizationServer)
+			return err
+		}
+		var e *oauth.Error
+		if err := get(); !errors.As(err, &e) || e.RetryAfter != want {
+			t.Errorf("%s: got %v, want a Retry-After of %s", asked, e, want)
+		}
+		before := u.fetches.Load()
+		c.add(want - time.Second)
+		if err := get(); !errors.As(err, &e) || e.RetryAfter != time.Second || u.fetches.Load() != before {
+			t.Errorf("%s: got %v before the time is over, after %d fetches", asked, e, u.fetches.Load())
+		}
+		c.add(time.Second)
+		if _ = get(); u.fetches.Load() == before {
+			t.Errorf("%s: nothing is fetched after the time is over", asked)
+		}
 	}
 }
 

@@ -325,6 +325,24 @@ func TestASubjectIsAText(t *testing.T) {
 	}
 }
 
+// covers: R25
+func TestJSONIsReadWhateverItIsCalled(t *testing.T) {
+	t.Parallel()
+	for _, contentType := range []string{"text/plain", "text/html; charset=utf-8", "application/octet-stream", "application/x-javascript", ""} {
+		wantAccepted(t, introspection(t, says(http.StatusOK, active(t, nil), "Content-Type", contentType)))
+		wantAccepted(t, introspection(t, says(http.StatusOK, "\ufeff"+active(t, nil), "Content-Type", contentType)))
+		wantAccepted(t, googleShaped(t, says(http.StatusOK, jsonOf(t, map[string]any{
+			"aud": opaqueClient, "sub": "alice", "exp": opaqueNow.Unix() + 60,
+		}, nil), "Content-Type", contentType)))
+		profile := userInfo(t, says(http.StatusOK, `{"sub":"alice"}`, "Content-Type", contentType))
+		if info, err := profile.VerifyExchanged(t.Context(), opaqueToken, opaqueResource); err != nil || info.Subject != "alice" {
+			t.Errorf("%q: got %v, %v", contentType, info, err)
+		}
+		refused := says(http.StatusBadRequest, `{"error":"invalid_token"}`, "Content-Type", contentType)
+		wantRefused(t, introspection(t, refused), oauth.ReasonInactive)
+	}
+}
+
 // covers: R13
 func TestATokenIsTriedWithEveryKeyThatFits(t *testing.T) {
 	t.Parallel()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -34,8 +35,8 @@ const (
 	// credentialsPause is how long a provider is left alone that refused our own credentials: each further try could lock
 	// the application out.
 	credentialsPause = 10 * time.Second
-	// maxPause bounds what a provider may ask for: a wrong Retry-After must not keep callers out for an hour.
-	maxPause = time.Minute
+	// maxPause bounds what a provider may ask for: a wrong Retry-After must not keep callers out for long.
+	maxPause = 5 * time.Minute
 )
 
 // endpoint is one URL of a provider that answers questions about tokens. A token goes to this URL and nowhere else, and into
@@ -143,9 +144,9 @@ func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) 
 	if err := e.usable(answer, token); err != nil {
 		return oauth.Claims{}, err
 	}
-	claims, err := oauth.ParseClaims(string(answer.Body))
+	claims, err := objectOf(answer)
 	if err != nil {
-		return oauth.Claims{}, e.outage("the answer cannot be used: %w", err)
+		return oauth.Claims{}, e.outage("the answer is not JSON that can be used: %w", err)
 	}
 	if code, failed := errorMember(claims, token); failed {
 		return oauth.Claims{}, e.errorWithin(code)
@@ -183,16 +184,17 @@ func asked(answer *egress.Response, err error) observe.Event {
 	return event
 }
 
+// objectOf reads the JSON object of an answer, whatever content type it has: some providers call it text/plain or text/html.
+func objectOf(answer *egress.Response) (oauth.Claims, error) {
+	return oauth.ParseClaims(string(strictjson.WithoutBOM(answer.Body)))
+}
+
 // usable tells why an answer is not what was asked for.
 func (e *endpoint) usable(answer *egress.Response, token string) error {
-	switch {
-	case answer.StatusCode != http.StatusOK:
+	if answer.StatusCode != http.StatusOK {
 		return e.refusal(answer, token)
-	case !egress.IsJSON(answer.Header):
-		return e.outage("the answer is not JSON")
-	default:
-		return nil
 	}
+	return nil
 }
 
 func (e *endpoint) request(ctx context.Context, token string) (*http.Request, error) {
@@ -343,7 +345,7 @@ func (e *endpoint) pauseOf(answer *egress.Response) time.Duration {
 // errorCode is the OAuth error code of an answer that is not 200: in its JSON object (RFC 6749 section 5.2) or in its
 // challenge (RFC 6750 section 3).
 func errorCode(answer *egress.Response, token string) string {
-	if claims, err := oauth.ParseClaims(string(answer.Body)); err == nil && egress.IsJSON(answer.Header) {
+	if claims, err := objectOf(answer); err == nil {
 		if code, _ := errorMember(claims, token); code != "" {
 			return code
 		}

@@ -277,7 +277,6 @@ func TestUnusableAnswersAreOutages(t *testing.T) {
 	good := active(t, nil)
 	for name, p := range map[string]*providerAPI{
 		"HTML":                               says(200, "<html>sign in</html>", "Content-Type", "text/html"),
-		"JSON that is called HTML":           says(200, good, "Content-Type", "text/html"),
 		"a signed answer nobody asked for":   says(200, "eyJ.e30.x", "Content-Type", "application/token-introspection+jwt"),
 		"an empty body":                      says(200, ""),
 		"an array":                           says(200, "["+good+"]"),

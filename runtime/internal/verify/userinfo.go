@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
@@ -159,7 +160,7 @@ func (p *Profile) email(ctx context.Context, token string) (string, error) {
 		return "", err
 	}
 	var list []json.RawMessage
-	if err := json.Unmarshal(answer.Body, &list); err != nil {
+	if err := json.Unmarshal(strictjson.WithoutBOM(answer.Body), &list); err != nil {
 		return "", p.emails.outage("the answer is no list")
 	}
 	for _, element := range list {
