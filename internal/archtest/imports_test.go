@@ -123,7 +123,7 @@ func generatorRooms() []room {
 		}
 		return names
 	}
-	const yamldoc = "internal/yamldoc"
+	const yamldoc, visible = "internal/yamldoc", "internal/visible"
 	rooms := []room{
 		{packages: []string{"gen"}, may: own("cli"), modules: []string{kong}},
 		{packages: []string{"gen/specfacts"}, may: own("spec")},
@@ -139,8 +139,10 @@ func generatorRooms() []room {
 		{packages: own("pages"), may: append(own("model", "prose", "spec"), yamldoc)},
 		{packages: own("draft"), may: own("spec")},
 		{packages: own("output"), modules: []string{flock}},
-		{packages: own("names", "prose")},
-		{packages: []string{yamldoc}, modules: []string{yaml, validator}},
+		{packages: own("names")},
+		{packages: own("prose"), may: []string{visible}},
+		{packages: []string{yamldoc}, may: []string{visible}, modules: []string{yaml, validator}},
+		{packages: []string{visible}},
 	}
 	for i := range rooms {
 		rooms[i].never = []string{"runtime/...", "oauth", "internal/jose", "providers_gen/...", jwx, echo}

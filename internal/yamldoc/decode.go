@@ -5,9 +5,10 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/latchkey-auth/latchkey/internal/visible"
 )
 
 // decoder reads the nodes of a file.
@@ -70,31 +71,35 @@ func (d decoder) text(node *yaml.Node, into reflect.Value, path string, tag refl
 		d.breakf(path, "wrong-kind", node, "%s must be text, not %s", d.Naming(path), kindName(node))
 	case node.Tag != "!!str" && node.Tag != "!!timestamp":
 		d.breakf(path, "unquoted", node, "%s must be text: write %q, in quotes", d.Naming(path), node.Value)
-	case node.Value == "":
+	case node.Value == "", tag.Get("prose") != "" && strings.TrimSpace(node.Value) == "":
 		d.breakf(path, "empty", node, "%s must not be empty: write something, or leave it out", d.Naming(path))
 	default:
-		if d.visible(node, path, tag.Get("lines") == "true") {
+		if d.visible(node, path, tag.Get("prose")) {
 			into.SetString(node.Value)
 		}
 	}
 }
 
-// visible refuses text that does not show what it holds: reviewers must see what goes into code and
-// documents.
-func (d decoder) visible(node *yaml.Node, path string, lines bool) bool {
-	for _, r := range node.Value {
-		switch {
-		case r == '\n' && lines:
-		case r == '\n':
-			d.breakf(path, "one-line", node, "%s must be a single line", d.Naming(path))
-			return false
-		case r != ' ' && !unicode.IsPrint(r):
-			d.breakf(path, "invisible-character", node,
-				"%s contains the invisible character %U, which could hide what the text says", d.Naming(path), r)
-			return false
-		}
+// visible refuses text that does not show what it holds. prose is the tag of that name.
+func (d decoder) visible(node *yaml.Node, path, prose string) bool {
+	text, find := node.Value, visible.Hidden
+	if prose != "" {
+		find = visible.HiddenInProse
 	}
-	return true
+	if prose == "lines" {
+		text = strings.ReplaceAll(text, "\n", " ")
+	}
+	r, hidden := find(text)
+	switch {
+	case !hidden:
+		return true
+	case strings.Contains(text, "\n"):
+		d.breakf(path, "one-line", node, "%s must be a single line", d.Naming(path))
+	default:
+		d.breakf(path, "invisible-character", node,
+			"%s contains the invisible character %U, which could hide what the text says", d.Naming(path), r)
+	}
+	return false
 }
 
 // list reads a list, a mapping that stands for a list, or the bare text that stands for a list of
@@ -208,7 +213,7 @@ func (d decoder) object(node *yaml.Node, into reflect.Value, path string) {
 	d.mapping(node, path, func(key, value *yaml.Node) {
 		entryPath := join(path, key.Value)
 		d.places[entryPath] = Place{Key: at(key), Value: at(value)}
-		if d.visible(key, path, false) {
+		if d.visible(key, path, "") {
 			object[key.Value] = d.json(value, entryPath)
 		}
 	})

@@ -16,7 +16,7 @@ type menu struct {
 	Version int     `yaml:"menu" validate:"required,eq=1"`
 	Name    string  `yaml:"name" validate:"required,word"`
 	Style   string  `yaml:"style" validate:"omitempty,enum=style"`
-	Doc     string  `yaml:"doc" lines:"true"`
+	Doc     string  `yaml:"doc" prose:"lines"`
 	Open    bool    `yaml:"open"`
 	Seats   int     `yaml:"seats" validate:"min=0"`
 	Tags    Many    `yaml:"tags" validate:"unique,dive,word"`

@@ -166,7 +166,7 @@ func (s *schema) text(tag reflect.StructTag, rules []string) object {
 		}
 	}
 	o = append(o, entry{"minLength", 1})
-	if tag.Get("lines") != "true" {
+	if tag.Get("prose") != "lines" {
 		o = append(o, entry{"pattern", `^[^\r\n]*$`})
 	}
 	return o

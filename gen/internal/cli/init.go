@@ -34,6 +34,11 @@ func (i *Init) Run(streams *Streams) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", i.Discovery, err)
 	}
+	for _, member := range document.LeftOut {
+		if _, err := fmt.Fprintf(streams.Err, "%s: %s\n", i.Discovery, member); err != nil {
+			return err
+		}
+	}
 	file := filepath.Join(i.Specs, i.Name+".yaml")
 	text := draft.Spec(document, draft.Source{
 		Name: i.Name, From: i.Discovery, On: time.Now().UTC().Format(time.DateOnly), Forms: forms,

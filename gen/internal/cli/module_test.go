@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,9 +75,47 @@ func TestInit(t *testing.T) {
 			t.Errorf("exit code %d, prints %s", code, stdout)
 		}
 	})
+	for member, wrong := range map[string]string{
+		"scopes_supported": `"openid"`, "claims_supported": `["sub", 5]`, "registration_endpoint": "true", "revocation_endpoint": `["x"]`,
+		"client_id_metadata_document_supported": `"yes"`, "service_documentation": "{}", "grant_types_supported": "7",
+	} {
+		t.Run("D15: goes on without "+member+" when it is of another type", func(t *testing.T) {
+			t.Parallel()
+			var members map[string]json.RawMessage
+			if err := json.Unmarshal([]byte(read(t, document)), &members); err != nil {
+				t.Fatal(err)
+			}
+			members[member] = json.RawMessage(wrong)
+			text, err := json.Marshal(members)
+			if err != nil {
+				t.Fatal(err)
+			}
+			odd := filepath.Join(t.TempDir(), "odd.json")
+			write(t, odd, "\ufeff"+string(text))
+			code, stdout, stderr := run(t, "init", "mine", "--discovery", odd, "--stdout")
+			if code != cli.OK || !strings.Contains(stdout, "name: mine\n") || !strings.Contains(stderr, member+" is left out: it is ") ||
+				strings.Contains(stderr, "[]string") || strings.Contains(stderr, "Go ") {
+				t.Errorf("exit code %d, says %s", code, stderr)
+			}
+		})
+	}
+	for document, want := range map[string]string{
+		`[]`: "is no JSON object but array", `null`: "is no JSON object but null", `<html>`: "is no JSON object: invalid character",
+		`{"issuer": 5}`: "issuer is left out: it is a number, not a text", ``: "is no JSON object: unexpected end",
+	} {
+		t.Run("D15: says in plain words what is wrong with "+document, func(t *testing.T) {
+			t.Parallel()
+			bad := filepath.Join(t.TempDir(), "bad.txt")
+			write(t, bad, document)
+			code, _, stderr := run(t, "init", "mine", "--discovery", bad)
+			if code != cli.Failed || !strings.Contains(stderr, want) || strings.Contains(stderr, "Go ") || strings.Contains(stderr, "json:") {
+				t.Errorf("exit code %d, says %s, want %q", code, stderr, want)
+			}
+		})
+	}
 	t.Run("says why there can be no draft", func(t *testing.T) {
 		t.Parallel()
-		bad := filepath.Join(t.TempDir(), "bad.json")
+		bad := filepath.Join(t.TempDir(), "bad.txt")
 		write(t, bad, `{"issuer":"https://id.example.com"}`)
 		for want, args := range map[string][]string{
 			"has no token_endpoint": {"init", "mine", "--discovery", bad},

@@ -3,10 +3,12 @@
 package draft
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -35,6 +37,9 @@ type Document struct {
 	AccessTokenSignature []string `json:"access_token_signing_alg_values_supported"`
 	AuthMethods          []string `json:"token_endpoint_auth_methods_supported"`
 	ChallengeMethods     []string `json:"code_challenge_methods_supported"`
+
+	// LeftOut says which members are left out since they have another type than they should.
+	LeftOut []string `json:"-"`
 }
 
 // registersNobody reports whether clients can only have a client id from a person: then this server
@@ -44,14 +49,15 @@ func (d *Document) registersNobody() bool { return d.Registration == "" && !d.Me
 // MaxSize bounds a document. Real ones have up to ten kilobytes.
 const MaxSize = 1 << 20
 
-// Read parses a document. It fails where no spec could be made of it, with all that is wrong.
+// Read parses a document. Members of another type than they should have are left out. It fails
+// where no spec could be made of the rest, with all that is wrong.
 func Read(data []byte) (*Document, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("the discovery document is larger than %d bytes", MaxSize)
 	}
-	var d Document
-	if err := json.Unmarshal(data, &d); err != nil {
-		return nil, fmt.Errorf("the discovery document is no JSON object with the members of RFC 8414: %w", err)
+	d, err := readMembers(bytes.TrimPrefix(data, []byte("\ufeff")))
+	if err != nil {
+		return nil, err
 	}
 	var problems []error
 	for _, member := range []struct{ name, value string }{
@@ -76,7 +82,55 @@ func Read(data []byte) (*Document, error) {
 			"opaque, and this version of the language describes signed JWTs"))
 	}
 	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return &d, errors.Join(problems...)
+	if len(problems) > 0 {
+		for _, member := range d.LeftOut {
+			problems = append(problems, errors.New(member))
+		}
+	}
+	return d, errors.Join(problems...)
+}
+
+// readMembers reads the members that a draft needs, each for itself.
+func readMembers(data []byte) (*Document, error) {
+	var members map[string]json.RawMessage
+	var wrongType *json.UnmarshalTypeError
+	switch err := json.Unmarshal(data, &members); {
+	case errors.As(err, &wrongType):
+		return nil, fmt.Errorf("the discovery document is no JSON object but %s", wrongType.Value)
+	case err != nil:
+		return nil, fmt.Errorf("the discovery document is no JSON object: %w", err)
+	case members == nil:
+		return nil, errors.New("the discovery document is no JSON object but null")
+	}
+	d := &Document{}
+	document := reflect.ValueOf(d).Elem()
+	for field, value := range document.Fields() {
+		name := field.Tag.Get("json")
+		text, given := members[name]
+		if !given || name == "-" || json.Unmarshal(text, value.Addr().Interface()) == nil {
+			continue
+		}
+		value.SetZero()
+		must := map[reflect.Kind]string{reflect.String: "a text", reflect.Bool: "true or false", reflect.Slice: "a list of texts"}
+		d.LeftOut = append(d.LeftOut, fmt.Sprintf("%s is left out: it is %s, not %s", name, jsonKind(text), must[value.Kind()]))
+	}
+	return d, nil
+}
+
+// jsonKind calls a JSON value what it is.
+func jsonKind(text json.RawMessage) string {
+	switch text[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list with something else in it"
+	case '"':
+		return "a text"
+	case 't', 'f':
+		return "true or false"
+	default:
+		return "a number"
+	}
 }
 
 // checkURL accepts an absent URL, and an https one that a template can hold.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
@@ -125,6 +126,11 @@ func (d *Document) complete(other *Document) {
 		}
 	}
 	d.MetadataDocuments = d.MetadataDocuments || other.MetadataDocuments
+	for _, member := range other.LeftOut {
+		if !slices.Contains(d.LeftOut, member) {
+			d.LeftOut = append(d.LeftOut, member)
+		}
+	}
 }
 
 func get(ctx context.Context, client *http.Client, at string) ([]byte, error) {

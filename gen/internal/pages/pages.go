@@ -40,7 +40,7 @@ func (p *page) bytes() []byte { return []byte(p.String()) }
 
 // markdown is text that means nothing to Markdown and HTML.
 func markdown(text string) string {
-	text = strings.Join(strings.Fields(prose.Harmless(text)), " ")
+	text = prose.OneLine(text)
 	var b strings.Builder
 	for i, r := range text {
 		switch r {
@@ -83,7 +83,7 @@ func isASCIIAlphanumeric(r rune) bool {
 
 // code is text between as many backquotes as it needs. In tables a bar must be escaped even there.
 func code(text string) string {
-	text = strings.Join(strings.Fields(prose.Harmless(text)), " ")
+	text = prose.OneLine(text)
 	if text == "" {
 		return ""
 	}
@@ -429,7 +429,7 @@ func sampleValue(f *model.Field) string {
 
 // shellQuoted is a value as shells and readers of .env files take it literally.
 func shellQuoted(value string) string {
-	value = strings.Join(strings.Fields(prose.Harmless(value)), " ")
+	value = prose.OneLine(value)
 	if !strings.ContainsFunc(value, func(r rune) bool {
 		return !isASCIIAlphanumeric(r) && !strings.ContainsRune("-_./:@%+,", r)
 	}) {

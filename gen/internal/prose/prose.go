@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
+
+	"github.com/latchkey-auth/latchkey/internal/visible"
 )
 
 // LineWidth is where comments are wrapped, their slashes and indentation not counted.
@@ -43,8 +46,10 @@ func PackagesOf(file []byte) string {
 func Wrap(text string, width int) []string {
 	var lines []string
 	line := ""
-	for word := range strings.FieldsSeq(Harmless(text)) {
+	for _, word := range Words(text) {
+		word = strings.TrimSpace(word) // gofmt takes no space of any script for text
 		switch {
+		case word == "":
 		case line == "":
 			line = word
 		case len(line)+1+len(word) > width && !marker.MatchString(word):
@@ -64,20 +69,24 @@ func Wrap(text string, width int) []string {
 // bullet, the number of a list, a heading, a build constraint.
 var marker = regexp.MustCompile(`^([-*•]|[+#].*|[0-9]+[.)])$`)
 
-// Harmless replaces everything that is no visible character by a space.
+// Harmless replaces everything that could hide what the text says by a space.
 func Harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == unicode.ReplacementChar || r == '\ufeff' {
-			return ' '
-		}
-		return r
-	}, text)
+	return strings.ReplaceAll(visible.InProse(text), string(unicode.ReplacementChar), " ")
 }
 
-// Sentence returns text with a full stop.
+// Words splits text at the spaces that writers put in to format a file. Others belong to the text.
+func Words(text string) []string {
+	return strings.FieldsFunc(Harmless(text), func(r rune) bool { return r == ' ' })
+}
+
+// OneLine is text with single spaces in it.
+func OneLine(text string) string { return strings.Join(Words(text), " ") }
+
+// Sentence returns text with a full stop, unless it has an end of its own script.
 func Sentence(text string) string {
-	text = strings.TrimSpace(Harmless(text))
-	if text == "" || strings.ContainsRune(".!?", rune(text[len(text)-1])) {
+	text = strings.Trim(Harmless(text), " ")
+	last, _ := utf8.DecodeLastRuneInString(text)
+	if text == "" || unicode.Is(unicode.STerm, last) {
 		return text
 	}
 	return text + "."

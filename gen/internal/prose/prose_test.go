@@ -22,6 +22,8 @@ func TestWrap(t *testing.T) {
 		{"begins no line with what would be a build constraint", "one two +build x", []string{"one two +build", "x"}},
 		{"begins a line with a number", "one two 9188-b three", []string{"one two", "9188-b", "three"}},
 		{"makes no line of nothing", " \n", nil},
+		{"makes no line of spaces of any script", "a \u00a0 \u3000 b", []string{"a b"}},
+		{"D16: breaks no line at a no-break space", "one two 10\u00a0% x", []string{"one two", "10\u00a0% x"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -35,7 +37,7 @@ func TestWrap(t *testing.T) {
 func TestHarmless(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"plain é": "plain é", "a\nb": "a b", "a\u2028b": "a b", "a\u202eb": "a b", "a\x00b": "a b", "a\ufeffb": "a b", "a\xffb": "a b",
+		"plain é": "plain é", "می\u200cخواهم\u3000日本": "می\u200cخواهم\u3000日本", "a\nb": "a b", "a\u2028b": "a b", "a\u202eb": "a b", "a\x00b": "a b", "a\ufeffb": "a b", "a\xffb": "a b",
 	} {
 		if got := prose.Harmless(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
@@ -45,7 +47,7 @@ func TestHarmless(t *testing.T) {
 
 func TestSentence(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{"a": "a.", "a.": "a.", "a!": "a!", " a\n": "a.", "": ""} {
+	for text, want := range map[string]string{"a": "a.", "a.": "a.", "a!": "a!", "日本。": "日本。", " a\n": "a.", "": ""} {
 		if got := prose.Sentence(text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}

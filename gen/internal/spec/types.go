@@ -15,7 +15,7 @@ type Spec struct {
 	// Short name: the file's name without .yaml, and the Go package.
 	Name string `yaml:"name" validate:"required,package_name"`
 	// Name for people. It starts every message about the configuration.
-	Title string `yaml:"title" validate:"required"`
+	Title string `yaml:"title" validate:"required" prose:"line"`
 	// direct: clients register at the provider and get their tokens there; this server verifies
 	// them. proxy: the provider knows one application that somebody registered; clients register at
 	// this server, which stands between.
@@ -55,13 +55,13 @@ type Spec struct {
 // Docs is what people read.
 type Docs struct {
 	// Summary of the provider, in a sentence or two.
-	Summary string `yaml:"summary" validate:"required" lines:"true"`
+	Summary string `yaml:"summary" validate:"required" prose:"lines"`
 	// The provider's own documentation.
 	URL string `yaml:"url" validate:"omitempty,https_url"`
 	// Steps to take at the provider, in order.
-	Setup []string `yaml:"setup" validate:"dive,required" lines:"true"`
+	Setup []string `yaml:"setup" validate:"dive,required" prose:"lines"`
 	// Limits and risks to know before using the provider.
-	Notes []string `yaml:"notes" validate:"dive,required" lines:"true"`
+	Notes []string `yaml:"notes" validate:"dive,required" prose:"lines"`
 	// When the facts were checked, and against what.
 	Verified Verified `yaml:"verified"`
 }
@@ -71,7 +71,7 @@ type Verified struct {
 	// Date of the check: YYYY-MM-DD.
 	On string `yaml:"on" validate:"omitempty,date"`
 	// Sources that the facts were checked against.
-	Sources []string `yaml:"sources" validate:"dive,required"`
+	Sources []string `yaml:"sources" validate:"dive,required" prose:"line"`
 }
 
 // Field is one field of the configuration.
@@ -101,14 +101,14 @@ type Field struct {
 	// write by mistake. Needs must.
 	Not string `yaml:"not" validate:"omitempty,pattern"`
 	// Description of what pattern and not ask for, in words that follow "must be": a GUID.
-	Must string `yaml:"must"`
+	Must string `yaml:"must" prose:"line"`
 	// A value as people would write it. It is shown where a value cannot be read, and the generated
 	// test uses it.
 	Example string `yaml:"example"`
 	// Message in place of the usual one when a required field is missing.
-	Missing string `yaml:"missing"`
+	Missing string `yaml:"missing" prose:"line"`
 	// Description of the field.
-	Doc string `yaml:"doc" validate:"required" lines:"true"`
+	Doc string `yaml:"doc" validate:"required" prose:"lines"`
 	// Name in Go, where the one made from name is not right.
 	Go string `yaml:"go" validate:"omitempty,go_name"`
 }
@@ -118,7 +118,7 @@ type Group struct {
 	// The fields.
 	Fields []string `yaml:"fields" validate:"min=2,unique,dive,required"`
 	// The whole message when none is set: which variables and fields to set.
-	Message string `yaml:"message" validate:"required"`
+	Message string `yaml:"message" validate:"required" prose:"line"`
 }
 
 // Value is a derived value: a template, or the first of several templates whose fields are all set.
@@ -193,13 +193,13 @@ type Tokens struct {
 	SharedSecrets []SharedSecret `yaml:"shared_secrets" validate:"dive"`
 	// Why this provider's access tokens look like ID tokens, where they do: with at_hash, c_hash or
 	// s_hash, or with a nonce and neither scope nor client. Such tokens are refused otherwise.
-	IDTokenShaped string `yaml:"id_token_shaped"`
+	IDTokenShaped string `yaml:"id_token_shaped" prose:"line"`
 	// Tells the operator, in the log, why a token that is no JWT arrived and what to change at the
 	// provider.
-	OpaqueHint string `yaml:"opaque_hint"`
+	OpaqueHint string `yaml:"opaque_hint" prose:"line"`
 	// Tells the operator, in the log, why a token with another algorithm arrived and what to change
 	// at the provider.
-	AlgorithmHint string `yaml:"algorithm_hint"`
+	AlgorithmHint string `yaml:"algorithm_hint" prose:"line"`
 }
 
 // Audience is the rule for a token's recipients.
@@ -214,10 +214,10 @@ type Audience struct {
 	// The provider's tokens cannot name an audience; any token of the issuer counts. Needs reason.
 	IssuerBound bool `yaml:"issuer_bound"`
 	// Why issuer_bound is right.
-	Reason string `yaml:"reason"`
+	Reason string `yaml:"reason" prose:"line"`
 	// Tells the operator, in the log of a refusal, how to make the provider issue the right
 	// audience.
-	Hint string `yaml:"hint"`
+	Hint string `yaml:"hint" prose:"line"`
 }
 
 // Requirement is one claim that must be there.
@@ -230,7 +230,7 @@ type Requirement struct {
 	// leaves them all empty, nothing is required.
 	Is yamldoc.Many `yaml:"is" validate:"dive,required"`
 	// Explains a refusal in the log.
-	Hint string `yaml:"hint"`
+	Hint string `yaml:"hint" prose:"line"`
 }
 
 // SharedSecret is the key of one HMAC algorithm.
@@ -240,7 +240,7 @@ type SharedSecret struct {
 	// The config field of type secret that holds the key.
 	Secret string `yaml:"secret" validate:"required"`
 	// Text for the log when a token needs the key and none is configured.
-	Missing string `yaml:"missing" validate:"required"`
+	Missing string `yaml:"missing" validate:"required" prose:"line"`
 }
 
 // Claims maps a token's claims to the user. Of several claims the first present one wins.
@@ -291,7 +291,7 @@ type Extra struct {
 	// Type in Go. Registered claims have a default, others are string.
 	Type string `yaml:"type" validate:"omitempty,enum=claim_type"`
 	// Description of the claim.
-	Doc string `yaml:"doc" lines:"true"`
+	Doc string `yaml:"doc" prose:"lines"`
 	// Name in Go, where the one made from claim is not right.
 	Go string `yaml:"go" validate:"omitempty,go_name"`
 }
@@ -334,7 +334,7 @@ type Test struct {
 // Token is one token of a test.
 type Token struct {
 	// Description of the token, as the end of a sentence: a token of a service account.
-	Name string `yaml:"name" validate:"required"`
+	Name string `yaml:"name" validate:"required" prose:"line"`
 	// Members of the JOSE header that differ from the usual.
 	Header yamldoc.Object `yaml:"header"`
 	// Claims; of an opaque token those of the provider's answer about it. {issuer}, {resource} and

@@ -12,7 +12,7 @@ type Upstream struct {
 	// is sent.
 	ClientSecret string `yaml:"client_secret"`
 	// Template of the provider's name for users who are asked, where it is not the title.
-	Title string `yaml:"title"`
+	Title string `yaml:"title" prose:"line"`
 	// How the provider knows that it is us: client_secret_basic, the secret in the Authorization
 	// header, is the default; client_secret_post puts it into the body; private_key_jwt signs an
 	// assertion with client_key.
@@ -29,7 +29,7 @@ type Upstream struct {
 	// unprotected_reason.
 	CodeProtection string `yaml:"code_protection" validate:"omitempty,enum=code_protection"`
 	// Why code_protection has to be none.
-	UnprotectedReason string `yaml:"unprotected_reason"`
+	UnprotectedReason string `yaml:"unprotected_reason" prose:"line"`
 	// Treatment of the resource parameter (RFC 8707) at the provider. strip, the default: it gets
 	// none. forward: it gets the URL of the server. scope: resource_scope is asked for instead.
 	Resource string `yaml:"resource" validate:"omitempty,enum=resource"`
@@ -132,7 +132,7 @@ type ScopeWord struct {
 	// Name is the key: the scope.
 	Name string `yaml:"-" validate:"scope"`
 	// Description of what the scope allows, for the user who is asked: Read your mail address.
-	Words string `yaml:"-" shorthand:"scalar"`
+	Words string `yaml:"-" shorthand:"scalar" prose:"line"`
 }
 
 // Tenants are the issuers of a provider that has one for each of its tenants. A token's issuer must
@@ -150,7 +150,7 @@ type Tenants struct {
 	// several.
 	Allowed string `yaml:"allowed"`
 	// Explains a refusal in the log.
-	Hint string `yaml:"hint"`
+	Hint string `yaml:"hint" prose:"line"`
 }
 
 // Introspection says how tokens are checked at the introspection endpoint (RFC 7662).
@@ -170,10 +170,10 @@ type Introspection struct {
 	// or none.
 	AuthMethod string `yaml:"auth_method" validate:"omitempty,enum=endpoint_auth"`
 	// Why active tokens of this provider may lack exp, where they do.
-	NoExpiry string `yaml:"no_expiry"`
+	NoExpiry string `yaml:"no_expiry" prose:"line"`
 	// Why answers of this provider may leave out what kind of token they describe, where they do.
 	// Refused otherwise: it may be a refresh token.
-	NoTokenType string `yaml:"no_token_type"`
+	NoTokenType string `yaml:"no_token_type" prose:"line"`
 	// The accepted values of token_type. The default is Bearer and access_token.
 	TokenTypes []string `yaml:"token_types" validate:"unique,dive,printable"`
 }
@@ -208,10 +208,10 @@ type TokenInfo struct {
 	// The claims that say when a token ends. Of several the earliest counts.
 	Expiry []Expiry `yaml:"expiry" validate:"dive"`
 	// Why tokens of this provider may lack an end, where they do.
-	NoExpiry string `yaml:"no_expiry"`
+	NoExpiry string `yaml:"no_expiry" prose:"line"`
 	// Why answers of this provider may leave out what kind of token they describe, where they do.
 	// Refused otherwise: it may be a refresh token.
-	NoTokenType string `yaml:"no_token_type"`
+	NoTokenType string `yaml:"no_token_type" prose:"line"`
 	// The accepted values of token_type. The default is Bearer and access_token.
 	TokenTypes []string `yaml:"token_types" validate:"unique,dive,printable"`
 }
@@ -260,5 +260,5 @@ type Binding struct {
 	// for a code, are accepted. Needs reason.
 	Exchange bool `yaml:"exchange"`
 	// Why exchange is right.
-	Reason string `yaml:"reason"`
+	Reason string `yaml:"reason" prose:"line"`
 }
