@@ -182,7 +182,7 @@ func TestReadRefuses(t *testing.T) {
 		{"dot segments", "token_endpoint", "https://id.example.com/../t", "dot segments"},
 		{"a query in the issuer", "issuer", "https://id.example.com?x", "query"},
 		{"an endless URL", "jwks_uri", "https://id.example.com/" + strings.Repeat("x", 600), "longer"},
-		{"a member of another type", "issuer", 7, "no JSON object"},
+		{"a member of another type", "issuer", 7, "it is a number, not a text"},
 	} {
 		t.Run("refuses "+c.name, func(t *testing.T) {
 			t.Parallel()
