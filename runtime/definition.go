@@ -48,10 +48,6 @@ type Definition struct {
 	Scopes []string
 	// GrantTypes are the grants that the provider offers.
 	GrantTypes []string
-	// OpaqueHint tells the operator, in the log, why a token that is no JWT arrived.
-	OpaqueHint string
-	// AlgorithmHint tells the operator, in the log, why a token with another algorithm arrived.
-	AlgorithmHint string
 	// Verifier replaces the verification by rules, for the custom provider.
 	Verifier oauth.TokenVerifier
 	// UserMapper replaces Claims' mapping to the user.

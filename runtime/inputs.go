@@ -7,9 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -77,38 +75,6 @@ func (in *Inputs) List(value []string, field Field) []string {
 		return value
 	}
 	return strings.FieldsFunc(in.resolve("", field), func(r rune) bool { return r == ',' || r == ' ' })
-}
-
-// Bool resolves a switch. False counts as unset.
-func (in *Inputs) Bool(value bool, field Field) bool {
-	if value {
-		return true
-	}
-	text := in.resolve("", field)
-	if text == "" {
-		return false
-	}
-	on, err := strconv.ParseBool(text)
-	if err != nil {
-		in.problemf(field, "must be true or false")
-	}
-	return on
-}
-
-// Duration resolves a duration such as "90s". Zero counts as unset.
-func (in *Inputs) Duration(value time.Duration, field Field) time.Duration {
-	if value != 0 {
-		return value
-	}
-	text := in.resolve("", field)
-	if text == "" {
-		return 0
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		in.problemf(field, `must be a duration such as "90s" or "5m"`)
-	}
-	return d
 }
 
 // URL resolves an absolute URL without credentials, query and fragment: https, or http for a loopback host or one of

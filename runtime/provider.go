@@ -110,8 +110,7 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	return verify.NewJWT(verify.Config{
 		Provider: d.Name, Title: d.Title, Rules: d.Tokens, Mapper: mapper, UserMapper: d.UserMapper,
 		Keys:     keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Events: sender}),
-		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Events: sender, OpaqueHint: d.OpaqueHint,
-		AlgorithmHint: d.AlgorithmHint,
+		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Events: sender,
 	})
 }
 

@@ -96,6 +96,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				AnyOf: []string{audience},
 				Hint:  "Create an API in Auth0 whose Identifier equals the configured audience, and switch on the Resource Parameter Compatibility Profile so that the client's resource parameter selects it",
 			},
+			OpaqueHint:    "Auth0 issues opaque access tokens when no API is asked for: switch on the Resource Parameter Compatibility Profile and create an API whose Identifier equals the configured audience, or set the tenant's Default Audience",
+			AlgorithmHint: "In Auth0, Applications → APIs → the API → Settings: set the Signing Algorithm to RS256 or PS256. With HS256 everybody who can check a token could make one",
 		},
 		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
@@ -115,10 +117,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{Claim: "org_name"},
 			},
 		},
-		Scopes:        []string{"openid", "profile", "email", "offline_access"},
-		GrantTypes:    []string{"authorization_code", "refresh_token"},
-		OpaqueHint:    "Auth0 issues opaque access tokens when no API is asked for: switch on the Resource Parameter Compatibility Profile and create an API whose Identifier equals the configured audience, or set the tenant's Default Audience",
-		AlgorithmHint: "In Auth0, Applications → APIs → the API → Settings: set the Signing Algorithm to RS256 or PS256. With HS256 everybody who can check a token could make one",
+		Scopes:     []string{"openid", "profile", "email", "offline_access"},
+		GrantTypes: []string{"authorization_code", "refresh_token"},
 	})
 }
 

@@ -88,6 +88,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				OrResource: true,
 				Hint:       "Register the exact URL of this server as a resource of Better Auth; a trailing slash counts",
 			},
+			OpaqueHint: "Better Auth issues JWT access tokens only when the client asks for a resource and the jwt plugin is enabled: register the URL of this server as a resource",
 		},
 		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
@@ -105,7 +106,6 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		},
 		Scopes:     []string{"openid", "profile", "email", "offline_access"},
 		GrantTypes: []string{"authorization_code", "client_credentials", "refresh_token"},
-		OpaqueHint: "Better Auth issues JWT access tokens only when the client asks for a resource and the jwt plugin is enabled: register the URL of this server as a resource",
 		UserMapper: cfg.GetUserInfo,
 	})
 }

@@ -86,6 +86,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				IssuerBound: "Clerk has no resources and its OAuth access tokens need not name an audience; the typ at+jwt keeps session and ID tokens out",
 				Hint:        "Leave audience empty unless your Clerk instance adds an aud to its access tokens",
 			},
+			OpaqueHint: "In Clerk, OAuth applications: switch on Generate access tokens as JWTs",
 		},
 		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
@@ -105,7 +106,6 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		},
 		Scopes:     []string{"profile", "email", "offline_access"},
 		GrantTypes: []string{"authorization_code", "refresh_token"},
-		OpaqueHint: "In Clerk, OAuth applications: switch on Generate access tokens as JWTs",
 	})
 }
 

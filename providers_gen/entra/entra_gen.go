@@ -173,6 +173,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 					Hint:  "The token is that of an application that acts for itself: users must log in",
 				},
 			},
+			OpaqueHint: "Entra ID issues JWTs for APIs of your own; the tokens of personal accounts for Microsoft's APIs are opaque",
 		},
 		Claims: facts.ClaimMap{
 			UserID:   []string{"oid", "sub"},
@@ -206,7 +207,6 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		},
 		Scopes:     scopes,
 		GrantTypes: []string{"authorization_code", "refresh_token"},
-		OpaqueHint: "Entra ID issues JWTs for APIs of your own; the tokens of personal accounts for Microsoft's APIs are opaque",
 	})
 }
 

@@ -136,6 +136,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 					Hint:  "The token was issued to another app integration of the same authorization server",
 				},
 			},
+			OpaqueHint: "Okta's custom authorization servers issue JWTs: is the domain that of the organization, and the id that of a custom authorization server?",
 		},
 		Claims: facts.ClaimMap{
 			UserID:   []string{"uid", "sub"},
@@ -166,7 +167,6 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		},
 		Scopes:     scopes,
 		GrantTypes: []string{"authorization_code", "refresh_token"},
-		OpaqueHint: "Okta's custom authorization servers issue JWTs: is the domain that of the organization, and the id that of a custom authorization server?",
 	})
 }
 

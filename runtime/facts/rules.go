@@ -29,6 +29,11 @@ type Rules struct {
 	// NumericSubject, when not empty, is the documented reason why this provider's sub is a number. With any other provider that
 	// is refused (RFC 7519 section 4.1.2).
 	NumericSubject string
+	// OpaqueHint tells the operator, in the log, why a token that is no JWT may have arrived.
+	OpaqueHint string
+	// AlgorithmHint tells the operator, in the log, why a token with another algorithm may have
+	// arrived.
+	AlgorithmHint string
 }
 
 // Audience says what a token's aud claim must hold.

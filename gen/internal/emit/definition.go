@@ -40,8 +40,6 @@ func emitDefinition(m *model.Model) *jen.Statement {
 		member{"ScopeWords", expressionMap(jen.String(), words(m.ScopeWords))},
 		member{"Scopes", choice(m.Scopes)},
 		member{"GrantTypes", choice(m.Grants)},
-		member{"OpaqueHint", text(m.Tokens.OpaqueHint)},
-		member{"AlgorithmHint", text(m.Tokens.AlgorithmHint)},
 		member{"Verifier", fromConfig(m.Tokens.Verifier)},
 		member{"UserMapper", fromConfig(m.Claims.UserMapper)},
 	)
@@ -77,6 +75,8 @@ func emitTokens(t *model.Tokens) jen.Code {
 		{"Require", emitRequirements(t.Require)},
 		{"SharedSecrets", emitSecrets(t.SharedSecrets)},
 		{"IDTokenShaped", text(t.IDTokenShaped)},
+		{"OpaqueHint", text(t.OpaqueHint)},
+		{"AlgorithmHint", text(t.AlgorithmHint)},
 	}
 	for _, m := range members {
 		if m.value != nil {

@@ -65,7 +65,7 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 	v := newVerifier(t, rules(func(r *facts.Rules) {
 		r.Types = []string{"at+jwt"}
 		r.Require = []facts.Requirement{{Claim: "tenant.id", AnyOf: []string{"acme"}, Hint: "Log in to acme."}, {Claim: "grant"}}
-	}), func(c *verify.Config) { c.AlgorithmHint = "Set the API to EdDSA." })
+	}), func(c *verify.Config) { c.Rules.AlgorithmHint = "Set the API to EdDSA." })
 	good := map[string]any{"tenant": map[string]any{"id": "acme"}, "grant": "user"}
 	sign := func(header, changes map[string]any) string {
 		all := map[string]any{}

@@ -186,7 +186,7 @@ func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
 		withSecret(&c.Rules, oauth.Secret(signingKeys()[jose.HS256].Secret()))
 		c.Keys = nil
 	}
-	hinted := newVerifier(t, func(c *verify.Config) { c.AlgorithmHint = "Set the API to EdDSA." })
+	hinted := newVerifier(t, func(c *verify.Config) { c.Rules.AlgorithmHint = "Set the API to EdDSA." })
 	const itsOwn, another = "probably a refresh token", "Choose one of them"
 	for name, c := range map[string]struct {
 		verifier      *verify.JWT

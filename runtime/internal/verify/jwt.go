@@ -51,10 +51,6 @@ type Config struct {
 	Now func() time.Time
 	// Events gets the warnings of insecure settings.
 	Events *events.Sender
-	// OpaqueHint tells the operator, in the log, why a token that is no JWT may have arrived.
-	OpaqueHint string
-	// AlgorithmHint tells the operator, in the log, why a token with another algorithm may have arrived.
-	AlgorithmHint string
 }
 
 // JWT verifies access tokens that are signed JWTs (RFC 9068, RFC 8725). It is safe for concurrent use.
@@ -65,9 +61,8 @@ type JWT struct {
 	clock    clock
 	accepted *acceptedTokens
 	// header is that of the token that was accepted last: the next one has the same as a rule.
-	header     atomic.Pointer[jose.Header]
-	insecure   *insecureLog
-	opaqueHint string
+	header   atomic.Pointer[jose.Header]
+	insecure *insecureLog
 	// checks are what a token has to pass, in this order; user is the last one, for those who want a caller.
 	checks checkTable
 	user   check
@@ -96,14 +91,13 @@ func NewJWT(config Config) (*JWT, error) {
 		return nil, err
 	}
 	config.Cache.Off = config.Cache.Off || config.Insecure.SkipSignature
-	rules.algorithmHint = config.AlgorithmHint
 	cache, err := newAcceptedTokens(config.Cache)
 	if err != nil {
 		return nil, err
 	}
 	v := &JWT{
 		rules: rules, keys: config.Keys, callers: who, clock: times, accepted: cache,
-		insecure: newInsecureLog(config, times.now), opaqueHint: config.OpaqueHint,
+		insecure:    newInsecureLog(config, times.now),
 		inspections: sync.Pool{New: func() any { return new(inspection) }},
 	}
 	v.checks, v.user = v.table(), who.check()
@@ -248,10 +242,10 @@ func (v *JWT) format(_ context.Context, in *inspection) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, jose.ErrNotCompact):
-		return refuse(oauth.ReasonNotAJWT, "the token is not a signed JWT", audienceExplanation+" "+v.opaqueHint)
+		return refuse(oauth.ReasonNotAJWT, "the token is not a signed JWT", audienceExplanation+" "+v.rules.opaqueHint)
 	case errors.Is(err, jose.ErrEncrypted):
 		return refuse(oauth.ReasonNotAJWT, "the token is an encrypted JWT (JWE), which only its recipient can read",
-			"Turn token encryption off for this API at the provider, if it is on. "+audienceExplanation+" "+v.opaqueHint)
+			"Turn token encryption off for this API at the provider, if it is on. "+audienceExplanation+" "+v.rules.opaqueHint)
 	case errors.Is(err, jose.ErrCritical):
 		return oauth.InvalidToken(oauth.ReasonCriticalHeader, err)
 	default:

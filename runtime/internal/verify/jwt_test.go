@@ -104,7 +104,7 @@ func TestATokenMustNameItsUser(t *testing.T) {
 // covers: T-TOK-04, T-TOK-05, T-TOK-08, T-TOK-12, T-TOK-14, RS-4, RS-6
 func TestShapes(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, func(c *verify.Config) { c.OpaqueHint = "Ask for the audience mcp." })
+	v := newVerifier(t, func(c *verify.Config) { c.Rules.OpaqueHint = "Ask for the audience mcp." })
 	good := token(t, nil)
 	cut := strings.LastIndexByte(good, '.')
 	for name, c := range map[string]struct {
@@ -166,7 +166,7 @@ func TestShapes(t *testing.T) {
 
 func TestAnOpaqueTokenIsExplainedToTheOperator(t *testing.T) {
 	t.Parallel()
-	v := newVerifier(t, func(c *verify.Config) { c.OpaqueHint = "Ask for the audience mcp." })
+	v := newVerifier(t, func(c *verify.Config) { c.Rules.OpaqueHint = "Ask for the audience mcp." })
 	e := wantRefusal(t, v, "gho_16C7e42F292c6912E7710c838347Ae178B4a", oauth.ReasonNotAJWT)
 	for _, part := range []string{"is not a signed JWT", "Auth0 included", "valid audience", "check that configuration", "Ask for the audience mcp."} {
 		if !strings.Contains(e.Error(), part) {

@@ -23,6 +23,7 @@ type compiledRules struct {
 	idTokenShaped bool
 	numericSub    bool
 	needsKeys     bool
+	opaqueHint    string
 	algorithmHint string
 }
 
@@ -87,6 +88,7 @@ func compileRules(rules facts.Rules, insecure Insecure) (compiledRules, error) {
 		problem("%w", err)
 	}
 	c.idTokenShaped, c.numericSub = rules.IDTokenShaped != "", rules.NumericSubject != ""
+	c.opaqueHint, c.algorithmHint = rules.OpaqueHint, rules.AlgorithmHint
 	return c, errors.Join(errs...)
 }
 

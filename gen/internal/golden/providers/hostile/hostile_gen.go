@@ -77,6 +77,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 					Hint:  "` */ \" \\",
 				},
 			},
+			OpaqueHint:    "*/ ` \" \\ %s",
+			AlgorithmHint: "*/ ` \" \\ %s",
 		},
 		Claims: facts.ClaimMap{
 			UserID: []string{"sub", "\"); panic(\"out\") //"},
@@ -86,8 +88,6 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{Claim: "x\"); panic(\"out\"); (\"`*/", As: "y\"` */"},
 			},
 		},
-		OpaqueHint:    "*/ ` \" \\ %s",
-		AlgorithmHint: "*/ ` \" \\ %s",
 	})
 }
 

@@ -171,6 +171,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				},
 			},
 			IDTokenShaped: "Its access tokens carry at_hash.",
+			OpaqueHint:    "Ask for a JWT.",
+			AlgorithmHint: "Choose another key.",
 		},
 		Claims: facts.ClaimMap{
 			UserID:         []string{"kitchen.id", "sub"},
@@ -196,11 +198,9 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{Claim: "2fa", As: "second_factor"},
 			},
 		},
-		Scopes:        audiences,
-		GrantTypes:    []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"},
-		OpaqueHint:    "Ask for a JWT.",
-		AlgorithmHint: "Choose another key.",
-		UserMapper:    cfg.MapUser,
+		Scopes:     audiences,
+		GrantTypes: []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"},
+		UserMapper: cfg.MapUser,
 	})
 }
 
