@@ -63,11 +63,15 @@ type member struct {
 	enabler enabler
 	starter starter
 	decider decider
+	log     *slog.Logger // of an observer by Slog: it is asked with every request, and this way is shorter
 	failed  sync.Once
 }
 
 func newMember(o Observer) *member {
 	m := &member{Observer: o}
+	if s, ok := o.(slogger); ok {
+		m.log = s.logger
+	}
 	m.enabler, _ = o.(enabler)
 	m.starter, _ = o.(starter)
 	m.decider, _ = o.(decider)
@@ -132,10 +136,17 @@ func (g group) Decide(ctx context.Context, event Event) error {
 }
 
 // wants reports whether the observer wants a kind. One that panics when it is asked gets nothing.
-func (m *member) wants(kind Kind) (wanted bool) {
-	if m.enabler == nil {
+func (m *member) wants(kind Kind) bool {
+	switch {
+	case m.log != nil:
+		return m.log.Enabled(context.Background(), most(kind))
+	case m.enabler == nil:
 		return true
 	}
+	return m.ask(kind)
+}
+
+func (m *member) ask(kind Kind) (wanted bool) {
 	defer m.recovered()
 	return m.enabler.Enabled(kind)
 }

@@ -20,15 +20,19 @@ type slogger struct{ logger *slog.Logger }
 
 // Enabled reports whether the logger may write a line for events of a kind.
 func (s slogger) Enabled(kind Kind) bool {
-	level := slog.LevelError // the most that an event may deserve
+	return s.logger.Enabled(context.Background(), most(kind))
+}
+
+// most is the most attention that an event of a kind may deserve.
+func most(kind Kind) slog.Level {
 	switch kind {
 	case CallerVerified, ConsentShown, StreamEnded:
-		level = slog.LevelDebug
+		return slog.LevelDebug
 	case ConsentGiven, ConsentDenied, ClientRegistered, RequestRelayed:
-		level = slog.LevelInfo
+		return slog.LevelInfo
 	default:
+		return slog.LevelError
 	}
-	return s.logger.Enabled(context.Background(), level)
 }
 
 // Observe implements [Observer].
