@@ -138,6 +138,7 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 			if err != nil {
 				return refusal(c, g.guard, err)
 			}
+			defer g.guard.Stream(r, info)()
 			c.SetRequest(r.WithContext(oauth.NewContext(r.Context(), info)))
 			return g.answer(c, next(c))
 		}

@@ -405,6 +405,7 @@ func (g *Guard) Protect(next http.Handler) http.Handler {
 			g.Refuse(w, r, err)
 			return
 		}
+		defer g.Stream(r, info)()
 		next.ServeHTTP(w, r.WithContext(oauth.NewContext(r.Context(), info)))
 	})
 }

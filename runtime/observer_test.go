@@ -168,3 +168,19 @@ func TestWhatAnObserverDoesNotAgreeToIs503(t *testing.T) {
 		}
 	}
 }
+
+func TestTheEndOfAStreamIsAnEvent(t *testing.T) {
+	t.Parallel()
+	i := newIDP(t)
+	seen := &everything{}
+	g := newGuard(t, i.provider(t, runtime.WithObserver(seen)), nil)
+	authorization := []string{"Bearer " + i.token(t, nil)}
+	for _, c := range []struct{ method, accept string }{
+		{http.MethodGet, "text/event-stream"}, {http.MethodGet, "application/json"}, {http.MethodPost, "application/json, text/event-stream"},
+	} {
+		send(g.Protect(whoever), c.method, "/mcp", http.Header{"Authorization": authorization, "Accept": {c.accept}})
+	}
+	if ended := seen.of(observe.StreamEnded); len(ended) != 1 || ended[0].Subject == "" || ended[0].Duration <= 0 {
+		t.Errorf("the ends of streams are %+v", ended)
+	}
+}

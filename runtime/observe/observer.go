@@ -135,7 +135,7 @@ func (g group) Decide(ctx context.Context, event Event) error {
 	return nil
 }
 
-// wants reports whether the observer wants a kind. One that panics when it is asked gets nothing.
+// wants reports whether the observer wants a kind. One that panics when it is asked gets it: it may be one that decides.
 func (m *member) wants(kind Kind) bool {
 	switch {
 	case m.log != nil:
@@ -147,6 +147,7 @@ func (m *member) wants(kind Kind) bool {
 }
 
 func (m *member) ask(kind Kind) (wanted bool) {
+	wanted = true
 	defer m.recovered()
 	return m.enabler.Enabled(kind)
 }
