@@ -16,13 +16,14 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	httpanswer.JSON(w, status, body)
 }
 
-// answers are how the endpoints refuse, and what the observers hear of it.
+// answers write the refusals of the endpoints, and tell the observers of them.
 type answers struct {
 	pages  *pages.Pages
 	events *events.Sender
 }
 
-// refuseJSON tells of a refusal and answers it (RFC 6749 section 5.2). client is the client's label, where it is known.
+// refuseJSON tells of a refusal and answers it (RFC 6749 section 5.2). client is the client's
+// label, where it is known.
 func (a answers) refuseJSON(w http.ResponseWriter, r *http.Request, e *oauth.Error, client string) {
 	e = a.tell(r, e, observe.Event{Client: client})
 	httpanswer.RetryAfter(w.Header(), e.RetryAfter)
@@ -32,7 +33,8 @@ func (a answers) refuseJSON(w http.ResponseWriter, r *http.Request, e *oauth.Err
 	writeJSON(w, e.Status, oauth.ErrorResponse{Error: e.Code, ErrorDescription: e.Description})
 }
 
-// tell tells the observers that a request was refused, and why. It returns what to answer: see [events.Sender.Refused].
+// tell tells the observers that a request was refused, and why. It returns what to answer: see
+// [events.Sender.Refused].
 func (a answers) tell(r *http.Request, e *oauth.Error, event observe.Event) *oauth.Error {
 	event.Method, event.Path = r.Method, r.URL.Path
 	return a.events.Refused(r.Context(), e, event)

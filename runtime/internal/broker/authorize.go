@@ -22,7 +22,8 @@ type authorization struct {
 	answers    answers
 }
 
-// serve starts a login. It always asks the user first, unless they told us not to ask again for the very same.
+// serve starts a login. It always asks the user first, unless they told us not to ask again for the
+// very same.
 func (a *authorization) serve(w http.ResponseWriter, r *http.Request) {
 	if !a.limits.mayAuthorize(r) {
 		a.answers.refusePage(w, r, refusal.TooMany())
@@ -53,9 +54,9 @@ func (a *authorization) serve(w http.ResponseWriter, r *http.Request) {
 	a.consents.show(w, r, req)
 }
 
-// url is the same request as a link. Browsers send no Lax cookies with a form of another site, but with the redirect
-// that it is answered with: otherwise each such form would give the browser one more identifier, until it lost the cookies of
-// everything else on this host.
+// url is the same request as a link. Browsers send no Lax cookies with a form of another site, but
+// with the redirect that it is answered with: otherwise each such form would give the browser one
+// more identifier, until it lost the cookies of everything else on this host.
 func (a *authorization) url(p params.Params) string {
 	var pairs [][2]string
 	for _, name := range authorizeParameters {
@@ -74,8 +75,8 @@ var authorizeParameters = []string{
 	"response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method", "prompt",
 }
 
-// authorizeParams reads the query of a GET and the form of a POST request (RFC 6749 section 3.1). What a POST request has
-// in its query counts too: a parameter in both is a repeated one.
+// authorizeParams reads the query of a GET and the form of a POST request (RFC 6749 section 3.1).
+// What a POST request has in its query counts too: a parameter in both is a repeated one.
 func authorizeParams(r *http.Request) (params.Params, *oauth.Error) {
 	p, refused := params.Query(r)
 	if refused != nil || r.Method != http.MethodPost {
@@ -89,10 +90,11 @@ func authorizeParams(r *http.Request) (params.Params, *oauth.Error) {
 	return p, nil
 }
 
-// refuse answers a refused authorization request. Before client and redirect URI are known to belong together, that
-// is a page and nothing else. After that the client has to hear of it, but not by itself where the redirect leads to a
-// web site: anybody can register one, and would have made us an open redirector (RFC 9700 section 4.11.2). There the page
-// names the site and leaves the step to the user. A redirect to the user's own device is no use for phishing.
+// refuse answers a refused authorization request. Before client and redirect URI are known to
+// belong together, that is a page and nothing else. After that the client has to hear of it, but
+// not by itself where the redirect leads to a web site: anybody can register one, and would have
+// made us an open redirector (RFC 9700 section 4.11.2). There the page names the site and leaves
+// the step to the user. A redirect to the user's own device is no use for phishing.
 func (a *authorization) refuse(w http.ResponseWriter, r *http.Request, req request, e *oauth.Error) {
 	if req.redirect == "" {
 		a.answers.refusePage(w, r, e)

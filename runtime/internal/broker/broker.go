@@ -23,7 +23,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// Broker is an authorization server in front of a provider. It is safe for concurrent use and owns no goroutine.
+// Broker is an authorization server in front of a provider. It is safe for concurrent use and owns
+// no goroutine.
 type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	provider string // its name
 	site     site
@@ -32,10 +33,12 @@ type Broker struct { //nolint:recvcheck // Format has to cover copies too
 	routes   []Route
 }
 
-// ErrSealingKeys is the error of [New] for keys that cannot be used, and for none where none can be derived.
+// ErrSealingKeys is the error of [New] for keys that cannot be used, and for none where none can be
+// derived.
 var ErrSealingKeys = errors.New("sealing keys")
 
-// New returns the broker of a configuration. Its error names everything that is wrong with it and holds no secret.
+// New returns the broker of a configuration. Its error names everything that is wrong with it and
+// holds no secret.
 func New(config Config) (*Broker, error) {
 	b, err := build(&config)
 	if err != nil {
@@ -118,8 +121,8 @@ func (c *Config) withoutKeys() proxy.Options {
 	return options
 }
 
-// binding names everything whose change must end what was sealed before: another tenant or token endpoint vouches for
-// other people.
+// binding names everything whose change must end what was sealed before: another tenant or token
+// endpoint vouches for other people.
 func binding(u facts.Upstream, resource string) seal.Binding {
 	return seal.Binding{Issuer: u.Issuer + " " + u.Token, Resource: resource, Provider: u.Name, Client: u.ClientID}
 }
@@ -154,18 +157,20 @@ func (b *Broker) CallbackURL() string { return b.site.url(pathCallback) }
 // Routes returns the endpoints, all public, for routers other than net/http's.
 func (b *Broker) Routes() []Route { return slices.Clone(b.routes) }
 
-// MetadataHandler serves the document of a well-known suffix, [oauth.WellKnownAuthorizationServer] or
-// [oauth.WellKnownOpenID], to clients on any origin.
+// MetadataHandler serves the document of a well-known suffix, [oauth.WellKnownAuthorizationServer]
+// or [oauth.WellKnownOpenID], to clients on any origin.
 func (b *Broker) MetadataHandler(suffix string) http.Handler {
 	return cors.Public(func(w http.ResponseWriter, _ *http.Request) { writeDocument(w, b.metadata.document(suffix)) })
 }
 
-// VerifyAccessToken verifies a sealed access token for a resource: see [grants.Grants.VerifyAccessToken].
+// VerifyAccessToken verifies a sealed access token for a resource: see
+// [grants.Grants.VerifyAccessToken].
 func (b *Broker) VerifyAccessToken(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
 	return b.grants.VerifyAccessToken(ctx, token, resource)
 }
 
-// UpstreamToken returns the provider's access token of the caller that ctx carries: see [grants.Grants.UpstreamToken].
+// UpstreamToken returns the provider's access token of the caller that ctx carries: see
+// [grants.Grants.UpstreamToken].
 func (b *Broker) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
 	return b.grants.UpstreamToken(ctx)
 }

@@ -15,7 +15,7 @@ import (
 // maxProviderCode bounds the provider's code; Entra ID's have up to about 2 KB.
 const maxProviderCode = 4 << 10
 
-// callback is where the provider sends the browser back to.
+// callback is the endpoint that the provider sends the browser back to.
 type callback struct {
 	logins *logins
 	grants interface {
@@ -29,8 +29,8 @@ type callback struct {
 	answers answers
 }
 
-// serve takes the provider's authorization response (RFC 6749 section 4.1.2). Only the browser whose user consented has
-// the login; it is good for one answer.
+// serve takes the provider's authorization response (RFC 6749 section 4.1.2). Only the browser
+// whose user consented has the login; it is good for one answer.
 func (c *callback) serve(w http.ResponseWriter, r *http.Request) {
 	p, refused := params.Query(r)
 	if refused == nil {
@@ -92,8 +92,8 @@ func unknownLogin(cause error) *oauth.Error {
 		"No login is waiting for this answer in this browser. Go back to the application and start again", cause)
 }
 
-// refused maps the provider's error for the client: what the user or the provider's state decided is passed on,
-// what only the operator can correct is ours.
+// refused maps the provider's error for the client: what the user or the provider's state decided
+// is passed on, what only the operator can correct is ours.
 func (c *callback) refused(p params.Params) *oauth.Error {
 	cause := fmt.Errorf("the provider answered %q: %q", clip(p.Get("error")), clip(p.Get("error_description")))
 	switch c.provider.Code(p.Get("error")) {

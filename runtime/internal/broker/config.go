@@ -23,55 +23,61 @@ type VerifyFunc = grants.VerifyFunc
 // ErrNoUpstreamToken is the error where there is no provider token to give.
 var ErrNoUpstreamToken = grants.ErrNoUpstreamToken
 
-// Config says what a [Broker] stands in front of, and for whom. Resource, Upstream and Verify are required; the zero value
-// of every other field is the safe default.
+// Config says what a [Broker] stands in front of, and for whom. Resource, Upstream and Verify are
+// required; the zero value of every other field is the safe default.
 type Config struct {
-	// Options are those of the mount. Without sealing keys the key is derived from the provider's client secret, which then needs
-	// 32 characters.
+	// Options are those of the mount. Without sealing keys the key is derived from the provider's
+	// client secret, which then needs 32 characters.
 	proxy.Options
 
-	// Resource is the public URL of the protected endpoint, such as https://mcp.example.com/mcp. It is also the issuer, and
-	// all other URLs derive from it; nothing is derived from a request.
+	// Resource is the public URL of the protected endpoint, such as https://mcp.example.com/mcp. It
+	// is also the issuer, and all other URLs derive from it; nothing is derived from a request.
 	Resource string
-	// Subresources are the URLs of further protected endpoints that clients may name in the resource parameter: those
-	// below Resource that have metadata of their own, such as https://mcp.example.com/mcp/sse.
+	// Subresources are the URLs of further protected endpoints that clients may name in the
+	// resource parameter: those below Resource that have metadata of their own, such as
+	// https://mcp.example.com/mcp/sse.
 	Subresources []string
 	// Name is the server's name on the consent page. The default is the host of Resource.
 	Name string
 
 	// Upstream is the provider.
 	Upstream facts.Upstream
-	// SecretVariable is the variable that our secret at the provider was read from, for hints; empty where it was not.
+	// SecretVariable is the variable that our secret at the provider was read from, for hints;
+	// empty where it was not.
 	SecretVariable string
-	// UsualScopes are asked for when a client names none. Clients may ask for these and for those of Options; others that they ask
-	// for are left out.
+	// UsualScopes are asked for when a client names none. Clients may ask for these and for those
+	// of Options; others that they ask for are left out.
 	UsualScopes []string
 
-	// Verify checks the provider's access tokens: once when they arrive and, where the provider gives no refresh token, on
-	// each refresh. It never gets a token that came from outside.
+	// Verify checks the provider's access tokens: once when they arrive and, where the provider
+	// gives no refresh token, on each refresh. It never gets a token that came from outside.
 	Verify VerifyFunc
-	// Forget drops what Verify keeps about a token. It is called for tokens that were revoked at the provider. The default
-	// does nothing, for a Verify that keeps nothing.
+	// Forget drops what Verify keeps about a token. It is called for tokens that were revoked at
+	// the provider. The default does nothing, for a Verify that keeps nothing.
 	Forget func(token string)
 
-	// AllowedOrigins are the browser origins whose scripts may register and get tokens: "https://app.example.com", or "*"
-	// for all. Metadata is readable from every origin.
+	// AllowedOrigins are the browser origins whose scripts may register and get tokens:
+	// "https://app.example.com", or "*" for all. Metadata is readable from every origin.
 	AllowedOrigins []string
 
-	// UpstreamClient makes the requests to the provider. The default may reach the hosts of Upstream's URLs only.
+	// UpstreamClient makes the requests to the provider. The default may reach the hosts of
+	// Upstream's URLs only.
 	UpstreamClient *http.Client
-	// InsecureHTTPHosts are the hosts of Upstream's URLs that plain http may reach besides those of this machine.
+	// InsecureHTTPHosts are the hosts of Upstream's URLs that plain http may reach besides those of
+	// this machine.
 	InsecureHTTPHosts plainurl.HTTPHosts
-	// DocumentClient fetches client metadata documents, whose URLs strangers choose. The default reaches public addresses
-	// over HTTPS only. Redirects are never followed, whatever the client says.
+	// DocumentClient fetches client metadata documents, whose URLs strangers choose. The default
+	// reaches public addresses over HTTPS only. Redirects are never followed, whatever the client
+	// says.
 	DocumentClient *http.Client
 
-	// NeededScopes are needed for every request, and Hierarchy lets broader ones stand for them: the operator is warned where a
-	// provider does not grant one that was asked for.
+	// NeededScopes are needed for every request, and Hierarchy lets broader ones stand for them:
+	// the operator is warned where a provider does not grant one that was asked for.
 	NeededScopes []string
 	Hierarchy    oauth.ScopeHierarchy
 
-	// Events gets refusals, with their reasons, and what was granted. It never gets a token, code or secret. Nil is nobody.
+	// Events gets refusals, with their reasons, and what was granted. It never gets a token, code
+	// or secret. Nil is nobody.
 	Events *events.Sender
 	// Now replaces time.Now, for tests.
 	Now func() time.Time

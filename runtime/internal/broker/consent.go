@@ -34,8 +34,9 @@ type consents struct {
 	answers    answers
 }
 
-// show asks the user whether the client may act for them, before anything goes to the provider: the provider only
-// ever sees one application, ours, and cannot ask (MCP security best practices, "Confused Deputy Problem").
+// show asks the user whether the client may act for them, before anything goes to the provider: the
+// provider only ever sees one application, ours, and cannot ask (MCP security best practices,
+// "Confused Deputy Problem").
 func (c *consents) show(w http.ResponseWriter, r *http.Request, req request) {
 	c.answers.events.Observe(r.Context(), observe.Event{
 		Kind: observe.ConsentShown, Level: slog.LevelDebug, Client: req.label, Resource: req.resource, ScopesAsked: req.scopes,
@@ -74,8 +75,8 @@ func (c *consents) scopeInfo(scopes []string) []proxy.ScopeInfo {
 	return list
 }
 
-// sealForm puts a request into the hidden field of a consent page. It is good for the browser that it was made for alone,
-// so that nobody can hand their own page to somebody else.
+// sealForm puts a request into the hidden field of a consent page. It is good for the browser that
+// it was made for alone, so that nobody can hand their own page to somebody else.
 func (c *consents) sealForm(req request, browser tickets.ID) string {
 	return c.box.Seal(tickets.Form{
 		Browser: tickets.Digest("browser", browser.String()), Client: req.client, Label: req.label, Redirect: req.redirect,
@@ -83,7 +84,8 @@ func (c *consents) sealForm(req request, browser tickets.ID) string {
 	}, c.now().Add(formLifetime))
 }
 
-// openForm returns the request of a consent page that was shown in the browser with one of the identifiers.
+// openForm returns the request of a consent page that was shown in the browser with one of the
+// identifiers.
 func (c *consents) openForm(sealed string, browser []tickets.ID) (request, *oauth.Error) {
 	form, _, err := c.box.Open(sealed)
 	u, parseErr := url.Parse(form.Redirect)
@@ -139,7 +141,8 @@ func (c *consents) serve(w http.ResponseWriter, r *http.Request) {
 	c.answers.pages.Continue(w, r, "login", c.loginPage, target)
 }
 
-// consented tells of a user's consent, before it takes effect. It returns the refusal of an observer who does not agree.
+// consented tells of a user's consent, before it takes effect. It returns the refusal of an
+// observer who does not agree.
 func (a answers) consented(r *http.Request, req request, event observe.Event) *oauth.Error {
 	event.Kind, event.Client, event.Resource = observe.ConsentGiven, req.label, req.resource
 	event.ScopesAsked, event.ScopesHad = req.scopes, req.scopes
@@ -170,8 +173,8 @@ func (c *consents) read(r *http.Request) (request, params.Params, *oauth.Error) 
 	return req, p, refused
 }
 
-// fromOwnPage tells what the browser says about where a form came from. The sealed form and its cookie hold without it;
-// it is a second lock, for browsers that have one.
+// fromOwnPage tells what the browser says about where a form came from. The sealed form and its
+// cookie hold without it; it is a second lock, for browsers that have one.
 func (c *consents) fromOwnPage(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
 		return false

@@ -8,14 +8,15 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
-// cookieJar names and makes the cookies of one mount. Over https they have the __Host- prefix, so that neither a
-// subdomain nor plain http can set them (RFC 6265bis section 4.1.3.2); plain http is loopback only, where browsers may
-// refuse prefix and Secure.
+// cookieJar names and makes the cookies of one mount. Over https they have the __Host- prefix, so
+// that neither a subdomain nor plain http can set them (RFC 6265bis section 4.1.3.2); plain http is
+// loopback only, where browsers may refuse prefix and Secure.
 type cookieJar struct {
 	secure bool
 	// common begins the names of the cookies of all servers of the host.
 	common string
-	// consent is the name of the cookie of remembered consents; the others begin the names of several.
+	// consent is the name of the cookie of remembered consents; the others begin the names of
+	// several.
 	consent, browserPrefix, loginPrefix string
 }
 
@@ -28,7 +29,8 @@ func newCookieJar(mount string, secure bool) cookieJar {
 	return cookieJar{secure: secure, common: common, consent: base + "consent", browserPrefix: base + "browser-", loginPrefix: base + "login-"}
 }
 
-// set sets a cookie. SameSite=Lax keeps it out of requests that other sites make, except for navigations.
+// set sets a cookie. SameSite=Lax keeps it out of requests that other sites make, except for
+// navigations.
 func (j cookieJar) set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure is left out for plain http on loopback only
 		Name: name, Value: value, Path: "/", MaxAge: int(lifetime.Seconds()),
@@ -38,7 +40,8 @@ func (j cookieJar) set(w http.ResponseWriter, name, value string, lifetime time.
 
 func (j cookieJar) clear(w http.ResponseWriter, name string) { j.set(w, name, "", -time.Second) }
 
-// get returns the value of the one cookie of that name. Two of a name mean that somebody planted one.
+// get returns the value of the one cookie of that name. Two of a name mean that somebody planted
+// one.
 func get(r *http.Request, name string) string {
 	cookies := r.CookiesNamed(name)
 	if len(cookies) != 1 {
@@ -47,12 +50,13 @@ func get(r *http.Request, name string) string {
 	return cookies[0].Value
 }
 
-// maxBrowsers is how many identifiers a browser may have. It has one, unless it opened its first pages at the same
-// time: each of them got its own then, and all of them have to work.
+// maxBrowsers is how many identifiers a browser may have. It has one, unless it opened its first
+// pages at the same time: each of them got its own then, and all of them have to work.
 const maxBrowsers = 4
 
-// browser returns a random identifier of the user's browser, and gives it one where it has none. It binds consent pages
-// to the browser that they were made for; it says nothing about who the user is.
+// browser returns a random identifier of the user's browser, and gives it one where it has none. It
+// binds consent pages to the browser that they were made for; it says nothing about who the user
+// is.
 func (j cookieJar) browser(w http.ResponseWriter, r *http.Request) tickets.ID {
 	all := j.browsers(r)
 	for _, old := range all[min(len(all), maxBrowsers):] {
@@ -93,8 +97,8 @@ func (j cookieJar) logins(r *http.Request) []*http.Cookie {
 	return found
 }
 
-// foreignLogins returns the names of the logins under way at other servers of the host, the oldest first: browsers name
-// cookies of one path in the order in which they came (RFC 6265 section 5.4).
+// foreignLogins returns the names of the logins under way at other servers of the host, the oldest
+// first: browsers name cookies of one path in the order in which they came (RFC 6265 section 5.4).
 func (j cookieJar) foreignLogins(r *http.Request) []string {
 	var found []string
 	for _, c := range r.Cookies() {

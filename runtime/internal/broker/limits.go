@@ -55,7 +55,8 @@ func (l *limiters) mayRegister(r *http.Request) bool {
 	return l.register.Take(l.address(r), l.now()) == 0
 }
 
-// mayAuthorize reports whether the client of a request may go on with a login, or cause a question to the provider.
+// mayAuthorize reports whether the client of a request may go on with a login, or cause a question
+// to the provider.
 func (l *limiters) mayAuthorize(r *http.Request) bool {
 	return l.authorize.Take(l.address(r), l.now()) == 0
 }

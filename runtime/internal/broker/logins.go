@@ -18,15 +18,15 @@ import (
 const (
 	// maxLogins is how many logins one browser may have under way at a server.
 	maxLogins = 4
-	// maxHostLogins is how many it may have at all servers of one host: each is a cookie of 2 KB at most, and common servers
-	// take headers of 16 KB.
+	// maxHostLogins is how many it may have at all servers of one host: each is a cookie of 2 KB at
+	// most, and common servers take headers of 16 KB.
 	maxHostLogins = 6
 	// loginLifetime is how long a login at the provider may take (MCP security best practices).
 	loginLifetime = 10 * time.Minute
 )
 
-// login is a login at the provider that is under way. It lives in a cookie, so that only the browser whose user
-// consented can finish it; the provider sees a random handle to it.
+// login is a login at the provider that is under way. It lives in a cookie, so that only the
+// browser whose user consented can finish it; the provider sees a random handle to it.
 type login struct {
 	handle    tickets.ID
 	client    tickets.ID
@@ -50,8 +50,8 @@ type logins struct {
 	now      func() time.Time
 }
 
-// start sets the cookie of a new login and returns where the user logs in. It is called right after the consent, never
-// before.
+// start sets the cookie of a new login and returns where the user logs in. It is called right after
+// the consent, never before.
 func (l *logins) start(w http.ResponseWriter, r *http.Request, req request) string {
 	t := login{
 		handle: tickets.NewID(), client: req.client, redirect: req.redirect, state: req.state, challenge: req.challenge,
@@ -65,7 +65,8 @@ func (l *logins) start(w http.ResponseWriter, r *http.Request, req request) stri
 	})
 }
 
-// dropOld makes room for one more: what cannot be read goes first, then the oldest, then the oldest of the other servers.
+// dropOld makes room for one more: what cannot be read goes first, then the oldest, then the oldest
+// of the other servers.
 func (l *logins) dropOld(w http.ResponseWriter, r *http.Request) {
 	type aged struct {
 		name    string
@@ -80,7 +81,8 @@ func (l *logins) dropOld(w http.ResponseWriter, r *http.Request) {
 		}
 		live = append(live, aged{c.Name, expires})
 	}
-	// Expiry is in seconds. Of the logins begun within one, browsers name the earlier cookie first (RFC 6265 section 5.4).
+	// Expiry is in seconds. Of the logins begun within one, browsers name the earlier cookie first
+	// (RFC 6265 section 5.4).
 	slices.Reverse(live)
 	slices.SortStableFunc(live, func(x, y aged) int { return y.expires.Compare(x.expires) })
 	kept := min(len(live), maxLogins-1)

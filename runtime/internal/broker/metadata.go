@@ -7,15 +7,15 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// serverMetadata is the RFC 8414 document with the member that says how clients authenticate at the revocation endpoint;
-// without it client_secret_basic would be meant.
+// serverMetadata is the RFC 8414 document with the member that says how clients authenticate at the
+// revocation endpoint; without it client_secret_basic would be meant.
 type serverMetadata struct {
 	oauth.AuthorizationServerMetadata
 
 	RevocationEndpointAuthMethodsSupported []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 }
 
-// metadata is what the documents of the server say.
+// metadata is the content of the documents about the server.
 type metadata struct {
 	oauth.AuthorizationServerMetadata
 }
@@ -42,8 +42,8 @@ func newMetadata(s site, scopes, grantTypes []string) metadata {
 func (m metadata) document(suffix string) serverMetadata {
 	d := serverMetadata{AuthorizationServerMetadata: m.AuthorizationServerMetadata, RevocationEndpointAuthMethodsSupported: []string{"none"}}
 	if suffix == oauth.WellKnownOpenID {
-		// OpenID Connect Discovery section 3 requires these, and clients refuse a document without them, although the
-		// broker issues no ID token and so has no key.
+		// OpenID Connect Discovery section 3 requires these, and clients refuse a document without
+		// them, although the broker issues no ID token and so has no key.
 		d.JWKSURI = m.Issuer + pathJWKS
 		d.SubjectTypesSupported = []string{"public"}
 		d.IDTokenSigningAlgValuesSupported = []string{"RS256"}

@@ -25,10 +25,11 @@ func (m *remembered) digest(req request) tickets.ID {
 	return tickets.Digest("consent", m.site.resource(), req.client.String(), req.redirect, strings.Join(req.scopes, " "), req.resource)
 }
 
-// covers reports whether the user agreed to this very request before and asked not to be asked again. That counts only
-// when the browser says that the user opened the page, or came from a page of this origin: another site must not be able to
-// ride on it. The broker's own pages send no Referer, and lead where clients say, so that they do not count as such. For a
-// redirect to the user's own device it never counts, since any application there may be waiting.
+// covers reports whether the user agreed to this very request before and asked not to be asked
+// again. That counts only when the browser says that the user opened the page, or came from a page
+// of this origin: another site must not be able to ride on it. The broker's own pages send no
+// Referer, and lead where clients say, so that they do not count as such. For a redirect to the
+// user's own device it never counts, since any application there may be waiting.
 func (m *remembered) covers(r *http.Request, req request) bool {
 	if req.native || r.Method != http.MethodGet {
 		return false

@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	// maxStateAndRedirect bounds a client's state and redirect URI together: they travel in a cookie of 2 KB.
+	// maxStateAndRedirect bounds a client's state and redirect URI together: they travel in a
+	// cookie of 2 KB.
 	maxStateAndRedirect = 1230
-	// maxAnsweredState bounds the state that is sent back in an answer: browsers and servers take URLs of 8 KB.
+	// maxAnsweredState bounds the state that is sent back in an answer: browsers and servers take
+	// URLs of 8 KB.
 	maxAnsweredState = 6 << 10
 )
 
@@ -49,8 +51,8 @@ type requests struct {
 	limits    *limiters
 }
 
-// read checks an authorization request (RFC 6749 section 4.1.1). Until request.redirect is set nothing may be
-// redirected: the error belongs on a page.
+// read checks an authorization request (RFC 6749 section 4.1.1). Until request.redirect is set
+// nothing may be redirected: the error belongs on a page.
 func (a *requests) read(r *http.Request, p params.Params) (request, *oauth.Error) {
 	var req request
 	for _, name := range []string{"client_id", "redirect_uri", "state"} {
@@ -61,7 +63,8 @@ func (a *requests) read(r *http.Request, p params.Params) (request, *oauth.Error
 	if err := a.readClient(r, p, &req); err != nil {
 		return req, err
 	}
-	// From here on the client hears of errors, with its state (RFC 6749 section 4.1.2.1), unless no answer can carry that.
+	// From here on the client hears of errors, with its state (RFC 6749 section 4.1.2.1), unless no
+	// answer can carry that.
 	req.state = p.Get("state")
 	if len(req.state)+len(req.redirect) > maxStateAndRedirect {
 		if len(req.state) > maxAnsweredState {
@@ -101,7 +104,7 @@ func (a *requests) readClient(r *http.Request, p params.Params, req *request) *o
 	if refused != nil {
 		if refused.Reason == oauth.ReasonClientUnknown { // a person reads it: the application does not notice
 			refused.Description = "The application is not known here any more. In its settings, remove this server and add it " +
-				"again, so that it registers anew"
+				"again, so that it registers once more"
 		}
 		return refused
 	}
@@ -134,8 +137,8 @@ func checkResponse(p params.Params) *oauth.Error {
 	return nil
 }
 
-// readChallenge reads the code challenge (RFC 7636 section 4.3). Without a method it would mean plain, which is refused
-// like any other but S256.
+// readChallenge reads the code challenge (RFC 7636 section 4.3). Without a method it would mean
+// plain, which is refused like any other but S256.
 func readChallenge(p params.Params, req *request) *oauth.Error {
 	challenge, method := p.Get("code_challenge"), p.Get("code_challenge_method")
 	switch {

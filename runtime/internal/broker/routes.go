@@ -44,7 +44,8 @@ func forBrowsers(out answers, next http.HandlerFunc, methods ...string) http.Han
 	})
 }
 
-// forScripts guards an endpoint that clients call: POST only, and readable for scripts of the allowed origins.
+// forScripts guards an endpoint that clients call: POST only, and readable for scripts of the
+// allowed origins.
 func forScripts(policy cors.Policy, out answers, next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if policy.Preflight(w, r) {

@@ -41,8 +41,9 @@ func newScopes(usual, further []string) (scopes, error) {
 	return s, nil
 }
 
-// named returns what a client may have of the scopes that it asks for, in the server's order. Unknown ones are left
-// out (RFC 6749 section 3.3), and unknown ones alone are as none; the token response says what was granted.
+// named returns what a client may have of the scopes that it asks for, in the server's order.
+// Unknown ones are left out (RFC 6749 section 3.3), and unknown ones alone are as none; the token
+// response says what was granted.
 func (s scopes) named(asked string) []string {
 	known := s.list(s.set(oauth.ParseScope(asked)))
 	if len(known) == 0 {
@@ -51,8 +52,8 @@ func (s scopes) named(asked string) []string {
 	return known
 }
 
-// set packs scopes into a bit per scope of the server. The mark of the list goes with it: after a change of the
-// configuration the bits mean something else.
+// set packs scopes into a bit per scope of the server. The mark of the list goes with it: after a
+// change of the configuration the bits mean something else.
 func (s scopes) set(scopes []string) (set uint64) {
 	for i, scope := range s.all {
 		if slices.Contains(scopes, scope) {

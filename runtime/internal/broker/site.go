@@ -20,12 +20,13 @@ const (
 	pathJWKS      = "/jwks"
 )
 
-// site is where the server is: everything that its URLs are made of, from the configuration alone.
+// site is everything that the server's URLs are made of, from the configuration alone.
 type site struct {
 	resources grants.Resources
 	// path is the resource's, without trailing slash; origin its scheme and host.
 	path, origin, host string
-	// mount stands for the resource where names have to differ between servers: in cookies and in the store.
+	// mount stands for the resource where names have to differ between servers: in cookies and in
+	// the store.
 	mount string
 }
 
@@ -52,8 +53,9 @@ func (s site) url(path string) string { return s.resource() + path }
 
 func (s site) secure() bool { return strings.HasPrefix(s.origin, "https://") }
 
-// answerURL returns a redirect URI with the parameters of an authorization response, iss among them in every case
-// (RFC 9207 section 2). The redirect URI was checked and every parameter is encoded, so nothing can break out.
+// answerURL returns a redirect URI with the parameters of an authorization response, iss among them
+// in every case (RFC 9207 section 2). The redirect URI was checked and every parameter is encoded,
+// so nothing can break out.
 func (s site) answerURL(redirect, state string, answer ...[2]string) string {
 	if state != "" {
 		answer = append(answer, [2]string{"state", state})

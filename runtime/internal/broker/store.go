@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// watchedStore is a store whose failures are events. What follows from one is told where it is known.
+// watchedStore is a store whose failures are events. What follows from one is told where it is
+// known.
 type watchedStore struct {
 	store.Store
 
@@ -40,7 +41,8 @@ func (s watchedStore) Lock(ctx context.Context, key string, lease time.Duration)
 	return held, err
 }
 
-// watch tells of a failure. Clients that go away, and locks that somebody else holds for too long, are none of the store's.
+// watch tells of a failure. Clients that go away, and locks that somebody else holds for too long,
+// are none of the store's.
 func (s watchedStore) watch(ctx context.Context, operation string, err error) {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && operation == "lock" {
 		return

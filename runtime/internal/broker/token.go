@@ -27,7 +27,8 @@ func (t *token) serve(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// answer gives what a token request asks for, and the label of its client. A grant type that there is not is refused before anything else is looked at.
+// answer gives what a token request asks for, and the label of its client. A grant type that there
+// is not is refused before anything else is looked at.
 func (t *token) answer(r *http.Request) (answer oauth.TokenResponse, client string, refused *oauth.Error) {
 	p, refused := onceEach(r)
 	if refused != nil {

@@ -11,17 +11,18 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 )
 
-// Presented is what a client says of itself at the token and revocation endpoints (RFC 6749 section 2.3).
+// Presented is what a client says of itself at the token and revocation endpoints (RFC 6749 section
+// 2.3).
 type Presented struct {
 	// Authorization is the header.
 	Authorization string
-	// ID, Secret, Assertion and AssertionType are the parameters client_id, client_secret, client_assertion and
-	// client_assertion_type.
+	// ID, Secret, Assertion and AssertionType are the parameters client_id, client_secret,
+	// client_assertion and client_assertion_type.
 	ID, Secret, Assertion, AssertionType string
 }
 
-// Identify returns the client_id of the client that is asking. Clients are public: they have no secret, and one that sends a
-// secret takes us for another server.
+// Identify returns the client_id of the client that is asking. Clients are public: they have no
+// secret, and one that sends a secret takes us for another server.
 func (r *Registry) Identify(p Presented) (string, *oauth.Error) {
 	id := p.ID
 	if p.Authorization != "" {
@@ -43,7 +44,8 @@ func (r *Registry) Identify(p Presented) (string, *oauth.Error) {
 	return id, r.known(id)
 }
 
-// basicClientID reads the client id of a Basic header without a secret, which some libraries send for public clients.
+// basicClientID reads the client id of a Basic header without a secret, which some libraries send
+// for public clients.
 func basicClientID(header string) (string, error) {
 	scheme, encoded, _ := strings.Cut(header, " ")
 	raw, err := base64.StdEncoding.DecodeString(encoded)

@@ -11,8 +11,8 @@ import (
 // maxClientName is how many characters of a name are kept.
 const maxClientName = 80
 
-// Client is an MCP client as it registered or describes itself. Nothing of it is verified, except that a document's
-// client_id belongs to whoever controls its host.
+// Client is an MCP client as it registered or describes itself. Nothing of it is verified, except
+// that a document's client_id belongs to whoever controls its host.
 type Client struct {
 	ID string
 	// Name is for people, and harmless to show.
@@ -24,7 +24,8 @@ type Client struct {
 // Digest stands for a client_id in sealed values.
 func Digest(id string) tickets.ID { return tickets.Digest("client", id) }
 
-// Label is the client's name for logs and callers: the URL of its document, or a short form of a sealed client_id.
+// Label is the client's name for logs and callers: the URL of its document, or a short form of a
+// sealed client_id.
 func Label(id string) string {
 	if isDocumentURL(id) {
 		return id
@@ -47,8 +48,8 @@ func DocumentHost(id string) string {
 	return u.Host
 }
 
-// cleanName makes a client's name fit for a page and a log: one line, no invisible or direction-changing characters that
-// could make it look like something else, and not too long.
+// cleanName makes a client's name fit for a page and a log: one line, no invisible or
+// direction-changing characters that could make it look like something else, and not too long.
 func cleanName(name string) string {
 	kept := strings.Map(func(r rune) rune {
 		switch {

@@ -26,16 +26,18 @@ import (
 const (
 	// maxDocumentURL bounds a client_id that is a URL.
 	maxDocumentURL = 512
-	// maxDocuments is how many documents are kept, maxFailures how many failures. Everybody can cause those, and they must not
-	// push out what clients need.
+	// maxDocuments is how many documents are kept, maxFailures how many failures. Everybody can
+	// cause those, and they must not push out what clients need.
 	maxDocuments = 1024
 	maxFailures  = 256
 	// documentTimeout bounds one fetch.
 	documentTimeout = 10 * time.Second
-	// documentFailure is how long a failure is kept. It is short since the draft wants none cached for good, and long
-	// enough that a page that is reloaded does not hammer somebody else's server.
+	// documentFailure is how long a failure is kept. It is short since the draft wants none cached
+	// for good, and long enough that a page that is reloaded does not hammer somebody else's
+	// server.
 	documentFailure = 30 * time.Second
-	// documentGrace is how long a document counts beyond its time while too many others are asked for to fetch it again.
+	// documentGrace is how long a document counts beyond its time while too many others are asked
+	// for to fetch it again.
 	documentGrace = time.Hour
 )
 
@@ -68,7 +70,8 @@ func newDocuments(c Config) *documents {
 	}
 }
 
-// checkDocumentURL checks a client_id that is a URL (draft-ietf-oauth-client-id-metadata-document, "Client Identifier").
+// checkDocumentURL checks a client_id that is a URL (draft-ietf-oauth-client-id-metadata-document,
+// "Client Identifier").
 func checkDocumentURL(id string) error {
 	if len(id) > maxDocumentURL || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) {
 		return fmt.Errorf("a client_id URL has at most %d printable ASCII characters", maxDocumentURL)
@@ -121,8 +124,8 @@ func (d *documents) known(id string) (*keptDocument, bool) {
 	return failure, ok && now.Before(failure.expires)
 }
 
-// find fetches a document, unless the client at the address has caused too many fetches: then a document counts that is a
-// little too old.
+// find fetches a document, unless the client at the address has caused too many fetches: then a
+// document counts that is a little too old.
 func (d *documents) find(ctx context.Context, id, address string) *keptDocument {
 	if known, ok := d.known(id); ok {
 		return known // another fetch ended just before this one began
@@ -191,8 +194,8 @@ func (d *documents) fetch(ctx context.Context, id string) (Client, time.Duration
 	return c, documentLifetime(resp.Header, d.now()), err
 }
 
-// parse reads a document. Redirect URIs that are not acceptable here are left out: a document serves many servers, and
-// some may allow more.
+// parse reads a document. Redirect URIs that are not acceptable here are left out: a document
+// serves many servers, and some may allow more.
 func (d *documents) parse(id, body string) (Client, error) {
 	document, err := oauth.ParseClaims(body)
 	if err != nil {
@@ -201,7 +204,8 @@ func (d *documents) parse(id, body string) (Client, error) {
 	if got := document.String("client_id"); got != id {
 		return Client{}, errors.New("the document's client_id is not its own address")
 	}
-	// A document that anybody can read holds no secret, and we know no other way of client authentication.
+	// A document that anybody can read holds no secret, and we know no other way of client
+	// authentication.
 	if method := document.String("token_endpoint_auth_method"); method != "none" && document.Has("token_endpoint_auth_method") {
 		return Client{}, fmt.Errorf("the document wants the client authentication %q, only none is supported", method)
 	}

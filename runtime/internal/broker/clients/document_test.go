@@ -36,7 +36,8 @@ func TestTheAgeOfADocumentCounts(t *testing.T) {
 	}
 }
 
-// Everybody can name documents that do not exist. They must not take the place of those that clients need.
+// Everybody can name documents that do not exist. They must not take the place of those that
+// clients need.
 func TestFailuresDoNotPushOutDocuments(t *testing.T) {
 	t.Parallel()
 	const id = "https://client.example.com/client.json"

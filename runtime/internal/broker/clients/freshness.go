@@ -10,12 +10,13 @@ import (
 const (
 	// documentDefault is how long a document is kept that does not say.
 	documentDefault = 5 * time.Minute
-	// documentMax is the longest that one is kept, whatever it says: redirect URIs that were taken out must stop counting.
+	// documentMax is the longest that one is kept, whatever it says: redirect URIs that were taken
+	// out must stop counting.
 	documentMax = 24 * time.Hour
 )
 
-// documentLifetime is how long an answer may be kept (RFC 9111 sections 4.2 and 5.2): what its Cache-Control says, else its
-// Expires, else the default.
+// documentLifetime is how long an answer may be kept (RFC 9111 sections 4.2 and 5.2): what its
+// Cache-Control says, else its Expires, else the default.
 func documentLifetime(header http.Header, now time.Time) time.Duration {
 	lifetime, found := documentDefault, false
 	for directive := range strings.SplitSeq(strings.Join(header.Values("Cache-Control"), ","), ",") {

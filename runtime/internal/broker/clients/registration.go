@@ -25,8 +25,8 @@ const maxRedirectURIs = 12
 // draft-ietf-oauth-client-id-metadata-document recommends ("Maximum Response Size").
 const MaxMetadata = 5 << 10
 
-// Register registers a client (RFC 7591) by the metadata that it sent. It keeps nothing: the registration travels in the
-// client_id.
+// Register registers a client (RFC 7591) by the metadata that it sent. It keeps nothing: the
+// registration travels in the client_id.
 func (r *Registry) Register(ctx context.Context, body string) (oauth.ClientInformation, *oauth.Error) {
 	metadata, refused := r.registration(ctx, body)
 	if refused != nil {
@@ -38,8 +38,8 @@ func (r *Registry) Register(ctx context.Context, body string) (oauth.ClientInfor
 	return oauth.ClientInformation{ClientMetadata: metadata, ClientIDIssuedAt: now.Unix()}, nil
 }
 
-// registration reads client metadata and returns what is registered: what a client asks for beyond that is replaced or left
-// out, as RFC 7591 section 2 permits, and the answer says so.
+// registration reads client metadata and returns what is registered: what a client asks for beyond
+// that is replaced or left out, as RFC 7591 section 2 permits, and the answer says so.
 func (r *Registry) registration(ctx context.Context, body string) (oauth.ClientMetadata, *oauth.Error) {
 	asked, err := oauth.ParseClaims(body)
 	if err != nil {
@@ -125,7 +125,8 @@ func readMetadata(asked oauth.Claims, grantTypes []string) (oauth.ClientMetadata
 	return m, nil
 }
 
-// stringArray reads a member that must be an array of strings where it is present. Elements that are no strings are left out.
+// stringArray reads a member that must be an array of strings where it is present. Elements that
+// are no strings are left out.
 func stringArray(object oauth.Claims, name string) ([]string, error) {
 	raw := object.Raw(name)
 	if raw == nil || string(raw) == "null" {

@@ -19,7 +19,8 @@ const maxClientID = 8 << 10
 type Config struct {
 	// Box has the registrations that travel in client_ids.
 	Box *tickets.Box[tickets.Client]
-	// CustomSchemes are the URI schemes of native applications that may be redirected to, checked by [redirecturi.CheckSchemes].
+	// CustomSchemes are the URI schemes of native applications that may be redirected to, checked
+	// by [redirecturi.CheckSchemes].
 	CustomSchemes []string
 	// GrantTypes are those that the token endpoint takes.
 	GrantTypes []string
@@ -33,7 +34,8 @@ type Config struct {
 	Events   *events.Sender
 }
 
-// Registry knows the clients of a server, of which it keeps nothing but fetched documents. It is safe for concurrent use.
+// Registry knows the clients of a server, of which it keeps nothing but fetched documents. It is
+// safe for concurrent use.
 type Registry struct {
 	box        *tickets.Box[tickets.Client]
 	schemes    []string
@@ -72,8 +74,9 @@ func (r *Registry) open(id string) (Client, *oauth.Error) {
 	return Client{ID: id, Name: registered.Name, Redirects: registered.Redirects}, nil
 }
 
-// known checks the client_id of a token request without fetching anything: what was issued is bound to the client_id
-// itself. An unknown or stale one is 401 invalid_client, so that the client registers again (RFC 6749 section 5.2).
+// known checks the client_id of a token request without fetching anything: what was issued is bound
+// to the client_id itself. An unknown or stale one is 401 invalid_client, so that the client
+// registers again (RFC 6749 section 5.2).
 func (r *Registry) known(id string) *oauth.Error {
 	if isDocumentURL(id) {
 		if err := checkDocumentURL(id); err != nil {
@@ -85,8 +88,8 @@ func (r *Registry) known(id string) *oauth.Error {
 	return refused
 }
 
-// Redirect checks that a client may be redirected to a URI, and reports whether that leads to an application on the user's
-// device.
+// Redirect checks that a client may be redirected to a URI, and reports whether that leads to an
+// application on the user's device.
 func (r *Registry) Redirect(c Client, uri string) (native bool, refused *oauth.Error) {
 	u, err := redirecturi.Parse(uri, r.schemes)
 	if err != nil || !redirecturi.Registered(c.Redirects, uri) {

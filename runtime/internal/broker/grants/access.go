@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// ErrNoUpstreamToken is returned by [Grants.UpstreamToken] where there is no provider token to give.
+// ErrNoUpstreamToken is returned by [Grants.UpstreamToken] where there is no provider token to
+// give.
 var ErrNoUpstreamToken = errors.New("broker: this request has no provider access token of its own: in passthrough mode the " +
 	"caller's token is the provider's and was made for this server, not for the provider's API")
 
@@ -28,11 +29,13 @@ func (g *Grants) openAccess(token string) (tickets.Access, error) {
 	return t, nil
 }
 
-// VerifyAccessToken verifies a sealed access token for a resource; it is what [oauth.Provider.Verify] does in sealed mode.
-// It costs a decryption and a look into the store for a revocation: no signature, no network except for a shared store's.
+// VerifyAccessToken verifies a sealed access token for a resource; it is what
+// [oauth.Provider.Verify] does in sealed mode. It costs a decryption and a look into the store for
+// a revocation: no signature, no network except for a shared store's.
 //
-// The caller's ClientID is the URL of the client's metadata document, or a short form of the client_id that it registered.
-// Claims and the user's Extra are those that the provider's mapping selects; the provider's other claims stay behind.
+// The caller's ClientID is the URL of the client's metadata document, or a short form of the
+// client_id that it registered. Claims and the user's Extra are those that the provider's mapping
+// selects; the provider's other claims stay behind.
 func (g *Grants) VerifyAccessToken(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
 	t, err := g.openAccess(token)
 	switch {
@@ -57,9 +60,10 @@ func (g *Grants) VerifyAccessToken(ctx context.Context, token, resource string) 
 	return t.Info, nil
 }
 
-// UpstreamToken returns the provider's access token of the caller that ctx carries, for tools that call the provider's
-// API in the user's name. It is never shown to clients: do not put it into an answer. In [proxy.Passthrough] mode it fails with
-// [ErrNoUpstreamToken]: a client's token must not be passed on (MCP authorization, "Access Token Privilege Restriction").
+// UpstreamToken returns the provider's access token of the caller that ctx carries, for tools that
+// call the provider's API in the user's name. It is never shown to clients: do not put it into an
+// answer. In [proxy.Passthrough] mode it fails with [ErrNoUpstreamToken]: a client's token must not
+// be passed on (MCP authorization, "Access Token Privilege Restriction").
 func (g *Grants) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
 	info, ok := oauth.FromContext(ctx)
 	if !ok || g.options.Tokens != proxy.Sealed {

@@ -85,8 +85,8 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 		}
 		return none, refused
 	}
-	// What the provider granted, which may be less than what the user consented to: a refresh must not give more, even where
-	// its answer names no scopes (RFC 6749 section 6).
+	// What the provider granted, which may be less than what the user consented to: a refresh must
+	// not give more, even where its answer names no scopes (RFC 6749 section 6).
 	given.scopes = oauth.ParseScope(answer.Scope)
 	event := g.issuer.event(observe.TokensIssued, given, c.Scopes, answer)
 	if refused := g.events.Decide(ctx, event); refused != nil {
@@ -103,7 +103,8 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	return answer, nil
 }
 
-// tokens returns the provider's tokens: those that were kept when they could not be verified a moment ago, or new ones.
+// tokens returns the provider's tokens: those that were kept when they could not be verified a
+// moment ago, or new ones.
 func (g *codeGrant) tokens(ctx context.Context, c tickets.Code) (upstream.Tokens, *oauth.Error) {
 	if tokens, ok := g.kept.get(ctx, c.Family); ok {
 		return tokens, nil
@@ -120,13 +121,15 @@ func (g *codeGrant) tokens(ctx context.Context, c tickets.Code) (upstream.Tokens
 // verifierPattern is a code verifier (RFC 7636 section 4.1).
 var verifierPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 
-// check checks that the client that redeems a code is the one that asked for it. It is done before the provider sees the
-// code inside, so that a failed try neither uses that up nor looks like a replay there.
+// check checks that the client that redeems a code is the one that asked for it. It is done before
+// the provider sees the code inside, so that a failed try neither uses that up nor looks like a
+// replay there.
 func (g *codeGrant) check(r Request, c tickets.Code) *oauth.Error {
 	if c.Client != r.Client {
 		return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
 	}
-	// OAuth 2.1 no longer sends redirect_uri, which PKCE made needless; RFC 6749 section 4.1.3 does, and then it counts.
+	// OAuth 2.1 no longer sends redirect_uri, which PKCE made needless; RFC 6749 section 4.1.3
+	// does, and then it counts.
 	if redirect := r.Get("redirect_uri"); redirect != "" && c.Redirect != redirectDigest(redirect) {
 		return refusal.InvalidGrant(oauth.ReasonRedirectURI, errors.New("another redirect_uri than in the authorization request"))
 	}

@@ -14,21 +14,23 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// codes are what the store knows of codes.
+// codes are the codes of a server in its store.
 type codes struct {
 	entries  Entries
 	families families
 	events   *events.Sender
 }
 
-// codeLifetime is how long a client may take to redeem its code (RFC 6749 section 4.1.2 advises 10 minutes at most).
+// codeLifetime is how long a client may take to redeem its code (RFC 6749 section 4.1.2 advises 10
+// minutes at most).
 const codeLifetime = time.Minute
 
 // codeMemory is how long a code is remembered: a little longer than it would live.
 const codeMemory = 2 * codeLifetime
 
-// What the store has of a code. Anybody can come by codes that give no tokens, by a callback of their own making: those must
-// leave nothing behind that outlives them, or they would push out what revocations left.
+// The states of a code in the store. Anybody can come by codes that give no tokens, by a callback
+// of their own making: those must leave nothing behind that outlives them, or they would push out
+// what revocations left.
 var (
 	codeUsed     = []byte("used")     // being redeemed, or refused by the provider
 	codeGave     = []byte("gave")     // redeemed for tokens
@@ -47,8 +49,8 @@ func (u codes) use(ctx context.Context, c tickets.Code) *oauth.Error {
 	return u.dispute(ctx, c)
 }
 
-// dispute refuses a code that comes again. Somebody else has it too: what the first got is revoked, or never handed out
-// (RFC 6749 section 4.1.2).
+// dispute refuses a code that comes again. Somebody else has it too: what the first got is revoked,
+// or never handed out (RFC 6749 section 4.1.2).
 func (u codes) dispute(ctx context.Context, c tickets.Code) *oauth.Error {
 	key := u.entries.Key("code", c.Family)
 	if _, err := u.entries.Store.CompareAndSwap(ctx, key, codeUsed, codeDisputed, codeMemory); err != nil {
@@ -68,8 +70,8 @@ func (u codes) dispute(ctx context.Context, c tickets.Code) *oauth.Error {
 	return refusal.InvalidGrant(oauth.ReasonCodeUsed, errors.New("the code was redeemed before; its tokens are revoked"))
 }
 
-// gaveTokens notes that a code is about to give tokens. It refuses where the code came a second time meanwhile. A store that
-// forgot the code, because it is full, takes nothing from the client.
+// gaveTokens notes that a code is about to give tokens. It refuses where the code came a second
+// time meanwhile. A store that forgot the code, because it is full, takes nothing from the client.
 func (u codes) gaveTokens(ctx context.Context, c tickets.Code) *oauth.Error {
 	key := u.entries.Key("code", c.Family)
 	for _, before := range [][]byte{codeUsed, nil} {

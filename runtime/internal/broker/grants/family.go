@@ -16,15 +16,17 @@ import (
 )
 
 const (
-	// retryWindow is how long the answer to a refresh is repeated to the client that may not have got it.
+	// retryWindow is how long the answer to a refresh is repeated to the client that may not have
+	// got it.
 	retryWindow = 30 * time.Second
-	// refreshLease is how long one refresh may hold its family's lock: longer than its exchanges with the provider.
+	// refreshLease is how long one refresh may hold its family's lock: longer than its exchanges
+	// with the provider.
 	refreshLease = 2*upstream.Timeout + 10*time.Second
 	// refreshWait is how long a second caller waits for the first.
 	refreshWait = upstream.Timeout
 )
 
-// families are what the store knows of logins: all tokens of one are a family.
+// families are the logins of a server in its store: all tokens of one are a family.
 type families struct {
 	entries Entries
 	answers *tickets.Box[oauth.TokenResponse]
@@ -82,10 +84,11 @@ type familyState struct {
 	answer *oauth.TokenResponse
 }
 
-// check decides what a refresh token is: the current one or one that another replica made of it, the last one of a
-// client that tries again, or one that was used before. The last means that two parties have it, of whom one is a thief, so
-// that both are logged out (RFC 9700 section 4.14.2). A store that knows nothing, after a restart, takes the token for the
-// current one: then the provider decides.
+// check decides what a refresh token is: the current one or one that another replica made of it,
+// the last one of a client that tries again, or one that was used before. The last means that two
+// parties have it, of whom one is a thief, so that both are logged out (RFC 9700 section 4.14.2). A
+// store that knows nothing, after a restart, takes the token for the current one: then the provider
+// decides.
 func (f families) check(ctx context.Context, t tickets.Refresh) (familyState, *oauth.Error) {
 	var state familyState
 	revoked, err := f.revoked(ctx, t.Family)
@@ -124,7 +127,8 @@ func (f families) rotate(ctx context.Context, t tickets.Refresh, state familySta
 		return refusal.StoreFailed(err)
 	}
 	if !swapped {
-		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are never handed out.
+		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are
+		// never handed out.
 		return refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
 	}
 	sealed := f.answers.SealBytes(answer, f.now().Add(retryWindow))
@@ -134,7 +138,8 @@ func (f families) rotate(ctx context.Context, t tickets.Refresh, state familySta
 	return nil
 }
 
-// keptAnswer returns the answer that a refresh token got a moment ago. It is kept sealed: a shared store never sees tokens.
+// keptAnswer returns the answer that a refresh token got a moment ago. It is kept sealed: a shared
+// store never sees tokens.
 func (f families) keptAnswer(ctx context.Context, t tickets.Refresh) (*oauth.TokenResponse, error) {
 	sealed, found, err := f.entries.Store.Get(ctx, f.entries.Key("answer", t.Lineage.ID))
 	if err != nil || !found {
@@ -147,8 +152,9 @@ func (f families) keptAnswer(ctx context.Context, t tickets.Refresh) (*oauth.Tok
 	return &answer, nil
 }
 
-// rememberFailure keeps the provider's no for a moment, so that all who wait with the same token do not ask in turn. It is
-// only for this token: another replica may have got a newer one in the meantime.
+// rememberFailure keeps the provider's no for a moment, so that all who wait with the same token do
+// not ask in turn. It is only for this token: another replica may have got a newer one in the
+// meantime.
 func (f families) rememberFailure(ctx context.Context, t tickets.Refresh, refused *oauth.Error) {
 	if refused.Code != oauth.CodeInvalidGrant {
 		return

@@ -23,7 +23,8 @@ type Config struct {
 	Tickets *tickets.Boxes
 	// Entries are what the store keeps of them.
 	Entries Entries
-	// Provider is asked for tokens, Verify whose they are, and Forget drops what Verify keeps of a token that was revoked.
+	// Provider is asked for tokens, Verify whose they are, and Forget drops what Verify keeps of a
+	// token that was revoked.
 	Provider Provider
 	Verify   VerifyFunc
 	Forget   func(token string)

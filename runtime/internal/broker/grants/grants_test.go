@@ -259,7 +259,8 @@ func TestResourcesThatARequestMayName(t *testing.T) {
 	}
 }
 
-// A token that only the provider can judge costs its client a share of the limit, and goes to the provider.
+// A token that only the provider can judge costs its client a share of the limit, and goes to the
+// provider.
 func TestRevokingATokenThatWasPassedThrough(t *testing.T) {
 	t.Parallel()
 	g, provider := newGrants(t, func(c *Config) { c.Options.Tokens = proxy.Passthrough })

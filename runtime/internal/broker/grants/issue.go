@@ -21,7 +21,8 @@ import (
 const (
 	// accessLifetime bounds a sealed access token.
 	accessLifetime = time.Hour
-	// maxAccessToken bounds a sealed access token: common servers refuse requests whose headers exceed 8 KB.
+	// maxAccessToken bounds a sealed access token: common servers refuse requests whose headers
+	// exceed 8 KB.
 	maxAccessToken = 6 << 10
 )
 
@@ -50,8 +51,8 @@ type grant struct {
 	caller *oauth.AuthInfo
 }
 
-// issue makes our answer out of the provider's tokens, without a refresh token, and notes in the grant who logged in. The
-// access token has the given scopes of the grant's.
+// issue makes our answer out of the provider's tokens, without a refresh token, and notes in the
+// grant who logged in. The access token has the given scopes of the grant's.
 func (i issuer) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes []string) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	if i.options.Tokens == proxy.Passthrough && !isJWT(t.Access) && !i.options.InsecureOpaquePassthrough {
@@ -110,7 +111,8 @@ func (i issuer) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info 
 	return answer, nil
 }
 
-// event is the event of tokens that are about to be given: who gets them, for whom, and what is in them.
+// event is the event of tokens that are about to be given: who gets them, for whom, and what is in
+// them.
 func (i issuer) event(kind observe.Kind, g grant, asked []string, answer oauth.TokenResponse) observe.Event {
 	e := observe.Event{
 		Kind: kind, Resource: g.resource, Client: g.label, Issuer: g.issuer, Subject: g.subject,
@@ -134,8 +136,9 @@ func (i issuer) event(kind observe.Kind, g grant, asked []string, answer oauth.T
 	return e
 }
 
-// grantedScopes are those that the provider granted and the user consented to here. The provider may grant more than was
-// asked: GitHub's tokens carry everything that the user ever allowed our application.
+// grantedScopes are those that the provider granted and the user consented to here. The provider
+// may grant more than was asked: GitHub's tokens carry everything that the user ever allowed our
+// application.
 func grantedScopes(consented []string, t upstream.Tokens, info *oauth.AuthInfo) []string {
 	granted := info.Scopes
 	if len(granted) == 0 {
@@ -153,22 +156,24 @@ func grantedScopes(consented []string, t upstream.Tokens, info *oauth.AuthInfo) 
 	return both
 }
 
-// sealAccess makes a sealed access token. The client cannot look into it, so the provider's token inside stays with us.
+// sealAccess makes a sealed access token. The client cannot look into it, so the provider's token
+// inside stays with us.
 func (i issuer) sealAccess(g *grant, scopes []string, upstreamToken string, caller *oauth.AuthInfo, expires time.Time) string {
 	info := *caller
 	info.ClientID, info.Resource, info.Scopes = g.label, g.resource, scopes
 	return i.tickets.Access.Seal(tickets.Access{Family: g.family, Info: &info, Upstream: upstreamToken}, expires)
 }
 
-// refreshToken returns the refresh token that goes with the provider's tokens, or none where nothing could be refreshed
-// with it.
+// refreshToken returns the refresh token that goes with the provider's tokens, or none where
+// nothing could be refreshed with it.
 func (i issuer) refreshToken(g grant, t upstream.Tokens, place lineage) string {
 	r := tickets.Refresh{
 		Family: g.family, Lineage: tickets.Lineage(place), Client: g.client, Resource: g.resource, Scopes: g.scopes,
 		Subject: g.subject, Issuer: g.issuer, Upstream: t.Refresh, UpstreamExpires: t.RefreshExpires,
 	}
 	if t.Refresh == "" {
-		// In passthrough mode the client has the provider's token already; sealing the same again would refresh nothing.
+		// In passthrough mode the client has the provider's token already; sealing the same again
+		// would refresh nothing.
 		if i.options.Tokens != proxy.Sealed || !t.Expires.IsZero() && !t.Expires.After(i.now().Add(accessLifetime)) {
 			return ""
 		}
@@ -188,7 +193,8 @@ func earliest(times ...time.Time) time.Time {
 	return first
 }
 
-// isJWT reports whether a token has the shape of a signed JWT. Whether it is one is for the verifier to say.
+// isJWT reports whether a token has the shape of a signed JWT. Whether it is one is for the
+// verifier to say.
 func isJWT(token string) bool {
 	return strings.HasPrefix(token, "ey") && strings.Count(token, ".") == 2
 }

@@ -22,9 +22,9 @@ type keptTokens struct {
 	events  *events.Sender
 }
 
-// keep keeps the provider's new tokens for a moment when they could not be verified, since nobody answered or something
-// broke: what they were got with, a code or a refresh token, may work only once, and the provider would take the retry for a
-// replay.
+// keep keeps the provider's new tokens for a moment when they could not be verified, since nobody
+// answered or something broke: what they were got with, a code or a refresh token, may work only
+// once, and the provider would take the retry for a replay.
 func (k keptTokens) keep(ctx context.Context, id tickets.ID, tokens upstream.Tokens, refused *oauth.Error) {
 	if refused.Status < http.StatusInternalServerError {
 		return

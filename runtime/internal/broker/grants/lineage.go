@@ -6,9 +6,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
-// lineage is the place of a refresh token among those of its login. Replicas without a shared store see some of them only: by
-// its ancestors one can tell a token that another replica made of what this one knows from a token that somebody made of an
-// older one.
+// lineage is the place of a refresh token among those of its login. Replicas without a shared store
+// see some of them only: by its ancestors one can tell a token that another replica made of what
+// this one knows from a token that somebody made of an older one.
 type lineage tickets.Lineage
 
 func newLineage() lineage { return lineage{ID: tickets.NewID()} }
@@ -21,8 +21,9 @@ func (l lineage) next() lineage {
 	return lineage{ID: tickets.NewID(), Turn: l.Turn + 1, Ancestors: ancestors[:min(len(ancestors), tickets.MaxAncestors)]}
 }
 
-// continues reports whether a token is the known one, or was made of it. What is further away than ancestors are named gets
-// the benefit of the doubt: only tokens older than what is known are certainly replays.
+// continues reports whether a token is the known one, or was made of it. What is further away than
+// ancestors are named gets the benefit of the doubt: only tokens older than what is known are
+// certainly replays.
 func (l lineage) continues(known tickets.Lineage) bool {
 	switch {
 	case known.Turn > l.Turn:
@@ -35,7 +36,8 @@ func (l lineage) continues(known tickets.Lineage) bool {
 	return true
 }
 
-// continuesRecord reports whether a token continues what a store keeps. What cannot be read is continued by nothing.
+// continuesRecord reports whether a token continues what a store keeps. What cannot be read is
+// continued by nothing.
 func (l lineage) continuesRecord(record []byte) bool {
 	known, err := tickets.ParseLineage(record)
 	return err == nil && l.continues(known)

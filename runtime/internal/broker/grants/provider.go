@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// Provider is the identity provider as grants need it: a client of package upstream is one, and its errors are those of that
-// package.
+// Provider is the identity provider as grants need it: a client of package upstream is one, and its
+// errors are those of that package.
 type Provider interface {
 	// ExchangeCode redeems a code of the provider's.
 	ExchangeCode(ctx context.Context, code upstream.Code) (upstream.Tokens, error)
@@ -75,8 +75,9 @@ func (l leg) ask(ctx context.Context, endpoint, url string, question func(contex
 	return err
 }
 
-// revoke tells the provider, and sees to it that nobody here relies on what was known of the token. What the provider
-// refuses is the operator's to correct: the client has done its part. An outage is its to try again (RFC 7009 section 2.2.1).
+// revoke tells the provider, and sees to it that nobody here relies on what was known of the token.
+// What the provider refuses is the operator's to correct: the client has done its part. An outage
+// is its to try again (RFC 7009 section 2.2.1).
 func (l leg) revoke(ctx context.Context, token, hint string) *oauth.Error {
 	defer l.forget(token)
 	err := l.Revoke(ctx, token, hint)
@@ -106,8 +107,8 @@ func (l leg) abandon(ctx context.Context, tokens upstream.Tokens) {
 	}
 }
 
-// providerRefused maps a failed request to the provider for the client: the provider's no ends the grant, an outage passes,
-// what only the operator can correct is ours.
+// providerRefused maps a failed request to the provider for the client: the provider's no ends the
+// grant, an outage passes, what only the operator can correct is ours.
 func providerRefused(err error) *oauth.Error {
 	e, ok := errors.AsType[*upstream.Error](err)
 	if !ok {

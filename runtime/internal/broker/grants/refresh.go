@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// refreshGrant gives new tokens for a refresh token (RFC 6749 section 6), with a new refresh token (OAuth 2.1 section 4.3.1).
+// refreshGrant gives new tokens for a refresh token (RFC 6749 section 6), with a new refresh token
+// (OAuth 2.1 section 4.3.1).
 type refreshGrant struct {
 	box       *tickets.Box[tickets.Refresh]
 	families  families
@@ -48,13 +49,15 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	if refused != nil {
 		return none, refused
 	}
-	// From here on the client's connection no longer counts: the provider may rotate its token, and the new one must not
-	// get lost. The client that hears nothing tries again and gets the answer that is kept.
+	// From here on the client's connection no longer counts: the provider may rotate its token, and
+	// the new one must not get lost. The client that hears nothing tries again and gets the answer
+	// that is kept.
 	return g.once(context.WithoutCancel(ctx), t, r.Label, narrowed)
 }
 
-// narrow returns the scopes of the new access token: those of the grant, or fewer if the client asks for fewer. Scopes that the
-// server does not know are ignored, as they were at the login: some clients repeat what they once asked for.
+// narrow returns the scopes of the new access token: those of the grant, or fewer if the client
+// asks for fewer. Scopes that the server does not know are ignored, as they were at the login: some
+// clients repeat what they once asked for.
 func (g *refreshGrant) narrow(granted []string, asked string) ([]string, *oauth.Error) {
 	wanted := slices.DeleteFunc(oauth.ParseScope(asked), func(s string) bool {
 		return !slices.Contains(g.scopes, s) && !slices.Contains(granted, s)
@@ -119,8 +122,9 @@ func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, label strin
 	return answer, nil
 }
 
-// notIssued is what becomes of the provider's tokens that nothing was issued for. One that was refused ends the login, here and
-// at the provider: a later refresh must not try its luck again. Others are kept for a retry.
+// notIssued is what becomes of the provider's tokens that nothing was issued for. One that was
+// refused ends the login, here and at the provider: a later refresh must not try its luck again.
+// Others are kept for a retry.
 func (g *refreshGrant) notIssued(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens, refused *oauth.Error) *oauth.Error {
 	if refused.Code != oauth.CodeInvalidGrant {
 		if !t.KeepsAccess {
@@ -135,8 +139,8 @@ func (g *refreshGrant) notIssued(ctx context.Context, t tickets.Refresh, tokens 
 	return refused
 }
 
-// revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider has given new tokens since:
-// those are revoked there too.
+// revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider
+// has given new tokens since: those are revoked there too.
 func (g *refreshGrant) revokedMeanwhile(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens) *oauth.Error {
 	revoked, err := g.families.revoked(ctx, t.Family)
 	switch {
@@ -149,8 +153,8 @@ func (g *refreshGrant) revokedMeanwhile(ctx context.Context, t tickets.Refresh, 
 	return refusal.InvalidGrant(oauth.ReasonRevoked, errors.New("the login was revoked during the refresh"))
 }
 
-// tokens gets the provider's new tokens, or the old access token where there is nothing else: whether that still counts is asked
-// when something is issued for it.
+// tokens gets the provider's new tokens, or the old access token where there is nothing else:
+// whether that still counts is asked when something is issued for it.
 func (g *refreshGrant) tokens(ctx context.Context, t tickets.Refresh, scopes []string) (upstream.Tokens, *oauth.Error) {
 	if t.KeepsAccess {
 		return upstream.Tokens{Access: t.Upstream, Expires: t.UpstreamExpires}, nil

@@ -12,7 +12,8 @@ import (
 // Resources are the URLs that tokens may be for, the server's own first.
 type Resources []string
 
-// NewResources returns the resources of a server: its own URL and those below it, in their canonical spelling.
+// NewResources returns the resources of a server: its own URL and those below it, in their
+// canonical spelling.
 func NewResources(own string, below []string) (Resources, error) {
 	resource, err := oauth.CanonicalResource(own)
 	if err != nil {
@@ -32,9 +33,9 @@ func NewResources(own string, below []string) (Resources, error) {
 	return all, nil
 }
 
-// Named checks the resource parameters of a request (RFC 8707) and returns the resource that they name, the server's own where
-// there are none. Several may name one resource in several spellings. A token is for one resource: of several that are ours, it is
-// for the first.
+// Named checks the resource parameters of a request (RFC 8707) and returns the resource that they
+// name, the server's own where there are none. Several may name one resource in several spellings.
+// A token is for one resource: of several that are ours, it is for the first.
 func (all Resources) Named(asked []string) (string, *oauth.Error) {
 	resource := all[0]
 	for i, one := range asked {
@@ -49,8 +50,8 @@ func (all Resources) Named(asked []string) (string, *oauth.Error) {
 	return resource, nil
 }
 
-// find returns the resource that a client means. Here alone a slash at the end makes no difference: some clients write URLs
-// with one, whatever the metadata says.
+// find returns the resource that a client means. Here alone a slash at the end makes no difference:
+// some clients write URLs with one, whatever the metadata says.
 func (all Resources) find(asked string) (string, *oauth.Error) {
 	canonical, err := oauth.CanonicalResource(asked)
 	for _, resource := range all {
@@ -61,7 +62,8 @@ func (all Resources) find(asked string) (string, *oauth.Error) {
 	return "", refusal.Caused(oauth.CodeInvalidTarget, oauth.ReasonResource, "The resource is not this server", err)
 }
 
-// checkSame checks the resources of a token request against the one that was authorized (RFC 8707 section 2.2).
+// checkSame checks the resources of a token request against the one that was authorized (RFC 8707
+// section 2.2).
 func (all Resources) checkSame(p params.Params, authorized string) *oauth.Error {
 	same := len(p.Resources()) == 0
 	for _, asked := range p.Resources() {

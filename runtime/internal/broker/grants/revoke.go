@@ -13,9 +13,10 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// Revoke takes a token back (RFC 7009), and with it everything else of the login, here and at the provider where it takes
-// revocations. A token that we do not know is not worth an error (section 2.2 there). MayAsk reports whether the client may
-// cause a request to the provider about a token that only the provider can judge.
+// Revoke takes a token back (RFC 7009), and with it everything else of the login, here and at the
+// provider where it takes revocations. A token that we do not know is not worth an error (section
+// 2.2 there). MayAsk reports whether the client may cause a request to the provider about a token
+// that only the provider can judge.
 func (g *Grants) Revoke(ctx context.Context, r Request, mayAsk func() bool) *oauth.Error {
 	token := r.Get("token")
 	if token == "" {
@@ -52,8 +53,9 @@ func (g *Grants) revokeLogin(ctx context.Context, family tickets.ID, upstreamTok
 	return g.tellRevoked(ctx, g.leg.revoke(ctx, upstreamToken, hint), about, client)
 }
 
-// tellRevoked tells that a client ended a login, and what the provider did not accept of it. It returns what to answer: what is
-// ended here stays so, also where nobody could record it, and the client tries again.
+// tellRevoked tells that a client ended a login, and what the provider did not accept of it. It
+// returns what to answer: what is ended here stays so, also where nobody could record it, and the
+// client tries again.
 func (g *Grants) tellRevoked(ctx context.Context, refused *oauth.Error, event observe.Event, client string) *oauth.Error {
 	event.Kind, event.Client = observe.TokensRevoked, client
 	if refused != nil {
@@ -64,8 +66,8 @@ func (g *Grants) tellRevoked(ctx context.Context, refused *oauth.Error, event ob
 	return cmp.Or(refused, denied)
 }
 
-// revokePassed revokes a token of the provider's own that was passed through. Only the provider knows whether it gave that
-// token to our application; it has to check (RFC 7009 section 2.1).
+// revokePassed revokes a token of the provider's own that was passed through. Only the provider
+// knows whether it gave that token to our application; it has to check (RFC 7009 section 2.1).
 func (g *Grants) revokePassed(ctx context.Context, token, client string, mayAsk func() bool) *oauth.Error {
 	if !mayAsk() {
 		return refusal.TooMany()

@@ -25,11 +25,12 @@ type Type interface {
 	Give(ctx context.Context, r Request) (oauth.TokenResponse, *oauth.Error)
 }
 
-// VerifyFunc checks an access token of the provider for a resource and returns its caller. The errors are those of
-// [oauth.Provider.Verify]: [oauth.ErrInvalidToken] for a token that will never do,
-// [oauth.ErrTemporarilyUnavailable] when the provider could not be asked.
+// VerifyFunc checks an access token of the provider for a resource and returns its caller. The
+// errors are those of [oauth.Provider.Verify]: [oauth.ErrInvalidToken] for a token that will never
+// do, [oauth.ErrTemporarilyUnavailable] when the provider could not be asked.
 //
-// It must refuse tokens that the provider issued to other applications. Where the provider's tokens name no application
-// and it offers no way to ask, accepting all is tolerable: the broker only shows tokens that it got itself, for a code
-// that was issued to its own client id, from the provider's token endpoint.
+// It must refuse tokens that the provider issued to other applications. Where the provider's tokens
+// name no application and it offers no way to ask, accepting all is tolerable: the broker only
+// shows tokens that it got itself, for a code that was issued to its own client id, from the
+// provider's token endpoint.
 type VerifyFunc func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)

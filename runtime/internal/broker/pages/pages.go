@@ -1,5 +1,6 @@
-// Package pages shows people what they are asked and what went wrong: the default templates, the operator's own in their place,
-// and the headers that keep every page from being framed, kept or scripted.
+// Package pages shows people what they are asked and what went wrong: the default templates, the
+// operator's own in their place, and the headers that keep every page from being framed, kept or
+// scripted.
 package pages
 
 import (
@@ -28,7 +29,8 @@ var defaultPages embed.FS
 
 // Config says what the pages of a server show.
 type Config struct {
-	// Resource is the server's URL, whose host is shown; Name is its name, and Provider the provider's.
+	// Resource is the server's URL, whose host is shown; Name is its name, and Provider the
+	// provider's.
 	Resource, Name, Provider string
 	// Templates are the operator's own: see [proxy.Options].
 	Templates *template.Template
@@ -72,7 +74,8 @@ func New(config Config) (*Pages, error) {
 	return p, p.tryAll()
 }
 
-// withDefaults returns a copy of the operator's templates, with the default ones where theirs are missing.
+// withDefaults returns a copy of the operator's templates, with the default ones where theirs are
+// missing.
 func withDefaults(own, defaults *template.Template) (*template.Template, error) {
 	all, err := own.Clone()
 	if err != nil {
@@ -170,16 +173,16 @@ func (p *Pages) Consent(w http.ResponseWriter, r *http.Request, page proxy.Conse
 	p.render(w, r, http.StatusOK, "consent", page.Nonce, &page)
 }
 
-// Continue leads to a target that the server built, by itself where the browser allows it. Base is what the target was built
-// from: its host is shown.
+// Continue leads to a target that the server built, by itself where the browser allows it. Base is
+// what the target was built from: its host is shown.
 func (p *Pages) Continue(w http.ResponseWriter, r *http.Request, kind, base, target string) {
 	page := p.page()
 	p.render(w, r, http.StatusOK, "continue", page.Nonce,
 		&proxy.ContinuePage{Page: page, Kind: kind, Target: trustedURL(target), Host: hostOf(base)})
 }
 
-// SendBack takes the browser to a redirect URI: by a redirect, or for an application by a page, since browsers hang on
-// redirects to custom schemes.
+// SendBack takes the browser to a redirect URI: by a redirect, or for an application by a page,
+// since browsers hang on redirects to custom schemes.
 func (p *Pages) SendBack(w http.ResponseWriter, r *http.Request, redirect, target string) {
 	if !strings.HasPrefix(redirect, "https://") && !strings.HasPrefix(redirect, "http://") {
 		p.Continue(w, r, "done", redirect, target)
@@ -201,7 +204,8 @@ func (p *Pages) Error(w http.ResponseWriter, r *http.Request, e *oauth.Error) {
 	p.errorPage(w, r, e, nil)
 }
 
-// ErrorWithReturn says what went wrong, with a link to a target that was built from a checked redirect URI.
+// ErrorWithReturn says what went wrong, with a link to a target that was built from a checked
+// redirect URI.
 func (p *Pages) ErrorWithReturn(w http.ResponseWriter, r *http.Request, e *oauth.Error, redirect, target string) {
 	p.errorPage(w, r, e, &proxy.ReturnLink{URL: trustedURL(target), Host: hostOf(redirect)})
 }
@@ -217,8 +221,8 @@ func (p *Pages) errorPage(w http.ResponseWriter, r *http.Request, e *oauth.Error
 		&proxy.ErrorPage{Page: page, Status: status, Code: e.Code, Description: e.Description, Return: back})
 }
 
-// trustedURL marks a URL that the server built from a checked redirect URI or from its configuration: without that,
-// html/template would refuse custom schemes.
+// trustedURL marks a URL that the server built from a checked redirect URI or from its
+// configuration: without that, html/template would refuse custom schemes.
 func trustedURL(u string) template.URL { return template.URL(u) } //nolint:gosec // see above
 
 // hostOf returns the host of a web URL for people, and nothing for an application's.

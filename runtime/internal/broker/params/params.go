@@ -1,4 +1,5 @@
-// Package params reads the parameters of a request to an OAuth endpoint (RFC 6749 section 3.1): strictly, each once, bounded.
+// Package params reads the parameters of a request to an OAuth endpoint (RFC 6749 section 3.1):
+// strictly, each once, bounded.
 package params
 
 import (
@@ -19,20 +20,22 @@ import (
 const (
 	// maxParams is how many parameters a request may have.
 	maxParams = 64
-	// maxBytes bounds a query or a form: a refresh token with two of the provider's tokens inside fits.
+	// maxBytes bounds a query or a form: a refresh token with two of the provider's tokens inside
+	// fits.
 	maxBytes = 64 << 10
 	// maxResources is how many different resources a request may name.
 	maxResources = 8
 )
 
-// Params are the parameters of a request: each but resource at most once, one without a value counts as
-// omitted. Values are valid UTF-8 without control characters, so that nothing that is echoed can split a response or a
-// log line.
+// Params are the parameters of a request: each but resource at most once, one without a value
+// counts as omitted. Values are valid UTF-8 without control characters, so that nothing that is
+// echoed can split a response or a log line.
 type Params struct {
 	values map[string]string
 	// repeated are the names that came more than once, whatever their values.
 	repeated []string
-	// resources are the values of resource, the one parameter that may come several times (RFC 8707 section 2).
+	// resources are the values of resource, the one parameter that may come several times (RFC 8707
+	// section 2).
 	resources []string
 }
 
@@ -67,7 +70,8 @@ func (p *Params) addResource(value string) {
 	}
 }
 
-// Merge adds the parameters of another part of the same request. One that is in both is a repeated one.
+// Merge adds the parameters of another part of the same request. One that is in both is a repeated
+// one.
 func (p *Params) Merge(other Params) {
 	for _, resource := range other.resources {
 		p.addResource(resource)
@@ -144,8 +148,8 @@ func Query(r *http.Request) (Params, *oauth.Error) {
 	return p, nil
 }
 
-// Form reads the form in the body of a POST request. Nothing is read from the query, where secrets would end up in
-// logs.
+// Form reads the form in the body of a POST request. Nothing is read from the query, where secrets
+// would end up in logs.
 func Form(r *http.Request) (Params, *oauth.Error) {
 	var p Params
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
@@ -170,7 +174,8 @@ func malformed(cause error) *oauth.Error {
 
 var errBodyTooLarge = errors.New("the body is too large")
 
-// usualBody is more than most bodies have. No more room is made before it comes: anybody can announce a long one.
+// usualBody is more than most bodies have. No more room is made before it comes: anybody can
+// announce a long one.
 const usualBody = 8 << 10
 
 // ReadBody reads a body of at most limit bytes.

@@ -1,4 +1,5 @@
-// Package refusal makes the errors that the broker answers with: each has a safe sentence for the client and a reason for the log.
+// Package refusal makes the errors that the broker answers with: each has a safe sentence for the
+// client and a reason for the log.
 package refusal
 
 import (
@@ -20,7 +21,8 @@ func Caused(code oauth.Code, reason oauth.Reason, description string, cause erro
 	return e
 }
 
-// InvalidGrant is the refusal of a code or refresh token (RFC 6749 section 5.2). All causes look the same to the client.
+// InvalidGrant is the refusal of a code or refresh token (RFC 6749 section 5.2). All causes look
+// the same to the client.
 func InvalidGrant(reason oauth.Reason, cause error) *oauth.Error {
 	return Caused(oauth.CodeInvalidGrant, reason, "The code or refresh token is invalid, expired, revoked or not yours", cause)
 }
@@ -33,7 +35,7 @@ func RetryLater(reason oauth.Reason, after time.Duration, cause error) *oauth.Er
 	}
 }
 
-// Misconfigured is the 500 for what only the operator can mend; the log says what.
+// Misconfigured is the 500 for what only the operator can correct; the log says what.
 func Misconfigured(reason oauth.Reason, cause error) *oauth.Error {
 	return &oauth.Error{
 		Code: oauth.CodeServerError, Status: http.StatusInternalServerError, Reason: reason, Cause: cause,

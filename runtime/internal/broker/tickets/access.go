@@ -9,8 +9,8 @@ import (
 // Access is a sealed access token.
 type Access struct {
 	Family ID
-	// Info is the caller. ClientID, Resource, Provider, Issuer, Subject, Permissions, Scopes and the user's own fields are in the
-	// token; nothing else is.
+	// Info is the caller. ClientID, Resource, Provider, Issuer, Subject, Permissions, Scopes and
+	// the user's own fields are in the token; nothing else is.
 	Info *oauth.AuthInfo
 	// Upstream is the provider's access token, which the client must not see.
 	Upstream string

@@ -6,7 +6,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// answerFormat is an answer to a refresh, which a store keeps for the client that may not have got it.
+// answerFormat is an answer to a refresh, which a store keeps for the client that may not have got
+// it.
 func answerFormat() format[oauth.TokenResponse] {
 	return format[oauth.TokenResponse]{
 		purpose: "answer", version: 1, least: 1,
@@ -28,7 +29,8 @@ func answerFormat() format[oauth.TokenResponse] {
 	}
 }
 
-// Renewed are the provider's new tokens that could not be verified yet, which a store keeps for the next try.
+// Renewed are the provider's new tokens that could not be verified yet, which a store keeps for the
+// next try.
 type Renewed struct {
 	Access, Refresh string
 	// Scopes are those that the provider named; nil where it named none.

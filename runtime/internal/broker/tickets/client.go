@@ -12,13 +12,15 @@ type Client struct {
 	Redirects []string
 }
 
-// redirectPrefixes are how most redirect URIs begin: each is written as its place in this list, since some clients keep a
-// client_id where 255 characters fit. The list is part of the format's version 2 and stays as it is.
+// redirectPrefixes are how most redirect URIs begin: each is written as its place in this list,
+// since some clients keep a client_id where 255 characters fit. The list is part of the format's
+// version 2 and stays as it is.
 var redirectPrefixes = []string{
 	"", "https://", "http://localhost:", "http://127.0.0.1:", "http://localhost/", "http://127.0.0.1/", "http://[::1]:",
 }
 
-// clientFormat has the version 2 since redirect URIs are written by [redirectPrefixes]. Version 1 wrote them whole.
+// clientFormat has the version 2 since redirect URIs are written by [redirectPrefixes]. Version 1
+// wrote them whole.
 func clientFormat() format[Client] {
 	return format[Client]{
 		purpose: "client", version: 2, least: 2,

@@ -10,7 +10,8 @@ import (
 type format[T any] struct {
 	// purpose is what the value is sealed for: it opens as nothing else.
 	purpose string
-	// version is the version that is written, least the first one that may read it: see the package's promise.
+	// version is the version that is written, least the first one that may read it: see the
+	// package's promise.
 	version, least uint64
 	// write appends the fields, and read returns them; a reader of a former version ends earlier.
 	write func(w writer, value T) []byte
@@ -28,8 +29,8 @@ func newBox[T any](f format[T], ring *seal.Ring, binding seal.Binding, now func(
 	return &Box[T]{format: f, box: ring.Box(f.purpose, binding), now: now}
 }
 
-// Seal returns the sealed value as text that goes into URLs, cookies and headers as it is. It expires at the given time; the
-// zero time never does.
+// Seal returns the sealed value as text that goes into URLs, cookies and headers as it is. It
+// expires at the given time; the zero time never does.
 func (b *Box[T]) Seal(value T, expires time.Time) string {
 	return b.box.Seal(b.format.record(value), expires)
 }
@@ -39,8 +40,8 @@ func (b *Box[T]) SealBytes(value T, expires time.Time) []byte {
 	return b.box.SealBytes(b.format.record(value), expires)
 }
 
-// Open returns what [Box.Seal] sealed, and when it expires. The errors for what was never sealed so, or is expired, are those of
-// package seal.
+// Open returns what [Box.Seal] sealed, and when it expires. The errors for what was never sealed
+// so, or is expired, are those of package seal.
 func (b *Box[T]) Open(sealed string) (value T, expires time.Time, err error) {
 	payload, expires, err := b.box.Open(sealed, b.now())
 	if err != nil {

@@ -31,7 +31,8 @@ func ParseID(s string) (id ID, ok bool) {
 	return ID(raw), true
 }
 
-// Digest returns the first half of the SHA-256 of the parts. Lengths in front keep neighboring parts apart.
+// Digest returns the first half of the SHA-256 of the parts. Lengths in front keep neighboring
+// parts apart.
 func Digest(parts ...string) ID {
 	h := sha256.New()
 	var length [8]byte

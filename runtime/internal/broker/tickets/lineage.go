@@ -1,6 +1,7 @@
 package tickets
 
-// MaxAncestors is how many of those before it a refresh token names: more than there are replicas that take turns.
+// MaxAncestors is how many of those before it a refresh token names: more than there are replicas
+// that take turns.
 const MaxAncestors = 16
 
 // Ancestor stands for the identifier of a refresh token.
@@ -39,7 +40,8 @@ func (r *reader) lineage() Lineage {
 	return l
 }
 
-// currentFormat is what a store keeps of the current refresh token of a login. It is not sealed, so it has no purpose.
+// currentFormat is what a store keeps of the current refresh token of a login. It is not sealed, so
+// it has no purpose.
 func currentFormat() format[Lineage] {
 	return format[Lineage]{
 		version: 1, least: 1,
@@ -54,7 +56,8 @@ func currentFormat() format[Lineage] {
 	}
 }
 
-// Record returns what a store keeps of the current refresh token of a login: its place, without its ancestors.
+// Record returns what a store keeps of the current refresh token of a login: its place, without its
+// ancestors.
 func (l Lineage) Record() []byte {
 	f := currentFormat()
 	return f.record(Lineage{ID: l.ID, Turn: l.Turn})

@@ -1,7 +1,7 @@
 package tickets
 
-// Login is a login at the provider that is under way, in a cookie of 2 KB: scopes and resource are numbers, whose meaning the
-// server's configuration gives.
+// Login is a login at the provider that is under way, in a cookie of 2 KB: scopes and resource are
+// numbers, whose meaning the server's configuration gives.
 type Login struct {
 	// Handle is what the provider sees of the login, as its state.
 	Handle ID
@@ -11,7 +11,8 @@ type Login struct {
 	State    string
 	// Challenge is the client's S256 code challenge, Secret our own verifier towards the provider.
 	Challenge, Secret [32]byte
-	// Mark stands for the configuration that ScopeSet, a bit for each scope, and Resource are about.
+	// Mark stands for the configuration that ScopeSet, a bit for each scope, and Resource are
+	// about.
 	Mark, ScopeSet, Resource uint64
 }
 

@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Sealed payloads are records: fields in a fixed order, each text behind its length, each number a varint. That is a third
-// of the size of JSON, which counts in URLs and cookies, and is read without allocating.
+// Sealed payloads are records: fields in a fixed order, each text behind its length, each number a
+// varint. That is a third of the size of JSON, which counts in URLs and cookies, and is read
+// without allocating.
 
 // writer builds a record.
 type writer struct{ b []byte }
@@ -130,7 +131,8 @@ func (r *reader) time() time.Time {
 	return time.Unix(int64(min(n, maxTime)), 0)
 }
 
-// end returns an error unless exactly the whole record was read, or what a later version added is left.
+// end returns an error unless exactly the whole record was read, or what a later version added is
+// left.
 func (r *reader) end() error {
 	if r.broken || r.rest != "" && !r.newer {
 		return errShape

@@ -2,7 +2,8 @@ package tickets
 
 import "time"
 
-// Refresh is a refresh token of ours. Each is good for one refresh; its successor has another place in the lineage.
+// Refresh is a refresh token of ours. Each is good for one refresh; its successor has another place
+// in the lineage.
 type Refresh struct {
 	Family  ID
 	Lineage Lineage
@@ -13,8 +14,9 @@ type Refresh struct {
 	Scopes []string
 	// Subject and Issuer say who logged in.
 	Subject, Issuer string
-	// KeepsAccess says that Upstream is the provider's access token, for providers that give no refresh token but whose
-	// access tokens outlive ours. Each refresh asks the provider whether it still counts.
+	// KeepsAccess says that Upstream is the provider's access token, for providers that give no
+	// refresh token but whose access tokens outlive ours. Each refresh asks the provider whether it
+	// still counts.
 	KeepsAccess bool
 	// UpstreamExpires is when the provider's token ends; zero where nobody knows.
 	UpstreamExpires time.Time

@@ -41,11 +41,12 @@ func testBoxes(t testing.TB) *Boxes {
 type ticket interface {
 	// name returns what the format is for, and its version.
 	name() (purpose string, version uint64)
-	// seal seals the value as it is written now, and sealNext as the next version would that adds a field and may be read by
-	// readers of version least.
+	// seal seals the value as it is written now, and sealNext as the next version would that adds a
+	// field and may be read by readers of version least.
 	seal(t testing.TB) string
 	sealNext(t testing.TB, least uint64) string
-	// open returns the error of opening a sealed value, and complains of one that opens as another value.
+	// open returns the error of opening a sealed value, and complains of one that opens as another
+	// value.
 	open(t testing.TB, sealed string) error
 	// read reads a record that only somebody with the key could have sealed.
 	read(record []byte)
@@ -148,8 +149,8 @@ func allTickets(t testing.TB) []ticket {
 
 var seals = flag.Bool("seal", false, "seal the golden values that are missing")
 
-// What one release sealed opens in the next. The values in testdata were sealed once; a format's new version adds a file, and the
-// ones of the version before stay.
+// What one release sealed opens in the next. The values in testdata were sealed once; a format's
+// new version adds a file, and the ones of the version before stay.
 func TestGoldenValuesOpen(t *testing.T) {
 	t.Parallel()
 	for _, k := range allTickets(t) {
@@ -174,7 +175,8 @@ func TestGoldenValuesOpen(t *testing.T) {
 	}
 }
 
-// During a rolling upgrade an old replica reads what a new one sealed, as far as the format promises.
+// During a rolling upgrade an old replica reads what a new one sealed, as far as the format
+// promises.
 func TestTheNextVersionIsRead(t *testing.T) {
 	t.Parallel()
 	for _, k := range allTickets(t) {
