@@ -8,16 +8,17 @@ import (
 	"testing"
 )
 
-// drawn returns the imports that docs/design.md gives the rooms of the generator, by room.
-func drawn(t *testing.T) map[string][]string {
+// drawn returns the imports that docs/design.md gives the rooms of a table, by room. The table's
+// first cell names it.
+func drawn(t *testing.T, title string) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "docs", "design.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, found := strings.Cut(string(text), "\n| room | what lives there | imports |\n")
+	_, table, found := strings.Cut(string(text), "\n| "+title+" | what lives there | imports |\n")
 	if !found {
-		t.Fatal("docs/design.md has no table of the generator's rooms")
+		t.Fatalf("docs/design.md has no table with the title %q", title)
 	}
 	drawn := map[string][]string{}
 	for line := range strings.Lines(table) {
@@ -43,17 +44,28 @@ var shortNames = map[string]string{kong: "kong", jennifer: "jennifer", "golang.o
 
 func TestTheGeneratorsRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
 	t.Parallel()
-	drawn, held := drawn(t), 0
-	for _, r := range generatorRooms() {
+	drawnAsHeld(t, "room", "gen/internal/", generatorRooms())
+}
+
+func TestTheBrokersRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
+	t.Parallel()
+	drawnAsHeld(t, "room of the broker", "runtime/internal/broker/", brokerRooms())
+}
+
+// drawnAsHeld compares a table of docs/design.md with the rooms below a folder that are held.
+func drawnAsHeld(t *testing.T, title, folder string, rooms []room) {
+	t.Helper()
+	drawn, held := drawn(t, title), 0
+	for _, r := range rooms {
 		for _, path := range r.packages {
-			name, inside := strings.CutPrefix(path, "gen/internal/")
+			name, inside := strings.CutPrefix(path, folder)
 			if !inside {
 				continue
 			}
 			held++
 			var want []string
 			for _, imported := range r.may {
-				want = append(want, strings.TrimPrefix(imported, "gen/internal/"))
+				want = append(want, strings.TrimPrefix(imported, folder))
 			}
 			for _, library := range r.modules {
 				want = append(want, shortNames[library])

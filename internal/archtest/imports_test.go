@@ -152,22 +152,23 @@ func generatorRooms() []room {
 
 // brokerRooms are the rooms of proxy mode, from the ground up. Only the endpoints know all of them.
 func brokerRooms() []room {
-	const broker = "runtime/internal/broker"
-	ground := []string{"oauth", broker + "/params", broker + "/refusal", broker + "/tickets"}
+	const broker = "runtime/internal/broker/"
+	told := []string{"oauth", "runtime/observe", "runtime/internal/events"}
+	ground := slices.Concat(told, []string{broker + "params", broker + "refusal", broker + "tickets"})
 	return []room{
-		{packages: []string{broker + "/refusal"}, may: []string{"oauth"}},
-		{packages: []string{broker + "/params"}, may: []string{"oauth", broker + "/refusal"}},
-		{packages: []string{broker + "/tickets"}, may: []string{"oauth", "runtime/internal/seal"}},
-		{packages: []string{broker + "/pages"}, may: []string{"oauth", "internal/httpanswer", "runtime/proxy", "runtime/observe", "runtime/internal/events"}},
+		{packages: []string{broker + "refusal"}, may: []string{"oauth"}},
+		{packages: []string{broker + "params"}, may: []string{"oauth", broker + "refusal"}},
+		{packages: []string{broker + "tickets"}, may: []string{"oauth", "runtime/internal/seal"}},
+		{packages: []string{broker + "pages"}, may: slices.Concat(told, []string{"internal/httpanswer", "runtime/proxy"})},
 		{
-			packages: []string{broker + "/clients"},
-			may: append(ground, "internal/flight", "internal/noredirect", "internal/plainurl", "internal/recent", "internal/redirecturi",
-				"runtime/egress", "runtime/observe", "runtime/internal/events"),
+			packages: []string{broker + "clients"},
+			may: slices.Concat(ground, []string{
+				"internal/flight", "internal/noredirect", "internal/plainurl", "internal/recent", "internal/redirecturi", "runtime/egress",
+			}),
 		},
 		{
-			packages: []string{broker + "/grants"},
-			may: append(ground, "runtime/store", "runtime/proxy", "runtime/observe", "runtime/internal/seal", "runtime/internal/upstream",
-				"runtime/internal/events"),
+			packages: []string{broker + "grants"},
+			may:      slices.Concat(ground, []string{"runtime/store", "runtime/proxy", "runtime/internal/seal", "runtime/internal/upstream"}),
 		},
 	}
 }
