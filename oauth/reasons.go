@@ -1,7 +1,7 @@
 package oauth
 
-// Reason says, for logs and metrics, why something was refused or failed. It never reaches a client. docs/observability.md
-// has them all in a table.
+// Reason says, for logs and metrics, why something was refused or failed. It never reaches a
+// client. docs/observability.md has them all in a table.
 type Reason string
 
 // Requests to a protected resource.
@@ -59,8 +59,8 @@ const (
 	ReasonProviderUnavailable Reason = "provider_unavailable"
 	// ReasonInsufficientScope is a caller who lacks scopes or permissions that are needed.
 	ReasonInsufficientScope Reason = "insufficient_scope"
-	// ReasonForbidden is a caller who may not do something, and whom no further scope would help: one
-	// who lacks a role, or whom the application's own rule refused.
+	// ReasonForbidden is a caller who may not do something, and whom no further scope would help:
+	// one who lacks a role, or whom the application's own rule refused.
 	ReasonForbidden Reason = "forbidden"
 	// ReasonVerifierFailed is an error while a request was authorized, of the application's own
 	// verifier or mapper for the most part.

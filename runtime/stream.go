@@ -11,8 +11,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// Stream is for adapters, which defer what it returns around their handler: where a request of a verified caller asks for an
-// event stream, the observers are told of its end. [Guard.Protect] does so itself.
+// Stream is for adapters, which defer what it returns around their handler: where a request of a
+// verified caller asks for an event stream, the observers are told of its end. [Guard.Protect] does
+// so itself.
 func (g *Guard) Stream(r *http.Request, info *oauth.AuthInfo) (ended func()) {
 	if r.Method != http.MethodGet || !strings.Contains(r.Header.Get("Accept"), "text/event-stream") ||
 		!g.events.Enabled(observe.StreamEnded) {

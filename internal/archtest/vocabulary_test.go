@@ -66,7 +66,8 @@ func table(title string, words []word) string {
 	return b.String()
 }
 
-// members is the table of the members of a log line: what slog.go writes, with the fields of an event.
+// members is the table of the members of a log line: what slog.go writes, with the fields of an
+// event.
 func members(t *testing.T) string {
 	t.Helper()
 	source, err := os.ReadFile(filepath.Join(root, "runtime/observe/slog.go"))
@@ -117,7 +118,8 @@ func TestTheVocabularyIsDocumented(t *testing.T) {
 	}
 }
 
-// A reason that nothing gives would be looked for in vain, and one that stands elsewhere would have no meaning here.
+// A reason that nothing gives would be looked for in vain, and one that stands elsewhere would have
+// no meaning here.
 func TestEveryReasonIsUsedAndStandsInOnePlace(t *testing.T) {
 	t.Parallel()
 	used := map[string]bool{}
@@ -151,8 +153,8 @@ func TestEveryReasonIsUsedAndStandsInOnePlace(t *testing.T) {
 	}
 }
 
-// strayReasons finds reasons that are written down where they are used: a literal for a field or variable of that name, a
-// conversion, a constant of the type.
+// strayReasons finds reasons that are written down where they are used: a literal for a field or
+// variable of that name, a conversion, a constant of the type.
 func strayReasons(file *ast.File) []string {
 	var found []string
 	literal := func(e ast.Expr) {

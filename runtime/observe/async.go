@@ -22,9 +22,10 @@ type queued struct {
 	event Event
 }
 
-// Async returns an observer that puts events into a queue and never waits: at most n of them wait for o, at least one. An
-// event that finds the queue full is dropped and counted. o gets the events one after the other. Of further methods of o only
-// Enabled is used, since the others have to be waited for.
+// Async returns an observer that puts events into a queue and never waits: at most n of them wait
+// for o, at least one. An event that finds the queue full is dropped and counted. o gets the events
+// one after the other. Of further methods of o only Enabled is used, since the others have to be
+// waited for.
 //
 // The queue has a goroutine: Close ends it.
 func Async(o Observer, n int) *Queue {
@@ -61,8 +62,9 @@ func (q *Queue) Observe(ctx context.Context, event Event) {
 // Dropped returns how many events found the queue full or closed.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
-// Close takes no more events and waits until the observer has got those that wait, or until ctx ends, whose error it returns
-// then: those that still wait are handed over later, if the program lives on.
+// Close takes no more events and waits until the observer has got those that wait, or until ctx
+// ends, whose error it returns then: those that still wait are handed over later, if the program
+// lives on.
 func (q *Queue) Close(ctx context.Context) error {
 	q.mu.Lock()
 	if !q.closed {

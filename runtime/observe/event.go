@@ -12,16 +12,19 @@ type Kind string
 
 // The kinds of events.
 const (
-	// RequestRefused is a request that was answered with an error, at any endpoint. Reason says why.
+	// RequestRefused is a request that was answered with an error, at any endpoint. Reason says
+	// why.
 	RequestRefused Kind = "request_refused"
-	// CallerVerified is a request that reached its handler with a verified caller. It comes with every request.
+	// CallerVerified is a request that reached its handler with a verified caller. It comes with
+	// every request.
 	CallerVerified Kind = "caller_verified"
-	// TokensIssued is a code that was redeemed for tokens. Reason is set where they are less than the server needs.
+	// TokensIssued is a code that was redeemed for tokens. Reason is set where they are less than
+	// the server needs.
 	TokensIssued Kind = "tokens_issued"
 	// TokensRefreshed is a refresh token that was redeemed for new tokens.
 	TokensRefreshed Kind = "tokens_refreshed"
-	// TokensRevoked is a login that was ended, by its client or, where Reason is set, because of what somebody did with its
-	// tokens.
+	// TokensRevoked is a login that was ended, by its client or, where Reason is set, because of
+	// what somebody did with its tokens.
 	TokensRevoked Kind = "tokens_revoked"
 	// ConsentShown is a user who was asked whether a client may act for them.
 	ConsentShown Kind = "consent_shown"
@@ -31,7 +34,8 @@ const (
 	ConsentDenied Kind = "consent_denied"
 	// ClientRegistered is a client that registered itself (RFC 7591).
 	ClientRegistered Kind = "client_registered"
-	// ProviderAsked is a request to an endpoint of the provider that answers about logins and tokens.
+	// ProviderAsked is a request to an endpoint of the provider that answers about logins and
+	// tokens.
 	ProviderAsked Kind = "provider_asked"
 	// KeysFetched is a request for the provider's key set.
 	KeysFetched Kind = "keys_fetched"
@@ -47,8 +51,8 @@ const (
 	Notice Kind = "notice"
 )
 
-// Event is one thing that happened. What is unknown or does not apply is empty. An observer must not change what the slices
-// hold: callers of later requests may share them.
+// Event is one thing that happened. What is unknown or does not apply is empty. An observer must
+// not change what the slices hold: callers of later requests may share them.
 type Event struct {
 	Kind Kind
 	// Time is when it happened.
@@ -59,16 +63,19 @@ type Event struct {
 	Message string
 	// Reason says why, for what was refused, failed or needs attention.
 	Reason oauth.Reason
-	// Code and Status are what the client was answered, or for a request of ours the status that was answered to it.
+	// Code and Status are what the client was answered, or for a request of ours the status that
+	// was answered to it.
 	Code   oauth.Code
 	Status int
 
 	// Provider is the short name of the provider, Resource the URL of the protected resource.
 	Provider string
 	Resource string
-	// Client is the client: the URL of its metadata document, or a short form of the client_id that it registered.
+	// Client is the client: the URL of its metadata document, or a short form of the client_id that
+	// it registered.
 	Client string
-	// Issuer and Subject together say who the user is; Email and Name what else is known of them.
+	// Issuer and Subject together say who the user is, Email and Name what else is known of them.
+	// Where there is no Subject, Issuer is whose document was fetched.
 	Issuer  string
 	Subject string
 	Email   string
@@ -80,10 +87,8 @@ type Event struct {
 	// Method and Path are those of the request that was refused.
 	Method string
 	Path   string
-	// Endpoint is the endpoint that was asked, as [runtime.WithEndpoint] names it, or the operation of the store; URL is its
-	// address without credentials, query and fragment.
-	//
-	// [runtime.WithEndpoint]: https://pkg.go.dev/github.com/latchkey-auth/latchkey/runtime#WithEndpoint
+	// Endpoint is the endpoint that was asked, such as token, jwks or introspection, or the
+	// operation of the store; URL is its address without credentials, query and fragment.
 	Endpoint string
 	URL      string
 	// Duration is how long it took.

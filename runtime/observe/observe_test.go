@@ -233,8 +233,8 @@ func TestTheLogHasOneSchema(t *testing.T) {
 		Hint: "do that", Err: errors.New("because"), Details: []slog.Attr{slog.Int("more", 1)},
 	})
 	const want = `{"level":"WARN","msg":"request refused","reason":"audience","status":401,"code":"invalid_token",` +
-		`"event":"request_refused","provider":"google","resource":"https://mcp.example.com/mcp","client":"c1",` +
-		`"issuer":"https://idp.example.com","subject":"u1","scopes":["a"],"scopes_asked":["a","b"],"method":"POST","path":"/mcp",` +
+		`"method":"POST","path":"/mcp","event":"request_refused","provider":"google","resource":"https://mcp.example.com/mcp","client":"c1",` +
+		`"issuer":"https://idp.example.com","subject":"u1","scopes":["a"],"scopes_asked":["a","b"],` +
 		`"endpoint":"token","url":"https://idp.example.com/token","duration_ms":1.5,"more":1,"hint":"do that","error":"because"}` + "\n"
 	if log.String() != want {
 		t.Errorf("got  %swant %s", &log, want)

@@ -9,18 +9,20 @@ import (
 	"sync"
 )
 
-// Observer sees events. It is called while a request waits, by many at the same time: one that may block belongs into
-// [Async]. A panic is recovered, and harms no request.
+// Observer sees events. It is called while a request waits, by many at the same time: one that may
+// block belongs into [Async]. A panic is recovered, and harms no request.
 //
 // An observer may have further methods:
 //
-//   - Enabled(Kind) bool reports whether it wants events of a kind. Without it it gets all; an event that nobody wants is not
-//     even made.
-//   - Start(context.Context, Operation) (context.Context, func(Event)) is called when something begins. What it returns is
-//     used for the operation and, once, when that ends, before Observe is called with the same event. It is for spans.
-//   - Decide(context.Context, Event) error is asked before a decision takes effect: a login, tokens, a revocation, a refusal,
-//     a verified caller. An error is answered with 503 instead. It is for records without which nothing may happen. Observe
-//     is called after it, with what happened then.
+//   - Enabled(Kind) bool reports whether it wants events of a kind. Without it the
+//     observer gets all. An event that nobody wants is not even made.
+//   - Start(context.Context, Operation) (context.Context, func(Event)) is called when something
+//     begins. What it returns is used for the operation and, once, when that ends, before Observe
+//     is called with the same event. It is for spans.
+//   - Decide(context.Context, Event) error is asked before a decision takes effect: a login,
+//     tokens, a revocation, a refusal, a verified caller. An error is answered with 503 instead. It
+//     is for records without which nothing may happen. Observe is called after it, with what
+//     happened then.
 type Observer interface {
 	Observe(ctx context.Context, event Event)
 }
@@ -35,9 +37,9 @@ type (
 	}
 )
 
-// Multi returns an observer that passes events to several, in this order, each as it wants them. Nil ones are left out. It has
-// the methods Enabled, Start and Decide for all of them. A panic of one is no matter of the others, and is logged once by
-// [slog.Default].
+// Multi returns an observer that passes events to several, in this order, each as it wants them.
+// Nil ones are left out. It has the methods Enabled, Start and Decide for all of them. A panic of
+// one is no matter of the others, and is logged once by [slog.Default].
 func Multi(observers ...Observer) Observer {
 	g := make(group, 0, len(observers))
 	for _, o := range observers {
@@ -135,7 +137,8 @@ func (g group) Decide(ctx context.Context, event Event) error {
 	return nil
 }
 
-// wants reports whether the observer wants a kind. One that panics when it is asked gets it: it may be one that decides.
+// wants reports whether the observer wants a kind. One that panics when it is asked gets it: it may
+// be one that decides.
 func (m *member) wants(kind Kind) bool {
 	switch {
 	case m.log != nil:
@@ -169,7 +172,8 @@ func (m *member) decide(ctx context.Context, event Event) (err error) {
 	return m.decider.Decide(ctx, event)
 }
 
-// recovered ends a panic of the observer. The first one is logged: an observer that is broken and silent would not be missed.
+// recovered ends a panic of the observer. The first one is logged: an observer that is broken and
+// silent would not be missed.
 func (m *member) recovered() {
 	value := recover()
 	if value == nil {

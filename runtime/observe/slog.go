@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Slog returns the observer that writes a line for each event; a nil logger is [slog.Default]. The members of a line are
-// listed in docs/observability.md. What is routine is written at DEBUG, verified callers above all, and not made where the
-// logger drops it.
+// Slog returns the observer that writes a line for each event; a nil logger is [slog.Default]. The
+// members of a line are listed in docs/observability.md. What is routine is written at DEBUG,
+// verified callers above all, and not made where the logger drops it.
 func Slog(logger *slog.Logger) Observer {
 	if logger == nil {
 		logger = slog.Default()
@@ -62,6 +62,8 @@ func attributes(e *Event) []slog.Attr {
 		attrs = append(attrs, slog.Int("status", e.Status))
 	}
 	text("code", string(e.Code))
+	text("method", e.Method)
+	text("path", e.Path)
 	text("event", string(e.Kind))
 	text("provider", e.Provider)
 	text("resource", e.Resource)
@@ -70,8 +72,6 @@ func attributes(e *Event) []slog.Attr {
 	text("subject", e.Subject)
 	list("scopes", e.ScopesHad)
 	list("scopes_asked", e.ScopesAsked)
-	text("method", e.Method)
-	text("path", e.Path)
 	text("endpoint", e.Endpoint)
 	text("url", e.URL)
 	if e.Duration != 0 {

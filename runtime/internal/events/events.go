@@ -41,7 +41,8 @@ func Or(o observe.Observer) *Sender {
 	return To(o)
 }
 
-// For returns the sender whose events name a provider and a resource where they name none themselves.
+// For returns the sender whose events name a provider and a resource where they name none
+// themselves.
 func (s *Sender) For(provider, resource string) *Sender {
 	if s == nil {
 		return nil
@@ -74,8 +75,8 @@ func (s *Sender) Decide(ctx context.Context, event observe.Event) *oauth.Error {
 	}
 }
 
-// Refused sends the event of a refused request and returns what to answer: the refusal, or the 503 of an observer who does not
-// agree. The rest of the event is the caller's to fill in.
+// Refused sends the event of a refused request and returns what to answer: the refusal, or the 503
+// of an observer who does not agree. The rest of the event is the caller's to fill in.
 func (s *Sender) Refused(ctx context.Context, refused *oauth.Error, event observe.Event) *oauth.Error {
 	event = about(refused, event)
 	if !s.Enabled(event.Kind) {
