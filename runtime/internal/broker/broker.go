@@ -47,71 +47,101 @@ func New(config Config) (*Broker, error) {
 	return b, nil
 }
 
-// build makes the rooms and connects them.
+// rooms are the parts of a broker below its endpoints.
+type rooms struct {
+	site     site
+	scopes   scopes
+	provider *upstream.Client
+	tickets  *tickets.Boxes
+	entries  grants.Entries
+	grants   *grants.Grants
+	clients  *clients.Registry
+	pages    *pages.Pages
+	limits   *limiters
+}
+
+// build makes the rooms and connects the endpoints to them.
 func build(c *Config) (*Broker, error) {
-	problem := c.complete()
-	place, err := newSite(c.Resource, c.Subresources)
-	problem = errors.Join(problem, err)
-	provider, err := upstream.New(upstream.Config{
-		Provider: c.Upstream, RedirectURI: place.url(pathCallback), HTTP: c.UpstreamClient, InsecureHTTPHosts: c.InsecureHTTPHosts,
-		Now: c.Now,
-	})
-	problem = errors.Join(problem, err)
-	offered, err := newScopes(c.UsualScopes, c.Scopes)
-	problem = errors.Join(problem, err)
-	scripts, err := corsPolicy(c.AllowedOrigins)
-	if problem = errors.Join(problem, err, redirecturi.CheckSchemes(c.CustomSchemes)); problem != nil {
-		return nil, problem
+	m, scripts, err := foundation(c)
+	if err != nil {
+		return nil, err
 	}
-	c.Upstream = provider.Provider()
 	ring, err := seal.NewRing(seal.Config{
 		Keys: c.SealingKeys, Secret: c.Upstream.ClientSecret, PreviousSecrets: c.PreviousClientSecrets,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSealingKeys, err)
 	}
-	shown, err := pages.New(pages.Config{
-		Resource: place.resource(), Name: cmp.Or(c.Name, place.host), Provider: c.Upstream.Title, Templates: c.Templates, Logo: c.Logo,
-		Events: c.Events,
-	})
-	if err != nil {
+	if m.pages, err = pages.New(pages.Config{
+		Resource: m.site.resource(), Name: cmp.Or(c.Name, m.site.host), Provider: c.Upstream.Title,
+		Templates: c.Templates, Logo: c.Logo, Events: c.Events,
+	}); err != nil {
 		return nil, err
 	}
-	boxes := tickets.New(ring, binding(c.Upstream, place.resource()), c.Now)
-	entries := grants.Entries{Store: watchedStore{c.Store, c.Events}, Prefix: "latchkey:" + place.mount + ":"}
-	given := grants.New(grants.Config{
-		Options: c.withoutKeys(), Resources: place.resources, Scopes: offered.all, Tickets: boxes, Entries: entries, Provider: provider,
-		Verify: c.Verify, Forget: c.Forget, TokenURL: c.Upstream.Token,
-		RevocationURL: c.Upstream.Revocation, SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
+	m.tickets = tickets.New(ring, binding(c.Upstream, m.site.resource()), c.Now)
+	m.entries = grants.Entries{Store: watchedStore{c.Store, c.Events}, Prefix: "latchkey:" + m.site.mount + ":"}
+	m.grants = grants.New(grants.Config{
+		Options: c.withoutKeys(), Resources: m.site.resources, Scopes: m.scopes.all, Tickets: m.tickets, Entries: m.entries,
+		Provider: m.provider, Verify: c.Verify, Forget: c.Forget, TokenURL: c.Upstream.Token, RevocationURL: c.Upstream.Revocation,
+		SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
 	})
-	limits := newLimiters(c.Limits, c.ClientAddress, c.Now)
-	known := clients.New(clients.Config{
-		Box: boxes.Client, CustomSchemes: c.CustomSchemes, GrantTypes: given.Types(), Scopes: offered.all, HTTP: c.DocumentClient,
-		MayFetch: limits.mayFetch, Now: c.Now, Events: c.Events,
+	m.limits = newLimiters(c.Limits, c.ClientAddress, c.Now)
+	m.clients = clients.New(clients.Config{
+		Box: m.tickets.Client, CustomSchemes: c.CustomSchemes, GrantTypes: m.grants.Types(), Scopes: m.scopes.all,
+		HTTP: c.DocumentClient, MayFetch: m.limits.mayFetch, Now: c.Now, Events: c.Events,
 	})
 	warn(c)
-	b := &Broker{provider: c.Upstream.Name, site: place, grants: given, metadata: newMetadata(place, offered.all, given.Types())}
-	out := answers{pages: shown, events: c.Events}
-	jar := newCookieJar(place.mount, place.secure())
-	logins := &logins{cookies: jar, box: boxes.Login, entries: entries, site: place, scopes: offered, provider: provider, now: c.Now}
-	remembered := &remembered{cookies: jar, box: boxes.Consents, site: place, now: c.Now}
-	consents := &consents{
-		cookies: jar, box: boxes.Form, site: place, words: c.ScopeWords, limits: limits, remembered: remembered, logins: logins,
+	return &Broker{
+		provider: c.Upstream.Name, site: m.site, grants: m.grants, metadata: newMetadata(m.site, m.scopes.all, m.grants.Types()),
+		routes: routes(scripts, answers{pages: m.pages, events: c.Events}, m.endpoints(c)),
+	}, nil
+}
+
+// foundation checks the configuration, and makes what needs nothing else of it. Its error names
+// everything that is wrong.
+func foundation(c *Config) (m rooms, scripts cors.Policy, err error) {
+	problem := c.complete()
+	m.site, err = newSite(c.Resource, c.Subresources)
+	problem = errors.Join(problem, err)
+	m.provider, err = upstream.New(upstream.Config{
+		Provider: c.Upstream, RedirectURI: m.site.url(pathCallback), HTTP: c.UpstreamClient, InsecureHTTPHosts: c.InsecureHTTPHosts,
+		Now: c.Now,
+	})
+	problem = errors.Join(problem, err)
+	m.scopes, err = newScopes(c.UsualScopes, c.Scopes)
+	problem = errors.Join(problem, err)
+	scripts, err = corsPolicy(c.AllowedOrigins)
+	problem = errors.Join(problem, err, redirecturi.CheckSchemes(c.CustomSchemes))
+	if problem == nil {
+		c.Upstream = m.provider.Provider()
+	}
+	return m, scripts, problem
+}
+
+// endpoints connects the endpoints to the rooms.
+func (m rooms) endpoints(c *Config) endpoints {
+	out := answers{pages: m.pages, events: c.Events}
+	jar := newCookieJar(m.site.mount, m.site.secure())
+	begun := &logins{
+		cookies: jar, box: m.tickets.Login, entries: m.entries, site: m.site, scopes: m.scopes, provider: m.provider, now: c.Now,
+	}
+	known := &remembered{cookies: jar, box: m.tickets.Consents, site: m.site, now: c.Now}
+	asked := &consents{
+		cookies: jar, box: m.tickets.Form, site: m.site, words: c.ScopeWords, limits: m.limits, remembered: known, logins: begun,
 		loginPage: c.Upstream.Authorization, now: c.Now, answers: out,
 	}
-	authorization := &authorization{
-		requests: requests{clients: known, resources: place.resources, scopes: offered, limits: limits}, site: place, limits: limits,
-		cookies: jar, remembered: remembered, logins: logins, consents: consents, answers: out,
+	authorize := &authorization{
+		requests: requests{clients: m.clients, resources: m.site.resources, scopes: m.scopes, limits: m.limits}, site: m.site,
+		limits: m.limits, cookies: jar, remembered: known, logins: begun, consents: asked, answers: out,
 	}
-	b.routes = routes(scripts, out, endpoints{
-		register:  (&registration{clients: known, limits: limits, answers: out}).serve,
-		authorize: authorization.serve,
-		consent:   consents.serve,
-		callback:  (&callback{logins: logins, grants: given, provider: provider, site: place, answers: out}).serve,
-		token:     (&token{grants: given, clients: known, answers: out}).serve,
-		revoke:    (&revocation{grants: given, clients: known, limits: limits, answers: out}).serve,
-	})
-	return b, nil
+	return endpoints{
+		register:  (&registration{clients: m.clients, limits: m.limits, answers: out}).serve,
+		authorize: authorize.serve,
+		consent:   asked.serve,
+		callback:  (&callback{logins: begun, grants: m.grants, provider: m.provider, site: m.site, answers: out}).serve,
+		token:     (&token{grants: m.grants, clients: m.clients, answers: out}).serve,
+		revoke:    (&revocation{grants: m.grants, clients: m.clients, limits: m.limits, answers: out}).serve,
+	}
 }
 
 // withoutKeys returns the options without what only the key ring needs.
