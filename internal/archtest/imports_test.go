@@ -163,7 +163,7 @@ func brokerRooms() []room {
 		{
 			packages: []string{broker + "clients"},
 			may: slices.Concat(ground, []string{
-				"internal/flight", "internal/noredirect", "internal/plainurl", "internal/recent", "internal/redirecturi", "runtime/egress",
+				"internal/flight", "internal/plainurl", "internal/recent", "internal/redirecturi", "runtime/egress", "runtime/internal/upstream",
 			}),
 		},
 		{

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
@@ -29,22 +27,14 @@ func (r *Remote) download(ctx context.Context) (set *jose.Set, err error) {
 		return nil, errors.New("the address of the key set is not a URL")
 	}
 	request.Header.Set("Accept", "application/jwk-set+json, application/json")
-	response, err := r.client.Do(request)
+	response, err := r.gate.KeySet(request, maxBody)
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, err
 	}
-	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return nil, &statusError{status: response.StatusCode, retryAfter: egress.RetryAfter(response.Header, r.config.Now())}
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
-	if err != nil {
-		return nil, fmt.Errorf("read the key set: %w", err)
-	}
-	if len(body) > maxBody {
-		return nil, fmt.Errorf("the key set is larger than %d bytes", maxBody)
-	}
-	set, err = jose.ParseSet(body)
+	set, err = jose.ParseSet(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("the answer is no key set: %w", err)
 	}
@@ -59,12 +49,4 @@ type statusError struct {
 
 func (e *statusError) Error() string {
 	return fmt.Sprintf("the key set was answered with status %d, want 200", e.status)
-}
-
-// withoutURL takes the address, whose query may hold an API key, out of an error of net/http.
-func withoutURL(err error) error {
-	if u, ok := errors.AsType[*url.Error](err); ok {
-		return u.Err
-	}
-	return err
 }

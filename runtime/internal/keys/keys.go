@@ -12,10 +12,9 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
-	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
@@ -82,7 +81,7 @@ type Config struct {
 // One empty set does not replace keys that were good: see [emptyFor].
 type Remote struct {
 	config Config
-	client *http.Client
+	gate   *upstream.Gate
 
 	current atomic.Pointer[snapshot]
 	// strangers counts the refusals of unknown keys since the last fetch.
@@ -132,10 +131,7 @@ func NewRemote(config Config) *Remote {
 			*d.value = d.fallback
 		}
 	}
-	if config.Client == nil {
-		config.Client = egress.NewClient(egress.Policy{})
-	}
-	return &Remote{config: config, client: noredirect.Client(config.Client)}
+	return &Remote{config: config, gate: upstream.NewGate(config.Client)}
 }
 
 // Keys returns the keys that may have signed a token with the given kid and algorithm, which are all that fit where it has no

@@ -23,6 +23,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
@@ -66,6 +67,7 @@ type Config struct {
 // down. It has no goroutine of its own; a look-up past freshness starts one bounded fetch.
 type Source struct {
 	config    Config
+	gate      *upstream.Gate
 	documents map[string]*document
 }
 
@@ -74,7 +76,7 @@ func NewSource(config Config) *Source {
 	if len(config.Forms) == 0 && config.URL != "" {
 		config.Forms = []facts.Form{facts.OAuthInserted}
 	}
-	s := &Source{config: config, documents: map[string]*document{}}
+	s := &Source{config: config, gate: upstream.NewGate(config.Client), documents: map[string]*document{}}
 	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
 		if urls, own := config.urls(suffix); len(urls) > 0 {
 			s.documents[suffix] = &document{source: s, urls: urls, own: own}
@@ -344,7 +346,7 @@ func (s *Source) get(ctx context.Context, url string) ([]byte, error) {
 		return nil, &egress.Error{Kind: egress.KindURL, Detail: "the URL cannot be used"}
 	}
 	request.Header.Set("Accept", "application/json")
-	response, err := egress.Fetch(s.config.Client, request, maxDocument)
+	response, err := s.gate.Metadata(request, maxDocument)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -31,7 +30,7 @@ type Config struct {
 type Client struct { //nolint:recvcheck // Format has to cover copies too
 	provider    *provider
 	redirectURI string
-	http        *http.Client
+	gate        *Gate
 	// auth is how our application authenticates, revocationAuth how it does so where tokens are
 	// revoked.
 	auth, revocationAuth *ClientAuth
@@ -54,7 +53,7 @@ func New(config Config) (*Client, error) {
 	if client == nil {
 		client = egress.NewClient(egress.Policy{OperatorHosts: p.origins()})
 	}
-	c.http = noredirect.Client(client)
+	c.gate = NewGate(client)
 	return c, nil
 }
 

@@ -24,6 +24,9 @@ const (
 	// KindUnusable is an answer that is none, or none that may be read: another content type, a
 	// redirect, too large.
 	KindUnusable
+	// KindSurplus is a request that was not sent: there are too many of its kind, or of its login
+	// or client. Nothing was used up.
+	KindSurplus
 )
 
 // Error is what every method of [Client] returns for a request that failed. Its text holds neither
@@ -44,6 +47,10 @@ func (e *Error) Unwrap() error { return e.cause }
 
 func failure(kind Kind, cause error) *Error { return &Error{Kind: kind, cause: cause} }
 
+func surplus(wait time.Duration, cause error) *Error {
+	return &Error{Kind: KindSurplus, RetryAfter: wait, cause: cause}
+}
+
 // KindOf returns the kind of an error of this package; [KindUnavailable] for any other.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -54,6 +61,9 @@ func KindOf(err error) Kind {
 
 // notSent tells an outage from what stays wrong until somebody corrects it.
 func notSent(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
 	switch egress.KindOf(err) {
 	case egress.KindURL, egress.KindPolicy, egress.KindScheme, egress.KindAddress, egress.KindRedirect, egress.KindTooLarge:
 		return failure(KindUnusable, err)

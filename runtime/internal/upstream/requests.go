@@ -14,8 +14,11 @@ import (
 // Timeout bounds one request to the provider, whatever the limits of [Config].HTTP are.
 const Timeout = 20 * time.Second
 
+// call is the gate's call for one kind of request.
+type call func(req *http.Request, maxBytes int64) (*egress.Response, error)
+
 // post posts a form as our application. Its errors name neither URL nor body.
-func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (*egress.Response, error) {
+func (c *Client) post(ctx context.Context, through call, endpoint string, form url.Values) (*egress.Response, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	if err := c.auth.Add(header, form); err != nil {
 		return nil, failure(KindUnusable, err)
@@ -25,15 +28,15 @@ func (c *Client) post(ctx context.Context, endpoint string, form url.Values) (*e
 		return nil, failure(KindUnusable, errors.New("the request cannot be made"))
 	}
 	req.Header = header
-	return c.send(ctx, req)
+	return send(ctx, through, req)
 }
 
 // send sends a request and reads the answer, of any status.
-func (c *Client) send(ctx context.Context, req *http.Request) (*egress.Response, error) {
+func send(ctx context.Context, through call, req *http.Request) (*egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	req.Header.Set("Accept", "application/json") // GitHub answers with a form otherwise
-	resp, err := egress.Fetch(c.http, req.WithContext(ctx), maxAnswer)
+	resp, err := through(req.WithContext(ctx), maxAnswer)
 	if err != nil {
 		return nil, notSent(err)
 	}

@@ -32,7 +32,7 @@ func (c *Client) Revoke(ctx context.Context, token, hint string) error {
 	if p.RevocationStyle == facts.RevokeGitHub {
 		resp, err = c.deleteToken(ctx, token)
 	} else {
-		resp, err = c.post(ctx, p.Revocation, url.Values{"token": {token}, "token_type_hint": {hint}})
+		resp, err = c.post(ctx, c.gate.Revocation, p.Revocation, url.Values{"token": {token}, "token_type_hint": {hint}})
 	}
 	switch {
 	case err != nil:
@@ -63,5 +63,5 @@ func (c *Client) deleteToken(ctx context.Context, token string) (*egress.Respons
 	if err := c.revocationAuth.Add(req.Header, url.Values{}); err != nil {
 		return nil, failure(KindUnusable, err)
 	}
-	return c.send(ctx, req)
+	return send(ctx, c.gate.Revocation, req)
 }

@@ -80,7 +80,7 @@ func (c *Client) askForTokens(ctx context.Context, form url.Values, scopes []str
 	for name, value := range p.TokenParams {
 		form.Set(name, value)
 	}
-	resp, err := c.post(ctx, p.Token, form)
+	resp, err := c.post(ctx, c.gate.Token, p.Token, form)
 	if err != nil {
 		return oauth.Claims{}, err
 	}

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -42,9 +41,11 @@ const (
 // endpoint is one URL of a provider that answers questions about tokens. A token goes to this URL and nowhere else, and into
 // no error.
 type endpoint struct {
-	name          string // for errors: "the introspection endpoint"
-	kind          string // for events: "introspection"
-	client        *http.Client
+	name string // for errors: "the introspection endpoint"
+	kind string // for events: "introspection"
+	// call is the gate's for questions of this kind.
+	call          func(g *upstream.Gate, req *http.Request, maxBytes int64) (*egress.Response, error)
+	gate          *upstream.Gate
 	url           string
 	place         facts.TokenPlace
 	parameter     string     // the token's name in a form, JSON object or query
@@ -69,12 +70,7 @@ func (b *backOffError) Error() string { return b.detail }
 
 // check reports mistakes in the endpoint's configuration and fills in its client.
 func (e *endpoint) check(client *http.Client, plain plainurl.HTTPHosts) error {
-	if client == nil {
-		client = egress.NewClient(egress.Policy{})
-	}
-	// A redirect would carry token and credentials to a host that nobody configured.
-	e.client = noredirect.Client(client)
-	e.client.Jar = nil
+	e.gate = upstream.NewGate(client)
 	problems := []error{e.checkURL(plain), e.checkAuth(), checkHeader(e.header)}
 	if slices.Contains(e.invalidErrors, "") {
 		problems = append(problems, errors.New("an empty entry in InvalidErrors"))
@@ -162,7 +158,7 @@ func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response
 		end(asked(nil, err))
 		return nil, e.outage("no request can be made for it")
 	}
-	answer, err := egress.Fetch(e.client, request, maxAnswer)
+	answer, err := e.call(e.gate, request, maxAnswer)
 	end(asked(answer, err))
 	if err != nil {
 		return nil, e.outage("%w", err)

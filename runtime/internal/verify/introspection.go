@@ -9,6 +9,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
 // IntrospectionConfig says how tokens are checked by token introspection (RFC 7662).
@@ -41,7 +42,7 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 	}
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
-			name: "the introspection endpoint", kind: "introspection", url: config.URL, place: facts.TokenInForm, parameter: "token",
+			name: "the introspection endpoint", kind: "introspection", call: (*upstream.Gate).Introspection, url: config.URL, place: facts.TokenInForm, parameter: "token",
 			extra:       url.Values{"token_type_hint": {"access_token"}},
 			credentials: config.Credentials, audience: config.AssertionAudience,
 			// unsupported_token_type (RFC 7009 section 2.2.1) is what node-oidc-provider says of its own JWTs, which it does

@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
 // TokenInfoConfig says how tokens are checked at an endpoint of the provider's own making.
@@ -51,7 +52,7 @@ func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
 	}
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
-			name: "the token-info endpoint", kind: "tokeninfo", url: config.URL, place: config.Place, parameter: config.Parameter,
+			name: "the token-info endpoint", kind: "tokeninfo", call: (*upstream.Gate).TokenInfo, url: config.URL, place: config.Place, parameter: config.Parameter,
 			credentials: config.Credentials, audience: config.AssertionAudience, header: config.Header,
 			invalidStatus: slices.Clone(config.InvalidStatus), invalidErrors: slices.Clone(config.InvalidErrors),
 		},

@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 )
 
 // UserInfoConfig says how tokens are checked by asking for their user's profile.
@@ -42,7 +43,7 @@ func profileEndpoint(address string, header map[string]string, invalidStatus []i
 		invalidErrors = []string{string(oauth.CodeInvalidToken)}
 	}
 	return endpoint{
-		name: "the userinfo endpoint", kind: "userinfo", url: address, place: facts.TokenInHeader, header: header,
+		name: "the userinfo endpoint", kind: "userinfo", call: (*upstream.Gate).UserInfo, url: address, place: facts.TokenInHeader, header: header,
 		credentials:   facts.Credentials{AuthMethod: facts.AuthNone},
 		invalidStatus: slices.Clone(invalidStatus), invalidErrors: slices.Clone(invalidErrors), now: time.Now,
 	}

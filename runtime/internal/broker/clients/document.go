@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/flight"
-	"github.com/latchkey-auth/latchkey/internal/noredirect"
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/internal/recent"
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
@@ -20,6 +19,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
@@ -43,7 +43,7 @@ const (
 
 // documents fetches and keeps client ID metadata documents.
 type documents struct {
-	fetcher  *http.Client
+	gate     *upstream.Gate
 	schemes  []string
 	mayFetch func(address string, now time.Time) bool
 	now      func() time.Time
@@ -65,7 +65,7 @@ type keptDocument struct {
 
 func newDocuments(c Config) *documents {
 	return &documents{
-		fetcher: noredirect.Client(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, events: c.Events,
+		gate: upstream.NewGate(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, events: c.Events,
 		kept: recent.New[string, *keptDocument](maxDocuments, nil), failed: recent.New[string, *keptDocument](maxFailures, nil),
 	}
 }
@@ -181,7 +181,7 @@ func (d *documents) fetch(ctx context.Context, id string) (Client, time.Duration
 		return Client{}, 0, err
 	}
 	req.Header.Set("Accept", "application/json")
-	resp, err := egress.Fetch(d.fetcher, req, MaxMetadata)
+	resp, err := d.gate.ClientDocument(req, MaxMetadata)
 	switch {
 	case err != nil:
 		return Client{}, 0, err
