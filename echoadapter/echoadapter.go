@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -128,7 +129,7 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			if g.public[c.Path()] || config.Skipper(c) {
+			if g.owns(c) || config.Skipper(c) {
 				return next(c)
 			}
 			if g.guard.Preflight(c.Response(), r) || g.guard.Landing(c.Response(), r) {
@@ -143,6 +144,21 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 			return g.answer(c, next(c))
 		}
 	}
+}
+
+// owns reports whether Echo chose one of the routes that Mount added. The pattern alone does not say
+// so: an application may put a handler of its own at the same path, for a method or for a host.
+func (g *Guard) owns(c echo.Context) bool {
+	if !g.public[c.Path()] {
+		return false
+	}
+	r := c.Request()
+	if _, ofHost := c.Echo().Routers()[r.Host]; ofHost {
+		return false
+	}
+	return slices.ContainsFunc(c.Echo().Routes(), func(route *echo.Route) bool {
+		return route.Path == c.Path() && route.Method == r.Method && strings.HasPrefix(route.Name, mounted)
+	})
 }
 
 // answer turns an [*oauth.Error] that a handler below returned into a refusal with this resource's challenge. Handlers may

@@ -259,6 +259,35 @@ func TestPreflightAlsoForRoutesOfOneMethod(t *testing.T) {
 	}
 }
 
+// A guard on the whole of an Echo knows its own routes from those that the application put at the same paths.
+func TestAGuardOfAllRoutesProtectsOthersAtItsOwnPaths(t *testing.T) {
+	t.Parallel()
+	const path = "/.well-known/oauth-protected-resource"
+	for name, add := range map[string]func(e *echo.Echo){
+		"A5: for a method": func(e *echo.Echo) { e.POST(path, whoever) },
+		"A5: for a host":   func(e *echo.Echo) { e.Host("example.com").POST(path, whoever) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := echo.New()
+			e.Use(mount(t, e, echoadapter.Config{}).Require())
+			add(e)
+			if response := call(e, http.MethodPost, path, nil); response.StatusCode != 401 {
+				t.Errorf("the application's own handler answers without a token: %s", response.Status)
+			}
+			if response := call(e, http.MethodPost, path, bearer("good")); response.StatusCode != 200 {
+				t.Errorf("with a token: %s", response.Status)
+			}
+			if name == "A5: for a host" {
+				return
+			}
+			if response := call(e, http.MethodGet, path, nil); response.StatusCode != 200 {
+				t.Errorf("the guard's own route: %s", response.Status)
+			}
+		})
+	}
+}
+
 // A guard on the whole of an Echo must not lock the routes by which clients come to a token.
 func TestAGuardOfAllRoutesLeavesItsOwnOpen(t *testing.T) {
 	t.Parallel()

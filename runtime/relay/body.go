@@ -150,7 +150,7 @@ func (r *Relay) prepare(req *http.Request, asked order, server *url.URL, to endp
 		return outgoing{}, err
 	}
 	if to.kind == registration {
-		err = r.checkRegistration(req, out)
+		out.body, err = r.registrationBody(req, out)
 	} else {
 		out, err = r.openCredentials(out, server, to.issuer)
 	}

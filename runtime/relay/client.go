@@ -16,12 +16,21 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// checkRegistration refuses a registration that would send users anywhere but to the callback page of the calling page's
-// origin, or of our own: the relay's standing with an authorization server must not serve to register other sites' clients.
-func (r *Relay) checkRegistration(req *http.Request, out outgoing) error {
+// registrationMembers are the members of client metadata (RFC 7591 section 2, OpenID Connect Dynamic Client Registration
+// section 2) that a page may register with. Nothing else is passed on: an authorization server could read another spelling
+// of a member, or a signed software statement, in place of the redirect URIs that were checked here.
+var registrationMembers = []string{
+	"redirect_uris", "token_endpoint_auth_method", "grant_types", "response_types", "client_name", "client_uri", "logo_uri",
+	"scope", "contacts", "tos_uri", "policy_uri", "jwks_uri", "jwks", "software_id", "software_version", "application_type",
+}
+
+// registrationBody checks a registration and writes it again from the members that were read. It refuses one that would
+// send users anywhere but to the callback page of the calling page's origin, or of our own: the relay's standing with an
+// authorization server must not serve to register other sites' clients.
+func (r *Relay) registrationBody(req *http.Request, out outgoing) (string, error) {
 	claims, err := oauth.ParseClaims(out.body)
 	if err != nil || out.headers["content-type"] != typeJSON {
-		return fail(http.StatusBadRequest, "A registration must be a JSON object", err)
+		return "", fail(http.StatusBadRequest, "A registration must be a JSON object", err)
 	}
 	permitted := []string{r.origins.own + r.config.CallbackPath}
 	if origin := req.Header.Get("Origin"); origin != "" {
@@ -30,13 +39,24 @@ func (r *Relay) checkRegistration(req *http.Request, out outgoing) error {
 	uris := claims.Strings("redirect_uris")
 	for _, uri := range uris {
 		if !slices.Contains(permitted, uri) {
-			return fail(http.StatusBadRequest, "redirect_uris may name only "+r.config.CallbackPath+" on the calling page's origin", nil)
+			return "", fail(http.StatusBadRequest, "redirect_uris may name only "+r.config.CallbackPath+" on the calling page's origin", nil)
 		}
 	}
 	if len(uris) == 0 {
-		return fail(http.StatusBadRequest, "redirect_uris is required", nil)
+		return "", fail(http.StatusBadRequest, "redirect_uris is required", nil)
 	}
-	return nil
+	checked, err := json.Marshal(uris)
+	if err != nil {
+		return "", err
+	}
+	members := []strictjson.Member{{Name: "redirect_uris", Value: string(checked)}}
+	for name, value := range claims.All() {
+		if name != "redirect_uris" && slices.Contains(registrationMembers, name) {
+			members = append(members, strictjson.Member{Name: name, Value: string(value)})
+		}
+	}
+	body, err := encodeObject(members)
+	return string(body), err
 }
 
 // sealedPrefix marks a client secret as sealed by a relay, so that secrets from elsewhere pass untouched.

@@ -705,6 +705,27 @@ func TestRegistrationRedirects(t *testing.T) {
 			}
 		})
 	}
+	for name, more := range map[string]string{
+		"A7: a member in another case":              `"Redirect_URIs":["https://evil.example.com/"]`,
+		"A7: a member with a long s":                `"redirect_uri\u017f":["https://evil.example.com/"]`,
+		"A7: a member that an escape disguises":     `"\u0052edirect_uris":["https://evil.example.com/"]`,
+		"A7: a software statement":                  `"software_statement":"eyJhbGciOiJub25lIn0.eyJyZWRpcmVjdF91cmlzIjpbXX0."`,
+		"A7: another list of places to go to":       `"post_logout_redirect_uris":["https://evil.example.com/"]`,
+		"A7: a document that the server would read": `"sector_identifier_uri":"https://evil.example.com/"`,
+	} {
+		t.Run(name+" does not go on", func(t *testing.T) {
+			t.Parallel()
+			n := usual(t)
+			wantStatus(t, send(t, n.relay(t), proxyRequest(object{
+				"serverUrl": serverURL, "url": "https://as.example.com/register",
+				"body": `{"redirect_uris":["` + callback + `"],"client_name":"Page",` + more + `}`,
+			})), 200)
+			arrived := n.arrived("as.example.com", "/register")
+			if want := `{"redirect_uris":["` + callback + `"],"client_name":"Page"}`; len(arrived) != 1 || arrived[0].body != want {
+				t.Errorf("the registration endpoint saw %+v, want %s", arrived, want)
+			}
+		})
+	}
 	t.Run("the path is an option", func(t *testing.T) {
 		t.Parallel()
 		n := usual(t)
