@@ -40,6 +40,7 @@ func TestStrangeAnswersOfTheProvider(t *testing.T) {
 		"an error with a token beside":      {answer(200, jsonType, `{"error":"x","access_token":"upstream-access-0"}`), 500, oauth.CodeServerError},
 		"HTML":                              {answer(200, "text/html", `<html>upstream-access-0</html>`), 500, oauth.CodeServerError},
 		"an error page":                     {answer(500, "text/html", `<html>`), 503, oauth.CodeTemporarilyUnavailable},
+		"429 with an error of a grant":      {answer(429, jsonType, `{"error":"invalid_grant"}`), 503, oauth.CodeTemporarilyUnavailable},
 		"too many requests":                 {answer(429, jsonType, `{}`), 503, oauth.CodeTemporarilyUnavailable},
 		"a body of 10 MB":                   {answer(200, jsonType, `{"x":"`+strings.Repeat("x", 10<<20)+`"}`), 500, oauth.CodeServerError},
 		"a redirect":                        {redirectAnswer(http.StatusFound), 500, oauth.CodeServerError},

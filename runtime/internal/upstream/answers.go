@@ -56,11 +56,13 @@ func (c *Client) answerError(resp *egress.Response, answer oauth.Claims, parseEr
 		cause = fmt.Errorf("the provider answered status %d: %w", resp.StatusCode, parseErr)
 	}
 	switch code := c.Code(name); {
+	case resp.StatusCode == http.StatusTooManyRequests: // whatever the body says: it ends no grant
+		return &Error{Kind: KindUnavailable, RetryAfter: egress.RetryAfter(resp.Header, c.now()), cause: cause}
 	case name == string(oauth.CodeInvalidClient), resp.StatusCode == http.StatusUnauthorized:
 		return failure(KindRejected, fmt.Errorf("%w: %w", ErrOwnCredentials, cause))
 	case code == oauth.CodeInvalidGrant || code == oauth.CodeAccessDenied:
 		return failure(KindDenied, cause)
-	case resp.StatusCode >= http.StatusInternalServerError, resp.StatusCode == http.StatusTooManyRequests,
+	case resp.StatusCode >= http.StatusInternalServerError,
 		code == oauth.CodeTemporarilyUnavailable, code == "slow_down":
 		return &Error{Kind: KindUnavailable, RetryAfter: egress.RetryAfter(resp.Header, c.now()), cause: cause}
 	case name == "":
