@@ -2,10 +2,12 @@ package echoadapter
 
 import (
 	"log/slog"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
 // RequireScope returns middleware for routes below [Guard.Require]: the caller needs all of the given scopes or permissions.
@@ -48,7 +50,11 @@ func require(check func(*oauth.AuthInfo) error) echo.MiddlewareFunc {
 			}
 			if refused := oauth.AsError(err); !verified {
 				// No guard is above that would log and answer it.
-				slog.ErrorContext(c.Request().Context(), "request refused", "reason", refused.Reason, "error", refused.Cause)
+				r := c.Request()
+				observe.Slog(nil).Observe(r.Context(), observe.Event{
+					Kind: observe.RequestRefused, Time: time.Now(), Level: slog.LevelError, Reason: refused.Reason,
+					Code: refused.Code, Status: refused.Status, Method: r.Method, Path: r.URL.Path, Err: refused.Cause,
+				})
 				return echo.NewHTTPError(refused.Status, refused.Description).SetInternal(err)
 			}
 			return err

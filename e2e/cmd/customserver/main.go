@@ -26,6 +26,7 @@ import (
 	"github.com/latchkey-auth/latchkey/providers_gen/custom"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
@@ -143,7 +144,7 @@ func mountRelay(mux *http.ServeMux, s settings, logger *slog.Logger) error {
 	}
 	r, err := relay.New(relay.Config{
 		PublicURL: s.publicURL, BasePath: s.relay, AllowedOrigins: s.relayOrigins,
-		InsecureAllowLoopback: s.relayAllowLoopback, Logger: logger,
+		InsecureAllowLoopback: s.relayAllowLoopback, Observer: observe.Slog(logger),
 	})
 	if err != nil {
 		return err
