@@ -308,6 +308,8 @@ func (p *page) claimList(name string, l *spec.List) {
 		as = ", written as " + code(l.As)
 	}
 	switch {
+	case l.Each != "" && l.List == "":
+		p.row(code(name), "the names in "+code(l.Each)+as)
 	case l.Each != "":
 		p.row(code(name), code(l.List)+" of each member of "+code(l.Each)+as)
 	case len(l.From) > 0:

@@ -30,8 +30,6 @@ func (c claimRules) claimList(path string, l *List) {
 		c.Reportf("list-empty", path, "%s need from, or each and list", c.Naming(path))
 	case len(l.From) > 0 && l.Each != "":
 		c.ReportKeyf("list-both", path+".each", "%s come from `from` or from `each`, not from both", c.Naming(path))
-	case l.Each != "" && l.List == "" && c.Known(path+".list"):
-		c.ReportKeyf("each-without-list", path+".each", "each needs list: where the list is in each member")
 	case l.Each == "" && l.List != "":
 		c.ReportKeyf("list-without-each", path+".list", "list goes with each")
 	}

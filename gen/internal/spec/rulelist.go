@@ -9,7 +9,7 @@ func Rules() []string {
 		"binding-missing", "binding-reason", "check-endpoint", "check-missing", "check-section", "claim-path",
 		"client-id-optional", "client-id-type", "client-key", "code-protection-reason", "credentials-missing",
 		"credentials-unused", "date", "default-many", "direct-only", "docs-url", "duplicate-field", "duplicate-key",
-		"each-without-list", "empty", "empty-file", "empty-value", "encoding", "endpoint-optional", "env-name",
+		"empty", "empty-file", "empty-value", "encoding", "endpoint-optional", "env-name",
 		"env-taken", "error-code", "expiry-missing", "extra-go-name", "extra-repeated", "extra-shadowed",
 		"field-name", "field-value", "file-extension", "file-name", "file-size", "first-unreachable",
 		"format-missing", "format-verifier", "function-field", "go-name", "go-name-taken", "group-required",

@@ -273,12 +273,13 @@ type Claims struct {
 type List struct {
 	// Claims that are a list of texts, or one text.
 	From []string `yaml:"from" shorthand:"list" validate:"omitempty,unique,dive,claim_path"`
-	// In place of from: a claim that is an object. Of each of its members the list at list is
-	// taken.
+	// In place of from: a claim that is an object or a list of objects. Of each of its members the
+	// list, or the text, at list is taken; without list the names of an object's members are.
 	Each string `yaml:"each" validate:"omitempty,claim_path"`
 	// With each: where the list is in a member.
 	List string `yaml:"list" validate:"omitempty,claim_path"`
-	// How an entry is written: text with {value} and, with each, {key}.
+	// How an entry is written: text with {value} and, with each, {key}, the name of an object's
+	// member.
 	As string `yaml:"as"`
 }
 

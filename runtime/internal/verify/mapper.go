@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -325,9 +326,14 @@ func (l *listReader) strings(claims oauth.Claims) []string {
 	return nil
 }
 
-// fromEach collects from the members of an object, in the token's order.
+// fromEach collects from the members of an object or of a list of objects, in the token's order.
 func (l *listReader) fromEach(claims oauth.Claims) []string {
 	var entries []string
+	for _, object := range objects(claims.Raw(l.each...)) {
+		for _, value := range l.member.strings(object) {
+			entries = append(entries, l.entry("", value))
+		}
+	}
 	object := claims.Object(l.each...)
 	for key, raw := range object.All() {
 		if l.member == nil {
@@ -341,6 +347,21 @@ func (l *listReader) fromEach(claims oauth.Claims) []string {
 		}
 	}
 	return entries
+}
+
+// objects reads a list of objects; what is none in it is left out.
+func objects(list json.RawMessage) []oauth.Claims {
+	var entries []json.RawMessage
+	if len(list) == 0 || list[0] != '[' || json.Unmarshal(list, &entries) != nil {
+		return nil
+	}
+	read := make([]oauth.Claims, 0, len(entries))
+	for _, entry := range entries {
+		if object, err := oauth.ParseClaims(string(entry)); err == nil {
+			read = append(read, object)
+		}
+	}
+	return read
 }
 
 func (l *listReader) entry(key, value string) string {

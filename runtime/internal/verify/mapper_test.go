@@ -130,6 +130,8 @@ func TestLists(t *testing.T) {
 		"the members of an object":          {keycloak, `{"resource_access":{"app":{"roles":["r","w"]},"other":{"roles":"x"},"none":{},"odd":1}}`, []string{"app:r", "app:w", "other:x"}},
 		"an object that is none":            {keycloak, `{"resource_access":["app"]}`, nil},
 		"the names of members":              {facts.List{Each: "roles"}, `{"roles":{"admin":{"org":"x"},"off":false,"gone":null}}`, []string{"admin"}},
+		"a list of objects":                 {facts.List{Each: "roles", Member: "name", As: "role:{value}"}, `{"roles":[{"name":"a"},{"name":["b","c"]},{"id":1},"d",{"name":5}]}`, []string{"role:a", "role:b", "role:c"}},
+		"a list of objects without Member":  {facts.List{Each: "roles"}, `{"roles":[{"name":"a"}]}`, nil},
 		"values that look like a template":  {keycloak, `{"resource_access":{"{value}":{"roles":["{key}"]}}}`, []string{"{value}:{key}"}},
 	} {
 		t.Run(name, func(t *testing.T) {

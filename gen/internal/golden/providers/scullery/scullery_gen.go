@@ -74,8 +74,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 		},
 		Claims: facts.ClaimMap{
-			UserID: []string{"sub"},
-			Scopes: []string{"scope"},
+			UserID:      []string{"sub"},
+			Roles:       facts.List{Each: "urn:scullery:roles"},
+			Permissions: facts.List{Each: "tools", Member: "name"},
+			Scopes:      []string{"scope"},
 		},
 		Upstream: &facts.Upstream{
 			Credentials: facts.Credentials{

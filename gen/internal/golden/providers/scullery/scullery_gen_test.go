@@ -38,10 +38,23 @@ func TestProvider(t *testing.T) {
 						"id": "acme",
 					},
 					"scope": "wash",
+					"tools": []any{map[string]any{
+						"id":   1,
+						"name": "brush",
+					}, map[string]any{
+						"name": "tub",
+					}},
+					"urn:scullery:roles": map[string]any{
+						"cook": map[string]any{
+							"1": "acme",
+						},
+					},
 				},
 				WantUser: map[string]any{
-					"scopes": []any{"wash"},
-					"userId": "user-1",
+					"permissions": []any{"brush", "tub"},
+					"roles":       []any{"cook"},
+					"scopes":      []any{"wash"},
+					"userId":      "user-1",
 				},
 			},
 		},
