@@ -148,7 +148,7 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 	if d.Upstream != nil {
 		common.ScopeAliases = d.Upstream.ScopeAliases
 	}
-	if b := &common.Binding; len(b.Audience.AnyOf) == 0 && !b.Audience.OrResource {
+	if b := &common.Binding; len(b.Audience.AnyOf) == 0 && !b.Audience.OrResource && !b.Audience.AlsoResource {
 		b.Audience = d.Tokens.Audience
 	}
 	audience := cmp.Or(d.Endpoints.Token, d.Issuer)

@@ -47,6 +47,8 @@ type Audience struct {
 	// resource URL without a path is accepted with a slash too: that is the same URL, and how URL
 	// libraries write it.
 	OrResource bool
+	// AlsoResource accepts the resource's URL, in the same spellings, beside the values of AnyOf.
+	AlsoResource bool
 	// IssuerBound, when not empty, is the documented reason why this provider's tokens cannot name
 	// an audience. The claim is then checked only against AnyOf, if that is configured.
 	IssuerBound string

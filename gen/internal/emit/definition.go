@@ -91,6 +91,7 @@ func emitAudience(a *model.Audience) jen.Code {
 		{"Claim", text(a.Claim)},
 		{"AnyOf", expressions(a.AnyOf)},
 		{"OrResource", yes(a.Otherwise == "resource")},
+		{"AlsoResource", yes(a.Also == "resource")},
 		{"IssuerBound", text(a.Reason)},
 		{"Hint", text(a.Hint)},
 	}

@@ -38,7 +38,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 	if len(c.Binding.ClientClaims) > 0 {
 		client = m.Test.Text(m.Upstream.Credentials.ClientID)
 	}
-	audience := len(m.Tokens.Audience.AnyOf) > 0 || m.Tokens.Audience.Otherwise != ""
+	audience := len(m.Tokens.Audience.AnyOf) > 0 || m.Tokens.Audience.Otherwise != "" || m.Tokens.Audience.Also != ""
 	return jen.Op("&").Add(literal(
 		jen.Qual(providertestPath, "Opaque"),
 		member{"Check", text(c.At)},

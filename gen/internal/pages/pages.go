@@ -181,6 +181,9 @@ func audienceText(a *model.Audience) string {
 		return "not checked: " + markdown(a.Reason)
 	}
 	text := code(claim) + " must contain " + strings.Join(wanted, ", else ")
+	if a.Also == "resource" {
+		text += " or the URL of the server"
+	}
 	if a.IssuerBound {
 		text += "; not checked while that is not set: " + markdown(a.Reason)
 	}

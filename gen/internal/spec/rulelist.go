@@ -3,7 +3,7 @@ package spec
 // Rules returns the identifiers of all rules, sorted. They are stable: tools may switch on them.
 func Rules() []string {
 	return []string{
-		"accept-reason", "accept-user", "algorithms-missing", "alias", "anchor", "as-reference", "as-value",
+		"accept-reason", "accept-user", "algorithms-missing", "alias", "also-unused", "anchor", "as-reference", "as-value",
 		"audience-conflict", "audience-missing", "audience-optional", "auth-method-both", "auth-method-type",
 		"auth-without-secret", "binding-conflict",
 		"binding-missing", "binding-reason", "check-endpoint", "check-missing", "check-section", "claim-path",

@@ -57,7 +57,7 @@ func (c tokenRules) verifier(t *Tokens) {
 			c.ReportKeyf("verifier-rules", "tokens."+key, "%q does nothing here: the verifier makes its own rules", key)
 		}
 	}
-	for _, key := range []string{"claim", "otherwise", "issuer_bound", "reason", "hint"} {
+	for _, key := range []string{"claim", "otherwise", "also", "issuer_bound", "reason", "hint"} {
 		if c.Has("tokens.audience." + key) {
 			c.ReportKeyf("verifier-rules", "tokens.audience."+key, "%q does nothing here: the verifier makes its own rules", key)
 		}
@@ -106,6 +106,9 @@ func (c tokenRules) audience(a *Audience) {
 	if a.Otherwise != "" && !open && good {
 		c.ReportKeyf("otherwise-unreachable", path+".otherwise", "otherwise does nothing: is always has a value")
 	}
+	if a.Also != "" && (a.Otherwise != "" || a.IssuerBound || len(a.Is) == 0 && c.Known(path+".is")) {
+		c.ReportKeyf("also-unused", path+".also", "also goes with is, and with neither otherwise nor issuer_bound: it names one audience more")
+	}
 	switch {
 	case a.IssuerBound && a.Otherwise != "":
 		c.ReportKeyf("audience-conflict", path+".otherwise", "issuer_bound and otherwise contradict each other: "+
@@ -121,14 +124,14 @@ func (c tokenRules) audience(a *Audience) {
 		return
 	}
 	if t.Format == "opaque" {
-		opaqueRules(c).binding(&t.Binding, a.Otherwise != "" || len(a.Is) > 0 && !open || !good)
+		opaqueRules(c).binding(&t.Binding, a.Otherwise != "" || a.Also != "" || len(a.Is) > 0 && !open || !good)
 		return
 	}
 	switch {
 	case a.IssuerBound && len(t.Types) == 0 && len(t.Require) == 0 && c.Known("tokens.types") && c.Known("tokens.require"):
 		c.ReportKeyf("issuer-bound-unguarded", path+".issuer_bound", "issuer_bound needs types or require: without an audience, "+
 			"something else must tell access tokens from ID and session tokens")
-	case a.IssuerBound || a.Otherwise != "" || !c.Known(path+".is") || !c.Known(path+".otherwise"):
+	case a.IssuerBound || a.Otherwise != "" || a.Also != "" || !c.Known(path+".is") || !c.Known(path+".otherwise"):
 	case len(a.Is) == 0:
 		c.Reportf("audience-missing", path, "tokens need an audience rule: a token that was made for another server must not "+
 			"be accepted here (RFC 8725 section 3.9)")

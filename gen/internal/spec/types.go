@@ -211,6 +211,8 @@ type Audience struct {
 	Is yamldoc.Many `yaml:"is" validate:"dive,required"`
 	// resource: when is gives no value, the claim must contain the server's own resource URL.
 	Otherwise string `yaml:"otherwise" validate:"omitempty,enum=otherwise"`
+	// resource: the server's own resource URL counts beside the values of is.
+	Also string `yaml:"also" validate:"omitempty,enum=otherwise"`
 	// The provider's tokens cannot name an audience; any token of the issuer counts. Needs reason.
 	IssuerBound bool `yaml:"issuer_bound"`
 	// Why issuer_bound is right.

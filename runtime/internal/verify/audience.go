@@ -13,17 +13,18 @@ import (
 
 // audienceRule is a compiled [facts.Audience].
 type audienceRule struct {
-	claim      path
-	isAud      bool
-	anyOf      []string
-	orResource bool
-	off        string // why nothing is checked: a documented reason, or an insecure setting
-	hint       string
+	claim    path
+	isAud    bool
+	anyOf    []string
+	resource bool   // the resource's URL is accepted
+	off      string // why nothing is checked: a documented reason, or an insecure setting
+	hint     string
 }
 
 func compileAudience(a facts.Audience, skip bool) (audienceRule, error) {
-	rule := audienceRule{orResource: a.OrResource, hint: a.Hint}
+	rule := audienceRule{hint: a.Hint}
 	rule.anyOf = slices.DeleteFunc(slices.Clone(a.AnyOf), func(s string) bool { return s == "" })
+	rule.resource = a.AlsoResource || a.OrResource && len(rule.anyOf) == 0
 	claim := a.Claim
 	if claim == "" {
 		claim = "aud"
@@ -39,7 +40,7 @@ func compileAudience(a facts.Audience, skip bool) (audienceRule, error) {
 	case len(rule.anyOf) == 0:
 		rule.off = a.IssuerBound
 	}
-	if rule.off == "" && len(rule.anyOf) == 0 && !rule.orResource {
+	if rule.off == "" && len(rule.anyOf) == 0 && !rule.resource {
 		return rule, errors.New("nothing says which audience is ours: a token for any other server would do")
 	}
 	return rule, nil
@@ -78,20 +79,20 @@ func (r *audienceRule) values(in *inspection) (got, want []string) {
 
 // wanted are the accepted values.
 func (r *audienceRule) wanted(resource string) []string {
-	if len(r.anyOf) == 0 {
-		return []string{resource}
+	if !r.resource {
+		return r.anyOf
 	}
-	return r.anyOf
+	return append(slices.Clone(r.anyOf), resource)
 }
 
 func (r *audienceRule) accepts(recipient, resource string) bool {
 	if recipient == "" {
 		return false
 	}
-	if len(r.anyOf) > 0 {
-		return slices.Contains(r.anyOf, recipient)
+	if slices.Contains(r.anyOf, recipient) {
+		return true
 	}
-	return recipient == resource || isOrigin(resource) && recipient == resource+"/"
+	return r.resource && (recipient == resource || isOrigin(resource) && recipient == resource+"/")
 }
 
 // isOrigin reports whether a canonical resource URL has no path. URL libraries of clients then add a slash, and the two are

@@ -27,7 +27,7 @@ func compileBinding(b facts.Binding, skip bool) (binding, error) {
 	c := binding{exchange: b.Exchange}
 	c.clientIDs = slices.DeleteFunc(slices.Clone(b.ClientIDs), func(s string) bool { return s == "" })
 	b.Audience.IssuerBound = ""
-	byAudience := b.Audience.OrResource || slices.ContainsFunc(b.Audience.AnyOf, func(s string) bool { return s != "" })
+	byAudience := b.Audience.OrResource || b.Audience.AlsoResource || slices.ContainsFunc(b.Audience.AnyOf, func(s string) bool { return s != "" })
 	switch checked := byAudience || len(c.clientIDs) > 0; {
 	case b.Exchange && checked:
 		return c, errors.New("a binding by exchange is for answers that name neither application nor audience: drop the one or the other")

@@ -493,6 +493,17 @@ func TestAudiences(t *testing.T) {
 		wantRefusal(t, v, token(t, map[string]any{"aud": ""}), oauth.ReasonAudience)
 		wantRefusal(t, v, token(t, map[string]any{"aud": "api-"}), oauth.ReasonAudience)
 	})
+	t.Run("of configured values and of the resource beside them", func(t *testing.T) {
+		t.Parallel()
+		v := newVerifier(t, rules(func(r *facts.Rules) {
+			r.Audience = facts.Audience{AnyOf: []string{"", "api-1"}, AlsoResource: true}
+		}))
+		wantCaller(t, v, token(t, map[string]any{"aud": "api-1"}))
+		wantCaller(t, v, token(t, nil))
+		wantRefusal(t, v, token(t, map[string]any{"aud": ""}), oauth.ReasonAudience)
+		wantRefusal(t, v, token(t, map[string]any{"aud": resource + "/other"}), oauth.ReasonAudience)
+		wantRefusal(t, v, token(t, map[string]any{"aud": []string{"api-2", "https://other.example.com/mcp"}}), oauth.ReasonAudience)
+	})
 	t.Run("in another claim", func(t *testing.T) {
 		t.Parallel()
 		v := newVerifier(t, rules(func(r *facts.Rules) { r.Audience = facts.Audience{Claim: "client_id", AnyOf: []string{"client-1"}} }))

@@ -149,9 +149,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Algorithms: []string{"ES384", "PS256", "HS512"},
 			Types:      []string{"JWT", "kitchen+jwt"},
 			Audience: facts.Audience{
-				Claim: "kitchen.recipients",
-				AnyOf: []string{errorValue, runtimeValue, api},
-				Hint:  "Set it in the kitchen.",
+				Claim:        "kitchen.recipients",
+				AnyOf:        []string{errorValue, runtimeValue, api},
+				AlsoResource: true,
+				Hint:         "Set it in the kitchen.",
 			},
 			Require: []facts.Requirement{
 				{

@@ -101,6 +101,20 @@ func TestProvider(t *testing.T) {
 				},
 			},
 			{
+				Name: "a token for the server by its URL",
+				Claims: map[string]any{
+					"kitchen": map[string]any{
+						"cook":       1,
+						"id":         "chef-1",
+						"recipients": []any{"{resource}"},
+					},
+					"kitchen.use": "access",
+				},
+				WantUser: map[string]any{
+					"userId": "chef-1",
+				},
+			},
+			{
 				Name: "a token of the other issuer",
 				Claims: map[string]any{
 					"iss": "https://kitchen.example.com/acme/",
