@@ -44,6 +44,9 @@ type GuardConfig struct {
 	// AllowedOrigins are the browser origins whose scripts may call the protected endpoints: "https://app.example.com",
 	// or "*" for all. Their preflight requests are answered here. Metadata is readable from every origin.
 	AllowedOrigins []string
+	// AllowedHeaders are the names of further headers that these scripts may send. The headers of MCP clients, those of its
+	// tool parameters (Mcp-Param-*) and of traces are allowed without it.
+	AllowedHeaders []string
 	// LandingPage, when set, answers browsers that open the endpoint without a token. It is public.
 	LandingPage http.Handler
 	// Proxy adjusts proxy mode. It means nothing for a provider in direct mode.
@@ -115,7 +118,7 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	if err := g.announceable(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
-	if g.cors, err = corsPolicy(config.AllowedOrigins); err != nil {
+	if g.cors, err = corsPolicy(config.AllowedOrigins, config.AllowedHeaders); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
 	if err := g.addEndpoints(resource); err != nil {

@@ -21,35 +21,40 @@ type network struct {
 	plainHTTP plainurl.HTTPHosts
 }
 
-// WithCAFile trusts the certificate authorities of a PEM file besides the system's when the provider is reached: a private
-// authority, or that of a company's proxy. The system's can also be replaced for the whole process, by the variables
-// SSL_CERT_FILE and SSL_CERT_DIR (package crypto/x509). Of WithCAFile and [WithRootCAs] the last counts.
+// WithCAFile trusts the certificate authorities of a PEM file besides the system's when the
+// provider is reached: a private authority, or that of a company's proxy. The system's can also be
+// replaced for the whole process, by the variables SSL_CERT_FILE and SSL_CERT_DIR (package
+// crypto/x509). Of WithCAFile and [WithRootCAs] the last counts.
 func WithCAFile(name string) Option {
 	return func(o *options) {
 		o.network.roots = func() (*x509.CertPool, error) { return egress.ReadCAFile(name) }
 	}
 }
 
-// WithRootCAs trusts these certificate authorities and no others when the provider is reached. Nil means the system's.
+// WithRootCAs trusts these certificate authorities and no others when the provider is reached. Nil
+// means the system's.
 func WithRootCAs(pool *x509.CertPool) Option {
 	return func(o *options) {
 		o.network.roots = func() (*x509.CertPool, error) { return pool, nil }
 	}
 }
 
-// WithoutEnvironmentProxy reaches the provider directly. Without it, HTTPS_PROXY and NO_PROXY count for the provider's
-// hosts, whoever named them: the operator, the provider's spec or its own metadata. Hosts that strangers name, such as those
-// of client metadata documents, are never reached by a proxy, behind which nobody could promise that an address is public.
+// WithoutEnvironmentProxy reaches the provider directly. Without it, HTTPS_PROXY and NO_PROXY count
+// for the provider's hosts, whoever named them: the operator, the provider's spec or its own
+// metadata. Hosts that strangers name, such as those of client metadata documents, are never
+// reached by a proxy, behind which nobody could promise that an address is public.
 func WithoutEnvironmentProxy() Option { return func(o *options) { o.network.noProxy = true } }
 
-// InsecureHTTPHost lets plain http reach a host that the configuration names, such as "keycloak:8080", or "keycloak" for all
-// its ports: for a provider inside a cluster without TLS. Tokens, codes and the client secret then travel unprotected, and
-// whoever answers for that name decides which tokens are good. No proxy is used on the way. It may be given several times.
+// InsecureHTTPHost lets plain http reach a host that the configuration names, such as
+// "keycloak:8080", or "keycloak" for all its ports: for a provider inside a cluster without TLS.
+// Tokens, codes and the client secret then travel unprotected, and whoever answers for that name
+// decides which tokens are good. No proxy is used on the way. It may be given several times.
 func InsecureHTTPHost(name string) Option {
 	return func(o *options) { o.network.plainHTTP = append(slices.Clone(o.network.plainHTTP), name) }
 }
 
-// reach makes the client for the provider, unless the options bring one. named are the URLs that the operator did not write.
+// reach makes the client for the provider, unless the options bring one. named are the URLs that
+// the operator did not write.
 func (in *Inputs) reach(named ...string) error {
 	o := &in.options
 	for _, host := range o.network.plainHTTP {

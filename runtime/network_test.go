@@ -31,8 +31,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// company is a network as companies have it: the way out is a proxy, and the identity provider behind it has a certificate of
-// the company's own authority.
+// company is a network as companies have it: the way out is a proxy, and the identity provider
+// behind it has a certificate of the company's own authority.
 type company struct {
 	// proxy is the proxy's URL, caFile the authority's certificate.
 	proxy, caFile string
@@ -73,7 +73,8 @@ func newCompany(t *testing.T) *company {
 	return c
 }
 
-// certify returns a certificate of the provider's by the company's authority, which it writes to a file.
+// certify returns a certificate of the provider's by the company's authority, which it writes to a
+// file.
 func (c *company) certify(t *testing.T) tls.Certificate {
 	t.Helper()
 	template := &x509.Certificate{

@@ -140,7 +140,8 @@ func (p *standIn) broker(
 	b, err := broker.New(broker.Config{
 		Options: options, Resource: resource, Subresources: subresources, Name: config.Name,
 		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
-		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, UpstreamClient: p.client,
+		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, AllowedHeaders: config.AllowedHeaders,
+		UpstreamClient:    p.client,
 		InsecureHTTPHosts: p.options.network.plainHTTP, SecretVariable: p.options.secretVariable(p.upstream.Credentials),
 		NeededScopes: config.Scopes, Hierarchy: config.Hierarchy, Events: sender, Now: p.options.now,
 	})

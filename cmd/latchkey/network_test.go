@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// covers: R6, R18
+// covers: R6, R10, R18
 func TestMistakesInTheNetworkOfServe(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -20,6 +20,7 @@ func TestMistakesInTheNetworkOfServe(t *testing.T) {
 		"R6: a proxy of no kind": {"gopher://proxy.invalid", nil, "--no-proxy-from-environment"},
 		"R18: no host": {"gopher://proxy.invalid", []string{"--no-proxy-from-environment", "--insecure-http-host", "http://kc/"},
 			"must be host or host:port"},
+		"R10: no header": {"", []string{"--allow-header", "X Y"}, "must be the name of a header"},
 		"R18: plain http to a host that is not named": {"", []string{"--endpoint", "token=http://kc:8080/token"}, "--insecure-http-host"},
 	} {
 		t.Run(name, func(t *testing.T) {

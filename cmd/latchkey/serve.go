@@ -22,14 +22,15 @@ import (
 )
 
 type serveCommand struct {
-	Provider  string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
-	Addr      string   `default:"127.0.0.1:8080" help:"Address to listen on."`
-	PublicURL string   `name:"public-url" placeholder:"URL" help:"Scheme and host under which clients reach the server, such as https://mcp.example.com. Needed unless the address is on loopback."`
-	Path      string   `default:"/mcp" help:"Path of the MCP endpoint."`
-	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
-	ToolScope []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
-	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
-	Endpoint  []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
+	Provider    string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
+	Addr        string   `default:"127.0.0.1:8080" help:"Address to listen on."`
+	PublicURL   string   `name:"public-url" placeholder:"URL" help:"Scheme and host under which clients reach the server, such as https://mcp.example.com. Needed unless the address is on loopback."`
+	Path        string   `default:"/mcp" help:"Path of the MCP endpoint."`
+	Scope       []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
+	ToolScope   []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
+	Origin      []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
+	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send, such as X-Api-Version. Repeatable."`
+	Endpoint    []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
 
 	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
 
@@ -74,7 +75,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
-		ToolScopes: c.ToolScope, Origins: c.Origin, CustomSchemes: c.CustomScheme, ClientAddress: address, Relay: relay,
+		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme, ClientAddress: address, Relay: relay,
 		Version: version(), Logger: log,
 	})
 	if err != nil {
@@ -176,20 +177,21 @@ func (c *serveCommand) publicURL() (string, error) {
 }
 
 type devCommand struct {
-	Mode      string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
-	Addr      string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
-	IDPAddr   string   `name:"idp-addr" default:"127.0.0.1:9400" help:"Loopback address of the embedded identity provider."`
-	Path      string   `default:"/mcp" help:"Path of the MCP endpoint."`
-	Scope     []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
-	ToolScope []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
-	Origin    []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
+	Mode        string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
+	Addr        string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
+	IDPAddr     string   `name:"idp-addr" default:"127.0.0.1:9400" help:"Loopback address of the embedded identity provider."`
+	Path        string   `default:"/mcp" help:"Path of the MCP endpoint."`
+	Scope       []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
+	ToolScope   []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
+	Origin      []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
+	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send. Repeatable."`
 }
 
 // Run serves until it is told to stop.
 func (c *devCommand) Run(ctx context.Context, env environment) error {
 	pair, err := dev.Listen(ctx, dev.Config{
 		Mode: oauth.Mode(c.Mode), Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
-		ToolScopes: c.ToolScope, Origins: c.Origin, Version: version(), Logger: logger(env.stderr),
+		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, Version: version(), Logger: logger(env.stderr),
 	})
 	if err != nil {
 		return usageError{err}

@@ -29,6 +29,7 @@ type Config struct {
 	// ToolScopes are those of the tool step_up.
 	ToolScopes []string
 	Origins    []string
+	Headers    []string
 	Version    string
 	Logger     *slog.Logger
 }
@@ -101,7 +102,7 @@ func (p *Pair) build(config Config) error {
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: config.Path, ListenAddr: p.listener.Addr().String(),
-		Scopes: config.Scopes, ToolScopes: config.ToolScopes, Origins: config.Origins, Version: config.Version, Logger: config.Logger,
+		Scopes: config.Scopes, ToolScopes: config.ToolScopes, Origins: config.Origins, Headers: config.Headers, Version: config.Version, Logger: config.Logger,
 	})
 	if err != nil {
 		return err

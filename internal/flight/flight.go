@@ -15,9 +15,9 @@ type Group[V any] struct{ calls singleflight.Group }
 // Flight is a piece of work under way.
 type Flight[V any] struct{ result <-chan singleflight.Result }
 
-// Start starts the work of a key, or joins it where it is under way. It goes on when the context of the first to ask ends,
-// whose values it keeps: others may wait for it. limit bounds it instead. A panic of the work is an error, since in a
-// goroutine of its own it would end the process.
+// Start starts the work of a key, or joins it where it is under way. It goes on when the context of
+// the first to ask ends, whose values it keeps: others may wait for it. limit bounds it instead. A
+// panic of the work is an error, since in a goroutine of its own it would end the process.
 func (g *Group[V]) Start(
 	ctx context.Context, key string, limit time.Duration, work func(context.Context) (V, error),
 ) Flight[V] {
@@ -33,7 +33,8 @@ func (g *Group[V]) Start(
 	})}
 }
 
-// Wait waits for the result, for as long as ctx lasts: then its error is the context's. A flight is waited for once.
+// Wait waits for the result, for as long as ctx lasts: then its error is the context's. A flight is
+// waited for once.
 func (f Flight[V]) Wait(ctx context.Context) (V, error) {
 	var none V
 	select {

@@ -1,4 +1,5 @@
-// Package httpanswer writes what several handlers answer in the same way: JSON, and how long to wait.
+// Package httpanswer writes what several handlers answer in the same way: JSON, and how long to
+// wait.
 package httpanswer
 
 import (
@@ -8,7 +9,8 @@ import (
 	"time"
 )
 
-// JSON answers with a value as JSON. Nobody may store the answer, unless the handler has set Cache-Control before.
+// JSON answers with a value as JSON. Nobody may store the answer, unless the handler has set
+// Cache-Control before.
 func JSON(w http.ResponseWriter, status int, value any) {
 	body, err := json.Marshal(value)
 	if err != nil { // the server's own types marshal
@@ -32,8 +34,8 @@ func Text(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(body) // the client is gone when this fails
 }
 
-// RetryAfter tells a client how long to wait (RFC 9110 section 10.2.3): in whole seconds, rounded up, so that nobody comes
-// too early. Without a wait it sets nothing.
+// RetryAfter tells a client how long to wait (RFC 9110 section 10.2.3): in whole seconds, rounded
+// up, so that nobody comes too early. Without a wait it sets nothing.
 func RetryAfter(header http.Header, wait time.Duration) {
 	if wait > 0 {
 		header.Set("Retry-After", strconv.FormatInt(int64((wait-1)/time.Second)+1, 10))

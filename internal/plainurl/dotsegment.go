@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// HasDotSegment reports whether any server, proxy or browser on the way could find a dot segment in the path of a URL, and
-// so read another path: "." and ".." as they stand (RFC 3986 section 5.2.4), with dots, slashes or backslashes behind
-// escapes, however often those are escaped themselves, and with what some servers cut off a segment (";x" of Java's, an
-// escaped query or fragment).
+// HasDotSegment reports whether any server, proxy or browser on the way could find a dot segment in
+// the path of a URL, and so read another path: "." and ".." as they stand (RFC 3986 section 5.2.4),
+// with dots, slashes or backslashes behind escapes, however often those are escaped themselves, and
+// with what some servers cut off a segment (";x" of Java's, an escaped query or fragment).
 func HasDotSegment(u *url.URL) bool {
 	path := u.EscapedPath()
 	if u.Opaque != "" {
@@ -25,8 +25,8 @@ func HasDotSegment(u *url.URL) bool {
 	return false
 }
 
-// unescaped undoes the escapes of a text and those that appear by that, in one pass: each byte is looked at once more for
-// every escape that it completes, and each escape takes two bytes away.
+// unescaped undoes the escapes of a text and those that appear by that, in one pass: each byte is
+// looked at once more for every escape that it completes, and each escape takes two bytes away.
 func unescaped(text string) string {
 	out := make([]byte, 0, len(text))
 	for i := range len(text) {

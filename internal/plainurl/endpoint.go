@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// HTTPHosts are the hosts that plain http may reach besides those of this machine, each with a port or, for all its ports,
-// without: "keycloak:8080", "keycloak".
+// HTTPHosts are the hosts that plain http may reach besides those of this machine, each with a port
+// or, for all its ports, without: "keycloak:8080", "keycloak".
 type HTTPHosts []string
 
 // Allow reports whether plain http may be used for a URL, whatever its own scheme.
@@ -24,9 +24,9 @@ func (h HTTPHosts) Allow(u *url.URL) bool {
 	})
 }
 
-// CheckEndpoint says what is wrong with the URL of an endpoint, to which tokens and secrets are sent: it must be absolute,
-// use https where plain http is not allowed, and name nobody's credentials. A query is the endpoint's own (RFC 6749
-// section 3.2).
+// CheckEndpoint says what is wrong with the URL of an endpoint, to which tokens and secrets are
+// sent: it must be absolute, use https where plain http is not allowed, and name nobody's
+// credentials. A query is the endpoint's own (RFC 6749 section 3.2).
 func CheckEndpoint(text string, plain HTTPHosts) error {
 	u, err := url.Parse(text)
 	switch {

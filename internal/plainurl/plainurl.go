@@ -1,5 +1,6 @@
-// Package plainurl says which URLs every parser reads alike. Redirect URIs, client identifiers, resources and endpoints
-// are compared as texts or shown to people, so that another reading of one would lead somebody elsewhere.
+// Package plainurl says which URLs every parser reads alike. Redirect URIs, client identifiers,
+// resources and endpoints are compared as texts or shown to people, so that another reading of one
+// would lead somebody elsewhere.
 package plainurl
 
 import (
@@ -12,8 +13,8 @@ import (
 	"strings"
 )
 
-// IsLoopbackHost reports whether a host name without port always means this machine: localhost, a name below it
-// (RFC 6761 section 6.3), or a loopback address in its usual spelling.
+// IsLoopbackHost reports whether a host name without port always means this machine: localhost, a
+// name below it (RFC 6761 section 6.3), or a loopback address in its usual spelling.
 func IsLoopbackHost(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
@@ -31,18 +32,20 @@ func HostOf(hostport string) string {
 	return strings.Trim(hostport, "[]")
 }
 
-// IsUnusual reports whether a character is none that a URL has (RFC 3986 section 2), or one that parsers disagree about.
+// IsUnusual reports whether a character is none that a URL has (RFC 3986 section 2), or one that
+// parsers disagree about.
 func IsUnusual(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
 
-// Bare reports whether a URL, of which text is the spelling, has neither user information, which hides the host, nor a
-// fragment, not even an empty one.
+// Bare reports whether a URL, of which text is the spelling, has neither user information, which
+// hides the host, nor a fragment, not even an empty one.
 func Bare(text string, u *url.URL) bool { return u.User == nil && !strings.Contains(text, "#") }
 
 // hostLabel is one label of a host name in lower case. Underscores occur in private networks.
 var hostLabel = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$`)
 
-// CheckHost makes sure that the host of a URL, of which raw is the spelling, is what it looks like, here and in a browser: a
-// lower-case ASCII name, or an address in its usual spelling. Its errors are what the URL must have.
+// CheckHost makes sure that the host of a URL, of which raw is the spelling, is what it looks like,
+// here and in a browser: a lower-case ASCII name, or an address in its usual spelling. Its errors
+// are what the URL must have.
 func CheckHost(raw string, u *url.URL) error {
 	if !strings.HasPrefix(raw, u.Scheme+"://"+u.Host) || u.Host == "" {
 		return errors.New("must have a host in its plain spelling")
@@ -65,7 +68,8 @@ func CheckHost(raw string, u *url.URL) error {
 			return errors.New("must have a host name of lower-case letters, digits and hyphens (xn-- for others)")
 		}
 	}
-	// Browsers take every host that ends in a number for an IPv4 address: 2130706433 and 0x7f.1 are 127.0.0.1.
+	// Browsers take every host that ends in a number for an IPv4 address: 2130706433 and 0x7f.1 are
+	// 127.0.0.1.
 	last := labels[len(labels)-1]
 	if _, err := strconv.ParseUint(last, 0, 64); err == nil || strings.HasPrefix(last, "0x") || last[0] >= '0' && last[0] <= '9' {
 		return errors.New("must have its address in the usual spelling")

@@ -19,14 +19,15 @@ type Limiter struct {
 	buckets *recent.Table[string, *rate.Limiter]
 }
 
-// New returns a limiter with budgets of burst requests at once, refilled at a rate of perSecond. It remembers at most keys
-// budgets, and forgets the one that was not used for longest, whose owner then starts with a full one.
+// New returns a limiter with budgets of burst requests at once, refilled at a rate of perSecond. It
+// remembers at most keys budgets, and forgets the one that was not used for longest, whose owner
+// then starts with a full one.
 func New(perSecond float64, burst, keys int) *Limiter {
 	return &Limiter{perSecond: rate.Limit(perSecond), burst: burst, buckets: recent.New[string, *rate.Limiter](keys, nil)}
 }
 
-// Take spends one request of a key's budget at the given time. A positive result is how long its owner has to wait: then
-// nothing was spent.
+// Take spends one request of a key's budget at the given time. A positive result is how long its
+// owner has to wait: then nothing was spent.
 func (l *Limiter) Take(key string, now time.Time) time.Duration {
 	reservation := l.bucket(key).ReserveN(now, 1)
 	wait := reservation.DelayFrom(now)

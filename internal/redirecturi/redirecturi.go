@@ -1,5 +1,5 @@
-// Package redirecturi has the rules for the redirect URIs of clients: which may be registered, and when one that is asked
-// for is one that was registered.
+// Package redirecturi has the rules for the redirect URIs of clients: which may be registered, and
+// when one that is asked for is one that was registered.
 package redirecturi
 
 import (
@@ -19,15 +19,16 @@ const maxBytes = 512
 // schemePattern is a URI scheme (RFC 3986 section 3.1), in lower case.
 var schemePattern = regexp.MustCompile(`^[a-z][a-z0-9+.-]*$`)
 
-// forbiddenSchemes run code, read files or open other handlers in the browser: no list can allow them.
+// forbiddenSchemes run code, read files or open other handlers in the browser: no list can allow
+// them.
 var forbiddenSchemes = []string{
 	"about", "blob", "chrome", "chrome-extension", "data", "edge", "file", "filesystem", "ftp", "http", "https", "intent",
 	"jar", "javascript", "mailto", "moz-extension", "ms-settings", "resource", "search-ms", "sms", "tel", "vbscript",
 	"view-source", "ws", "wss",
 }
 
-// responseParams are the parameters of authorization responses: a redirect URI that brings its own would let the client
-// read the wrong one.
+// responseParams are the parameters of authorization responses: a redirect URI that brings its own
+// would let the client read the wrong one.
 var responseParams = []string{"code", "state", "iss", "error", "error_description", "error_uri", "response"}
 
 // CheckSchemes says what is wrong with an operator's list of custom schemes.
@@ -44,8 +45,9 @@ func CheckSchemes(schemes []string) error {
 }
 
 // Parse checks a redirect URI that a client wants to register or use: https, plain http to loopback
-// (RFC 8252 section 7.3), or a custom scheme that the operator allowed (RFC 8252 section 7.1). It accepts one spelling per
-// address, since registered and used ones are compared as texts and people have to recognise the host.
+// (RFC 8252 section 7.3), or a custom scheme that the operator allowed (RFC 8252 section 7.1). It
+// accepts one spelling per address, since registered and used ones are compared as texts and people
+// have to recognise the host.
 func Parse(raw string, customSchemes []string) (*url.URL, error) {
 	if raw == "" || len(raw) > maxBytes {
 		return nil, fmt.Errorf("must have 1 to %d characters", maxBytes)
@@ -94,8 +96,9 @@ func (e *SchemeError) Error() string {
 	return fmt.Sprintf("must use https, or http to a loopback host; the scheme %q is not allowed here", e.Scheme)
 }
 
-// Usable returns the redirect URIs of a list that are acceptable, and what is wrong with each of the others. Clients register
-// more of them at once than they use: one that is not acceptable does not void the rest (RFC 7591 section 3.2.1).
+// Usable returns the redirect URIs of a list that are acceptable, and what is wrong with each of
+// the others. Clients register more of them at once than they use: one that is not acceptable does
+// not void the rest (RFC 7591 section 3.2.1).
 func Usable(list, customSchemes []string) (usable []string, problems []error) {
 	for i, uri := range list {
 		if _, err := Parse(uri, customSchemes); err != nil {
@@ -107,7 +110,8 @@ func Usable(list, customSchemes []string) (usable []string, problems []error) {
 	return usable, problems
 }
 
-// NeededSchemes returns the schemes that would have to be allowed for redirect URIs that [Usable] left out, each once.
+// NeededSchemes returns the schemes that would have to be allowed for redirect URIs that [Usable]
+// left out, each once.
 func NeededSchemes(problems []error) []string {
 	var schemes []string
 	for _, problem := range problems {
@@ -131,7 +135,8 @@ func checkQuery(u *url.URL) error {
 	return nil
 }
 
-// IsLoopback reports whether a checked redirect URI leads to this machine, in the spellings that clients use.
+// IsLoopback reports whether a checked redirect URI leads to this machine, in the spellings that
+// clients use.
 func IsLoopback(u *url.URL) bool {
 	switch u.Hostname() {
 	case "localhost", "127.0.0.1", "::1":
@@ -140,12 +145,13 @@ func IsLoopback(u *url.URL) bool {
 	return plainurl.IsLoopbackHost(u.Hostname()) && u.Scheme == "https"
 }
 
-// IsNative reports whether a checked redirect URI leads to an application on the user's device rather than to a web site.
-// Any application there could have sent the user here under that name.
+// IsNative reports whether a checked redirect URI leads to an application on the user's device
+// rather than to a web site. Any application there could have sent the user here under that name.
 func IsNative(u *url.URL) bool { return u.Scheme != "https" || IsLoopback(u) }
 
-// Registered reports whether asked is one of the registered redirect URIs: the same text (RFC 9700 section 2.1),
-// except that a loopback redirect may have any port (RFC 8252 section 7.3). Both sides passed [Parse].
+// Registered reports whether asked is one of the registered redirect URIs: the same text (RFC 9700
+// section 2.1), except that a loopback redirect may have any port (RFC 8252 section 7.3). Both
+// sides passed [Parse].
 func Registered(registered []string, asked string) bool {
 	if slices.Contains(registered, asked) {
 		return true

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 )
 
-// AS-6. Threats, proxy mode: redirect URIs with userinfo, fragment, dot segments, encoded host, javascript:, data:.
+// AS-6. Threats, proxy mode: redirect URIs with userinfo, fragment, dot segments, encoded host,
+// javascript:, data:.
 // covers: T-PRX-02, AS-6
 func TestRedirectURIs(t *testing.T) {
 	t.Parallel()
@@ -113,8 +114,8 @@ func TestCustomSchemesThatBrowsersHandleCannotBeAllowed(t *testing.T) {
 	}
 }
 
-// What is accepted leads where it says: read by another rule, it has the same host, and nothing to break out of a header
-// or a page with.
+// What is accepted leads where it says: read by another rule, it has the same host, and nothing to
+// break out of a header or a page with.
 func FuzzRedirectURI(f *testing.F) {
 	for _, seed := range []string{
 		"https://client.example.com/cb", "http://127.0.0.1:1/cb", "http://[::1]/", "cursor://x/y", "https://a@b/c", "https://0x7f.1/",

@@ -40,6 +40,8 @@ type Config struct {
 	ToolScopes []string
 	// Origins are the browser origins that may call the server, besides its own.
 	Origins []string
+	// Headers are further headers that scripts of these origins may send.
+	Headers []string
 	// CustomSchemes are the URI schemes of native applications that may log in, in mode proxy.
 	CustomSchemes []string
 	// ClientAddress names the client of a request, for rate limits. The default is the connection's own address.
@@ -80,7 +82,7 @@ func New(config Config) (http.Handler, error) {
 	e.Use(recovered(log), ownHostAndOrigin(origins, relayed, log))
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
-		AllowedOrigins: config.Origins, Logger: config.Logger,
+		AllowedOrigins: config.Origins, AllowedHeaders: config.Headers, Logger: config.Logger,
 		Proxy: proxy.Options{
 			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
 		},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
+	"golang.org/x/net/http/httpguts"
 )
 
 // DefaultHeader is where most reverse proxies write the address of their client.
@@ -44,7 +45,7 @@ type Resolver struct {
 func New(config Config) (*Resolver, error) {
 	r := &Resolver{header: http.CanonicalHeaderKey(cmp.Or(config.Header, DefaultHeader)), events: events.Or(config.Observer)}
 	switch {
-	case !isToken(r.header):
+	case !httpguts.ValidHeaderFieldName(r.header):
 		return nil, fmt.Errorf("%q is not the name of a header", config.Header)
 	case r.header == "Forwarded":
 		return nil, errors.New("the header Forwarded (RFC 7239) is not read; let the proxy set X-Forwarded-For")
@@ -155,13 +156,4 @@ func keyOf(address netip.Addr) string {
 		return address.String()
 	}
 	return netip.PrefixFrom(address, 64).Masked().String()
-}
-
-// isToken reports whether s can be the name of a header (RFC 9110 section 5.6.2).
-func isToken(s string) bool {
-	const special = "!#$%&'*+-.^_`|~"
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		letterOrDigit := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-		return !letterOrDigit && !strings.ContainsRune(special, c)
-	})
 }

@@ -14,9 +14,10 @@ import (
 	"golang.org/x/net/http/httpproxy"
 )
 
-// EnvironmentProxy returns the choice of proxy that the variables HTTPS_PROXY and NO_PROXY make, in upper or lower case, for
-// [Policy.Proxy]; nil where no proxy is set. Hosts of this machine are never reached through it. lookupEnv is usually
-// [os.LookupEnv]. The error names a variable that holds no proxy, which net/http would take for none.
+// EnvironmentProxy returns the choice of proxy that the variables HTTPS_PROXY and NO_PROXY make, in
+// upper or lower case, for [Policy.Proxy]; nil where no proxy is set. Hosts of this machine are
+// never reached through it. lookupEnv is usually [os.LookupEnv]. The error names a variable that
+// holds no proxy, which net/http would take for none.
 func EnvironmentProxy(lookupEnv func(name string) (string, bool)) (func(*http.Request) (*url.URL, error), error) {
 	lookup := func(name string) (value, variable string) {
 		for _, variable := range []string{name, strings.ToLower(name)} {
@@ -38,7 +39,8 @@ func EnvironmentProxy(lookupEnv func(name string) (string, bool)) (func(*http.Re
 	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }, nil
 }
 
-// isProxy reports whether a text names a proxy of a kind that net/http speaks. Without a scheme it is an http proxy.
+// isProxy reports whether a text names a proxy of a kind that net/http speaks. Without a scheme it
+// is an http proxy.
 func isProxy(text string) bool {
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
@@ -47,8 +49,8 @@ func isProxy(text string) bool {
 	return err == nil && u.Hostname() != "" && slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme)
 }
 
-// ReadCAFile returns the system's certificate authorities together with those of a PEM file, for [Policy.RootCAs]. A file
-// without a certificate, or with one that cannot be read, is an error.
+// ReadCAFile returns the system's certificate authorities together with those of a PEM file, for
+// [Policy.RootCAs]. A file without a certificate, or with one that cannot be read, is an error.
 func ReadCAFile(name string) (*x509.CertPool, error) {
 	text, err := os.ReadFile(name) //nolint:gosec // the operator names the file
 	if err != nil {

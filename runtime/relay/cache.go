@@ -9,7 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/recent"
 )
 
-// maxBindings bounds each cache; beyond it the entry that was not used for longest is dropped and found again when needed.
+// maxBindings bounds each cache; beyond it the entry that was not used for longest is dropped and
+// found again when needed.
 const maxBindings = 256
 
 // cache remembers what discovery found. Requests that need the same entry at once share one search.
@@ -30,8 +31,9 @@ func newCache[V any](now func() time.Time) *cache[V] {
 	return &cache[V]{now: now, entries: recent.New[string, cacheEntry[V]](maxBindings, nil)}
 }
 
-// get returns the entry of a key, if it is not older than maxAge, or else what find finds. The search runs to its end even
-// if the first to ask gives up, since others may wait for it; timeout bounds it. Failures are not remembered.
+// get returns the entry of a key, if it is not older than maxAge, or else what find finds. The
+// search runs to its end even if the first to ask gives up, since others may wait for it; timeout
+// bounds it. Failures are not remembered.
 func (c *cache[V]) get(
 	ctx context.Context, key string, maxAge, timeout time.Duration, find func(context.Context) (V, error),
 ) (V, error) {

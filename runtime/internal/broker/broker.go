@@ -110,7 +110,7 @@ func foundation(c *Config) (m rooms, scripts cors.Policy, err error) {
 	problem = errors.Join(problem, err)
 	m.scopes, err = newScopes(c.UsualScopes, c.Scopes)
 	problem = errors.Join(problem, err)
-	scripts, err = corsPolicy(c.AllowedOrigins)
+	scripts, err = corsPolicy(c.AllowedOrigins, c.AllowedHeaders)
 	problem = errors.Join(problem, err, redirecturi.CheckSchemes(c.CustomSchemes))
 	if problem == nil {
 		c.Upstream = m.provider.Provider()

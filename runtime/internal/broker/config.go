@@ -59,6 +59,8 @@ type Config struct {
 	// AllowedOrigins are the browser origins whose scripts may register and get tokens:
 	// "https://app.example.com", or "*" for all. Metadata is readable from every origin.
 	AllowedOrigins []string
+	// AllowedHeaders are further headers that these scripts may send.
+	AllowedHeaders []string
 
 	// UpstreamClient makes the requests to the provider. The default may reach the hosts of
 	// Upstream's URLs only.
