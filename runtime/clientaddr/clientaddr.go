@@ -1,5 +1,9 @@
-// Package clientaddr tells the clients of a server behind reverse proxies apart, for limits that each of them has. It says
-// nothing about who a client is: URLs and access never depend on it.
+// Package clientaddr tells the clients of a server behind reverse proxies apart, for limits that
+// each of them has. It says nothing about who a client is: URLs and access never depend on it.
+//
+// A [Resolver] reads the address that the proxies vouch for; its Client method is what the options
+// called ClientAddress take. A [Key] is what an address counts as: one customer has one, whatever
+// they may choose within their own network.
 package clientaddr
 
 import (
@@ -13,9 +17,10 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
-	"golang.org/x/net/http/httpguts"
 )
 
 // DefaultHeader is where most reverse proxies write the address of their client.
