@@ -329,7 +329,7 @@ func (s *session) whoIs() map[string]any {
 	return user
 }
 
-// generic is the generic provider, which passes JWTs through.
+// generic is the generic provider, whose clients get sealed tokens unless the operator asks for others.
 func generic(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
 	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{
@@ -417,7 +417,8 @@ func TestProxyLogin(t *testing.T) {
 		provider func(*testing.T, *devidp.TestServer, ...runtime.Option) *runtime.Provider
 		sealed   bool
 	}{
-		"through the generic provider with a verifier of JWTs":      {jwtTokens, generic, false},
+		"A4: through the generic provider with a verifier of JWTs":  {jwtTokens, generic, true},
+		"through a provider that passes its tokens through":         {jwtTokens, introspectedJWTs, false},
 		"through a provider by hand with introspection":             {opaqueTokens, introspected, true},
 		"through a provider by hand, whose tokens are JWTs as well": {jwtTokens, introspected, true},
 	} {

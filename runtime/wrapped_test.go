@@ -223,7 +223,8 @@ func TestAWrapperIsAskedAboutEveryTokenInModeProxy(t *testing.T) {
 		provider func(*testing.T, *devidp.TestServer, ...runtime.Option) *runtime.Provider
 		sealed   bool
 	}{
-		"passed through":            {jwtTokens, generic, false},
+		"passed through":            {jwtTokens, introspectedJWTs, false},
+		"sealed, by a verifier":     {jwtTokens, generic, true},
 		"sealed, by introspection":  {opaqueTokens, introspected, true},
 		"sealed, bound by exchange": {opaqueTokens, byUserInfo, true},
 	} {

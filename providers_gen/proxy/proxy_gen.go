@@ -15,9 +15,9 @@
 //     servers.
 //
 // What to know:
-//   - Clients get the provider's own access tokens, as far as they are JWTs. With opaque
-//     ones set GuardConfig.Proxy.Tokens to proxy.Sealed: then clients get tokens of this
-//     server.
+//   - Clients get tokens of this server, with the provider's inside. Where the provider's
+//     own JWTs name this server, GuardConfig.Proxy.Tokens set to proxy.Passthrough hands
+//     them out instead.
 //   - A provider that says only who a token's user is says nothing about the application:
 //     use runtime.UserInfoVerifier with sealed tokens. Then tokens count that this server
 //     got itself, and no others.
@@ -34,7 +34,6 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
-	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // This package does not compile with a runtime that is too old or too new for it.
@@ -174,7 +173,6 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			RequiredScopes:  requiredScopes,
 			AuthorizeParams: cfg.ExtraAuthorizeParams,
 		},
-		TokenMode: proxy.Passthrough,
 		ScopeWords: map[string]string{
 			"openid":  "Know who you are",
 			"profile": "See your name and picture",

@@ -31,7 +31,6 @@ func TestProvider(t *testing.T) {
 			AuthMethod:     facts.AuthPost,
 			CodeProtection: facts.ProtectPKCE,
 			Resource:       facts.ResourceStrip,
-			Passthrough:    true,
 		},
 		Accept: []providertest.Token{
 			{

@@ -83,7 +83,7 @@ func build(c *Config) (*Broker, error) {
 	m.grants = grants.New(grants.Config{
 		Options: c.withoutKeys(), Resources: m.site.resources, Scopes: m.scopes.all, Tickets: m.tickets, Entries: m.entries,
 		Provider: m.provider, Verify: c.Verify, Forget: c.Forget, TokenURL: c.Upstream.Token, RevocationURL: c.Upstream.Revocation,
-		SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
+		SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, AlwaysAsked: c.Upstream.RequiredScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
 	})
 	m.limits = newLimiters(c.Limits, c.ClientAddress, c.Now)
 	m.clients = clients.New(clients.Config{

@@ -42,12 +42,13 @@ type provider struct {
 
 	// behaviour
 	user          string
-	rotates       bool   // a new refresh token on each refresh, the old one ends
-	noRefresh     bool   // GitHub
-	omitsRefresh  bool   // Google: none on refreshes
-	jwt           bool   // access tokens look like JWTs
-	expiresIn     string // JSON of expires_in; empty leaves it out
-	scope         string // JSON of scope; empty leaves it out
+	rotates       bool     // a new refresh token on each refresh, the old one ends
+	noRefresh     bool     // GitHub
+	omitsRefresh  bool     // Google: none on refreshes
+	jwt           bool     // access tokens look like JWTs
+	also          []string // scopes of access tokens beyond what was asked for
+	expiresIn     string   // JSON of expires_in; empty leaves it out
+	scope         string   // JSON of scope; empty leaves it out
 	formEncoded   bool
 	nonceOverride string
 	noIDToken     bool
@@ -274,7 +275,7 @@ func (p *provider) verify(_ context.Context, token, resource string) (*oauth.Aut
 		return nil, err
 	}
 	return &oauth.AuthInfo{
-		Provider: "fake", Issuer: p.server.URL, Subject: known.user, Resource: resource, ExpiresAt: known.expires,
+		Provider: "fake", Issuer: p.server.URL, Subject: known.user, Resource: resource, ExpiresAt: known.expires, Scopes: p.also,
 		User: oauth.UserInfo{
 			ID: known.user, Email: known.user + "@example.com", Name: "Ada Löwe", Username: "ada",
 			Roles: []string{"admin", "staff"}, Extra: extra,

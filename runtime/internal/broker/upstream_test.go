@@ -362,6 +362,15 @@ func TestPassthroughRefuses(t *testing.T) {
 			t.Errorf("%d %s", rec.Code, rec.Body)
 		}
 	})
+	t.Run("A4: tokens with more scopes than the user consented to", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1, func(c *Config) { c.Tokens = proxy.Passthrough })
+		w.provider.jwt, w.provider.also = true, []string{"admin"}
+		wantError(t, redeem(w), http.StatusInternalServerError, oauth.CodeServerError)
+		if !strings.Contains(w.log.String(), "admin") {
+			t.Error("the log does not name the scope")
+		}
+	})
 	t.Run("tokens that the verifier refuses", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, 1, func(c *Config) { c.Tokens = proxy.Passthrough })

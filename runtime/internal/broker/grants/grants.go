@@ -33,9 +33,11 @@ type Config struct {
 	SecretVariable          string
 	// NeededScopes are needed for every request; Hierarchy lets broader ones stand for them.
 	NeededScopes []string
-	Hierarchy    oauth.ScopeHierarchy
-	Now          func() time.Time
-	Events       *events.Sender
+	// AlwaysAsked are scopes that each login asks the provider for, whatever the user consents to.
+	AlwaysAsked []string
+	Hierarchy   oauth.ScopeHierarchy
+	Now         func() time.Time
+	Events      *events.Sender
 }
 
 // Grants are the grants of one server. They are safe for concurrent use and own no goroutine.
@@ -64,7 +66,7 @@ func New(c Config) *Grants {
 	}
 	kept := keptTokens{entries: c.Entries, box: c.Tickets.Renewed, now: c.Now, events: c.Events}
 	issuer := issuer{
-		tickets: c.Tickets, options: c.Options, verify: c.Verify, needed: c.NeededScopes, hierarchy: c.Hierarchy, now: c.Now,
+		tickets: c.Tickets, options: c.Options, verify: c.Verify, needed: c.NeededScopes, always: c.AlwaysAsked, hierarchy: c.Hierarchy, now: c.Now,
 	}
 	g.types = []Type{
 		&codeGrant{

@@ -31,10 +31,10 @@ type issuer struct {
 	tickets *tickets.Boxes
 	options proxy.Options
 	verify  VerifyFunc
-	// needed are the scopes that every request needs.
-	needed    []string
-	hierarchy oauth.ScopeHierarchy
-	now       func() time.Time
+	// needed are the scopes that every request needs, always those that every login asks for.
+	needed, always []string
+	hierarchy      oauth.ScopeHierarchy
+	now            func() time.Time
 }
 
 // grant is what a login gave a client, whatever the tokens of the moment are.
@@ -65,6 +65,9 @@ func (i issuer) issue(ctx context.Context, g *grant, t upstream.Tokens, scopes [
 	if refused := checkCaller(g, info, err); refused != nil {
 		return none, refused
 	}
+	if refused := i.checkConsent(g, info); refused != nil {
+		return none, refused
+	}
 	return i.accessAnswer(g, t, scopes, info)
 }
 
@@ -84,6 +87,30 @@ func checkCaller(g *grant, info *oauth.AuthInfo, err error) *oauth.Error {
 	}
 	g.subject, g.issuer, g.caller = info.Subject, info.Issuer, info
 	return nil
+}
+
+// identityScopes are those of OpenID Connect Core sections 5.4 and 11, which say who the user is.
+// Many providers put some of them into every token.
+var identityScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
+
+// checkConsent refuses to hand out a token of the provider's that can do more than the user
+// consented to here: whoever holds it has all that is in it.
+func (i issuer) checkConsent(g *grant, info *oauth.AuthInfo) *oauth.Error {
+	if i.options.Tokens != proxy.Passthrough {
+		return nil
+	}
+	var beyond []string
+	for _, s := range info.Scopes {
+		if !slices.Contains(g.scopes, s) && !slices.Contains(i.always, s) && !slices.Contains(identityScopes, s) {
+			beyond = append(beyond, s)
+		}
+	}
+	if len(beyond) == 0 {
+		return nil
+	}
+	return refusal.Misconfigured(oauth.ReasonUpstreamToken, fmt.Errorf(
+		"the provider's token has the scopes %q, which the user did not consent to here, so it is not passed through: "+
+			"let the provider grant what is asked for, or use sealed tokens, which have only what was consented to", beyond))
 }
 
 func (i issuer) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info *oauth.AuthInfo) (oauth.TokenResponse, *oauth.Error) {
