@@ -341,7 +341,7 @@ func generic(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runt
 	p, err := oauthproxy.New(oauthproxy.Config{
 		AuthEndpoint: idp.URL("/authorize"), TokenEndpoint: idp.URL("/token"), Issuer: idp.Issuer(),
 		ClientID: appID, ClientSecret: appSecret, VerifyToken: verifier, Scopes: []string{"openid", "email", "profile", "offline_access"},
-	}, opts...)
+	}, append(opts, runtime.WithEndpoint("revocation", idp.URL("/revoke")))...)
 	if err != nil {
 		t.Fatal(err)
 	}
