@@ -108,6 +108,9 @@ const (
 	ReasonClientAuthentication Reason = "client_authentication"
 	// ReasonClientDocument is a client metadata document that cannot be fetched or not be accepted.
 	ReasonClientDocument Reason = "client_document"
+	// ReasonDocumentPolicy is a client metadata document that does not count by the operator's
+	// choice.
+	ReasonDocumentPolicy Reason = "client_document_policy"
 	// ReasonRedirectURI is a redirect URI that is not the client's.
 	ReasonRedirectURI Reason = "redirect_uri"
 	// ReasonResponseType is another response_type or response_mode than code and query.

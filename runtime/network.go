@@ -91,14 +91,19 @@ func (in *Inputs) proxy() func(*http.Request) (*url.URL, error) {
 
 // roots are the certificate authorities to trust.
 func (in *Inputs) roots() *x509.CertPool {
-	if in.options.network.roots == nil {
-		return nil
-	}
-	pool, err := in.options.network.roots()
+	pool, err := in.options.network.authorities()
 	if err != nil {
 		in.add(Field{Name: "caFile"}, "the certificate authorities to trust (WithCAFile, --ca-file): "+err.Error())
 	}
 	return pool
+}
+
+// authorities are the certificate authorities to trust, nil for the system's.
+func (n network) authorities() (*x509.CertPool, error) {
+	if n.roots == nil {
+		return nil, nil //nolint:nilnil // the system's are no error
+	}
+	return n.roots()
 }
 
 // originsOf are the origins of those of the URLs that can be fetched from.

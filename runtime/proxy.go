@@ -19,7 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// SealingKeysVariable is the variable with the sealing keys of proxy mode, newest first, separated by commas or spaces.
+// SealingKeysVariable is the variable with the sealing keys of proxy mode, newest first, separated
+// by commas or spaces.
 const SealingKeysVariable = "MCP_USE_OAUTH_SEALING_KEYS"
 
 // SealingKeys returns the keys in [SealingKeysVariable], newest first; none where it is not set.
@@ -99,8 +100,8 @@ func (p *standIn) mode(config GuardConfig) proxy.TokenMode {
 	return cmp.Or(config.Proxy.Tokens, p.tokens, proxy.Sealed)
 }
 
-// check returns how the broker of a mount checks the provider's tokens: with the provider's own rules, after which the
-// outermost of the providers that wrap it decides.
+// check returns how the broker of a mount checks the provider's tokens: with the provider's own
+// rules, after which the outermost of the providers that wrap it decides.
 func (p *standIn) check(outermost oauth.Provider) broker.VerifyFunc {
 	own := func(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
 		return p.provider.tokens.Verify(ctx, bearer(token, resource))
@@ -126,7 +127,8 @@ func bearer(token, resource string) oauth.Presented {
 	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }
 
-// broker returns the broker of a mount. outermost is the provider that the guard was given, which may wrap this one.
+// broker returns the broker of a mount. outermost is the provider that the guard was given, which
+// may wrap this one.
 func (p *standIn) broker(
 	outermost oauth.Provider, resource string, subresources []string, config GuardConfig, sender *events.Sender,
 ) (*broker.Broker, error) {
@@ -137,6 +139,10 @@ func (p *standIn) broker(
 	options.Tokens = p.mode(config)
 	options.ScopeWords = merged(p.scopeWords, options.ScopeWords)
 	usual := union(outermost.Describe().ScopesSupported, config.Scopes)
+	roots, err := p.options.network.authorities()
+	if err != nil {
+		return nil, err
+	}
 	b, err := broker.New(broker.Config{
 		Options: options, Resource: resource, Subresources: subresources, Name: config.Name,
 		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
@@ -144,6 +150,7 @@ func (p *standIn) broker(
 		UpstreamClient:    p.client,
 		InsecureHTTPHosts: p.options.network.plainHTTP, SecretVariable: p.options.secretVariable(p.upstream.Credentials),
 		NeededScopes: config.Scopes, Hierarchy: config.Hierarchy, Events: sender, Now: p.options.now,
+		LookupEnv: p.options.lookupEnv, RootCAs: roots,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {
 		err = fmt.Errorf("%w (set %s)", err, SealingKeysVariable)
@@ -159,8 +166,8 @@ func merged(first, second map[string]string) map[string]string {
 	return both
 }
 
-// addBroker puts a broker in front of a provider in proxy mode: clients are then sent to this server, and the tokens that
-// it verifies are its own, unless the provider's are passed through.
+// addBroker puts a broker in front of a provider in proxy mode: clients are then sent to this
+// server, and the tokens that it verifies are its own, unless the provider's are passed through.
 func (g *Guard) addBroker() error {
 	p, err := standInOf(g.provider)
 	if p == nil || err != nil {
@@ -184,9 +191,9 @@ func (g *Guard) addBroker() error {
 	return nil
 }
 
-// UpstreamToken returns the provider's own access token of the caller that ctx carries, for tools that call the
-// provider's API in the user's name. It fails in direct mode and where provider tokens are passed through: a client's
-// token must not be passed on.
+// UpstreamToken returns the provider's own access token of the caller that ctx carries, for tools
+// that call the provider's API in the user's name. It fails in direct mode and where provider
+// tokens are passed through: a client's token must not be passed on.
 func (g *Guard) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
 	if g.broker == nil {
 		return "", broker.ErrNoUpstreamToken

@@ -38,7 +38,10 @@ type serveCommand struct {
 	CAFile                 string   `name:"ca-file" placeholder:"FILE" help:"PEM file with certificate authorities to trust besides the system's when the provider is reached."`
 	InsecureHTTPHost       []string `name:"insecure-http-host" sep:"none" placeholder:"NAME" help:"Host, such as keycloak or keycloak:8080, at which the provider is reached by plain http: tokens and secrets travel unprotected. Repeatable."`
 
-	CustomScheme   []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor; any application on the user's device can claim one. Proxy mode only. Repeatable."`
+	CustomScheme    []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor; any application on the user's device can claim one. Proxy mode only. Repeatable."`
+	ClientDocuments string   `enum:"off,pinned,proxy,open" default:"open" help:"Which clients may describe themselves by a document at a web address instead of registering: none (off), those of --client-document (pinned), these and those at --client-document-host, fetched through the environment's proxy (proxy), or all (open). Proxy mode only."`
+	documentFlags
+
 	TrustedProxy   []string `sep:"none" placeholder:"CIDR" help:"Network from which your reverse proxy connects, such as 10.0.0.0/8: it is believed about the address of its client, which rate limits count by. Repeatable."`
 	ClientIPHeader string   `name:"client-ip-header" placeholder:"X-Forwarded-For" help:"Header in which the trusted proxies write that address."`
 
@@ -65,6 +68,13 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if len(c.CustomScheme) > 0 && provider.Describe().Mode != oauth.Proxy {
 		return usageError{fmt.Errorf("--custom-scheme is for providers in proxy mode; clients of %s register there", provider.Describe().Title)}
 	}
+	if err := c.check(provider.Describe().Mode); err != nil {
+		return usageError{err}
+	}
+	documents, err := c.options(c.ClientDocuments)
+	if err != nil {
+		return usageError{err}
+	}
 	address, err := c.clientAddress(log)
 	if err != nil {
 		return usageError{err}
@@ -75,7 +85,8 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
-		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme, ClientAddress: address, Relay: relay,
+		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
+		ClientDocuments: documents, ClientAddress: address, Relay: relay,
 		Version: version(), Logger: log,
 	})
 	if err != nil {
@@ -159,7 +170,8 @@ func (c *serveCommand) clientAddress(log *slog.Logger) (func(*http.Request) stri
 	return nil, nil //nolint:nilnil // the connection's address is the default
 }
 
-// publicURL is the configured one, or the listening address where that is on loopback: nothing else is known of it.
+// publicURL is the configured one, or the listening address where that is on loopback: nothing else
+// is known of it.
 func (c *serveCommand) publicURL() (string, error) {
 	host, port, err := net.SplitHostPort(c.Addr)
 	if err != nil {
@@ -185,13 +197,26 @@ type devCommand struct {
 	ToolScope   []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
 	Origin      []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
 	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send. Repeatable."`
+
+	CustomScheme    []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor. Repeatable."`
+	ClientDocuments string   `enum:"off,pinned,proxy,open" default:"off" help:"Which clients may describe themselves by a document at a web address instead of registering: none (off), those of --client-document (pinned), these and those at --client-document-host, fetched through the environment's proxy (proxy), or all (open). In mode direct off or open."`
+	documentFlags
 }
 
 // Run serves until it is told to stop.
 func (c *devCommand) Run(ctx context.Context, env environment) error {
+	mode := oauth.Mode(c.Mode)
+	if err := c.check(mode); err != nil {
+		return usageError{err}
+	}
+	documents, err := c.options(c.ClientDocuments)
+	if err != nil {
+		return usageError{err}
+	}
 	pair, err := dev.Listen(ctx, dev.Config{
-		Mode: oauth.Mode(c.Mode), Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
-		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, Version: version(), Logger: logger(env.stderr),
+		Mode: mode, Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
+		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme, ClientDocuments: documents,
+		Version: version(), Logger: logger(env.stderr),
 	})
 	if err != nil {
 		return usageError{err}

@@ -12,7 +12,8 @@ const (
 // sdkSource is where the official TypeScript SDK makes its requests.
 const sdkSource = "https://github.com/modelcontextprotocol/typescript-sdk (packages/client, auth)"
 
-// sdkAuthorize is the authorization request of the official TypeScript SDK. further are what a client adds.
+// sdkAuthorize is the authorization request of the official TypeScript SDK. further are what a
+// client adds.
 func sdkAuthorize(further ...Param) []Param {
 	return append([]Param{
 		{"response_type", "code"}, {"client_id", "{client_id}"}, {"code_challenge", "{code_challenge}"}, {"code_challenge_method", "S256"},

@@ -37,8 +37,9 @@ func chatGPT() Shape {
 	}
 }
 
-// chatGPTConnector is ChatGPT with a document and a redirect URI for each connector, which it uses where a server does not
-// announce iss in its answers. Its document leaves no choice of client authentication.
+// chatGPTConnector is ChatGPT with a document and a redirect URI for each connector, which it uses
+// where a server does not announce iss in its answers. Its document leaves no choice of client
+// authentication.
 func chatGPTConnector() Shape {
 	return Shape{
 		Name: "chatgpt-connector", Title: "ChatGPT, a document per connector", Revision: revision2025November,

@@ -11,16 +11,20 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/devidp"
 	"github.com/latchkey-auth/latchkey/internal/browser"
 	"github.com/latchkey-auth/latchkey/internal/clientshapes"
 	"github.com/latchkey-auth/latchkey/internal/dev"
+	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // toolScope is what the tool step_up needs. It is not announced.
@@ -34,22 +38,44 @@ const (
 	byRegistration way = "registration"
 )
 
-// Every client that people use logs in, refreshes and steps up, where clients register at the identity provider and where
-// they register at the MCP server, in each way that the client knows.
+// Every client that people use logs in, refreshes and steps up, where clients register at the
+// identity provider and where they register at the MCP server, in each way that the client knows.
+// covers: R1, R3, R4, R5, R27
 func TestClientsLogIn(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []oauth.Mode{oauth.Direct, oauth.Proxy} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
-			pair := start(t, mode)
+			makers := newInternet(t)
+			pair := start(t, mode, makers)
 			for _, shape := range clientshapes.All() {
 				for _, identify := range ways(shape) {
 					t.Run(shape.Name+" by "+string(identify), func(t *testing.T) {
 						t.Parallel()
 						for i := range shape.Redirects {
-							play(t, pair, mode, shape, identify, i)
+							play(t, pair, makers, mode, shape, identify, i)
 						}
 					})
+				}
+			}
+		})
+	}
+}
+
+// A scheme of the client's own works where the operator allows it.
+// covers: R3
+func TestClientsLogInByTheirOwnScheme(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []oauth.Mode{oauth.Direct, oauth.Proxy} {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			makers := newInternet(t)
+			pair := start(t, mode, makers, "cursor")
+			for _, shape := range clientshapes.All() {
+				for i, redirect := range shape.Redirects {
+					if strings.HasPrefix(redirect, "cursor:") {
+						play(t, pair, makers, mode, shape, byRegistration, i)
+					}
 				}
 			}
 		})
@@ -59,19 +85,79 @@ func TestClientsLogIn(t *testing.T) {
 // ways are those that a client knows.
 func ways(shape clientshapes.Shape) []way {
 	var all []way
+	if shape.DocumentURL != "" {
+		all = append(all, byDocument)
+	}
 	if shape.Registration != "" {
 		all = append(all, byRegistration)
 	}
 	return all
 }
 
-// start runs an MCP server and the identity provider that it trusts until the test ends.
-func start(t *testing.T, mode oauth.Mode) *dev.Pair {
+// internet is what the clients' makers publish: their documents, and one key set for all who sign.
+type internet struct {
+	key  *jose.SigningKey
+	keys []byte
+}
+
+func newInternet(t *testing.T) *internet {
 	t.Helper()
+	key, err := jose.GenerateKey(jose.RS256, "key-of-a-client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := jose.PublicSet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &internet{key: key, keys: keys}
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (i *internet) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	answer.Header().Set("Content-Type", "application/json")
+	for _, shape := range clientshapes.All() {
+		if r.URL.String() == shape.DocumentURL {
+			_, _ = answer.WriteString(shape.Document)
+			return answer.Result(), nil
+		}
+	}
+	if !strings.HasSuffix(r.URL.Path, "/jwks.json") {
+		return nil, fmt.Errorf("nothing is at %s", r.URL)
+	}
+	_, _ = answer.Write(i.keys)
+	return answer.Result(), nil
+}
+
+// assertion is what a client signs (RFC 7523 section 3).
+func (i *internet) assertion(t *testing.T, clientID, audience string) string {
+	t.Helper()
+	now := time.Now()
+	payload, err := json.Marshal(map[string]any{
+		"iss": clientID, "sub": clientID, "aud": audience, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := i.key.Sign(nil, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+// start runs an MCP server and the identity provider that it trusts until the test ends.
+func start(t *testing.T, mode oauth.Mode, makers *internet, schemes ...string) *dev.Pair {
+	t.Helper()
+	many := proxy.Rate{PerSecond: 1000, Burst: 1000} // all clients have one address
 	ctx, stop := context.WithCancel(context.Background())
 	pair, err := dev.Listen(ctx, dev.Config{
 		Mode: mode, Addr: "127.0.0.1:0", IDPAddr: "127.0.0.1:0", Path: "/mcp", Version: "test", ToolScopes: []string{toolScope},
-		Logger: slog.New(slog.DiscardHandler),
+		CustomSchemes:   schemes,
+		Limits:          proxy.Limits{Register: many, Authorize: many, Documents: many},
+		ClientDocuments: proxy.ClientDocuments{Policy: proxy.DocumentsOpen, Client: &http.Client{Transport: makers}},
+		Logger:          slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +176,7 @@ func start(t *testing.T, mode oauth.Mode) *dev.Pair {
 // player is one client with its user's browser.
 type player struct {
 	t        *testing.T
+	makers   *internet
 	mode     oauth.Mode
 	shape    clientshapes.Shape
 	browser  *browser.Browser
@@ -97,25 +184,33 @@ type player struct {
 	server   oauth.AuthorizationServerMetadata
 	values   clientshapes.Values
 	tokens   oauth.TokenResponse
+	// signs says that the client signs assertions.
+	signs bool
+	// keeps says that the client asked for refresh tokens.
+	keeps bool
 }
 
 // play logs a client in, lets it refresh, and lets it step up.
-func play(t *testing.T, pair *dev.Pair, mode oauth.Mode, shape clientshapes.Shape, identify way, redirect int) {
+func play(t *testing.T, pair *dev.Pair, makers *internet, mode oauth.Mode, shape clientshapes.Shape, identify way, redirect int) {
 	t.Helper()
 	own, err := browser.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &player{t: t, mode: mode, shape: shape, browser: own, values: clientshapes.Values{Port: 40123, Resource: pair.Resource}}
+	p := &player{t: t, makers: makers, mode: mode, shape: shape, browser: own, values: clientshapes.Values{Port: 40123, Resource: pair.Resource}}
 	p.values.Redirect = shape.RedirectURIs(p.values)[redirect]
+	// The embedded provider gives refresh tokens to clients that say that they use some.
+	p.keeps = mode == oauth.Proxy || identify == byRegistration || strings.Contains(shape.Document, "refresh_token")
 	p.discover()
-	if identify == byRegistration && !p.register() {
+	if identify == byDocument && !p.describe() || identify == byRegistration && !p.register() {
 		return
 	}
 	p.login()
 	p.call("whoami", http.StatusOK)
-	p.refresh()
-	p.call("whoami", http.StatusOK)
+	if p.keeps {
+		p.refresh()
+		p.call("whoami", http.StatusOK)
+	}
 	p.stepUp()
 }
 
@@ -133,8 +228,34 @@ func (p *player) discover() {
 	}
 }
 
-// register registers the client, and reports whether its redirect URI was registered. One with a scheme of the client's own
-// is left out, since the servers allow none.
+// describe takes the client's document for its client_id, as it does where the server announces
+// that it may. It reports whether the client goes on: one that has to sign registers instead where
+// nobody announces to check signatures.
+func (p *player) describe() bool {
+	p.t.Helper()
+	methods := p.server.TokenEndpointAuthMethodsSupported
+	if !p.server.ClientIDMetadataDocumentSupported || p.shape.NeedsNone && !slices.Contains(methods, "none") {
+		p.t.Fatalf("documents announced: %t, methods %q", p.server.ClientIDMetadataDocumentSupported, methods)
+	}
+	p.signs = p.shape.Signs != "" && slices.Contains(methods, "private_key_jwt")
+	if p.shape.Signs != "" && p.mode == oauth.Proxy && !p.signs {
+		p.t.Fatalf("methods %q", methods)
+	}
+	p.values.ClientID = p.shape.DocumentURL
+	return p.signs || p.shape.Signs == "" || strings.Contains(p.shape.Document, `"none"`)
+}
+
+// sign makes a new assertion for the next request, where the client signs.
+func (p *player) sign() clientshapes.Values {
+	p.t.Helper()
+	if p.signs {
+		p.values.Assertion = p.makers.assertion(p.t, p.values.ClientID, p.server.Issuer)
+	}
+	return p.values
+}
+
+// register registers the client, and reports whether its redirect URI was registered. Those of the
+// web are, others where the server allows their scheme.
 func (p *player) register() bool {
 	p.t.Helper()
 	body := p.shape.RegistrationBody(p.values)
@@ -149,8 +270,8 @@ func (p *player) register() bool {
 	registered := slices.ContainsFunc(answer.RedirectURIs, func(uri string) bool {
 		return uri == p.values.Redirect || uri == strings.Replace(p.values.Redirect, fmt.Sprintf(":%d", p.values.Port), "", 1)
 	})
-	if web := strings.HasPrefix(p.values.Redirect, "http"); registered != web {
-		p.t.Fatalf("%s registered: %t", p.values.Redirect, registered)
+	if strings.HasPrefix(p.values.Redirect, "http") && !registered {
+		p.t.Fatalf("%s is not registered", p.values.Redirect)
 	}
 	return registered
 }
@@ -181,10 +302,11 @@ func (p *player) login() {
 			p.values.Redirect, answer.Get("error"), answer.Get("error_description"), answer.Get("state"), answer.Get("iss"))
 	}
 	p.values.Code = answer.Get("code")
-	p.redeem(p.shape.TokenForm(p.values))
+	p.redeem(p.shape.TokenForm(p.sign()))
 }
 
-// walk is what the user's browser does between an authorization request and the redirect back to the client.
+// walk is what the user's browser does between an authorization request and the redirect back to
+// the client.
 func (p *player) walk(authorize *url.URL) (*url.URL, error) {
 	ctx := p.t.Context()
 	if p.mode == oauth.Direct {
@@ -209,7 +331,7 @@ func (p *player) redeem(form url.Values) {
 		oauth.ErrorResponse
 	}
 	status := p.send(http.MethodPost, p.server.TokenEndpoint, "application/x-www-form-urlencoded", form.Encode(), &answer)
-	if status != http.StatusOK || answer.AccessToken == "" || answer.RefreshToken == "" {
+	if status != http.StatusOK || answer.AccessToken == "" || p.keeps && answer.RefreshToken == "" {
 		p.t.Fatalf("%s is answered with %d %s: %s", form.Get("grant_type"), status, answer.Error, answer.ErrorDescription)
 	}
 	p.tokens = answer.TokenResponse
@@ -219,7 +341,7 @@ func (p *player) redeem(form url.Values) {
 func (p *player) refresh() {
 	p.t.Helper()
 	before := p.tokens
-	p.redeem(p.shape.RefreshForm(p.values))
+	p.redeem(p.shape.RefreshForm(p.sign()))
 	if p.tokens.AccessToken == before.AccessToken || p.tokens.RefreshToken == before.RefreshToken {
 		p.t.Error("the refresh changed nothing")
 	}
@@ -228,7 +350,8 @@ func (p *player) refresh() {
 	}
 }
 
-// stepUp calls the tool that needs one more scope, and logs in once more with what the challenge says.
+// stepUp calls the tool that needs one more scope, and logs in once more with what the challenge
+// says.
 func (p *player) stepUp() {
 	p.t.Helper()
 	challenge := p.call("step_up", http.StatusForbidden)
@@ -240,7 +363,8 @@ func (p *player) stepUp() {
 	p.call("step_up", http.StatusOK)
 }
 
-// call calls a tool with the client's token, and returns the challenge of the answer, if it has one.
+// call calls a tool with the client's token, and returns the challenge of the answer, if it has
+// one.
 func (p *player) call(tool string, want int) oauth.Challenge {
 	p.t.Helper()
 	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool + `","arguments":{}}}`

@@ -14,7 +14,8 @@ const (
 	Seen Evidence = "seen"
 	// Published stands in the client's source, or in what its maker writes about it.
 	Published Evidence = "published"
-	// Reported was told by others, mostly in reports about servers that the client could not log in to.
+	// Reported was told by others, mostly in reports about servers that the client could not log in
+	// to.
 	Reported Evidence = "reported"
 )
 
@@ -55,34 +56,38 @@ type Shape struct {
 	// Revision is the revision of MCP that the client offers first.
 	Revision string
 
-	// DocumentURL is the address of its client metadata document, which is its client_id where a server announces such
-	// documents. It is empty for a client that has none.
+	// DocumentURL is the address of its client metadata document, which is its client_id where a
+	// server announces such documents. It is empty for a client that has none.
 	DocumentURL string
 	// Document is what stands there.
 	Document string
-	// NeedsNone says that the client uses its document only where "none" is among the announced methods of client
-	// authentication.
+	// NeedsNone says that the client uses its document only where "none" is among the announced
+	// methods of client authentication.
 	NeedsNone bool
-	// Signs is the algorithm of the client's assertions (RFC 7523). It is empty for a client that makes none.
+	// Signs is the algorithm of the client's assertions (RFC 7523). It is empty for a client that
+	// makes none.
 	Signs string
 
-	// Registration is the body of its registration (RFC 7591). It is empty for a client that never registers.
+	// Registration is the body of its registration (RFC 7591). It is empty for a client that never
+	// registers.
 	Registration string
 
 	// Redirects are the redirect URIs that it really asks to be sent to, the usual one first.
 	Redirects []string
-	// Authorize, Token and Refresh are the parameters of its authorization request, of the redemption of a code, and of a
-	// refresh. One whose value comes out empty is not sent.
+	// Authorize, Token and Refresh are the parameters of its authorization request, of the
+	// redemption of a code, and of a refresh. One whose value comes out empty is not sent.
 	Authorize, Token, Refresh []Param
-	// AsksFirst says that the client itself sends the authorization request once, before it opens the user's browser.
+	// AsksFirst says that the client itself sends the authorization request once, before it opens
+	// the user's browser.
 	AsksFirst bool
-	// ScopesByHand says that the client asks only for the scopes that a person wrote down for it, not for those that a server
-	// announces.
+	// ScopesByHand says that the client asks only for the scopes that a person wrote down for it,
+	// not for those that a server announces.
 	ScopesByHand bool
 	Headers      []Header
 }
 
-// Values are what differs from login to login. An empty one leaves out the parameters that consist of it alone.
+// Values are what differs from login to login. An empty one leaves out the parameters that consist
+// of it alone.
 type Values struct {
 	// Port is the port of the listener on the user's machine.
 	Port int
@@ -91,14 +96,16 @@ type Values struct {
 	ClientID string
 	// Secret is the one that its registration was answered with, empty for a public client.
 	Secret string
-	// Resource is the URL of the MCP server, and Scope what the client decided to ask for, in the form of a request.
+	// Resource is the URL of the MCP server, and Scope what the client decided to ask for, in the
+	// form of a request.
 	Resource, Scope string
 	// RegisteredScope is the scope that the answer to its registration named.
 	RegisteredScope     string
 	State               string
 	Challenge, Verifier string
 	Code, RefreshToken  string
-	// Assertion is a signed assertion of the client's (RFC 7523 section 2.2), empty where it makes none.
+	// Assertion is a signed assertion of the client's (RFC 7523 section 2.2), empty where it makes
+	// none.
 	Assertion string
 }
 

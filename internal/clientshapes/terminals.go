@@ -70,8 +70,8 @@ func codex() Shape {
 	}
 }
 
-// codexPerServer is Codex with a document for each MCP server, named after a digest of the server's URL. The digest is the end
-// of its callback's path too.
+// codexPerServer is Codex with a document for each MCP server, named after a digest of the server's
+// URL. The digest is the end of its callback's path too.
 func codexPerServer() Shape {
 	shape := codex()
 	shape.Name, shape.Title = "codex-per-server", "Codex, a document per server"

@@ -2,7 +2,8 @@ package clientshapes
 
 // The tools that bring other clients to a server, or developers.
 
-// mcpRemote tries its authorization request itself before it opens a browser, to learn whether its registration still counts.
+// mcpRemote tries its authorization request itself before it opens a browser, to learn whether its
+// registration still counts.
 func mcpRemote() Shape {
 	return Shape{
 		Name: "mcp-remote", Title: "mcp-remote", Version: "0.15.1", Revision: revision2025November,

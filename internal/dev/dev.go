@@ -1,8 +1,9 @@
-// Package dev puts the embedded identity provider and the MCP server together in one process, for `latchkey dev` and
-// `latchkey demo`.
+// Package dev puts the embedded identity provider and the MCP server together in one process, for
+// `latchkey dev` and `latchkey demo`.
 package dev
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,13 +15,15 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // Config says where the two listen. An address with port 0 takes a free port.
 type Config struct {
-	// Mode says whether clients register at the identity provider, the default, or at the MCP server: then the provider
-	// knows the server alone, as Google or GitHub would.
+	// Mode says whether clients register at the identity provider, the default, or at the MCP
+	// server: then the provider knows the server alone, as Google or GitHub would.
 	Mode    oauth.Mode
 	Addr    string
 	IDPAddr string
@@ -30,8 +33,15 @@ type Config struct {
 	ToolScopes []string
 	Origins    []string
 	Headers    []string
-	Version    string
-	Logger     *slog.Logger
+	// CustomSchemes are the URI schemes of native applications that may log in.
+	CustomSchemes []string
+	// ClientDocuments says which clients may describe themselves by a document. The default is
+	// none. In mode direct the identity provider reads them, and the policy is off or open.
+	ClientDocuments proxy.ClientDocuments
+	// Limits bounds what one client address may do, in mode proxy.
+	Limits  proxy.Limits
+	Version string
+	Logger  *slog.Logger
 }
 
 // Pair is an MCP server and the identity provider that it trusts, listening and ready to run.
@@ -86,7 +96,18 @@ func (p *Pair) build(config Config) error {
 	p.Issuer = "http://" + p.idpListener.Addr().String()
 	publicURL := "http://" + p.listener.Addr().String()
 	p.Resource = publicURL + config.Path
-	idp := devidp.Config{Issuer: p.Issuer, Logger: config.Logger}
+	idp := devidp.Config{Issuer: p.Issuer, Logger: config.Logger, RedirectSchemes: config.CustomSchemes}
+	documents := config.ClientDocuments
+	documents.Policy = cmp.Or(documents.Policy, proxy.DocumentsOff) // a laptop may have no network, and its clients can register
+	if config.Mode != oauth.Proxy && documents.Policy != proxy.DocumentsOff {
+		if documents.Policy != proxy.DocumentsOpen {
+			return fmt.Errorf("client documents: in mode direct the policy %q must be off or open", documents.Policy)
+		}
+		idp.MetadataClient = documents.Client
+		if idp.MetadataClient == nil {
+			idp.MetadataClient = egress.NewClient(egress.Policy{})
+		}
+	}
 	newProvider := Provider
 	if config.Mode == oauth.Proxy {
 		app := newApplication(p.Resource)
@@ -102,7 +123,9 @@ func (p *Pair) build(config Config) error {
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: config.Path, ListenAddr: p.listener.Addr().String(),
-		Scopes: config.Scopes, ToolScopes: config.ToolScopes, Origins: config.Origins, Headers: config.Headers, Version: config.Version, Logger: config.Logger,
+		Scopes: config.Scopes, ToolScopes: config.ToolScopes, Origins: config.Origins, Headers: config.Headers,
+		CustomSchemes: config.CustomSchemes, ClientDocuments: documents, Limits: config.Limits,
+		Version: config.Version, Logger: config.Logger,
 	})
 	if err != nil {
 		return err

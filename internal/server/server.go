@@ -35,8 +35,8 @@ type Config struct {
 	ListenAddr string
 	// Scopes are needed for every request.
 	Scopes []string
-	// ToolScopes, when there are any, add the tool step_up, which needs all of them. They are not announced, so clients ask
-	// for them when they first call the tool.
+	// ToolScopes, when there are any, add the tool step_up, which needs all of them. They are not
+	// announced, so clients ask for them when they first call the tool.
 	ToolScopes []string
 	// Origins are the browser origins that may call the server, besides its own.
 	Origins []string
@@ -44,9 +44,15 @@ type Config struct {
 	Headers []string
 	// CustomSchemes are the URI schemes of native applications that may log in, in mode proxy.
 	CustomSchemes []string
-	// ClientAddress names the client of a request, for rate limits. The default is the connection's own address.
+	// ClientDocuments says which clients may describe themselves by a document, in mode proxy.
+	ClientDocuments proxy.ClientDocuments
+	// Limits bounds what one client address may do, in mode proxy.
+	Limits proxy.Limits
+	// ClientAddress names the client of a request, for rate limits. The default is the connection's
+	// own address.
 	ClientAddress func(*http.Request) string
-	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are filled in here.
+	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are
+	// filled in here.
 	Relay *echoadapter.RelayConfig
 	// Version is what the server says of itself to MCP clients.
 	Version string
@@ -85,6 +91,7 @@ func New(config Config) (http.Handler, error) {
 		AllowedOrigins: config.Origins, AllowedHeaders: config.Headers, Logger: config.Logger,
 		Proxy: proxy.Options{
 			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
+			ClientDocuments: config.ClientDocuments, Limits: config.Limits,
 		},
 	})
 	if err != nil {
@@ -130,8 +137,8 @@ func mountRelay(e *echo.Echo, config Config) ([]string, error) {
 	return []string{r.MetadataPath(), r.ProxyPath()}, nil
 }
 
-// ownHostAndOrigin refuses requests that DNS rebinding or a foreign page may have made. Of the relay's paths it checks the
-// host alone: the relay has its own list of origins.
+// ownHostAndOrigin refuses requests that DNS rebinding or a foreign page may have made. Of the
+// relay's paths it checks the host alone: the relay has its own list of origins.
 func ownHostAndOrigin(guard *originguard.Guard, relayed []string, log observe.Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
@@ -197,7 +204,8 @@ func toolScopes(config Config) mcpadapter.ToolScopes {
 	return mcpadapter.ToolScopes{stepUpTool: config.ToolScopes}
 }
 
-// mcpHandler is a stateless streamable HTTP server with the tools whoami and echo, and perhaps step_up.
+// mcpHandler is a stateless streamable HTTP server with the tools whoami and echo, and perhaps
+// step_up.
 func mcpHandler(config Config, scopes mcpadapter.ToolScopes) http.Handler {
 	s := mcp.NewServer(&mcp.Implementation{Name: "latchkey", Title: "latchkey", Version: config.Version}, nil)
 	s.AddReceivingMiddleware(scopes.Enforce)

@@ -37,6 +37,9 @@ type Options struct {
 	// "cursor" and "vscode". Any application on the user's device can claim a scheme, so none is
 	// allowed by default.
 	CustomSchemes []string
+	// ClientDocuments says which clients may describe themselves by a document instead of
+	// registering.
+	ClientDocuments ClientDocuments
 	// Limits bounds what one client address may do, and ClientAddress says what that is. The
 	// default is the connection's own address: behind a reverse proxy all clients share one.
 	Limits        Limits

@@ -16,7 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// With private_key_jwt the provider gets a fresh, short-lived, signed assertion for every request, and no secret.
+// With private_key_jwt the provider gets a fresh, short-lived, signed assertion for every request,
+// and no secret.
 func TestPrivateKeyJWT(t *testing.T) {
 	t.Parallel()
 	public, private, err := ed25519.GenerateKey(rand.Reader)

@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// Threats, proxy mode: redirect URI not registered, other port, open redirect. Until client and redirect URI are known to
-// belong together, nothing leads anywhere.
+// Threats, proxy mode: redirect URI not registered, other port, open redirect. Until client and
+// redirect URI are known to belong together, nothing leads anywhere.
 // covers: T-PRX-02, T-PRX-17, AS-6
 func TestAuthorizeRefusesWithoutRedirecting(t *testing.T) {
 	t.Parallel()
@@ -115,7 +115,8 @@ func refusedRequests(clientID, redirect string) map[string]struct {
 	}
 }
 
-// AS-3: errors go to a verified redirect URI alone and carry iss. To the user's own device they go by themselves.
+// AS-3: errors go to a verified redirect URI alone and carry iss. To the user's own device they go
+// by themselves.
 // covers: T-PRX-09, T-PRX-16, AS-2, AS-3, AS-12
 func TestAuthorizeErrorsReachAClientOnThisDevice(t *testing.T) {
 	t.Parallel()
@@ -141,8 +142,8 @@ func TestAuthorizeErrorsReachAClientOnThisDevice(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: open redirect through an error. To a web site, which anybody can register, only the user leads
-// (RFC 9700 section 4.11.2).
+// Threats, proxy mode: open redirect through an error. To a web site, which anybody can register,
+// only the user leads (RFC 9700 section 4.11.2).
 // covers: T-PRX-02
 func TestAuthorizeErrorsDoNotRedirectToAWebSiteByThemselves(t *testing.T) {
 	t.Parallel()
@@ -202,8 +203,9 @@ func TestAuthorizeAccepts(t *testing.T) {
 	}
 }
 
-// Browsers send no Lax cookies with the forms of another site, so each of them would look like one of a new browser. A site that
-// posts many must not fill the browser with identifiers, which would push out the cookies of everything else on the host.
+// Browsers send no Lax cookies with the forms of another site, so each of them would look like one
+// of a new browser. A site that posts many must not fill the browser with identifiers, which would
+// push out the cookies of everything else on the host.
 func TestFormsOfAnotherSiteLeaveNoCookies(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -248,7 +250,8 @@ func TestStateAndRedirectAreBoundedTogether(t *testing.T) {
 	}
 }
 
-// A state that no answer can carry is refused on a page: without it the client could not tell whose answer it got.
+// A state that no answer can carry is refused on a page: without it the client could not tell whose
+// answer it got.
 // covers: R22
 func TestAnAnswerHasItsStateOrIsAPage(t *testing.T) {
 	t.Parallel()

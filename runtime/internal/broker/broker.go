@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -21,6 +22,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
+	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
 // Broker is an authorization server in front of a provider. It is safe for concurrent use and owns
@@ -86,14 +88,20 @@ func build(c *Config) (*Broker, error) {
 		SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, AlwaysAsked: c.Upstream.RequiredScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
 	})
 	m.limits = newLimiters(c.Limits, c.ClientAddress, c.Now)
-	m.clients = clients.New(clients.Config{
+	m.clients, err = clients.New(clients.Config{
 		Box: m.tickets.Client, CustomSchemes: c.CustomSchemes, GrantTypes: m.grants.Types(), Scopes: m.scopes.all,
-		HTTP: c.DocumentClient, MayFetch: m.limits.mayFetch, Now: c.Now, Events: c.Events,
+		Audiences: []string{m.site.resource(), m.site.url(pathToken)}, Once: m.once,
+		Documents: c.ClientDocuments, LookupEnv: c.LookupEnv, RootCAs: c.RootCAs,
+		MayFetch: m.limits.mayFetch, Now: c.Now, Events: c.Events,
 	})
+	if err != nil {
+		return nil, err
+	}
 	warn(c)
 	return &Broker{
-		provider: c.Upstream.Name, site: m.site, grants: m.grants, metadata: newMetadata(m.site, m.scopes.all, m.grants.Types()),
-		routes: routes(scripts, answers{pages: m.pages, events: c.Events}, m.endpoints(c)),
+		provider: c.Upstream.Name, site: m.site, grants: m.grants,
+		metadata: newMetadata(m.site, m.scopes.all, m.grants.Types(), m.clients.TakesDocuments()),
+		routes:   routes(scripts, answers{pages: m.pages, events: c.Events}, m.endpoints(c)),
 	}, nil
 }
 
@@ -121,6 +129,7 @@ func foundation(c *Config) (m rooms, scripts cors.Policy, err error) {
 // endpoints connects the endpoints to the rooms.
 func (m rooms) endpoints(c *Config) endpoints {
 	out := answers{pages: m.pages, events: c.Events}
+	who := asking{clients: m.clients, limits: m.limits}
 	jar := newCookieJar(m.site.mount, m.site.secure())
 	begun := &logins{
 		cookies: jar, box: m.tickets.Login, entries: m.entries, site: m.site, scopes: m.scopes, provider: m.provider, now: c.Now,
@@ -139,9 +148,14 @@ func (m rooms) endpoints(c *Config) endpoints {
 		authorize: authorize.serve,
 		consent:   asked.serve,
 		callback:  (&callback{logins: begun, grants: m.grants, provider: m.provider, site: m.site, answers: out}).serve,
-		token:     (&token{grants: m.grants, clients: m.clients, answers: out}).serve,
-		revoke:    (&revocation{grants: m.grants, clients: m.clients, limits: m.limits, answers: out}).serve,
+		token:     (&token{grants: m.grants, asking: who, answers: out}).serve,
+		revoke:    (&revocation{grants: m.grants, asking: who, limits: m.limits, answers: out}).serve,
 	}
+}
+
+// once marks a client's assertion as used, and reports whether it was not before.
+func (m rooms) once(ctx context.Context, assertion tickets.ID, lifetime time.Duration) (bool, error) {
+	return store.Mark(ctx, m.entries.Store, m.entries.Key("assertion", assertion), lifetime)
 }
 
 // withoutKeys returns the options without what only the key ring needs.

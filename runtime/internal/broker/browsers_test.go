@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Two tabs that a browser without cookies opens at the same time get an identifier each, and both have to work.
+// Two tabs that a browser without cookies opens at the same time get an identifier each, and both
+// have to work.
 func TestPagesThatOpenAtTheSameTimeAllWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -48,7 +49,8 @@ func TestABrowserHasFewIdentifiers(t *testing.T) {
 	}
 }
 
-// An identifier counts under its own name alone, so that nobody can plant a second value for a name.
+// An identifier counts under its own name alone, so that nobody can plant a second value for a
+// name.
 func TestAnIdentifierUnderAnotherNameDoesNotCount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

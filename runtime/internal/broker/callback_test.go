@@ -20,8 +20,8 @@ func withQuery(target string, changes ...string) string {
 	return u.String()
 }
 
-// AS-10. Threats, proxy mode: forged, replayed, expired, truncated or foreign state; callback in another browser; callback
-// before consent; login fixation.
+// AS-10. Threats, proxy mode: forged, replayed, expired, truncated or foreign state; callback in
+// another browser; callback before consent; login fixation.
 // covers: T-PRX-01, T-PRX-06, AS-10
 func TestCallbackIsRefused(t *testing.T) {
 	t.Parallel()
@@ -148,7 +148,8 @@ func TestUpstreamIssuer(t *testing.T) {
 	}
 }
 
-// What the provider answers instead of a code reaches the client as a code that it knows, with state and iss (AS-3).
+// What the provider answers instead of a code reaches the client as a code that it knows, with
+// state and iss (AS-3).
 // covers: AS-3
 func TestUpstreamErrorsReachTheClient(t *testing.T) {
 	t.Parallel()
@@ -234,7 +235,8 @@ func TestTransactionsAreBounded(t *testing.T) {
 	}
 }
 
-// The servers of a host share a budget: the oldest logins at the others make room, and nothing else of theirs does.
+// The servers of a host share a budget: the oldest logins at the others make room, and nothing else
+// of theirs does.
 func TestLoginsAtOtherServersOfTheHostMakeRoom(t *testing.T) {
 	t.Parallel()
 	m := newRemembered(t, testResource)
@@ -310,7 +312,8 @@ func TestTwoCookiesOfANameAreNone(t *testing.T) {
 	}
 }
 
-// A transaction speaks of scopes by their place in the configuration: after a change there it is void, not reinterpreted.
+// A transaction speaks of scopes by their place in the configuration: after a change there it is
+// void, not reinterpreted.
 func TestAChangeOfTheScopesEndsTransactions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

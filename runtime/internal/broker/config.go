@@ -2,14 +2,15 @@ package broker
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
@@ -68,10 +69,10 @@ type Config struct {
 	// InsecureHTTPHosts are the hosts of Upstream's URLs that plain http may reach besides those of
 	// this machine.
 	InsecureHTTPHosts plainurl.HTTPHosts
-	// DocumentClient fetches client metadata documents, whose URLs strangers choose. The default
-	// reaches public addresses over HTTPS only. Redirects are never followed, whatever the client
-	// says.
-	DocumentClient *http.Client
+	// LookupEnv finds the environment's proxy. The default is [os.LookupEnv].
+	LookupEnv func(name string) (string, bool)
+	// RootCAs are the certificate authorities to trust behind that proxy. Nil means the system's.
+	RootCAs *x509.CertPool
 
 	// NeededScopes are needed for every request, and Hierarchy lets broader ones stand for them:
 	// the operator is warned where a provider does not grant one that was asked for.
@@ -110,8 +111,8 @@ func (c *Config) complete() error {
 	if c.Store == nil {
 		c.Store = store.NewMemory(store.MemoryConfig{Now: c.Now, Observer: c.Events})
 	}
-	if c.DocumentClient == nil {
-		c.DocumentClient = egress.NewClient(egress.Policy{})
+	if c.LookupEnv == nil {
+		c.LookupEnv = os.LookupEnv
 	}
 	return errors.Join(problems...)
 }

@@ -126,7 +126,8 @@ func TestDenyTellsTheClientAndTheProviderHearsNothing(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: consent CSRF-posted; a consent form of the attacker's opened in the victim's browser; too late.
+// Threats, proxy mode: consent CSRF-posted; a consent form of the attacker's opened in the victim's
+// browser; too late.
 // covers: T-PRX-06, T-PRX-07, AS-8
 func TestConsentIsRefused(t *testing.T) {
 	t.Parallel()
@@ -233,7 +234,8 @@ func TestAnOldConsentPageSaysWhatToDo(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: consent double-rendered: both renders work, in two tabs and after going back.
+// Threats, proxy mode: consent double-rendered: both renders work, in two tabs and after going
+// back.
 // covers: T-PRX-07
 func TestEveryRenderOfTheConsentPageWorks(t *testing.T) {
 	t.Parallel()
@@ -254,7 +256,8 @@ func TestEveryRenderOfTheConsentPageWorks(t *testing.T) {
 	}
 }
 
-// AS-9: a remembered consent counts for exactly what it was given for, and only when the user comes by themselves.
+// AS-9: a remembered consent counts for exactly what it was given for, and only when the user comes
+// by themselves.
 // covers: T-PRX-03, T-PRX-04, AS-9
 func TestRememberedConsent(t *testing.T) {
 	t.Parallel()
@@ -396,7 +399,8 @@ func TestRememberedConsentsEnd(t *testing.T) {
 	}
 }
 
-// AS-9: every cookie is __Host-, Secure, HttpOnly and SameSite=Lax; on plain http loopback the first two are left out.
+// AS-9: every cookie is __Host-, Secure, HttpOnly and SameSite=Lax; on plain http loopback the
+// first two are left out.
 // covers: AS-9
 func TestCookies(t *testing.T) {
 	t.Parallel()

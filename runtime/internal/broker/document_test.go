@@ -50,7 +50,7 @@ func (s *documentServer) document(more string) string {
 func TestClientMetadataDocuments(t *testing.T) {
 	t.Parallel()
 	s := newDocumentServer(t)
-	w := newWorld(t, 2, func(c *Config) { c.DocumentClient = s.Client() })
+	w := newWorld(t, 2, func(c *Config) { c.ClientDocuments.Client = s.Client() })
 	user := w.newBrowser()
 	page := user.open(authorizeURL(s.id(), webRedirect))
 	host := strings.TrimPrefix(s.URL, "https://")
@@ -124,7 +124,7 @@ func TestDocumentsAreRefused(t *testing.T) {
 			if name == "a client_id in another case" {
 				s.answer = body("application/json", strings.Replace(good, "{id}", s.URL+"/CLIENT.json", 1))(s)
 			}
-			w := newWorld(t, 1, func(c *Config) { c.DocumentClient = s.Client() })
+			w := newWorld(t, 1, func(c *Config) { c.ClientDocuments.Client = s.Client() })
 			wantPage(t, w.newBrowser().open(authorizeURL(s.id(), webRedirect)), http.StatusBadRequest)
 			fetched := s.fetches.Load()
 			for range 5 {
@@ -137,7 +137,8 @@ func TestDocumentsAreRefused(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: CIMD URLs at private, loopback, link-local, NAT64, 6to4, metadata addresses, with the default client.
+// Threats, proxy mode: CIMD URLs at private, loopback, link-local, NAT64, 6to4, metadata addresses,
+// with the default client.
 // covers: T-PRX-14, AS-4
 func TestDocumentsAtPrivateAddressesAreNotFetched(t *testing.T) {
 	t.Parallel()
@@ -183,7 +184,7 @@ func TestDocumentsAreCached(t *testing.T) {
 				w.Header().Set(c.header[0], c.header[1])
 				fine(w, r)
 			}
-			w := newWorld(t, 1, func(cfg *Config) { cfg.DocumentClient = s.Client() })
+			w := newWorld(t, 1, func(cfg *Config) { cfg.ClientDocuments.Client = s.Client() })
 			for range 2 {
 				if rec := w.newBrowser().open(authorizeURL(s.id(), webRedirect)); rec.Code != http.StatusOK {
 					t.Fatalf("%d %s", rec.Code, rec.Body)
@@ -203,7 +204,7 @@ func TestAFailedDocumentIsTriedAgain(t *testing.T) {
 	s := newDocumentServer(t)
 	fine := s.answer
 	s.answer = http.NotFound
-	w := newWorld(t, 1, func(c *Config) { c.DocumentClient = s.Client() })
+	w := newWorld(t, 1, func(c *Config) { c.ClientDocuments.Client = s.Client() })
 	wantPage(t, w.newBrowser().open(authorizeURL(s.id(), webRedirect)), http.StatusBadRequest)
 	s.answer = fine
 	wantPage(t, w.newBrowser().open(authorizeURL(s.id(), webRedirect)), http.StatusBadRequest)
@@ -221,7 +222,7 @@ func TestManyWantTheSameDocument(t *testing.T) {
 		<-hold
 		fine(w, r)
 	}
-	w := newWorld(t, 1, func(c *Config) { c.DocumentClient = s.Client() })
+	w := newWorld(t, 1, func(c *Config) { c.ClientDocuments.Client = s.Client() })
 	var all, started sync.WaitGroup
 	for range 20 {
 		started.Add(1)
@@ -246,7 +247,7 @@ func TestRateLimits(t *testing.T) {
 	t.Parallel()
 	s := newDocumentServer(t)
 	w := newWorld(t, 1, func(c *Config) {
-		c.DocumentClient = s.Client()
+		c.ClientDocuments.Client = s.Client()
 		c.Limits = proxy.Limits{Register: proxy.Rate{PerSecond: 1, Burst: 3}, Authorize: proxy.Rate{PerSecond: 1, Burst: 20}, Documents: proxy.Rate{PerSecond: 1, Burst: 2}}
 	})
 	from := func(address string, r *http.Request) *httptest.ResponseRecorder {
@@ -305,7 +306,8 @@ func TestRateLimits(t *testing.T) {
 	}
 }
 
-// The address behind a reverse proxy is for the operator to say; nothing is taken from a header by itself.
+// The address behind a reverse proxy is for the operator to say; nothing is taken from a header by
+// itself.
 // covers: T-OPS-02
 func TestClientAddress(t *testing.T) {
 	t.Parallel()
@@ -322,12 +324,13 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
-// While others ask for too many documents, one that was known counts a while longer, but not for good.
+// While others ask for too many documents, one that was known counts a while longer, but not for
+// good.
 func TestAKnownDocumentOutlastsAFlood(t *testing.T) {
 	t.Parallel()
 	s := newDocumentServer(t)
 	w := newWorld(t, 1, func(c *Config) {
-		c.DocumentClient = s.Client()
+		c.ClientDocuments.Client = s.Client()
 		c.Limits = proxy.Limits{Documents: proxy.Rate{PerSecond: 1e-9, Burst: 1}} // gone with the first
 	})
 	for _, step := range []struct {
@@ -344,7 +347,8 @@ func TestAKnownDocumentOutlastsAFlood(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: CIMD slow. A fetch has a deadline, and one that panics is a failure like any other.
+// Threats, proxy mode: CIMD slow. A fetch has a deadline, and one that panics is a failure like any
+// other.
 // covers: T-PRX-14
 func TestFetchesOfDocumentsEnd(t *testing.T) {
 	t.Parallel()
@@ -359,7 +363,7 @@ func TestFetchesOfDocumentsEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, 1, func(c *Config) { c.DocumentClient = &http.Client{Transport: roundTripper(fetch)} })
+			w := newWorld(t, 1, func(c *Config) { c.ClientDocuments.Client = &http.Client{Transport: roundTripper(fetch)} })
 			for range 2 {
 				wantPage(t, w.newBrowser().open(authorizeURL("https://client.example.com/x", webRedirect)), http.StatusBadRequest)
 			}

@@ -41,11 +41,16 @@ func call(serve http.HandlerFunc, form url.Values) *httptest.ResponseRecorder {
 // knownClients knows the client "known".
 type knownClients struct{}
 
-func (knownClients) Identify(p clients.Presented) (string, *oauth.Error) {
+func (knownClients) Identify(_ context.Context, p clients.Presented, _ string) (clients.Identity, *oauth.Error) {
 	if p.ID != "known" {
-		return "", &oauth.Error{Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Description: "Unknown"}
+		return clients.Identity{}, &oauth.Error{Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Description: "Unknown"}
 	}
-	return p.ID, nil
+	return clients.Identity{ID: p.ID}, nil
+}
+
+func knownClient(t testing.TB) asking {
+	t.Helper()
+	return asking{clients: knownClients{}, limits: newLimiters(proxy.Limits{}, nil, time.Now)}
 }
 
 // echoGrant is a grant type that gives what it was asked with.
@@ -66,7 +71,7 @@ func (g echoGrant) Find(name string) (grants.Type, *oauth.Error) {
 
 func TestTheTokenEndpointNeedsNoGrantTypeInParticular(t *testing.T) {
 	t.Parallel()
-	e := &token{grants: echoGrant{}, clients: knownClients{}, answers: testAnswers(t)}
+	e := &token{grants: echoGrant{}, asking: knownClient(t), answers: testAnswers(t)}
 	form := url.Values{"grant_type": {"urn:example:echo"}, "client_id": {"known"}, "say": {"hello"}}
 	rec := call(e.serve, form)
 	if got := decode[oauth.TokenResponse](t, rec); got.AccessToken != "hello" || got.Scope != clients.Label("known") {
@@ -111,12 +116,12 @@ func (g *revokeNothing) Revoke(ctx context.Context, r grants.Request, mayAsk fun
 func TestTheRevocationEndpoint(t *testing.T) {
 	t.Parallel()
 	g := &revokeNothing{}
-	e := &revocation{grants: g, clients: knownClients{}, limits: newLimiters(proxy.Limits{}, nil, time.Now), answers: testAnswers(t)}
+	e := &revocation{grants: g, asking: knownClient(t), limits: newLimiters(proxy.Limits{}, nil, time.Now), answers: testAnswers(t)}
 	form := url.Values{"client_id": {"known"}, "token": {"x"}}
 	if rec := call(e.serve, form); rec.Code != http.StatusOK || rec.Body.Len() != 0 || rec.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s %v", rec.Code, rec.Body, rec.Header())
 	}
-	if g.asked.Get("token") != "x" || g.asked.Client != clients.Digest("known") {
+	if g.asked.Get("token") != "x" || g.asked.Client != clients.PublicDigest("known") {
 		t.Errorf("asked %+v", g.asked)
 	}
 	g.answer = &oauth.Error{Code: oauth.CodeTemporarilyUnavailable, Status: http.StatusServiceUnavailable, RetryAfter: 1500 * time.Millisecond}

@@ -14,8 +14,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/clients"
 )
 
-// The whole flow, each step at another broker that shares nothing but the configuration with the one before, and with a
-// restart of all between every pair of steps.
+// The whole flow, each step at another broker that shares nothing but the configuration with the
+// one before, and with a restart of all between every pair of steps.
 // covers: AS-3, AS-11, AS-13
 func TestTheWholeFlow(t *testing.T) {
 	t.Parallel()
@@ -84,7 +84,8 @@ func wholeFlow(t *testing.T, w *world, redirect string) {
 	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
 }
 
-// checkCallerOf verifies an access token as a protected request does, and gets the provider's token for a tool.
+// checkCallerOf verifies an access token as a protected request does, and gets the provider's token
+// for a tool.
 func checkCallerOf(t *testing.T, w *world, clientID string, tokens oauth.TokenResponse) {
 	t.Helper()
 	b := w.broker()
@@ -177,8 +178,8 @@ func TestMetadata(t *testing.T) {
 			"response_types_supported":                       []any{"code"},
 			"grant_types_supported":                          []any{"authorization_code", "refresh_token"},
 			"code_challenge_methods_supported":               []any{"S256"},
-			"token_endpoint_auth_methods_supported":          []any{"none"},
-			"revocation_endpoint_auth_methods_supported":     []any{"none"},
+			"token_endpoint_auth_methods_supported":          []any{"none", "private_key_jwt"},
+			"revocation_endpoint_auth_methods_supported":     []any{"none", "private_key_jwt"},
 			"scopes_supported":                               []any{"openid", "email", "profile"},
 			"authorization_response_iss_parameter_supported": true,
 			"client_id_metadata_document_supported":          true,

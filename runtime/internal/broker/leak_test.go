@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// A broker owns no goroutine: whatever was asked of it, nothing runs on. Not parallel, since it counts.
+// A broker owns no goroutine: whatever was asked of it, nothing runs on. Not parallel, since it
+// counts.
 func TestNothingIsLeftBehind(t *testing.T) { //nolint:paralleltest // counts goroutines
 	s := newDocumentServer(t)
-	w := newWorld(t, 2, func(c *Config) { c.DocumentClient = s.Client() })
+	w := newWorld(t, 2, func(c *Config) { c.ClientDocuments.Client = s.Client() })
 	clientID := w.newClient(webRedirect)
 	tokens := w.login(clientID)
 	w.refreshed(clientID, tokens.RefreshToken)

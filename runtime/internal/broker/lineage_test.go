@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
-// A replica that did not see some refreshes must not take their tokens for replays, however many there are and wherever
-// they came from.
+// A replica that did not see some refreshes must not take their tokens for replays, however many
+// there are and wherever they came from.
 func TestReplicasTakeTurnsAtRefreshing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ brokers, refreshes int }{
@@ -32,8 +32,8 @@ func TestReplicasTakeTurnsAtRefreshing(t *testing.T) {
 	}
 }
 
-// What a replica knows is enough to tell a descendant from a fork: the thief's tokens, made of an old one somewhere else,
-// do not become older by being refreshed more often.
+// What a replica knows is enough to tell a descendant from a fork: the thief's tokens, made of an
+// old one somewhere else, do not become older by being refreshed more often.
 func TestAForkIsNoticedHoweverOftenItIsRefreshed(t *testing.T) {
 	t.Parallel()
 	for name, forks := range map[string]int{"as often": 1, "more often": 3} {
@@ -62,7 +62,8 @@ func TestAForkIsNoticedHoweverOftenItIsRefreshed(t *testing.T) {
 	}
 }
 
-// A replica that was away for longer than tokens remember takes the newer one for what it is, and an older one for a replay.
+// A replica that was away for longer than tokens remember takes the newer one for what it is, and
+// an older one for a replay.
 func TestAReplicaThatWasAwayForLong(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)

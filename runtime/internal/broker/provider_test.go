@@ -84,7 +84,8 @@ func newProvider(w *world) *provider {
 	return p
 }
 
-// login plays a user who logs in and allows everything, and returns the callback that the browser is sent to.
+// login plays a user who logs in and allows everything, and returns the callback that the browser
+// is sent to.
 func (p *provider) login(t testing.TB, loginURL string) string {
 	t.Helper()
 	u, err := url.Parse(loginURL)

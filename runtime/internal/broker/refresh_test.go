@@ -19,7 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// Threats, proxy mode: a refresh token of another client, for another resource, cut, flipped, in place of an access token.
+// Threats, proxy mode: a refresh token of another client, for another resource, cut, flipped, in
+// place of an access token.
 // covers: T-PRX-11, T-PRX-13, T-PRX-16, AS-12, AS-15
 func TestRefreshIsRefused(t *testing.T) {
 	t.Parallel()
@@ -90,8 +91,8 @@ func TestRefreshMayNarrowTheScopes(t *testing.T) {
 	}
 }
 
-// AS-11. Threats, proxy mode: a refresh token replayed after rotation revokes the family, except for the same client's
-// immediate retry, which gets the same answer.
+// AS-11. Threats, proxy mode: a refresh token replayed after rotation revokes the family, except
+// for the same client's immediate retry, which gets the same answer.
 // covers: T-PRX-11, AS-11
 func TestReplayedRefreshTokens(t *testing.T) {
 	t.Parallel()
@@ -137,8 +138,8 @@ func TestAForkAfterARestartIsNoticed(t *testing.T) {
 	wantError(t, w.post("/token", refreshForm(clientID, thief.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
 }
 
-// Threats, proxy mode: two refreshes at once, on one replica, and on two with a shared store: exactly one upstream
-// refresh, and everybody gets a working answer.
+// Threats, proxy mode: two refreshes at once, on one replica, and on two with a shared store:
+// exactly one upstream refresh, and everybody gets a working answer.
 // covers: T-PRX-12
 func TestManyRefreshesAtOnce(t *testing.T) {
 	t.Parallel()
@@ -182,7 +183,8 @@ func TestManyRefreshesAtOnce(t *testing.T) {
 	}
 }
 
-// Without a shared store two replicas do not know of each other: the provider's rotation decides who wins.
+// Without a shared store two replicas do not know of each other: the provider's rotation decides
+// who wins.
 func TestRefreshesOnTwoReplicasWithoutASharedStore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -219,7 +221,8 @@ func TestRefreshDuringAnOutage(t *testing.T) {
 	w.refreshed(clientID, tokens.RefreshToken)
 }
 
-// The provider rotated its token, but could not be asked whose the new one is: the retry must not come with the old one.
+// The provider rotated its token, but could not be asked whose the new one is: the retry must not
+// come with the old one.
 func TestNewTokensAreNotLostWhenTheyCannotBeVerified(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
@@ -257,7 +260,8 @@ func TestAProviderThatKeepsItsRefreshToken(t *testing.T) {
 	w.refreshed(clientID, tokens.RefreshToken)
 }
 
-// GitHub gives no refresh token and tokens that do not expire: ours does, and each refresh asks whether theirs still counts.
+// GitHub gives no refresh token and tokens that do not expire: ours does, and each refresh asks
+// whether theirs still counts.
 func TestAProviderWithoutRefreshTokens(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 2)
@@ -339,7 +343,8 @@ func TestARefreshThatChangesTheUser(t *testing.T) {
 	}
 }
 
-// Old keys of the ring open what they sealed until they are removed; then clients log in again, and register again.
+// Old keys of the ring open what they sealed until they are removed; then clients log in again, and
+// register again.
 // covers: T-PRX-13, AS-15
 func TestKeysRotate(t *testing.T) {
 	t.Parallel()
@@ -445,8 +450,8 @@ func TestRevocationAtTheProvider(t *testing.T) {
 	})
 }
 
-// A provider may leave out the scope of a refresh, which means that nothing has changed (RFC 6749 section 6). It must not give
-// what the user consented to here and the provider did not grant.
+// A provider may leave out the scope of a refresh, which means that nothing has changed (RFC 6749
+// section 6). It must not give what the user consented to here and the provider did not grant.
 func TestARefreshGivesNoMoreThanTheLogin(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -484,7 +489,8 @@ func TestARefreshGivesNoMoreThanTheLogin(t *testing.T) {
 	}
 }
 
-// The provider gave new tokens after the login was revoked: nobody gets them, and they are revoked too.
+// The provider gave new tokens after the login was revoked: nobody gets them, and they are revoked
+// too.
 func TestARevocationDuringARefresh(t *testing.T) {
 	t.Parallel()
 	var w *world
@@ -594,7 +600,8 @@ func TestAClientThatHangsUpDuringARefresh(t *testing.T) {
 	}
 }
 
-// A store may keep things for too long. An answer is handed out again for half a minute all the same.
+// A store may keep things for too long. An answer is handed out again for half a minute all the
+// same.
 func TestAnAnswerIsNotKeptForLongerThanItsSealSays(t *testing.T) {
 	t.Parallel()
 	start := time.Unix(1_800_000_000, 0)
@@ -646,7 +653,8 @@ func TestARefusedCodeStaysRefused(t *testing.T) {
 	}
 }
 
-// Only the provider can judge a token that was passed through. Nobody may use the server to ask it all the time.
+// Only the provider can judge a token that was passed through. Nobody may use the server to ask it
+// all the time.
 func TestRevocationsAtTheProviderAreLimited(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1, func(c *Config) {

@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// AS-5: with or without application_type, what is asked for beyond our abilities is replaced, and the answer says so.
+// AS-5: with or without application_type, what is asked for beyond our abilities is replaced, and
+// the answer says so.
 // covers: AS-5
 func TestRegistration(t *testing.T) {
 	t.Parallel()
@@ -99,7 +100,8 @@ func TestLeftOutRedirectURIsAreLogged(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: 13 redirect URIs, 5 KB of metadata; redirect URIs that lead elsewhere than they look.
+// Threats, proxy mode: 13 redirect URIs, 5 KB of metadata; redirect URIs that lead elsewhere than
+// they look.
 // covers: T-PRX-05, AS-6
 func TestRegistrationRefuses(t *testing.T) {
 	t.Parallel()
@@ -158,7 +160,8 @@ func TestRegistrationRefuses(t *testing.T) {
 	})
 }
 
-// Browser clients register and get tokens by script; only those of the allowed origins may read the answer.
+// Browser clients register and get tokens by script; only those of the allowed origins may read the
+// answer.
 func TestScriptsOfAllowedOriginsOnly(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -112,7 +112,7 @@ func (a *requests) readClient(r *http.Request, p params.Params, req *request) *o
 	if refused != nil {
 		return refused
 	}
-	req.client, req.label, req.name, req.host = clients.Digest(id), clients.Label(id), c.Name, clients.DocumentHost(id)
+	req.client, req.label, req.name, req.host = c.Digest(), clients.Label(id), c.Name, clients.DocumentHost(id)
 	req.redirect, req.native = redirect, native
 	return nil
 }

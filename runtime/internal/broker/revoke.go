@@ -13,7 +13,7 @@ type revocation struct {
 	grants interface {
 		Revoke(ctx context.Context, r grants.Request, mayAsk func() bool) *oauth.Error
 	}
-	clients identifier
+	asking  asking
 	limits  *limiters
 	answers answers
 }
@@ -22,7 +22,7 @@ func (e *revocation) serve(w http.ResponseWriter, r *http.Request) {
 	p, refused := onceEach(r)
 	var request grants.Request
 	if refused == nil {
-		request, refused = identified(e.clients, r, p)
+		request, refused = e.asking.request(r, p)
 	}
 	if refused == nil {
 		mayAsk := func() bool { return e.limits.mayAuthorize(r) }

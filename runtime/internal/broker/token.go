@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -14,7 +15,7 @@ type token struct {
 	grants interface {
 		Find(grantType string) (grants.Type, *oauth.Error)
 	}
-	clients identifier
+	asking  asking
 	answers answers
 }
 
@@ -38,7 +39,7 @@ func (t *token) answer(r *http.Request) (answer oauth.TokenResponse, client stri
 	if refused != nil {
 		return answer, "", refused
 	}
-	request, refused := identified(t.clients, r, p)
+	request, refused := t.asking.request(r, p)
 	if refused != nil {
 		return answer, "", refused
 	}
@@ -46,9 +47,24 @@ func (t *token) answer(r *http.Request) (answer oauth.TokenResponse, client stri
 	return answer, request.Label, refused
 }
 
-// identifier finds out which client is asking.
-type identifier interface {
-	Identify(p clients.Presented) (clientID string, refused *oauth.Error)
+// asking finds out which client is asking.
+type asking struct {
+	clients interface {
+		Identify(ctx context.Context, p clients.Presented, address string) (clients.Identity, *oauth.Error)
+	}
+	limits *limiters
+}
+
+// request returns a request together with its client.
+func (a asking) request(r *http.Request, p params.Params) (grants.Request, *oauth.Error) {
+	client, refused := a.clients.Identify(r.Context(), clients.Presented{
+		Authorization: r.Header.Get("Authorization"), ID: p.Get("client_id"), Secret: p.Get("client_secret"),
+		Assertion: p.Get("client_assertion"), AssertionType: p.Get("client_assertion_type"),
+	}, a.limits.address(r))
+	return grants.Request{
+		Params: p, Client: clients.PublicDigest(client.ID), Confidential: clients.ConfidentialDigest(client.ID),
+		Label: clients.Label(client.ID), Authenticated: client.Authenticated,
+	}, refused
 }
 
 // onceEach reads the form of a request.
@@ -58,13 +74,4 @@ func onceEach(r *http.Request) (params.Params, *oauth.Error) {
 		refused = p.OnceEach()
 	}
 	return p, refused
-}
-
-// identified returns a request together with its client.
-func identified(known identifier, r *http.Request, p params.Params) (grants.Request, *oauth.Error) {
-	id, refused := known.Identify(clients.Presented{
-		Authorization: r.Header.Get("Authorization"), ID: p.Get("client_id"), Secret: p.Get("client_secret"),
-		Assertion: p.Get("client_assertion"), AssertionType: p.Get("client_assertion_type"),
-	})
-	return grants.Request{Params: p, Client: clients.Digest(id), Label: clients.Label(id)}, refused
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// Threats, proxy mode: a code redeemed by another client, with another redirect, a wrong or missing verifier, after 60 s:
-// refused before the provider sees the code, so that the right client can still redeem it.
+// Threats, proxy mode: a code redeemed by another client, with another redirect, a wrong or missing
+// verifier, after 60 s: refused before the provider sees the code, so that the right client can
+// still redeem it.
 // covers: T-PRX-08, T-PRX-16, AS-12, AS-15
 func TestACodeIsCheckedBeforeTheProviderSeesIt(t *testing.T) {
 	t.Parallel()
@@ -86,7 +87,8 @@ func TestACodeIsCheckedBeforeTheProviderSeesIt(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: client_credentials, password, token exchange, unknown grants: the secret never leaves.
+// Threats, proxy mode: client_credentials, password, token exchange, unknown grants: the secret
+// never leaves.
 // covers: T-PRX-10
 func TestOtherGrantsAreRefused(t *testing.T) {
 	t.Parallel()
@@ -171,7 +173,8 @@ func TestBasicHeaders(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: a code redeemed twice. What the first got is revoked, since somebody else has the code too.
+// Threats, proxy mode: a code redeemed twice. What the first got is revoked, since somebody else
+// has the code too.
 // covers: T-PRX-08
 func TestACodeIsRedeemedOnce(t *testing.T) {
 	t.Parallel()
@@ -223,7 +226,8 @@ func TestACodeIsRedeemedOnceByManyAtATime(t *testing.T) {
 	}
 }
 
-// A code that comes a second time while it is redeemed gives nobody any tokens: not even the first, who may be the thief.
+// A code that comes a second time while it is redeemed gives nobody any tokens: not even the first,
+// who may be the thief.
 func TestACodeThatComesWhileItIsRedeemed(t *testing.T) {
 	t.Parallel()
 	var w *world
@@ -245,8 +249,8 @@ func TestACodeThatComesWhileItIsRedeemed(t *testing.T) {
 	}
 }
 
-// Everybody can make codes that give no tokens, with a callback of their own. They must leave nothing behind for long, or they
-// would push what was revoked out of a store that is full.
+// Everybody can make codes that give no tokens, with a callback of their own. They must leave
+// nothing behind for long, or they would push what was revoked out of a store that is full.
 func TestCodesThatGiveNothingAreSoonForgotten(t *testing.T) {
 	t.Parallel()
 	lifetimes := &recordingStore{Store: store.NewMemory(store.MemoryConfig{})}
@@ -303,7 +307,8 @@ func (s *recordingStore) longest() (longest time.Duration) {
 	return longest
 }
 
-// The code was exchanged, but nobody could say whose the provider's tokens are: the retry must not exchange it again.
+// The code was exchanged, but nobody could say whose the provider's tokens are: the retry must not
+// exchange it again.
 func TestACodesTokensAreNotLostWhenTheyCannotBeVerified(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

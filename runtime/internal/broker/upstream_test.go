@@ -304,7 +304,8 @@ func TestPassthrough(t *testing.T) {
 	}
 }
 
-// What Verify keeps about a token ends with it, whatever kind of token it is and whether the provider can revoke it.
+// What Verify keeps about a token ends with it, whatever kind of token it is and whether the
+// provider can revoke it.
 func TestRevokedTokensAreForgotten(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

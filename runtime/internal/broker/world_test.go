@@ -32,7 +32,8 @@ const (
 	loopRedirect = "http://127.0.0.1/callback"
 )
 
-// world is a provider, brokers in front of it, a log of everything that was said and all events behind it.
+// world is a provider, brokers in front of it, a log of everything that was said and all events
+// behind it.
 type world struct {
 	t        testing.TB
 	provider *provider
@@ -65,7 +66,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// newWorld makes a world with as many brokers as asked, which share nothing but their configuration.
+// newWorld makes a world with as many brokers as asked, which share nothing but their
+// configuration.
 func newWorld(t testing.TB, brokers int, changes ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: time.Unix(1_800_000_000, 0), log: &lockedBuffer{}, seen: &recorder{}}
@@ -151,8 +153,8 @@ func (w *world) logged(reason oauth.Reason) bool {
 	return strings.Contains(w.log.String(), `"reason":"`+string(reason)+`"`)
 }
 
-// handlerOf serves the endpoints under the resource's path and the metadata at its well-known places, and answers 404 to all
-// else.
+// handlerOf serves the endpoints under the resource's path and the metadata at its well-known
+// places, and answers 404 to all else.
 func handlerOf(b *Broker) http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range b.routes {
@@ -219,7 +221,8 @@ func decode[T any](t testing.TB, rec *httptest.ResponseRecorder) (v T) {
 type browser struct {
 	w       *world
 	cookies map[string]string
-	// created tells how many cookies there were before one was made; a new value does not make it younger.
+	// created tells how many cookies there were before one was made; a new value does not make it
+	// younger.
 	created map[string]int
 	// origin is what it sends with forms.
 	origin string
@@ -229,7 +232,8 @@ func (w *world) newBrowser() *browser {
 	return &browser{w: w, cookies: map[string]string{}, created: map[string]int{}, origin: "https://mcp.example.com"}
 }
 
-// send sends a request with the browser's cookies, the earliest first (RFC 6265 section 5.4), and keeps those of the answer.
+// send sends a request with the browser's cookies, the earliest first (RFC 6265 section 5.4), and
+// keeps those of the answer.
 func (b *browser) send(r *http.Request) *httptest.ResponseRecorder {
 	names := slices.Sorted(maps.Keys(b.cookies))
 	slices.SortStableFunc(names, func(x, y string) int { return cmp.Compare(b.created[x], b.created[y]) })
@@ -308,7 +312,8 @@ func challengeOf(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// authorizeURL is an authorization request; changes override single parameters, an empty value removes one.
+// authorizeURL is an authorization request; changes override single parameters, an empty value
+// removes one.
 func authorizeURL(clientID, redirect string, changes ...string) string {
 	q := url.Values{
 		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirect}, "state": {"client-state"},
@@ -368,7 +373,8 @@ func change(form url.Values, changes []string) url.Values {
 	return form
 }
 
-// login plays a whole login of a new browser, for a client with the web redirect, and returns the tokens.
+// login plays a whole login of a new browser, for a client with the web redirect, and returns the
+// tokens.
 func (w *world) login(clientID string) oauth.TokenResponse {
 	w.t.Helper()
 	code := w.newBrowser().code(clientID, webRedirect)

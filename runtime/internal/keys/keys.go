@@ -1,4 +1,5 @@
-// Package keys holds a provider's public keys: it fetches its JWK set (RFC 7517), keeps it, and follows rotations.
+// Package keys holds a provider's public keys: it fetches its JWK set (RFC 7517), keeps it, and
+// follows rotations.
 package keys
 
 import (
@@ -27,21 +28,24 @@ const (
 	DefaultTimeout    = 5 * time.Second
 )
 
-// maxRetryAfter bounds the pause that a provider may ask for: a wrong header must not keep callers out for long.
+// maxRetryAfter bounds the pause that a provider may ask for: a wrong header must not keep callers
+// out for long.
 const maxRetryAfter = 5 * time.Minute
 
 // emptyFor is how long a provider's set has to be seen empty before that is believed.
 const emptyFor = 30 * time.Second
 
-// firstPause is the time between the first two fetches while there is no key set at all. It doubles with each that fails.
+// firstPause is the time between the first two fetches while there is no key set at all. It doubles
+// with each that fails.
 const firstPause = time.Second
 
-// Config says where the keys are and how long a fetched set is relied on. Zero durations mean the defaults.
+// Config says where the keys are and how long a fetched set is relied on. Zero durations mean the
+// defaults.
 type Config struct {
 	// URL is the address of the JWK set.
 	URL string
-	// Client fetches the set. Redirects are never followed, whatever it says. The default reaches public hosts
-	// over HTTPS only.
+	// Client fetches the set. Redirects are never followed, whatever it says. The default reaches
+	// public hosts over HTTPS only.
 	Client *http.Client
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
@@ -49,20 +53,23 @@ type Config struct {
 	Events *events.Sender
 	// SoftExpiry is the age from which a look-up starts a refresh, in the background.
 	SoftExpiry time.Duration
-	// HardExpiry is the age from which a look-up waits for the refresh, unless the provider is known to be out of reach.
+	// HardExpiry is the age from which a look-up waits for the refresh, unless the provider is
+	// known to be out of reach.
 	HardExpiry time.Duration
 	// MaxStale is the age beyond which no key is used, even if the provider stays out of reach.
 	MaxStale time.Duration
-	// CoolDown is the least time between two fetches, where the later one is no fetch for an unknown key, and between two
-	// fetches for unknown keys that found none. Until the first set arrives it is shorter: one second after the first
-	// failure, and twice as long after each further one.
+	// CoolDown is the least time between two fetches, where the later one is no fetch for an
+	// unknown key, and between two fetches for unknown keys that found none. Until the first set
+	// arrives it is shorter: one second after the first failure, and twice as long after each
+	// further one.
 	CoolDown time.Duration
 	// Timeout limits one fetch, from dialling to the last byte.
 	Timeout time.Duration
 }
 
-// Remote is a provider's published key set. The first look-up fetches it; later ones refresh it. It has no goroutine of its
-// own but the fetch under way, which ends within its time limit; there is nothing to close. It is safe for concurrent use.
+// Remote is a provider's published key set. The first look-up fetches it; later ones refresh it. It
+// has no goroutine of its own but the fetch under way, which ends within its time limit; there is
+// nothing to close. It is safe for concurrent use.
 //
 // A key that the provider removed from its set is accepted
 //   - for at most SoftExpiry and one fetch, while look-ups keep coming;
@@ -71,12 +78,14 @@ type Config struct {
 //
 // Within these bounds a known key is answered at once, whatever the provider does.
 //
-// A token whose key is unknown, or whose signature is wrong under the known key, causes a fetch, but at most one in a
-// CoolDown, for all such tokens together. Fetches that were made for another reason, or that found the key, do not count: a
-// provider may rotate its keys at any time, also without a new kid. A token is refused only by a set that was fetched after
-// the token had arrived. Until then, and where a fetch fails, nobody can say that the token is wrong: the answer is
-// [oauth.ErrTemporarilyUnavailable] with the time to wait, and the known keys stay in place. While no set was fetched yet
-// nobody can be served, and look-ups try again sooner: see CoolDown in [Config].
+// A token whose key is unknown, or whose signature is wrong under the known key, causes a fetch,
+// but at most one in a CoolDown, for all such tokens together. Fetches that were made for another
+// reason, or that found the key, do not count: a provider may rotate its keys at any time, also
+// without a new kid. A token is refused only by a set that was fetched after the token had arrived.
+// Until then, and where a fetch fails, nobody can say that the token is wrong: the answer is
+// [oauth.ErrTemporarilyUnavailable] with the time to wait, and the known keys stay in place. While
+// no set was fetched yet nobody can be served, and look-ups try again sooner: see CoolDown in
+// [Config].
 //
 // One empty set does not replace keys that were good: see [emptyFor].
 type Remote struct {
@@ -96,7 +105,8 @@ type Remote struct {
 	failures    int       // how many ended with an error since the last that did not
 	inVain      *fetch    // the last that was made for an unknown key, unless it found the key
 
-	// emptySince is when the provider's set was first seen empty; zero while it is not. Only the one running fetch uses it.
+	// emptySince is when the provider's set was first seen empty; zero while it is not. Only the
+	// one running fetch uses it.
 	emptySince time.Time
 }
 
@@ -107,8 +117,9 @@ type snapshot struct {
 	confirmed time.Time
 }
 
-// fetch is one fetch; done is closed when its result is in place. It is no flight of package flight: its waiters must know
-// which fetch they waited for, since only the last that found nothing starts the cool-down of unknown keys.
+// fetch is one fetch; done is closed when its result is in place. It is no flight of package
+// flight: its waiters must know which fetch they waited for, since only the last that found nothing
+// starts the cool-down of unknown keys.
 type fetch struct {
 	done  chan struct{}
 	began time.Time
@@ -134,11 +145,13 @@ func NewRemote(config Config) *Remote {
 	return &Remote{config: config, gate: upstream.NewGate(config.Client)}
 }
 
-// Keys returns the keys that may have signed a token with the given kid and algorithm, which are all that fit where it has no
-// kid. There is one at least. A key is the same pointer for as long as the provider publishes it unchanged, through all
-// refreshes: see [Remote.Holds]. arrived is when the token did.
+// Keys returns the keys that may have signed a token with the given kid and algorithm, which are
+// all that fit where it has no kid. There is one at least. A key is the same pointer for as long as
+// the provider publishes it unchanged, through all refreshes: see [Remote.Holds]. arrived is when
+// the token did.
 //
-// The error is an [*oauth.Error]: 401 for a key that the provider does not publish, 503 when that cannot be known.
+// The error is an [*oauth.Error]: 401 for a key that the provider does not publish, 503 when that
+// cannot be known.
 func (r *Remote) Keys(ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time) (jose.Candidates, error) {
 	now := r.config.Now()
 	s := r.current.Load()
@@ -157,9 +170,10 @@ func (r *Remote) Keys(ctx context.Context, id string, algorithm jose.Algorithm, 
 	return found, err
 }
 
-// Replaced returns the keys that took the place of those with which a token's signature was found wrong, fetching the set as
-// for an unknown key. There is none where a set that was fetched after the token had arrived has no others: then the
-// signature is wrong. The error is an [*oauth.Error], 503 where nobody can know.
+// Replaced returns the keys that took the place of those with which a token's signature was found
+// wrong, fetching the set as for an unknown key. There is none where a set that was fetched after
+// the token had arrived has no others: then the signature is wrong. The error is an [*oauth.Error],
+// 503 where nobody can know.
 func (r *Remote) Replaced(
 	ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time, tried *jose.Candidates,
 ) (jose.Candidates, error) {
@@ -184,7 +198,8 @@ func (r *Remote) Replaced(
 
 var errMayBeReplaced = errors.New("the signature does not match the provider's key, which the provider may have replaced since its keys were fetched")
 
-// refreshed waits for the fetch under way, starting one if it is allowed. It returns nil if it is not.
+// refreshed waits for the fetch under way, starting one if it is allowed. It returns nil if it is
+// not.
 func (r *Remote) refreshed(ctx context.Context, now time.Time, unknown bool) (*fetch, error) {
 	f := r.refresh(now, unknown)
 	if f == nil {
@@ -196,7 +211,8 @@ func (r *Remote) refreshed(ctx context.Context, now time.Time, unknown bool) (*f
 	return f, nil
 }
 
-// maxWaiting is how many look-ups may wait for a fetch: everybody can send tokens with unknown keys.
+// maxWaiting is how many look-ups may wait for a fetch: everybody can send tokens with unknown
+// keys.
 const maxWaiting = 2000
 
 // wait waits for a fetch.
@@ -213,15 +229,25 @@ func (r *Remote) wait(ctx context.Context, f *fetch) error {
 	}
 }
 
-// Holds reports whether the provider publishes this very key for such tokens, as far as that is known without waiting, and
-// starts the refresh that is due, as Keys does. A cache of verified tokens asks on every hit: then a key's removal ends what
-// was cached for it, and neither a refresh that changes nothing nor an outage does. now is the time.
+// Holds reports whether the provider publishes this very key for such tokens, as far as that is
+// known without waiting, and starts the refresh that is due, as Keys does. A cache of verified
+// tokens asks on every hit: then a key's removal ends what was cached for it, and neither a refresh
+// that changes nothing nor an outage does. now is the time.
 func (r *Remote) Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool {
 	s := r.current.Load()
 	return s != nil && s.set.Has(id, algorithm, key) && r.reliable(s, now)
 }
 
-// reliable reports whether a set may be relied on without waiting for a newer one, and starts the refresh that is due.
+// Ready reports whether Keys would answer at once, and starts the refresh that is due, as Keys
+// does.
+func (r *Remote) Ready(id string, algorithm jose.Algorithm) bool {
+	s := r.current.Load()
+	found := s.find(id, algorithm)
+	return found.Len() > 0 && r.reliable(s, r.config.Now())
+}
+
+// reliable reports whether a set may be relied on without waiting for a newer one, and starts the
+// refresh that is due.
 func (r *Remote) reliable(s *snapshot, now time.Time) bool {
 	switch age := s.age(now); {
 	case age < r.config.SoftExpiry:
@@ -254,16 +280,16 @@ func (r *Remote) unknown(s *snapshot, id string, algorithm jose.Algorithm, arriv
 	return oauth.InvalidToken(oauth.ReasonUnknownKey, cause)
 }
 
-// knows reports whether a set has every key that may have signed a token: whether the provider was asked for it when the token
-// had arrived already, and answers still.
+// knows reports whether a set has every key that may have signed a token: whether the provider was
+// asked for it when the token had arrived already, and answers still.
 func (r *Remote) knows(s *snapshot, arrived time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return s != nil && !s.asked.Before(arrived) && r.lastErr == nil
 }
 
-// undecided is the answer to a token of which nobody can say whether it is wrong: the provider cannot be asked now, or not
-// yet.
+// undecided is the answer to a token of which nobody can say whether it is wrong: the provider
+// cannot be asked now, or not yet.
 func (r *Remote) undecided(reason oauth.Reason, cause error) *oauth.Error {
 	r.mu.Lock()
 	lastErr, left := r.lastErr, r.untilNext(r.config.Now())
@@ -277,8 +303,8 @@ func (r *Remote) undecided(reason oauth.Reason, cause error) *oauth.Error {
 	return e
 }
 
-// untilNext is how long it takes at most until a fetch for an unknown key is allowed, in whole seconds and at least one. The
-// caller holds mu.
+// untilNext is how long it takes at most until a fetch for an unknown key is allowed, in whole
+// seconds and at least one. The caller holds mu.
 func (r *Remote) untilNext(now time.Time) time.Duration {
 	pause := r.pause()
 	left := pause - now.Sub(r.lastAttempt)
@@ -307,9 +333,10 @@ func (e *unknownKeyError) Error() string {
 // flood is how many tokens with unknown keys since the last fetch are a flood.
 const flood = 16
 
-// Flooded returns the error that Keys would give for an unknown key, at once, if many tokens with unknown keys were refused
-// since the last fetch and the next one is not allowed yet; nil otherwise. So much is known from a token's header alone,
-// while the better reason for a refusal, such as another issuer, takes the claims: see package verify.
+// Flooded returns the error that Keys would give for an unknown key, at once, if many tokens with
+// unknown keys were refused since the last fetch and the next one is not allowed yet; nil
+// otherwise. So much is known from a token's header alone, while the better reason for a refusal,
+// such as another issuer, takes the claims: see package verify.
 func (r *Remote) Flooded(id string, algorithm jose.Algorithm, now time.Time) error {
 	if r.strangers.Load() < flood {
 		return nil
@@ -329,7 +356,8 @@ func (r *Remote) Flooded(id string, algorithm jose.Algorithm, now time.Time) err
 
 var errUnavailable = errors.New("the provider's keys are not available")
 
-// outage reports whether the provider failed to answer recently, so that waiting for it again is pointless.
+// outage reports whether the provider failed to answer recently, so that waiting for it again is
+// pointless.
 func (r *Remote) outage(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -360,8 +388,8 @@ func (r *Remote) ownPause() time.Duration {
 	return min(pause, r.config.CoolDown)
 }
 
-// refresh returns the fetch under way, starting one if none is and it is allowed; nil if it is not. unknown reports whether it
-// is for a key that is not known.
+// refresh returns the fetch under way, starting one if none is and it is allowed; nil if it is not.
+// unknown reports whether it is for a key that is not known.
 func (r *Remote) refresh(now time.Time, unknown bool) *fetch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -375,8 +403,9 @@ func (r *Remote) refresh(now time.Time, unknown bool) *fetch {
 	return r.running
 }
 
-// allowed reports whether a fetch may start. Tokens with unknown keys have a cool-down of their own: otherwise a key that is new
-// right after a fetch for another reason would have to wait, and its tokens would be refused. The caller holds mu.
+// allowed reports whether a fetch may start. Tokens with unknown keys have a cool-down of their
+// own: otherwise a key that is new right after a fetch for another reason would have to wait, and
+// its tokens would be refused. The caller holds mu.
 func (r *Remote) allowed(now time.Time, unknown bool) bool {
 	if r.lastAttempt.IsZero() || elapsed(r.lastAttempt, now) >= r.pause() {
 		return true
@@ -393,8 +422,8 @@ func (r *Remote) notInVain(f *fetch) {
 	}
 }
 
-// run performs a fetch. It does not use the context of the look-up that started it, since others wait for it too; its own
-// time limit ends it.
+// run performs a fetch. It does not use the context of the look-up that started it, since others
+// wait for it too; its own time limit ends it.
 func (r *Remote) run(f *fetch) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.config.Timeout)
 	defer cancel()
@@ -422,8 +451,8 @@ func (r *Remote) run(f *fetch) {
 	close(f.done)
 }
 
-// doubt says why a fetched set is not believed: an empty one may be a mistake of the moment, and would refuse everybody. Only
-// the one running fetch calls it.
+// doubt says why a fetched set is not believed: an empty one may be a mistake of the moment, and
+// would refuse everybody. Only the one running fetch calls it.
 func (r *Remote) doubt(set *jose.Set, now time.Time) error {
 	if set.Len() > 0 {
 		r.emptySince = time.Time{}
@@ -451,7 +480,8 @@ func (r *Remote) fetched(err error, changed bool) observe.Event {
 	return e
 }
 
-// install makes a fetched set the current one, and reports whether it is another than before. Only the one running fetch calls it.
+// install makes a fetched set the current one, and reports whether it is another than before. Only
+// the one running fetch calls it.
 func (r *Remote) install(set *jose.Set, asked, now time.Time) (changed bool) {
 	changed = true
 	if old := r.current.Load(); old != nil {
@@ -508,8 +538,9 @@ func (s *snapshot) age(now time.Time) time.Duration {
 	return elapsed(s.confirmed, now)
 }
 
-// elapsed is the time since then. Somebody may have looked at the clock just before something happened, and come to it just
-// after. A clock that was set back by more tells nothing: then it is forever, and everything is asked anew.
+// elapsed is the time since then. Somebody may have looked at the clock just before something
+// happened, and come to it just after. A clock that was set back by more tells nothing: then it is
+// forever, and everything is asked anew.
 func elapsed(then, now time.Time) time.Duration {
 	const justBefore = 5 * time.Second
 	switch d := now.Sub(then); {

@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 // Presented is what a client says of itself at the token and revocation endpoints (RFC 6749 section
@@ -21,27 +23,37 @@ type Presented struct {
 	ID, Secret, Assertion, AssertionType string
 }
 
-// Identify returns the client_id of the client that is asking. Clients are public: they have no
-// secret, and one that sends a secret takes us for another server.
-func (r *Registry) Identify(p Presented) (string, *oauth.Error) {
+// Identity is a client at the token and revocation endpoints.
+type Identity struct {
+	ID string
+	// Authenticated says that the client proved that it holds the keys of its document.
+	Authenticated bool
+}
+
+// Identify returns the client that is asking, from an address. Clients have no secret, and one that
+// sends a secret takes us for another server.
+func (r *Registry) Identify(ctx context.Context, p Presented, address string) (Identity, *oauth.Error) {
 	id := p.ID
 	if p.Authorization != "" {
 		basic, err := basicClientID(p.Authorization)
 		if err != nil || id != "" && id != basic {
-			return "", clientSecretRefused(err)
+			return Identity{}, clientSecretRefused(err)
 		}
 		id = basic
 	}
-	if p.Secret != "" || p.Assertion != "" || p.AssertionType != "" {
-		return "", clientSecretRefused(nil)
-	}
-	if id == "" {
-		return "", &oauth.Error{
+	switch {
+	case p.Secret != "":
+		return Identity{}, clientSecretRefused(nil)
+	case p.Assertion != "" || p.AssertionType != "":
+		signer, refused := r.assertions.authenticate(ctx, p, id, address)
+		return Identity{ID: signer, Authenticated: refused == nil}, refused
+	case id == "":
+		return Identity{}, &oauth.Error{
 			Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonMissingParameter,
 			Description: "The client_id is missing",
 		}
 	}
-	return id, r.known(id)
+	return Identity{ID: id}, r.known(id)
 }
 
 // basicClientID reads the client id of a Basic header without a secret, which some libraries send
@@ -64,8 +76,5 @@ func basicClientID(header string) (string, error) {
 }
 
 func clientSecretRefused(cause error) *oauth.Error {
-	return &oauth.Error{
-		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientAuthentication, Cause: cause,
-		Description: "Clients are public here: send the client_id alone, without secret or assertion",
-	}
+	return refusal.Unauthenticated("Clients have no secret here: send the client_id alone, or an assertion signed by a key of the client's document", cause)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 func newRegistry(t *testing.T) *Registry {
@@ -17,14 +18,18 @@ func newRegistry(t *testing.T) *Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return New(Config{
+	r, err := New(Config{
 		Box: tickets.New(ring, seal.Binding{}, time.Now).Client, CustomSchemes: []string{"cursor"}, GrantTypes: []string{"authorization_code"},
-		HTTP: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+		Documents: proxy.ClientDocuments{Client: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			t.Error("something is fetched")
 			return nil, http.ErrHandlerTimeout
-		})},
+		})}},
 		MayFetch: func(string, time.Time) bool { return true }, Now: time.Now,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func registered(t *testing.T, r *Registry) string {
@@ -36,7 +41,8 @@ func registered(t *testing.T, r *Registry) string {
 	return client.ClientID
 }
 
-// Clients are public: who brings a secret or an assertion takes the server for another.
+// Clients have no secret: one that brings some takes the server for another. An assertion is none
+// before its client has keys.
 // covers: AS-15
 func TestHowClientsSayWhoTheyAre(t *testing.T) {
 	t.Parallel()
@@ -67,12 +73,12 @@ func TestHowClientsSayWhoTheyAre(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, refused := r.Identify(c.presented)
-			if c.want != "" && (got != c.want || refused != nil) {
-				t.Errorf("%q, %v", got, refused)
+			got, refused := r.Identify(t.Context(), c.presented, "192.0.2.1")
+			if c.want != "" && (got.ID != c.want || got.Authenticated || refused != nil) {
+				t.Errorf("%+v, %v", got, refused)
 			}
 			if c.want == "" && (refused == nil || refused.Code != oauth.CodeInvalidClient || refused.Status != http.StatusUnauthorized) {
-				t.Errorf("%q, %v", got, refused)
+				t.Errorf("%+v, %v", got, refused)
 			}
 		})
 	}

@@ -19,10 +19,28 @@ type Client struct {
 	Name string
 	// Redirects are the registered redirect URIs.
 	Redirects []string
+	// Confidential says that the client must sign assertions wherever it says who it is (RFC 7523
+	// section 2.2).
+	Confidential bool
+
+	keys clientKeys
 }
 
-// Digest stands for a client_id in sealed values.
-func Digest(id string) tickets.ID { return tickets.Digest("client", id) }
+// Digest stands for the client in sealed values, together with how it has to authenticate: what was
+// sealed for a client that must sign is never good for one that does not, whatever its document
+// says later.
+func (c Client) Digest() tickets.ID {
+	if c.Confidential {
+		return ConfidentialDigest(c.ID)
+	}
+	return PublicDigest(c.ID)
+}
+
+// PublicDigest stands for a client that need not authenticate.
+func PublicDigest(id string) tickets.ID { return tickets.Digest("client", id) }
+
+// ConfidentialDigest stands for a client that must authenticate.
+func ConfidentialDigest(id string) tickets.ID { return tickets.Digest("confidential client", id) }
 
 // Label is the client's name for logs and callers: the URL of its document, or a short form of a
 // sealed client_id.
@@ -30,7 +48,7 @@ func Label(id string) string {
 	if isDocumentURL(id) {
 		return id
 	}
-	return "client-" + Digest(id).String()
+	return "client-" + PublicDigest(id).String()
 }
 
 // isDocumentURL reports whether a client_id names a client ID metadata document.

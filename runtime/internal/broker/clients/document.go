@@ -1,12 +1,14 @@
 package clients
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 const (
@@ -43,6 +46,8 @@ const (
 
 // documents fetches and keeps client ID metadata documents.
 type documents struct {
+	rules    proxy.ClientDocuments
+	pinned   map[string]Client
 	gate     *upstream.Gate
 	schemes  []string
 	mayFetch func(address string, now time.Time) bool
@@ -63,11 +68,13 @@ type keptDocument struct {
 	expires time.Time
 }
 
-func newDocuments(c Config) *documents {
-	return &documents{
-		gate: upstream.NewGate(c.HTTP), schemes: c.CustomSchemes, mayFetch: c.MayFetch, now: c.Now, events: c.Events,
+func newDocuments(c Config, client *http.Client) (*documents, error) {
+	d := &documents{
+		rules: c.Documents, pinned: map[string]Client{}, gate: upstream.NewGate(client), schemes: c.CustomSchemes,
+		mayFetch: c.MayFetch, now: c.Now, events: c.Events,
 		kept: recent.New[string, *keptDocument](maxDocuments, nil), failed: recent.New[string, *keptDocument](maxFailures, nil),
 	}
+	return d, d.pin(c.Documents.Pinned)
 }
 
 // checkDocumentURL checks a client_id that is a URL (draft-ietf-oauth-client-id-metadata-document,
@@ -93,7 +100,13 @@ func checkDocumentURL(id string) error {
 // lookUp returns the client that a document describes: from memory, or fetched.
 func (d *documents) lookUp(ctx context.Context, id, address string) (Client, *oauth.Error) {
 	if err := checkDocumentURL(id); err != nil {
-		return Client{}, badDocument(err)
+		return Client{}, badDocument(id, err)
+	}
+	if c, ok := d.pinned[id]; ok && d.rules.Policy != proxy.DocumentsOff {
+		return c, nil
+	}
+	if refused := d.admits(id); refused != nil {
+		return Client{}, refused
 	}
 	if known, ok := d.known(id); ok {
 		return known.client, known.err
@@ -108,7 +121,7 @@ func (d *documents) lookUp(ctx context.Context, id, address string) (Client, *oa
 	case ctx.Err() != nil:
 		return Client{}, refusal.RetryLater(oauth.ReasonClientDocument, 0, err)
 	default: // a panic of somebody's http.Client
-		return Client{}, badDocument(err)
+		return Client{}, badDocument(id, err)
 	}
 }
 
@@ -138,7 +151,7 @@ func (d *documents) find(ctx context.Context, id, address string) *keptDocument 
 	end(fetched(id, err))
 	found, table := &keptDocument{client: c}, d.kept
 	if err != nil {
-		found.err, lifetime, table = badDocument(err), documentFailure, d.failed
+		found.err, lifetime, table = badDocument(id, err), documentFailure, d.failed
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -170,9 +183,11 @@ func fetched(id string, err error) observe.Event {
 	}
 }
 
-func badDocument(cause error) *oauth.Error {
+func badDocument(id string, cause error) *oauth.Error {
 	return refusal.Caused(oauth.CodeInvalidClient, oauth.ReasonClientDocument,
-		"The application's description could not be read from the address that is its client_id", cause)
+		"The application describes itself at an address of "+cmp.Or(DocumentHost(id), "its own")+", where this server could not read a "+
+			"description that it can use. Whoever runs the server finds the reason in its log, and can keep a copy of the description",
+		fmt.Errorf("%w (a copy can be kept with --client-document URL=FILE; with --client-documents off, clients register)", cause))
 }
 
 func (d *documents) fetch(ctx context.Context, id string) (Client, time.Duration, error) {
@@ -204,11 +219,6 @@ func (d *documents) parse(id, body string) (Client, error) {
 	if got := document.String("client_id"); got != id {
 		return Client{}, errors.New("the document's client_id is not its own address")
 	}
-	// A document that anybody can read holds no secret, and we know no other way of client
-	// authentication.
-	if method := document.String("token_endpoint_auth_method"); method != "none" && document.Has("token_endpoint_auth_method") {
-		return Client{}, fmt.Errorf("the document wants the client authentication %q, only none is supported", method)
-	}
 	if document.Has("client_secret") {
 		return Client{}, errors.New("the document has a client_secret")
 	}
@@ -217,6 +227,9 @@ func (d *documents) parse(id, body string) (Client, error) {
 		return Client{}, err
 	}
 	c := Client{ID: id, Name: metadata.ClientName}
+	if err := c.readAuthentication(document); err != nil {
+		return Client{}, err
+	}
 	if c.Name == "" {
 		return Client{}, errors.New("the document has no client_name")
 	}
@@ -232,4 +245,31 @@ func (d *documents) parse(id, body string) (Client, error) {
 		return Client{}, fmt.Errorf("the document has no redirect URI that is acceptable here: %w", leftOut(problems))
 	}
 	return c, nil
+}
+
+// The ways of client authentication that a document may name (RFC 7591 section 2): it holds no
+// secret, since anybody can read it.
+const (
+	MethodNone          = "none"
+	MethodPrivateKeyJWT = "private_key_jwt"
+)
+
+// readAuthentication reads how the client authenticates. One method is what a client prefers: where
+// the document also lists that it can do without, the client is public, and its assertions count
+// where it sends some.
+func (c *Client) readAuthentication(document oauth.Claims) error {
+	const method, methods = "token_endpoint_auth_method", "token_endpoint_auth_methods_supported"
+	preferred := document.String(method)
+	public := !document.Has(method) || preferred == MethodNone || slices.Contains(document.Strings(methods), MethodNone)
+	if !public && preferred != MethodPrivateKeyJWT {
+		return fmt.Errorf("the document wants the client authentication %q; none and private_key_jwt are supported", preferred)
+	}
+	keys, err := readKeys(document, c.ID)
+	if err == nil {
+		c.keys = keys
+	} else if !public {
+		return err
+	}
+	c.Confidential = !public
+	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // covers: AS-4
@@ -42,8 +44,8 @@ func TestFailuresDoNotPushOutDocuments(t *testing.T) {
 	t.Parallel()
 	const id = "https://client.example.com/client.json"
 	var fetches atomic.Int32
-	r := New(Config{
-		HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+	r, err := New(Config{
+		Documents: proxy.ClientDocuments{Client: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			fetches.Add(1)
 			rec := httptest.NewRecorder()
 			if r.URL.String() == id {
@@ -53,9 +55,12 @@ func TestFailuresDoNotPushOutDocuments(t *testing.T) {
 				rec.WriteHeader(http.StatusNotFound)
 			}
 			return rec.Result(), nil
-		})},
+		})}},
 		MayFetch: func(string, time.Time) bool { return true }, Now: time.Now,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	find := func(id string, want bool) {
 		t.Helper()
 		if _, refused := r.Find(t.Context(), id, ""); (refused == nil) != want {

@@ -1,7 +1,9 @@
 package clients
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // maxClientID bounds a client_id: a sealed registration of the largest metadata fits.
@@ -26,9 +29,21 @@ type Config struct {
 	GrantTypes []string
 	// Scopes are those that clients may ask for.
 	Scopes []string
-	// HTTP fetches client metadata documents, without redirects whatever it says.
-	HTTP *http.Client
-	// MayFetch reports whether one more document may be fetched now for the client at an address.
+	// Audiences are what an assertion of a client may be for: the server's issuer and its token
+	// endpoint.
+	Audiences []string
+	// Once marks an assertion as used for as long as it is good, and reports whether it was not
+	// before.
+	Once func(ctx context.Context, assertion tickets.ID, lifetime time.Duration) (first bool, err error)
+	// Documents says which client metadata documents count, and LookupEnv finds the environment's
+	// proxy for them.
+	Documents proxy.ClientDocuments
+	LookupEnv func(name string) (string, bool)
+	// RootCAs are the certificate authorities to trust for documents that come through the proxy,
+	// nil for the system's.
+	RootCAs *x509.CertPool
+	// MayFetch reports whether one more document or key set may be fetched now for the client at an
+	// address.
 	MayFetch func(address string, now time.Time) bool
 	Now      func() time.Time
 	Events   *events.Sender
@@ -42,16 +57,30 @@ type Registry struct {
 	grantTypes []string
 	scopes     []string
 	documents  *documents
+	assertions assertions
 	now        func() time.Time
 	events     *events.Sender
 }
 
-// New returns the registry of a server.
-func New(c Config) *Registry {
-	return &Registry{
-		box: c.Box, schemes: c.CustomSchemes, grantTypes: c.GrantTypes, scopes: c.Scopes, documents: newDocuments(c), now: c.Now,
-		events: c.Events,
+// New returns the registry of a server. Its error says what is wrong with the choice of documents.
+func New(c Config) (*Registry, error) {
+	c.Documents.Policy = cmp.Or(c.Documents.Policy, proxy.DocumentsOpen)
+	if err := checkPolicy(c.Documents); err != nil {
+		return nil, err
 	}
+	client, err := fetcher(c)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := newDocuments(c, client)
+	if err != nil {
+		return nil, err
+	}
+	return &Registry{
+		box: c.Box, schemes: c.CustomSchemes, grantTypes: c.GrantTypes, scopes: c.Scopes, documents: documents, now: c.Now,
+		assertions: assertions{audiences: c.Audiences, documents: documents, keySets: newKeySets(c, client), once: c.Once, now: c.Now},
+		events:     c.Events,
+	}, nil
 }
 
 // Find returns the client of an authorization request that came from an address.

@@ -75,7 +75,9 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 		g.codes.giveBack(ctx, c, refused)
 		return none, refused
 	}
-	given := grant{family: c.Family, client: c.Client, label: r.Label, resource: c.Resource, scopes: c.Scopes}
+	given := grant{
+		family: c.Family, client: c.Client, label: r.Label, confidential: c.Client == r.Confidential, resource: c.Resource, scopes: c.Scopes,
+	}
 	answer, refused := g.issuer.issue(ctx, &given, tokens, given.scopes)
 	if refused != nil {
 		g.kept.keep(ctx, c.Family, tokens, refused)
@@ -125,8 +127,8 @@ var verifierPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 // the provider sees the code inside, so that a failed try neither uses that up nor looks like a
 // replay there.
 func (g *codeGrant) check(r Request, c tickets.Code) *oauth.Error {
-	if c.Client != r.Client {
-		return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
+	if refused := r.owns(c.Client); refused != nil {
+		return refused
 	}
 	// OAuth 2.1 no longer sends redirect_uri, which PKCE made needless; RFC 6749 section 4.1.3
 	// does, and then it counts.

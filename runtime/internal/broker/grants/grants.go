@@ -28,7 +28,8 @@ type Config struct {
 	Provider Provider
 	Verify   VerifyFunc
 	Forget   func(token string)
-	// TokenURL and RevocationURL are the provider's endpoints, and SecretVariable is where our secret for them is set, for events.
+	// TokenURL and RevocationURL are the provider's endpoints, and SecretVariable is where our
+	// secret for them is set, for events.
 	TokenURL, RevocationURL string
 	SecretVariable          string
 	// NeededScopes are needed for every request; Hierarchy lets broader ones stand for them.

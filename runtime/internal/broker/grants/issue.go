@@ -39,10 +39,12 @@ type issuer struct {
 
 // grant is what a login gave a client, whatever the tokens of the moment are.
 type grant struct {
-	family   tickets.ID
-	client   tickets.ID
-	label    string // of the client
-	resource string
+	family tickets.ID
+	client tickets.ID
+	label  string // of the client
+	// confidential says that the client must authenticate.
+	confidential bool
+	resource     string
 	// scopes are those that the user consented to.
 	scopes []string
 	// subject and issuer say who logged in. They are empty before the first tokens.
@@ -188,7 +190,7 @@ func grantedScopes(consented []string, t upstream.Tokens, info *oauth.AuthInfo) 
 func (i issuer) sealAccess(g *grant, scopes []string, upstreamToken string, caller *oauth.AuthInfo, expires time.Time) string {
 	info := *caller
 	info.ClientID, info.Resource, info.Scopes = g.label, g.resource, scopes
-	return i.tickets.Access.Seal(tickets.Access{Family: g.family, Info: &info, Upstream: upstreamToken}, expires)
+	return i.tickets.Access.Seal(tickets.Access{Family: g.family, Confidential: g.confidential, Info: &info, Upstream: upstreamToken}, expires)
 }
 
 // refreshToken returns the refresh token that goes with the provider's tokens, or none where

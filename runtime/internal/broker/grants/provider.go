@@ -60,7 +60,8 @@ func (l leg) Revoke(ctx context.Context, token, hint string) error {
 	return l.ask(ctx, "revocation", l.revocationURL, func(ctx context.Context) error { return l.Provider.Revoke(ctx, token, hint) })
 }
 
-// ask asks the provider, which is an event. An error that is the operator's to correct names what there is to correct.
+// ask asks the provider, which is an event. An error that is the operator's to correct names what
+// there is to correct.
 func (l leg) ask(ctx context.Context, endpoint, url string, question func(context.Context) error) error {
 	ctx, end := l.events.Begin(ctx, observe.Operation{Kind: observe.ProviderAsked, Endpoint: endpoint, URL: url})
 	err := question(ctx)

@@ -39,8 +39,8 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	if err != nil {
 		return none, refusal.InvalidGrant(oauth.ReasonRefreshToken, err)
 	}
-	if t.Client != r.Client {
-		return none, refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
+	if refused := r.owns(t.Client); refused != nil {
+		return none, refused
 	}
 	if refused := g.resources.checkSame(r.Params, t.Resource); refused != nil {
 		return none, refused
@@ -52,7 +52,7 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	// From here on the client's connection no longer counts: the provider may rotate its token, and
 	// the new one must not get lost. The client that hears nothing tries again and gets the answer
 	// that is kept.
-	return g.once(context.WithoutCancel(ctx), t, r.Label, narrowed)
+	return g.once(context.WithoutCancel(ctx), t, r, narrowed)
 }
 
 // narrow returns the scopes of the new access token: those of the grant, or fewer if the client
@@ -74,7 +74,7 @@ func (g *refreshGrant) narrow(granted []string, asked string) ([]string, *oauth.
 }
 
 // once makes one refresh out of all that come with the same token at the same time.
-func (g *refreshGrant) once(ctx context.Context, t tickets.Refresh, label string, scopes []string) (oauth.TokenResponse, *oauth.Error) {
+func (g *refreshGrant) once(ctx context.Context, t tickets.Refresh, r Request, scopes []string) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	unlock, refused := g.families.lock(ctx, t.Family)
 	if refused != nil {
@@ -88,11 +88,11 @@ func (g *refreshGrant) once(ctx context.Context, t tickets.Refresh, label string
 	if state.answer != nil {
 		return *state.answer, nil
 	}
-	return g.renew(ctx, t, label, scopes, state)
+	return g.renew(ctx, t, r, scopes, state)
 }
 
 // renew asks the provider and makes the answer known for a retry.
-func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, label string, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
+func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, r Request, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
 	tokens, refused := g.tokens(ctx, t, scopes)
 	if refused != nil {
@@ -100,7 +100,7 @@ func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, label strin
 		return none, refused
 	}
 	given := grant{
-		family: t.Family, client: t.Client, label: label, resource: t.Resource, scopes: t.Scopes, subject: t.Subject, issuer: t.Issuer,
+		family: t.Family, client: t.Client, label: r.Label, confidential: t.Client == r.Confidential, resource: t.Resource, scopes: t.Scopes, subject: t.Subject, issuer: t.Issuer,
 	}
 	answer, refused := g.issuer.issue(ctx, &given, tokens, scopes)
 	if refused != nil {

@@ -23,8 +23,8 @@ func (g *Grants) Revoke(ctx context.Context, r Request, mayAsk func() bool) *oau
 		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The token is missing")
 	}
 	if t, _, err := g.tickets.Refresh.Open(token); err == nil {
-		if t.Client != r.Client {
-			return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
+		if refused := r.owns(t.Client); refused != nil {
+			return refused
 		}
 		hint := upstream.HintRefreshToken
 		if t.KeepsAccess {
@@ -35,6 +35,9 @@ func (g *Grants) Revoke(ctx context.Context, r Request, mayAsk func() bool) *oau
 	if t, err := g.openAccess(token); err == nil {
 		if t.Info.ClientID != r.Label {
 			return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
+		}
+		if t.Confidential && !r.Authenticated {
+			return unauthenticated()
 		}
 		about := events.By(t.Info, observe.Event{Resource: t.Info.Resource})
 		return g.revokeLogin(ctx, t.Family, t.Upstream, upstream.HintAccessToken, about, r.Label)

@@ -2,9 +2,11 @@ package grants
 
 import (
 	"context"
+	"errors"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
@@ -12,9 +14,31 @@ import (
 type Request struct {
 	params.Params
 
-	// Client is the digest of the client's client_id, Label its name for logs and callers.
-	Client tickets.ID
-	Label  string
+	// Client stands in sealed values for the client if it need not authenticate, Confidential if it
+	// must. Label is its name for logs and callers.
+	Client, Confidential tickets.ID
+	Label                string
+	// Authenticated says that the client did authenticate.
+	Authenticated bool
+}
+
+// owns checks that what was sealed for a client is good for the one that asks.
+func (r Request) owns(client tickets.ID) *oauth.Error {
+	switch {
+	case client == r.Client, client == r.Confidential && r.Authenticated:
+		return nil
+	case client == r.Confidential:
+		return unauthenticated()
+	default:
+		return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
+	}
+}
+
+// unauthenticated is the refusal of a client that signed when its login began, or had to, and does
+// not now.
+func unauthenticated() *oauth.Error {
+	return refusal.Unauthenticated("This client authenticates with private_key_jwt: send a client_assertion",
+		errors.New("the login is that of a client that signs assertions"))
 }
 
 // Type is a grant type of the token endpoint (RFC 6749 section 1.3).

@@ -27,6 +27,15 @@ func InvalidGrant(reason oauth.Reason, cause error) *oauth.Error {
 	return Caused(oauth.CodeInvalidGrant, reason, "The code or refresh token is invalid, expired, revoked or not yours", cause)
 }
 
+// Unauthenticated is the refusal of a client that did not say who it is in the way that it must
+// (RFC 6749 section 5.2).
+func Unauthenticated(description string, cause error) *oauth.Error {
+	return &oauth.Error{
+		Code: oauth.CodeInvalidClient, Status: http.StatusUnauthorized, Reason: oauth.ReasonClientAuthentication, Cause: cause,
+		Description: description,
+	}
+}
+
 // RetryLater is the 503 for what may work in a moment.
 func RetryLater(reason oauth.Reason, after time.Duration, cause error) *oauth.Error {
 	return &oauth.Error{

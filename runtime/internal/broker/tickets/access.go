@@ -9,6 +9,8 @@ import (
 // Access is a sealed access token.
 type Access struct {
 	Family ID
+	// Confidential says that the client must authenticate to revoke the token.
+	Confidential bool
 	// Info is the caller. ClientID, Resource, Provider, Issuer, Subject, Permissions, Scopes and
 	// the user's own fields are in the token; nothing else is.
 	Info *oauth.AuthInfo
@@ -16,8 +18,12 @@ type Access struct {
 	Upstream string
 }
 
+// accessFormat has the version 2 since there is Confidential.
 func accessFormat() format[Access] {
-	return format[Access]{purpose: "access", version: 1, least: 1, write: writeAccess, read: readAccess}
+	return format[Access]{
+		purpose: "access", version: 2, least: 1, write: writeAccess, read: readAccess,
+		bound: func(a Access) bool { return a.Confidential },
+	}
 }
 
 func writeAccess(w writer, a Access) []byte {
@@ -38,6 +44,7 @@ func writeAccess(w writer, a Access) []byte {
 	}
 	w.text(string(extra))
 	w.text(a.Upstream)
+	w.flag(a.Confidential)
 	return w.b
 }
 
@@ -53,6 +60,9 @@ func readAccess(r reader) (Access, error) {
 	u.Roles, info.Permissions, info.Scopes = r.texts(), r.texts(), r.texts()
 	extra := r.text()
 	a.Upstream = r.text()
+	if r.version >= 2 {
+		a.Confidential = r.flag()
+	}
 	err := r.end()
 	if err == nil && extra != "" {
 		u.Extra, err = oauth.ParseClaims(extra)

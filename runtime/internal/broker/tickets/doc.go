@@ -19,6 +19,7 @@
 //   - A version whose fields must not be ignored, such as a key that a token is bound to, writes
 //     its own number twice. Earlier versions refuse the value, as they do every value that they
 //     cannot read.
+//   - Where most values do without such a field, only those that have it are written so.
 //   - A value of this version or an earlier one that is longer than its fields is refused.
 //
 // testdata has a value of each format and version, sealed once and never again: a test opens them

@@ -13,6 +13,9 @@ type format[T any] struct {
 	// version is the version that is written, least the first one that may read it: see the
 	// package's promise.
 	version, least uint64
+	// bound, where there is one, reports whether a value has a field that earlier versions must not
+	// ignore: only such values are for this version alone.
+	bound func(value T) bool
 	// write appends the fields, and read returns them; a reader of a former version ends earlier.
 	write func(w writer, value T) []byte
 	read  func(r reader) (T, error)
@@ -62,8 +65,12 @@ func (b *Box[T]) OpenBytes(sealed []byte) (value T, err error) {
 
 func (f *format[T]) record(value T) []byte {
 	var w writer
+	least := f.least
+	if f.bound != nil && f.bound(value) {
+		least = f.version
+	}
 	w.number(f.version)
-	w.number(f.least)
+	w.number(least)
 	return f.write(w, value)
 }
 

@@ -272,3 +272,18 @@ func FuzzFormats(f *testing.F) {
 		_, _ = ParseLineage(record)
 	})
 }
+
+// A token of a client that must authenticate is none for a version that knows of no such clients.
+func TestAFieldThatMustNotBeIgnoredBindsItsValueAlone(t *testing.T) {
+	t.Parallel()
+	f := accessFormat()
+	for confidential, least := range map[bool]byte{false: 1, true: 2} {
+		record := f.record(Access{Confidential: confidential, Info: &oauth.AuthInfo{}})
+		if record[0] != 2 || record[1] != least {
+			t.Errorf("confidential %t: version %d, readable from %d", confidential, record[0], record[1])
+		}
+		if got, err := f.parse(record); err != nil || got.Confidential != confidential {
+			t.Errorf("confidential %t: reads as %t, %v", confidential, got.Confidential, err)
+		}
+	}
+}
