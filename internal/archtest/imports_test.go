@@ -168,7 +168,7 @@ func brokerRooms() []room {
 		{
 			packages: []string{broker + "clients"},
 			may: slices.Concat(ground, []string{
-				"internal/flight", "internal/jose", "internal/plainurl", "internal/recent", "internal/redirecturi",
+				"internal/flight", "internal/jose", "internal/plainurl", "internal/recent", "internal/redirecturi", "internal/visible",
 				"runtime/egress", "runtime/proxy", "runtime/internal/keys", "runtime/internal/upstream",
 			}),
 		},

@@ -65,8 +65,17 @@ func hiddenAfter(before, r rune) bool {
 
 func joins(r rune) bool { return r == joiner || r == nonJoiner }
 
-// blank reports whether a character counts as printed, and shows nothing: fillers, and the pattern
-// of Braille without dots.
+// blank reports whether a character counts as printed, and shows nothing: fillers, the pattern of
+// Braille without dots, and signs whose picture is empty.
 func blank(r rune) bool {
-	return r == '\u2800' || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+	switch r {
+	case '\u2800', // Braille pattern blank
+		'\ufffc',     // object replacement character
+		'\U00013441', // Egyptian hieroglyph full blank
+		'\U00013442', // Egyptian hieroglyph half blank
+		'\U00016fe4', // Khitan small script filler
+		'\U0001d159': // musical symbol null notehead
+		return true
+	}
+	return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }

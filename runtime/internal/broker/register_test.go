@@ -142,6 +142,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		"an empty list of redirect URIs":     {`{"redirect_uris":[]}`, oauth.CodeInvalidRedirectURI},
 		"member names in another case":       {`{"Redirect_URIs":["https://a.example/cb"]}`, oauth.CodeInvalidRedirectURI},
 		"javascript":                         {`{"redirect_uris":["javascript:alert(1)"]}`, oauth.CodeInvalidRedirectURI},
+		"A11: a name that shows nothing":     {`{"redirect_uris":["https://a.example/cb"],"client_name":"\u3164\u2800\u200b\u0301"}`, oauth.CodeInvalidClientMetadata},
 		"R3: no redirect URI that is good":   {`{"redirect_uris":["cursor://a.example/cb","http://a.example/cb"]}`, oauth.CodeInvalidRedirectURI},
 		"a custom scheme that is not listed": {`{"redirect_uris":["cursor://x/cb"]}`, oauth.CodeInvalidRedirectURI},
 	} {

@@ -26,10 +26,12 @@ func (m *remembered) digest(req request) tickets.ID {
 }
 
 // covers reports whether the user agreed to this very request before and asked not to be asked
-// again. That counts only when the browser says that the user opened the page, or came from a page
-// of this origin: another site must not be able to ride on it. The broker's own pages send no
-// Referer, and lead where clients say, so that they do not count as such. For a redirect to the
-// user's own device it never counts, since any application there may be waiting.
+// again. That counts only when the browser says that no page led here, or a page of this origin:
+// another site must not be able to ride on it. No page leads to an address that the user typed, a
+// bookmark, and what another program, such as the client, had the browser open; those cannot be
+// told apart. The broker's own pages send no Referer, and lead where clients say, so that they do
+// not count as pages of this origin. For a redirect to the user's own device it never counts, since
+// any application there may be waiting.
 func (m *remembered) covers(r *http.Request, req request) bool {
 	if req.native || r.Method != http.MethodGet {
 		return false
@@ -39,11 +41,20 @@ func (m *remembered) covers(r *http.Request, req request) bool {
 	if site != "none" && !fromHere || dest != "" && dest != "document" {
 		return false
 	}
-	if r.Header.Get("Sec-Purpose") != "" { // a prefetch is nobody's decision
+	if inAdvance(r.Header) {
 		return false
 	}
 	given := m.digest(req)
 	return slices.ContainsFunc(m.list(r), func(c tickets.Consent) bool { return c.Given == given })
+}
+
+// inAdvance reports whether a browser or its preview asks for a page before somebody wants to see
+// it, which is nobody's decision: Sec-Purpose (Fetch Standard), and what older browsers and
+// previewers sent.
+func inAdvance(h http.Header) bool {
+	return slices.ContainsFunc([]string{"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"}, func(name string) bool {
+		return len(h.Values(name)) > 0
+	})
 }
 
 // list returns the consents in a browser's cookie that still count, newest first.

@@ -5,11 +5,17 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/latchkey-auth/latchkey/internal/visible"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
 
-// maxClientName is how many characters of a name are kept.
-const maxClientName = 80
+const (
+	// maxClientName is how many characters of a name are kept.
+	maxClientName = 80
+	// maxMarks is how many combining marks one character of a name keeps: no language needs more
+	// (Unicode Technical Standard 39 section 5.4).
+	maxMarks = 4
+)
 
 // Client is an MCP client as it registered or describes itself. Nothing of it is verified, except
 // that a document's client_id belongs to whoever controls its host.
@@ -66,21 +72,31 @@ func DocumentHost(id string) string {
 	return u.Host
 }
 
-// cleanName makes a client's name fit for a page and a log: one line, no invisible or
-// direction-changing characters that could make it look like something else, and not too long.
+// cleanName makes a client's name fit for a page and a log: one line of characters that show what
+// they are, and not too long. What shows nothing, or changes the direction of text, could make the
+// name look like another's or leave an empty place; a stack of marks would cover what is around it.
+// A name of which nothing is left that shows anything is empty.
 func cleanName(name string) string {
-	kept := strings.Map(func(r rune) rune {
+	var kept []rune
+	shows, marks := false, 0
+	for _, r := range name {
+		_, hidden := visible.Hidden(string(r))
 		switch {
 		case unicode.IsSpace(r):
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Co, r), r == unicode.ReplacementChar:
-			return -1
+			kept, marks = append(kept, ' '), maxMarks // a mark needs a character to stand on
+		case hidden, unicode.Is(unicode.Co, r), r == unicode.ReplacementChar:
+		case !unicode.IsMark(r):
+			kept, marks, shows = append(kept, r), 0, true
+		case shows && marks < maxMarks:
+			kept, marks = append(kept, r), marks+1
 		}
-		return r
-	}, name)
-	kept = strings.Join(strings.Fields(kept), " ")
-	if runes := []rune(kept); len(runes) > maxClientName {
-		kept = string(runes[:maxClientName-1]) + "…"
 	}
-	return kept
+	if !shows {
+		return ""
+	}
+	kept = []rune(strings.Join(strings.Fields(string(kept)), " "))
+	if len(kept) > maxClientName {
+		kept = append(kept[:maxClientName-1], '…')
+	}
+	return string(kept)
 }

@@ -20,6 +20,8 @@ func TestDocumentURLs(t *testing.T) {
 		"https://client.example.com": false, "http://client.example.com/x": false, "https://u@client.example.com/x": false,
 		"https://client.example.com/x#y": false, "https://client.example.com/a/../b": false, "https://client.example.com/%2e%2e/b": false,
 		"https://Client.example.com/x": false, "https://0x7f.1/x": false, "https://client.example.com./x": false,
+		// A11: the page shows the host.
+		"https://client\u2800.example.com/x": false, "https://client%E2%A0%80.example.com/x": false, "https://client\u0301.example.com/x": false,
 		"https://client.example.com/\n": false, "https://client.example.com/ä": false, "https://client.example.com/\\x": false,
 		"https://client.example.com/" + strings.Repeat("x", 500): false,
 	} {

@@ -112,7 +112,10 @@ func readMetadata(asked oauth.Claims, grantTypes []string) (oauth.ClientMetadata
 	if len(responses) > 0 && !slices.Contains(responses, "code") {
 		return m, errors.New("response_types must have code, which is what this server offers")
 	}
-	m.ClientName = cleanName(m.ClientName)
+	named := strings.TrimSpace(m.ClientName) != ""
+	if m.ClientName = cleanName(m.ClientName); named && m.ClientName == "" {
+		return m, errors.New("client_name must have a visible character")
+	}
 	if m.ApplicationType != "web" && m.ApplicationType != "native" {
 		m.ApplicationType = "" // optional, and nothing depends on it
 	}

@@ -100,7 +100,7 @@ func (r *Registry) open(id string) (Client, *oauth.Error) {
 	if err != nil {
 		return Client{}, unknownClient(err)
 	}
-	return Client{ID: id, Name: registered.Name, Redirects: registered.Redirects}, nil
+	return Client{ID: id, Name: cleanName(registered.Name), Redirects: registered.Redirects}, nil
 }
 
 // known checks the client_id of a token request without fetching anything: what was issued is bound
