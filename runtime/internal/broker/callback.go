@@ -9,6 +9,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
@@ -81,7 +82,7 @@ func (c *callback) check(r *http.Request, t login, p params.Params) *oauth.Error
 	iss := p.Get("iss")
 	if !c.provider.AcceptsIssuer(iss) {
 		return refusal.Caused(oauth.CodeInvalidRequest, oauth.ReasonUpstreamIssuer,
-			"The answer did not come from the identity provider that was asked", fmt.Errorf("iss is %q", clip(iss)))
+			"The answer did not come from the identity provider that was asked", fmt.Errorf("iss is %q", upstream.Quote(iss, p.Get("code"), p.Get("state"))))
 	}
 	return nil
 }
@@ -95,7 +96,8 @@ func unknownLogin(cause error) *oauth.Error {
 // refused maps the provider's error for the client: what the user or the provider's state decided
 // is passed on, what only the operator can correct is ours.
 func (c *callback) refused(p params.Params) *oauth.Error {
-	cause := fmt.Errorf("the provider answered %q: %q", clip(p.Get("error")), clip(p.Get("error_description")))
+	quoted := func(name string) string { return upstream.Quote(p.Get(name), p.Get("code"), p.Get("state")) }
+	cause := fmt.Errorf("the provider answered %q: %q", quoted("error"), quoted("error_description"))
 	switch c.provider.Code(p.Get("error")) {
 	case oauth.CodeAccessDenied, "consent_required", "interaction_required", "login_required", "account_selection_required":
 		return refusal.Caused(oauth.CodeAccessDenied, oauth.ReasonUpstreamError, "The login was not completed at the identity provider", cause)
@@ -105,13 +107,4 @@ func (c *callback) refused(p params.Params) *oauth.Error {
 	default:
 		return refusal.Misconfigured(oauth.ReasonUpstreamError, cause)
 	}
-}
-
-// clip shortens what the provider said for a log.
-func clip(s string) string {
-	const most = 200
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

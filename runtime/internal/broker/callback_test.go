@@ -182,6 +182,27 @@ func TestUpstreamErrorsReachTheClient(t *testing.T) {
 	}
 }
 
+// covers: A13
+func TestACodeThatTheProviderRepeatsIsInNoLog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	clientID := w.newClient(webRedirect)
+	for _, echo := range [][]string{
+		{"iss", "https://idp.example.com/upstream-code-1"}, {"error", "upstream-code-2"},
+		{"error", "x", "error_description", "about upstream-code-3"},
+	} {
+		user := w.newBrowser()
+		callback := w.provider.login(t, user.consentTo(clientID, webRedirect))
+		for i := 0; i < len(echo); i += 2 {
+			callback = withQuery(callback, echo[i], echo[i+1])
+		}
+		user.open(callback)
+	}
+	if !strings.Contains(w.log.String(), "(left out)") { // the rest is checked at the end of every world
+		t.Error("nothing was left out")
+	}
+}
+
 // Clients with a custom scheme get a page, since browsers hang on bare redirects there.
 func TestACustomSchemeClientGetsAPageThatContinues(t *testing.T) {
 	t.Parallel()

@@ -74,6 +74,138 @@ func TestStrangeAnswersOfTheProvider(t *testing.T) {
 	}
 }
 
+// What the answer to a refresh means for the grant: nil where it goes on, unharmed.
+func TestWhatEndsAGrantAtARefresh(t *testing.T) {
+	t.Parallel()
+	const jsonType = "application/json"
+	for name, c := range map[string]struct {
+		status            int
+		contentType, body string
+		want              int
+		ends              bool
+	}{
+		"R19: 400 as text/plain":                      {400, "text/plain", `{"error":"invalid_grant"}`, 400, true},
+		"R19: 400 of no type, with a byte order mark": {400, "", "\ufeff" + `{"error":"invalid_grant"}`, 400, true},
+		"R19: 400 invalid_request":                    {400, jsonType, `{"error":"invalid_request"}`, 400, true},
+		"R19: 400 interaction_required":               {400, jsonType, `{"error":"interaction_required"}`, 400, true},
+		"R19: 400 unauthorized_client":                {400, jsonType, `{"error":"unauthorized_client"}`, 400, true},
+		"R19: 401 invalid_token":                      {401, jsonType, `{"error":"invalid_token"}`, 400, true},
+		"R19: 400 of the provider's own":              {400, jsonType, `{"error":"Invalid refresh token"}`, 400, true},
+		"R19: 200 with an error":                      {200, jsonType, `{"error":"bad_refresh_token"}`, 400, true},
+		"R19: 400 as a form":                          {400, "application/x-www-form-urlencoded", "error=invalid_grant", 400, true},
+		"R19: 400 invalid_client":                     {400, jsonType, `{"error":"invalid_client"}`, 500, false},
+		"R19: 401 invalid_client":                     {401, "text/html", `{"error":"invalid_client"}`, 500, false},
+		"R19: 200 with our own credentials' error":    {200, jsonType, `{"error":"incorrect_client_credentials"}`, 500, false},
+		"R19: 400 HTML":                               {400, "text/html", "<html>", 503, false},
+		"R19: 401 HTML":                               {401, "text/html", "<html>", 503, false},
+		"R19: 403 HTML":                               {403, "text/html", "<html>", 503, false},
+		"R19: 403 in JSON":                            {403, jsonType, `{"error":"access_denied"}`, 503, false},
+		"R19: 404":                                    {404, jsonType, `{"error":"invalid_grant"}`, 503, false},
+		"R19: 407":                                    {407, "text/html", "", 503, false},
+		"R19: 400 without an error":                   {400, jsonType, `{"message":"no"}`, 503, false},
+		"R19: 400 temporarily_unavailable":            {400, jsonType, `{"error":"temporarily_unavailable"}`, 503, false},
+		"R19: 429 with an error of a grant":           {429, jsonType, `{"error":"invalid_grant"}`, 503, false},
+		"R19: 502 with an error of a grant":           {502, jsonType, `{"error":"invalid_grant"}`, 503, false},
+		"R19: HTML that is no answer":                 {200, "text/html", "<html>", 500, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1, func(cfg *Config) {
+				cfg.Upstream.ErrorCodes = map[string]oauth.Code{"incorrect_client_credentials": oauth.CodeInvalidClient}
+			})
+			clientID := w.newClient(webRedirect)
+			tokens := w.login(clientID)
+			w.provider.answer = func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header()["Content-Type"] = []string{c.contentType}
+				rw.WriteHeader(c.status)
+				_, _ = rw.Write([]byte(c.body))
+			}
+			code := map[int]oauth.Code{400: oauth.CodeInvalidGrant, 500: oauth.CodeServerError, 503: oauth.CodeTemporarilyUnavailable}[c.want]
+			wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), c.want, code)
+			w.provider.answer = nil
+			if rec := w.post("/token", refreshForm(clientID, tokens.RefreshToken)); (rec.Code != http.StatusOK) != c.ends {
+				t.Errorf("the next try: %d %s", rec.Code, rec.Body)
+			}
+		})
+	}
+}
+
+func TestTokensAreReadWhateverTheAnswerIsCalled(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		status      int
+		contentType string
+	}{
+		"R19: 200 as HTML": {200, "text/html; charset=utf-8"}, "R19: 200 as text": {200, "text/plain"}, "R19: 200 as nothing": {200, ""},
+		"R19: 201": {201, "application/json"}, "R19: 201 as text": {201, "text/plain"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			clientID := w.newClient(webRedirect)
+			code := w.newBrowser().code(clientID, webRedirect)
+			w.provider.access["upstream-access-1000"] = providerToken{user: w.provider.user}
+			w.provider.answer = func(rw http.ResponseWriter, _ *http.Request) {
+				rw.Header()["Content-Type"] = []string{c.contentType}
+				rw.WriteHeader(c.status)
+				_, _ = rw.Write([]byte(" \n" + `{"access_token":"upstream-access-1000","token_type":"bearer"}`))
+			}
+			if rec := w.post("/token", redeemForm(clientID, webRedirect, code)); rec.Code != http.StatusOK {
+				t.Errorf("%d %s", rec.Code, rec.Body)
+			}
+		})
+	}
+}
+
+// A provider may repeat what it was sent, and what it gives, anywhere: neither log nor event has it,
+// which every world checks at its end.
+// covers: A13
+func TestWhatAProviderRepeatsIsInNoLog(t *testing.T) {
+	t.Parallel()
+	const given = `"access_token":"upstream-access-77","refresh_token":"upstream-refresh-77"`
+	for name, body := range map[string]func(sent url.Values) string{
+		"A13: the description": func(sent url.Values) string {
+			return `{"error":"invalid_scope","error_description":"` + sent.Get("code") + sent.Get("code_verifier") + sent.Get("refresh_token") + `"}`
+		},
+		"A13: the error": func(sent url.Values) string {
+			return `{"error":"` + sent.Get("code") + sent.Get("refresh_token") + `"}`
+		},
+		"A13: the type": func(url.Values) string { return `{` + given + `,"token_type":"upstream-access-77"}` },
+		"A13: an error beside tokens": func(url.Values) string {
+			return `{` + given + `,"error":"x","error_description":"gave upstream-access-77 and upstream-refresh-77"}`
+		},
+		"A13: our secret": func(url.Values) string { return `{"error":"x","error_description":"not ` + testSecret + `"}` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 1)
+			clientID := w.newClient(webRedirect)
+			tokens := w.login(clientID)
+			code := w.newBrowser().code(clientID, webRedirect)
+			w.provider.answer = func(rw http.ResponseWriter, r *http.Request) { _, _ = rw.Write([]byte(body(r.PostForm))) }
+			for _, form := range []url.Values{redeemForm(clientID, webRedirect, code), refreshForm(clientID, tokens.RefreshToken)} {
+				if rec := w.post("/token", form); rec.Code == http.StatusOK || strings.Contains(rec.Body.String(), "upstream-") {
+					t.Errorf("%d %s", rec.Code, rec.Body)
+				}
+			}
+		})
+	}
+	t.Run("A13: a status line that is none", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, 1)
+		clientID := w.newClient(webRedirect)
+		tokens := w.login(clientID)
+		w.provider.answer = func(rw http.ResponseWriter, r *http.Request) {
+			conn, _, err := http.NewResponseController(rw).Hijack()
+			if err == nil {
+				_, _ = conn.Write([]byte("HTTP/1.1 " + r.PostForm.Get("refresh_token") + "\r\n\r\n"))
+				_ = conn.Close()
+			}
+		}
+		wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusServiceUnavailable, oauth.CodeTemporarilyUnavailable)
+	})
+}
+
 // redirectAnswer redirects to an address that must never be asked.
 func redirectAnswer(status int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

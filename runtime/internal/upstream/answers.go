@@ -1,12 +1,15 @@
 package upstream
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
+	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
@@ -14,17 +17,18 @@ import (
 // maxAnswer bounds an answer in bytes; token answers with group claims have up to some 20 KB.
 const maxAnswer = 256 << 10
 
-// parseAnswer reads a JSON or form-encoded answer of any status.
+// parseAnswer reads an answer of any status: a form where it says that it is one, else a JSON object
+// whatever its content type says, which some servers leave at text/plain or text/html.
 func parseAnswer(resp *egress.Response) (oauth.Claims, error) {
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	switch {
-	case mediaType == "application/x-www-form-urlencoded":
+	if mediaType == "application/x-www-form-urlencoded" {
 		return parseForm(string(resp.Body))
-	case egress.IsJSON(resp.Header):
-		return oauth.ParseClaims(string(resp.Body))
-	default:
-		return oauth.Claims{}, errors.New("the answer is neither JSON nor form-encoded")
 	}
+	body := strictjson.WithoutBOM(resp.Body)
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return oauth.Claims{}, errors.New("the answer is neither a JSON object nor form-encoded")
+	}
+	return oauth.ParseClaims(string(body))
 }
 
 func parseForm(body string) (oauth.Claims, error) {
@@ -45,38 +49,84 @@ func parseForm(body string) (oauth.Claims, error) {
 // ErrOwnCredentials is in the error of an answer that refuses our own credentials (RFC 6749 section 5.2).
 var ErrOwnCredentials = errors.New("the provider refuses this server's own credentials")
 
-// answerError says what the provider answered instead of tokens. GitHub does so with status 200.
-func (c *Client) answerError(resp *egress.Response, answer oauth.Claims, parseErr error) error {
-	name := answer.String("error")
-	if resp.StatusCode == http.StatusOK && name == "" && parseErr == nil {
+// tokenAnswer is what the provider answered a token request.
+type tokenAnswer struct {
+	status     int
+	retryAfter time.Duration
+	members    oauth.Claims
+	unreadable error
+	// code is the error that the answer names, as its spec maps it; empty for none.
+	code oauth.Code
+	// quote makes the provider's words fit for a log.
+	quote func(string) string
+}
+
+func (c *Client) readAnswer(resp *egress.Response, form url.Values) tokenAnswer {
+	members, err := parseAnswer(resp)
+	secrets := c.secrets(form, members)
+	return tokenAnswer{
+		status: resp.StatusCode, retryAfter: egress.RetryAfter(resp.Header, c.now()), members: members, unreadable: err,
+		code: c.Code(members.String("error")), quote: func(said string) string { return Quote(said, secrets...) },
+	}
+}
+
+// failed says what the provider answered instead of tokens; nil where it gave some. GitHub answers
+// errors with status 200. The provider's no to a refresh ends the grant under whatever name, since
+// providers name it in many ways; what is about our own credentials, or looks like an outage, ends
+// none.
+func (a tokenAnswer) failed(refresh bool) error {
+	succeeded := a.status == http.StatusOK || a.status == http.StatusCreated
+	if succeeded && a.code == "" && a.unreadable == nil {
 		return nil
 	}
-	cause := fmt.Errorf("the provider answered status %d, error %q: %q", resp.StatusCode, clip(name), clip(answer.String("error_description")))
-	if parseErr != nil {
-		cause = fmt.Errorf("the provider answered status %d: %w", resp.StatusCode, parseErr)
-	}
-	switch code := c.Code(name); {
-	case resp.StatusCode == http.StatusTooManyRequests: // whatever the body says: it ends no grant
-		return &Error{Kind: KindUnavailable, RetryAfter: egress.RetryAfter(resp.Header, c.now()), cause: cause}
-	case name == string(oauth.CodeInvalidClient), resp.StatusCode == http.StatusUnauthorized:
+	switch cause := a.cause(); {
+	case a.isOutage():
+		return &Error{Kind: KindUnavailable, RetryAfter: a.retryAfter, cause: cause}
+	case a.code == oauth.CodeInvalidClient:
 		return failure(KindRejected, fmt.Errorf("%w: %w", ErrOwnCredentials, cause))
-	case code == oauth.CodeInvalidGrant || code == oauth.CodeAccessDenied:
+	case refresh:
+		return a.refusedRefresh(cause)
+	case a.code == oauth.CodeInvalidGrant || a.code == oauth.CodeAccessDenied:
 		return failure(KindDenied, cause)
-	case resp.StatusCode >= http.StatusInternalServerError,
-		code == oauth.CodeTemporarilyUnavailable, code == "slow_down":
-		return &Error{Kind: KindUnavailable, RetryAfter: egress.RetryAfter(resp.Header, c.now()), cause: cause}
-	case name == "":
+	case a.status == http.StatusUnauthorized:
+		return failure(KindRejected, fmt.Errorf("%w: %w", ErrOwnCredentials, cause))
+	case a.code == "":
 		return failure(KindUnusable, cause)
 	default:
 		return failure(KindRejected, cause)
 	}
 }
 
-// clip shortens what the provider said for a log.
-func clip(s string) string {
-	const most = 200
-	if len(s) > most {
-		return s[:most] + "…"
+// isOutage reports whether the provider cannot answer now, or asks to be left alone, whatever else
+// its answer says.
+func (a tokenAnswer) isOutage() bool {
+	return a.status == http.StatusTooManyRequests || a.status >= http.StatusInternalServerError ||
+		a.code == oauth.CodeTemporarilyUnavailable || a.code == oauth.CodeServerError || a.code == "slow_down"
+}
+
+// refusedRefresh says what an answer to a refresh means that is neither tokens nor an outage by
+// name. A status of 400 or 401, or success, with an OAuth error (RFC 6749 section 5.2) is the
+// provider's no; other client errors are of something in between, such as a proxy.
+func (a tokenAnswer) refusedRefresh(cause error) error {
+	clientError := a.status >= http.StatusBadRequest // above it all are outages
+	spoken := !clientError || a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized
+	switch {
+	case a.code != "" && spoken:
+		return failure(KindDenied, cause)
+	case a.status == http.StatusUnauthorized: // most likely
+		return failure(KindUnavailable, fmt.Errorf("%w: %w", ErrOwnCredentials, cause))
+	case clientError:
+		return failure(KindUnavailable, cause)
+	default:
+		return failure(KindUnusable, cause)
 	}
-	return s
+}
+
+// cause is the answer for the log.
+func (a tokenAnswer) cause() error {
+	if a.unreadable != nil {
+		return fmt.Errorf("the provider answered status %d: %w", a.status, a.unreadable)
+	}
+	return fmt.Errorf("the provider answered status %d, error %q: %q", a.status,
+		a.quote(a.members.String("error")), a.quote(a.members.String("error_description")))
 }

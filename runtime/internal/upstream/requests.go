@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
@@ -28,17 +29,17 @@ func (c *Client) post(ctx context.Context, through call, endpoint string, form u
 		return nil, failure(KindUnusable, errors.New("the request cannot be made"))
 	}
 	req.Header = header
-	return send(ctx, through, req)
+	resp, err := send(ctx, through, req)
+	if err != nil {
+		return nil, withoutEchoes(err, c.secrets(form, oauth.Claims{})...)
+	}
+	return resp, nil
 }
 
-// send sends a request and reads the answer, of any status.
+// send sends a request and reads the answer, of any status. What an error quotes is not safe yet.
 func send(ctx context.Context, through call, req *http.Request) (*egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	req.Header.Set("Accept", "application/json") // GitHub answers with a form otherwise
-	resp, err := through(req.WithContext(ctx), maxAnswer)
-	if err != nil {
-		return nil, notSent(err)
-	}
-	return resp, nil
+	return through(req.WithContext(ctx), maxAnswer)
 }

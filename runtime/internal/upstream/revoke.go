@@ -63,5 +63,9 @@ func (c *Client) deleteToken(ctx context.Context, token string) (*egress.Respons
 	if err := c.revocationAuth.Add(req.Header, url.Values{}); err != nil {
 		return nil, failure(KindUnusable, err)
 	}
-	return send(ctx, c.gate.Revocation, req)
+	resp, err := send(ctx, c.gate.Revocation, req)
+	if err != nil {
+		return nil, withoutEchoes(err, c.provider.ClientSecret.Reveal(), token)
+	}
+	return resp, nil
 }

@@ -46,7 +46,7 @@ func (c *Client) ExchangeCode(ctx context.Context, code Code) (Tokens, error) {
 		return Tokens{}, err
 	}
 	if c.provider.CodeProtection == facts.ProtectNonce {
-		if err := c.checkNonce(answer.String("id_token"), publicPart(code.Secret)); err != nil {
+		if err := c.checkNonce(answer.members.String("id_token"), publicPart(code.Secret)); err != nil {
 			return Tokens{}, failure(KindNonce, err)
 		}
 	}
@@ -69,7 +69,7 @@ func (c *Client) Refresh(ctx context.Context, refresh string, scopes []string, r
 }
 
 // askForTokens sends one token request.
-func (c *Client) askForTokens(ctx context.Context, form url.Values, scopes []string, resource string) (oauth.Claims, error) {
+func (c *Client) askForTokens(ctx context.Context, form url.Values, scopes []string, resource string) (tokenAnswer, error) {
 	p := c.provider
 	if p.ScopeAtToken {
 		form.Set("scope", strings.Join(p.theirScopes(scopes, resource), p.ScopeSeparator))
@@ -82,15 +82,15 @@ func (c *Client) askForTokens(ctx context.Context, form url.Values, scopes []str
 	}
 	resp, err := c.post(ctx, c.gate.Token, p.Token, form)
 	if err != nil {
-		return oauth.Claims{}, err
+		return tokenAnswer{}, err
 	}
-	answer, err := parseAnswer(resp)
-	return answer, c.answerError(resp, answer, err)
+	answer := c.readAnswer(resp, form)
+	return answer, answer.failed(form.Get("grant_type") == "refresh_token")
 }
 
 // readTokens reads a token answer.
-func (c *Client) readTokens(answer oauth.Claims) (Tokens, error) {
-	now := c.now()
+func (c *Client) readTokens(a tokenAnswer) (Tokens, error) {
+	now, answer := c.now(), a.members
 	t := Tokens{
 		Access: answer.String("access_token"), Refresh: answer.String("refresh_token"),
 		Expires: deadline(answer, now, "expires_in"),
@@ -105,7 +105,7 @@ func (c *Client) readTokens(answer oauth.Claims) (Tokens, error) {
 	case t.Access == "":
 		return t, failure(KindUnusable, errors.New("the provider's answer has no access_token"))
 	case kind != "" && !strings.EqualFold(kind, "bearer"):
-		return t, failure(KindUnusable, fmt.Errorf("the provider's token type is %q, only bearer is supported", clip(kind)))
+		return t, failure(KindUnusable, fmt.Errorf("the provider's token type is %q, only bearer is supported", a.quote(kind)))
 	}
 	return t, nil
 }
