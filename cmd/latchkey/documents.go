@@ -20,7 +20,7 @@ type documentFlags struct {
 
 // options are the choice of documents that the flags make.
 func (f *documentFlags) options(policy string) (proxy.ClientDocuments, error) {
-	documents := proxy.ClientDocuments{Policy: proxy.DocumentPolicy(policy), Hosts: f.ClientDocumentHost, Pinned: map[string]string{}}
+	documents := proxy.ClientDocuments{Policy: policy, Hosts: f.ClientDocumentHost, Pinned: map[string]string{}}
 	for _, entry := range f.ClientDocument {
 		// A URL may have "=" in its query, a file seldom has one in its name.
 		i := strings.LastIndexByte(entry, '=')

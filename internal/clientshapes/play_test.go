@@ -156,7 +156,7 @@ func start(t *testing.T, mode oauth.Mode, makers *internet, schemes ...string) *
 		Mode: mode, Addr: "127.0.0.1:0", IDPAddr: "127.0.0.1:0", Path: "/mcp", Version: "test", ToolScopes: []string{toolScope},
 		CustomSchemes:   schemes,
 		Limits:          proxy.Limits{Register: many, Authorize: many, Documents: many},
-		ClientDocuments: proxy.ClientDocuments{Policy: proxy.DocumentsOpen, Client: &http.Client{Transport: makers}},
+		ClientDocuments: proxy.ClientDocuments{Policy: "open", Client: &http.Client{Transport: makers}},
 		Logger:          slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -98,9 +98,9 @@ func (p *Pair) build(config Config) error {
 	p.Resource = publicURL + config.Path
 	idp := devidp.Config{Issuer: p.Issuer, Logger: config.Logger, RedirectSchemes: config.CustomSchemes}
 	documents := config.ClientDocuments
-	documents.Policy = cmp.Or(documents.Policy, proxy.DocumentsOff) // a laptop may have no network, and its clients can register
-	if config.Mode != oauth.Proxy && documents.Policy != proxy.DocumentsOff {
-		if documents.Policy != proxy.DocumentsOpen {
+	documents.Policy = cmp.Or(documents.Policy, "off") // a laptop may have no network, and its clients can register
+	if config.Mode != oauth.Proxy && documents.Policy != "off" {
+		if documents.Policy != "open" {
 			return fmt.Errorf("client documents: in mode direct the policy %q must be off or open", documents.Policy)
 		}
 		idp.MetadataClient = documents.Client

@@ -33,17 +33,17 @@ func TestDocumentsCountAsTheOperatorSays(t *testing.T) {
 			proxy.ClientDocuments{Hosts: []string{"listed.example.com"}}, true, []string{listed}, []string{fetched}, "--client-document-host",
 		},
 		"pinned": {
-			proxy.ClientDocuments{Policy: proxy.DocumentsPinned, Pinned: map[string]string{pinned: pinnedDocument}},
+			proxy.ClientDocuments{Policy: "pinned", Pinned: map[string]string{pinned: pinnedDocument}},
 			true, []string{pinned}, []string{fetched}, "--client-documents pinned",
 		},
 		"through a proxy": {
 			proxy.ClientDocuments{
-				Policy: proxy.DocumentsProxy, Hosts: []string{"listed.example.com"}, Pinned: map[string]string{pinned: pinnedDocument},
+				Policy: "proxy", Hosts: []string{"listed.example.com"}, Pinned: map[string]string{pinned: pinnedDocument},
 			},
 			true, []string{pinned, listed}, []string{fetched}, "--client-document-host",
 		},
 		"off": {
-			proxy.ClientDocuments{Policy: proxy.DocumentsOff, Pinned: map[string]string{pinned: pinnedDocument}},
+			proxy.ClientDocuments{Policy: "off", Pinned: map[string]string{pinned: pinnedDocument}},
 			false, nil, []string{pinned, fetched}, "--client-documents",
 		},
 	} {
@@ -108,8 +108,8 @@ func TestAChoiceOfDocumentsThatCannotWorkIsRefusedAtTheStart(t *testing.T) {
 	t.Parallel()
 	for name, documents := range map[string]proxy.ClientDocuments{
 		"another word":                 {Policy: "some"},
-		"pinned without documents":     {Policy: proxy.DocumentsPinned},
-		"proxy without hosts":          {Policy: proxy.DocumentsProxy},
+		"pinned without documents":     {Policy: "pinned"},
+		"proxy without hosts":          {Policy: "proxy"},
 		"a host with a path":           {Hosts: []string{"claude.ai/oauth"}},
 		"a host in upper case":         {Hosts: []string{"Claude.ai"}},
 		"no host":                      {Hosts: []string{""}},

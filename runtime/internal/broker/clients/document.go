@@ -102,7 +102,7 @@ func (d *documents) lookUp(ctx context.Context, id, address string) (Client, *oa
 	if err := checkDocumentURL(id); err != nil {
 		return Client{}, badDocument(id, err)
 	}
-	if c, ok := d.pinned[id]; ok && d.rules.Policy != proxy.DocumentsOff {
+	if c, ok := d.pinned[id]; ok && d.rules.Policy != policyOff {
 		return c, nil
 	}
 	if refused := d.admits(id); refused != nil {

@@ -15,6 +15,14 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
+// The choices of documents: see [proxy.ClientDocuments].
+const (
+	policyOpen   = "open"
+	policyPinned = "pinned"
+	policyProxy  = "proxy"
+	policyOff    = "off"
+)
+
 // maxFetched bounds an answer of a stranger's server: a document, or a key set.
 const maxFetched = 64 << 10
 
@@ -22,12 +30,12 @@ const maxFetched = 64 << 10
 func checkPolicy(d proxy.ClientDocuments) error {
 	var problems []error
 	switch d.Policy {
-	case proxy.DocumentsOpen, proxy.DocumentsOff:
-	case proxy.DocumentsPinned:
+	case policyOpen, policyOff:
+	case policyPinned:
 		if len(d.Pinned) == 0 {
 			problems = append(problems, errors.New("client documents: the policy pinned needs pinned documents"))
 		}
-	case proxy.DocumentsProxy:
+	case policyProxy:
 		if len(d.Hosts) == 0 {
 			problems = append(problems, errors.New("client documents: the policy proxy needs the hosts that documents are fetched from"))
 		}
@@ -44,7 +52,7 @@ func checkPolicy(d proxy.ClientDocuments) error {
 }
 
 // TakesDocuments reports whether some client may describe itself by a document.
-func (r *Registry) TakesDocuments() bool { return r.documents.rules.Policy != proxy.DocumentsOff }
+func (r *Registry) TakesDocuments() bool { return r.documents.rules.Policy != policyOff }
 
 // fetcher returns what fetches documents and the key sets that they name.
 func fetcher(c Config) (*http.Client, error) {
@@ -53,7 +61,7 @@ func fetcher(c Config) (*http.Client, error) {
 		return d.Client, nil
 	}
 	policy := egress.Policy{MaxResponseBytes: maxFetched}
-	if d.Policy == proxy.DocumentsProxy {
+	if d.Policy == policyProxy {
 		var err error
 		if policy.Proxy, err = egress.EnvironmentProxy(c.LookupEnv); err != nil {
 			return nil, err
@@ -85,13 +93,12 @@ func (d *documents) admits(id string) *oauth.Error {
 		return refusal.Caused(oauth.CodeInvalidClient, oauth.ReasonDocumentPolicy, description, errors.New(cause))
 	}
 	switch d.rules.Policy {
-	case proxy.DocumentsOff:
+	case policyOff:
 		return refuse("This server takes no application that describes itself by a document at a web address: the application has to register",
 			"client metadata documents are off (--client-documents)")
-	case proxy.DocumentsPinned:
+	case policyPinned:
 		return refuse("This server takes no application that describes itself at "+DocumentHost(id),
 			"the document is not pinned (--client-document URL=FILE), and others do not count (--client-documents pinned)")
-	case proxy.DocumentsOpen, proxy.DocumentsProxy:
 	}
 	u, err := url.Parse(id)
 	if len(d.rules.Hosts) > 0 && (err != nil || !slices.Contains(d.rules.Hosts, u.Host)) {

@@ -64,7 +64,7 @@ type Registry struct {
 
 // New returns the registry of a server. Its error says what is wrong with the choice of documents.
 func New(c Config) (*Registry, error) {
-	c.Documents.Policy = cmp.Or(c.Documents.Policy, proxy.DocumentsOpen)
+	c.Documents.Policy = cmp.Or(c.Documents.Policy, policyOpen)
 	if err := checkPolicy(c.Documents); err != nil {
 		return nil, err
 	}
