@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/noredirect"
+	"github.com/latchkey-auth/latchkey/internal/pageform"
 )
 
 // Login plays a user at a devidp, in this process or another: it opens an authorization URL, picks the user, allows what
@@ -164,21 +165,11 @@ func (v *visitor) send(request *http.Request) (answer, error) {
 	}
 }
 
-var (
-	hiddenPattern  = regexp.MustCompile(`<input type="hidden" name="([a-z]+)" value="([A-Za-z0-9_-]+)">`)
-	messagePattern = regexp.MustCompile(`<p id="message">([^<]*)</p>`)
-)
+var messagePattern = regexp.MustCompile(`<p id="message">([^<]*)</p>`)
 
 func readPage(response *http.Response, text string) (answer, error) {
-	var a answer
-	for _, match := range hiddenPattern.FindAllStringSubmatch(text, -1) {
-		switch match[1] {
-		case fieldTransaction:
-			a.transaction = match[2]
-		case fieldForm:
-			a.form = match[2]
-		}
-	}
+	hidden := pageform.Hidden(text)
+	a := answer{transaction: hidden[fieldTransaction], form: hidden[fieldForm]}
 	if target, ok := strings.CutPrefix(response.Header.Get("Refresh"), refreshPrefix); ok {
 		next, err := url.Parse(target)
 		if err != nil {

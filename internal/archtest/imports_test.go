@@ -137,12 +137,12 @@ func generatorRooms() []room {
 			modules: []string{kong, "golang.org/x/mod"},
 		},
 		{packages: own("generate"), may: append(own("spec", "model", "emit", "format", "pages", "prose"), yamldoc)},
-		{packages: own("spec"), may: append(own("names"), yamldoc)},
+		{packages: own("spec"), may: append(own("names"), yamldoc, "internal/plainurl")},
 		{packages: own("model"), may: own("names", "spec")},
 		{packages: own("emit"), may: own("model", "names", "prose", "spec"), modules: []string{jennifer}},
 		{packages: own("format"), modules: []string{jennifer}},
 		{packages: own("pages"), may: append(own("model", "prose", "spec"), yamldoc)},
-		{packages: own("draft"), may: own("spec")},
+		{packages: own("draft"), may: append(own("spec"), "internal/plainurl")},
 		{packages: own("output"), modules: []string{flock}},
 		{packages: own("names")},
 		{packages: own("prose"), may: []string{visible}},
@@ -183,11 +183,11 @@ func otherRooms() []room {
 	contract := []string{"oauth", "internal/strictjson"}
 	subjects := []string{
 		"internal/flight", "internal/httpanswer", "internal/noredirect", "internal/plainurl", "internal/ratelimit",
-		"internal/recent", "internal/redirecturi",
+		"internal/pageform", "internal/recent", "internal/redirecturi",
 	}
 	generator := []string{yaml, validator, jennifer}
 	return []room{
-		{packages: []string{"internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect"}},
+		{packages: []string{"internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect", "internal/pageform"}},
 		{packages: []string{"internal/recent"}, modules: []string{lru}},
 		{packages: []string{"internal/flight"}, modules: []string{xsync}},
 		{packages: []string{"internal/ratelimit"}, may: []string{"internal/recent"}, modules: []string{xtime}},

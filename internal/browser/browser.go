@@ -6,15 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/noredirect"
+	"github.com/latchkey-auth/latchkey/internal/pageform"
 )
 
 // Browser is one user's browser. It follows no redirect by itself, so that each can be looked at.
@@ -61,23 +60,17 @@ const (
 	Deny  = "deny"
 )
 
-var (
-	actionPattern  = regexp.MustCompile(`<form method="post" action="([^"]+)"`)
-	formPattern    = regexp.MustCompile(`name="form" value="([^"]+)"`)
-	refreshPattern = regexp.MustCompile(`http-equiv="refresh" content="0;url=([^"]+)"`)
-)
-
 // Answer sends the form of a consent page.
 func (b *Browser) Answer(ctx context.Context, page *Page, decision string) (*Page, error) {
-	action, form := actionPattern.FindStringSubmatch(page.Body), formPattern.FindStringSubmatch(page.Body)
-	if action == nil || form == nil {
+	action, form := pageform.Action(page.Body), pageform.Hidden(page.Body)["form"]
+	if action == "" || form == "" {
 		return nil, fmt.Errorf("the page asks for nothing: %s", page.Status)
 	}
-	target, err := page.address.Parse(html.UnescapeString(action[1]))
+	target, err := page.address.Parse(action)
 	if err != nil {
 		return nil, err
 	}
-	fields := url.Values{"form": {html.UnescapeString(form[1])}, "decision": {decision}}
+	fields := url.Values{"form": {form}, "decision": {decision}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), strings.NewReader(fields.Encode()))
 	if err != nil {
 		return nil, err
@@ -133,11 +126,11 @@ func (b *Browser) show(request *http.Request) (*Page, error) {
 		return nil, fmt.Errorf("%s: %w", request.URL.Path, err)
 	}
 	page := &Page{Status: response.Status, StatusCode: response.StatusCode, Body: string(body), address: request.URL}
-	switch refresh := refreshPattern.FindStringSubmatch(page.Body); {
+	switch refresh := pageform.Refresh(page.Body); {
 	case response.Header.Get("Location") != "":
 		page.Next, err = response.Location()
-	case refresh != nil:
-		page.Next, err = url.Parse(html.UnescapeString(refresh[1]))
+	case refresh != "":
+		page.Next, err = url.Parse(refresh)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s leads to an address that cannot be read", request.URL.Path)

@@ -6,19 +6,18 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"html"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/pageform"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -153,11 +152,6 @@ func (l *login) register(t *testing.T) {
 	l.clientID = registered.ClientID
 }
 
-var (
-	formPattern    = regexp.MustCompile(`name="form" value="([^"]+)"`)
-	refreshPattern = regexp.MustCompile(`http-equiv="refresh" content="0;url=([^"]+)"`)
-)
-
 // consent allows the client what it asks for, which leads to the provider's login.
 func (l *login) consent(t *testing.T) {
 	t.Helper()
@@ -165,17 +159,17 @@ func (l *login) consent(t *testing.T) {
 		"response_type": {"code"}, "client_id": {l.clientID}, "redirect_uri": {clientRedirect}, "state": {"client-state"},
 		"code_challenge": {challengeOf(clientVerifier)}, "code_challenge_method": {"S256"}, "resource": {Resource},
 	}.Encode(), "", "")
-	form := formPattern.FindStringSubmatch(page.Body.String())
-	if page.Code != http.StatusOK || form == nil {
+	form := pageform.Hidden(page.Body.String())["form"]
+	if page.Code != http.StatusOK || form == "" {
 		t.Fatalf("consent page: status %d", page.Code)
 	}
 	answer := l.send(t, http.MethodPost, "/consent", "application/x-www-form-urlencoded",
-		url.Values{"form": {html.UnescapeString(form[1])}, "decision": {"allow"}}.Encode())
-	target := refreshPattern.FindStringSubmatch(answer.Body.String())
-	if answer.Code != http.StatusOK || target == nil {
+		url.Values{"form": {form}, "decision": {"allow"}}.Encode())
+	target := pageform.Refresh(answer.Body.String())
+	if answer.Code != http.StatusOK || target == "" {
 		t.Fatalf("the answer to consent: status %d", answer.Code)
 	}
-	address, err := url.Parse(html.UnescapeString(target[1]))
+	address, err := url.Parse(target)
 	if err != nil {
 		t.Fatal(err)
 	}

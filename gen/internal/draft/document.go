@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // Document is what a draft reads of authorization server metadata (RFC 8414, OpenID Connect
@@ -151,10 +152,8 @@ func checkURL(name, value string) error {
 	case name == "issuer" && (u.RawQuery != "" || u.ForceQuery):
 		return errors.New("issuer has a query (RFC 8414 section 2)")
 	}
-	for segment := range strings.SplitSeq(u.Path, "/") {
-		if segment == "." || segment == ".." {
-			return fmt.Errorf("%s has dot segments", name)
-		}
+	if plainurl.HasDotSegment(u) {
+		return fmt.Errorf("%s has dot segments", name)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
 // maxLength bounds a template with all values put in: values that use values double quickly.
@@ -251,7 +253,7 @@ func (c templates) wellFormed(t Template, path string, use usage) {
 		c.Reportf("url-form", path, "a URL of a provider has no fragment")
 	case use == anIssuer && strings.Contains(sample, "?"):
 		c.Reportf("url-form", path, "an issuer has no query (RFC 8414 section 2)")
-	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
+	case plainurl.HasDotSegment(u):
 		c.Reportf("url-form", path, "a URL of a provider has no dot segments")
 	}
 }
