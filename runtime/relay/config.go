@@ -23,12 +23,12 @@ import (
 
 // The defaults of a [Config].
 const (
-	DefaultBasePath          = "/oauth"
-	DefaultCallbackPath      = "/oauth/callback"
-	DefaultTimeout           = 10 * time.Second
-	DefaultMaxRequestBytes   = 64 << 10
-	DefaultMaxResponseBytes  = 1 << 20
-	DefaultRequestsPerMinute = 120
+	defaultBasePath          = "/oauth"
+	defaultCallbackPath      = "/oauth/callback"
+	defaultTimeout           = 10 * time.Second
+	defaultMaxRequestBytes   = 64 << 10
+	defaultMaxResponseBytes  = 1 << 20
+	defaultRequestsPerMinute = 120
 )
 
 // Config says where a relay is reached, by whom, and what it may reach. PublicURL is required; the zero value of every
@@ -138,12 +138,12 @@ func New(config Config) (*Relay, error) {
 }
 
 func (c Config) withDefaults() Config {
-	c.BasePath = strings.TrimRight(orDefault(c.BasePath, DefaultBasePath), "/")
-	c.CallbackPath = orDefault(c.CallbackPath, DefaultCallbackPath)
-	c.Timeout = orDefault(c.Timeout, DefaultTimeout)
-	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, DefaultMaxRequestBytes)
-	c.MaxResponseBytes = orDefault(c.MaxResponseBytes, DefaultMaxResponseBytes)
-	c.RequestsPerMinute = orDefault(c.RequestsPerMinute, DefaultRequestsPerMinute)
+	c.BasePath = strings.TrimRight(orDefault(c.BasePath, defaultBasePath), "/")
+	c.CallbackPath = orDefault(c.CallbackPath, defaultCallbackPath)
+	c.Timeout = orDefault(c.Timeout, defaultTimeout)
+	c.MaxRequestBytes = orDefault(c.MaxRequestBytes, defaultMaxRequestBytes)
+	c.MaxResponseBytes = orDefault(c.MaxResponseBytes, defaultMaxResponseBytes)
+	c.RequestsPerMinute = orDefault(c.RequestsPerMinute, defaultRequestsPerMinute)
 	if c.ClientAddress == nil {
 		c.ClientAddress = func(r *http.Request) string { return r.RemoteAddr }
 	}
@@ -172,7 +172,7 @@ func checkPath(field, path string) error {
 	u, err := url.Parse(path)
 	if err != nil || u.Path != path || !strings.HasPrefix(path, "/") || path == "/" || strings.Contains(path, "//") ||
 		strings.Contains(path+"/", "/./") || strings.Contains(path+"/", "/../") {
-		return fmt.Errorf("relay: %s must be an absolute path such as %q", field, DefaultCallbackPath)
+		return fmt.Errorf("relay: %s must be an absolute path such as %q", field, defaultCallbackPath)
 	}
 	return nil
 }
