@@ -81,6 +81,39 @@ func (in *Inputs) List(value []string, field Field) []string {
 // [InsecureHTTPHost]. A missing
 // scheme is added: http for a loopback host, else https.
 func (in *Inputs) URL(value string, field Field) string {
+	text := in.address(value, field, false)
+	if field.KeepSlash {
+		return text
+	}
+	return strings.TrimRight(text, "/")
+}
+
+// Endpoint resolves the URL of an endpoint as [Inputs.URL] does, but keeps it as it was written, with its query (RFC 6749
+// sections 3.1 and 3.2).
+func (in *Inputs) Endpoint(value string, field Field) string { return in.address(value, field, true) }
+
+// Identifier resolves an issuer that is compared byte for byte and never fetched from: any StringOrURI (RFC 7519 section 2).
+// That is a URI, which may be http or a URN, or a text without a colon.
+func (in *Inputs) Identifier(value string, field Field) string {
+	text := in.resolve(value, field)
+	u, err := url.Parse(text)
+	switch {
+	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }),
+		strings.Contains(text, ":") && (err != nil || u.Scheme == "" || u.User != nil):
+		in.problemf(field, "must be a URI, or a text without white space%s", field.example())
+		return ""
+	case strings.Contains(text, wellKnown):
+		in.problemf(field, "must be the issuer itself, not the address of its metadata%s", field.example())
+		return ""
+	}
+	return text
+}
+
+// wellKnown begins the paths of metadata (RFC 8615). People copy their addresses in place of the issuer's.
+const wellKnown = "/.well-known/"
+
+// address resolves a URL with or without a query.
+func (in *Inputs) address(value string, field Field, endpoint bool) string {
 	text := in.resolve(value, field)
 	if text == "" {
 		return ""
@@ -97,8 +130,14 @@ func (in *Inputs) URL(value string, field Field) string {
 	case err != nil || !isReachable(u):
 		in.problemf(field, "must be a URL%s", field.example())
 		return ""
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#"):
+	case endpoint && (u.User != nil || strings.Contains(text, "#")):
+		in.problemf(field, "must be a URL without credentials and fragment%s", field.example())
+		return ""
+	case !endpoint && (u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(text, "#")):
 		in.problemf(field, "must be a URL without credentials, query and fragment%s", field.example())
+		return ""
+	case !endpoint && strings.Contains(u.Path, wellKnown):
+		in.problemf(field, "must be the URL that stands before %s, not the address of metadata or keys%s", wellKnown, field.example())
 		return ""
 	case u.Scheme == "http" && !in.options.network.plainHTTP.Allow(u):
 		in.problemf(field, "must use https; plain http is accepted for loopback hosts only, since tokens and keys would travel "+
@@ -109,10 +148,7 @@ func (in *Inputs) URL(value string, field Field) string {
 		return ""
 	}
 	in.hosts = append(in.hosts, u.Host)
-	if field.KeepSlash {
-		return text
-	}
-	return strings.TrimRight(text, "/")
+	return text
 }
 
 // hostPattern is a DNS name or IPv4 address in its usual spelling. Underscores occur in private networks.
@@ -181,13 +217,13 @@ func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) (discovery strin
 		"discovery": &discovery,
 	}
 	for _, name := range slices.Sorted(maps.Keys(in.options.endpoints)) {
-		field := Field{Name: "endpoint " + name, KeepSlash: true, Required: true}
+		field := Field{Name: "endpoint " + name, Required: true}
 		endpoint, ok := byName[name]
 		if !ok {
 			in.problemf(field, "is not known; the endpoints are %s", strings.Join(slices.Sorted(maps.Keys(byName)), ", "))
 			continue
 		}
-		*endpoint = in.URL(in.options.endpoints[name], field)
+		*endpoint = in.Endpoint(in.options.endpoints[name], field)
 	}
 	return discovery, in.Err()
 }

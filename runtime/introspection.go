@@ -38,10 +38,8 @@ type IntrospectionConfig struct {
 // audience off.
 func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.TokenVerifier, error) {
 	in := NewInputs("introspectionVerifier:", opts...)
-	url := in.URL(config.URL, Field{
-		Name: "url", Required: true, Missing: "introspectionVerifier: url is required", KeepSlash: true,
-	})
-	issuer := in.String(config.Issuer, Field{Name: "issuer", Required: true, Missing: "introspectionVerifier: issuer is required"})
+	url := in.Endpoint(config.URL, Field{Name: "url", Required: true, Missing: "introspectionVerifier: url is required"})
+	issuer := in.Identifier(config.Issuer, Field{Name: "issuer", Required: true, Missing: "introspectionVerifier: issuer is required"})
 	credentials := introspectionCredentials(in, config.Credentials)
 	if err := in.Err(); err != nil {
 		return nil, err
@@ -50,17 +48,13 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 		return nil, err
 	}
 	o := in.options
-	mapper, err := verify.NewMapper(facts.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope"}})
-	if err != nil {
-		return nil, err
-	}
 	binding := facts.Binding{ClientIDs: config.ClientIDs}
 	if config.Audience != "" || len(config.ClientIDs) == 0 {
 		binding.Audience = facts.Audience{AnyOf: []string{config.Audience}, OrResource: true}
 	}
 	return verify.NewIntrospection(verify.IntrospectionConfig{
 		OpaqueConfig: verify.OpaqueConfig{
-			Provider: "introspection", Title: "Introspection verifier", Issuers: []string{issuer}, Binding: binding, Mapper: mapper,
+			Provider: "introspection", Title: "Introspection verifier", Issuers: []string{issuer}, Binding: binding,
 			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Events: o.events, Client: o.client,
 			InsecureHTTPHosts: o.network.plainHTTP, Cache: answerCache(o.cache),
 		},

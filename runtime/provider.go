@@ -232,12 +232,25 @@ func firstSet(values []string) string {
 type JWKSConfig struct {
 	// JWKSURL is the key set's address. Required.
 	JWKSURL string
-	// Issuer is what iss must be, byte for byte. Required.
+	// Issuer is what iss must be, byte for byte. It is never fetched from, so that any StringOrURI will do, such as
+	// http://adfs.example.com/adfs/services/trust (RFC 7519 section 4.1.1). Required.
 	Issuer string
 	// Audience is what aud must contain. The default is the server's resource URL.
 	Audience string
 	// Algorithms are the accepted algorithms. The default is every asymmetric one that RFC 8725 allows.
 	Algorithms []string
+	// Types are the accepted typ headers. The default is JWT, at+jwt and none at all.
+	Types []string
+	// Require lists claims that must be there: what tells access tokens from the provider's other tokens, or from those for
+	// other applications.
+	Require []facts.Requirement
+	// IDTokenShaped, when not empty, is the reason why the provider's access tokens look like ID tokens, with at_hash for
+	// one, as those of Dex do. Such tokens are refused otherwise. Then an ID token may pass as well: say in Types or Require
+	// what tells them apart.
+	IDTokenShaped string
+	// NumericSubject, when not empty, is the reason why the provider's sub is a number. It is refused otherwise (RFC 7519
+	// section 4.1.2).
+	NumericSubject string
 }
 
 // DefaultAlgorithms are the asymmetric algorithms that are accepted where nothing narrower is known.
@@ -249,8 +262,8 @@ func DefaultAlgorithms() []string {
 // the times and the audience are always checked; [InsecureSkipAudience] turns the last off.
 func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error) {
 	in := NewInputs("jwksVerifier:", opts...)
-	url := in.URL(config.JWKSURL, Field{Name: "jwksUrl", Required: true, Missing: "jwksVerifier: jwksUrl is required", KeepSlash: true})
-	issuer := in.String(config.Issuer, Field{Name: "issuer", Required: true, Missing: "jwksVerifier: issuer is required"})
+	url := in.Endpoint(config.JWKSURL, Field{Name: "jwksUrl", Required: true, Missing: "jwksVerifier: jwksUrl is required"})
+	issuer := in.Identifier(config.Issuer, Field{Name: "issuer", Required: true, Missing: "jwksVerifier: issuer is required"})
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
@@ -262,15 +275,12 @@ func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error
 	if len(algorithms) == 0 {
 		algorithms = DefaultAlgorithms()
 	}
-	mapper, err := verify.NewMapper(facts.ClaimMap{UserID: []string{"sub"}, Scopes: []string{"scope", "scp"}})
-	if err != nil {
-		return nil, err
-	}
 	return verify.NewJWT(verify.Config{
-		Provider: "jwks", Title: "JWKS verifier", Mapper: mapper,
+		Provider: "jwks", Title: "JWKS verifier",
 		Rules: facts.Rules{
-			Issuers: []string{issuer}, Algorithms: algorithms,
-			Audience: facts.Audience{AnyOf: []string{config.Audience}, OrResource: true},
+			Issuers: []string{issuer}, Algorithms: algorithms, Types: config.Types, Require: config.Require,
+			Audience:      facts.Audience{AnyOf: []string{config.Audience}, OrResource: true},
+			IDTokenShaped: config.IDTokenShaped, NumericSubject: config.NumericSubject,
 		},
 		Keys:     keys.NewRemote(keys.Config{URL: url, Client: o.client, Now: o.now, Events: o.events}),
 		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Events: o.events,

@@ -26,8 +26,8 @@ type UserInfoConfig struct {
 // itself got from the provider's token endpoint; a token that comes from outside is refused.
 func UserInfoVerifier(config UserInfoConfig, opts ...Option) (oauth.TokenVerifier, error) {
 	in := NewInputs("userInfoVerifier:", opts...)
-	url := in.URL(config.URL, Field{Name: "url", Required: true, Missing: "userInfoVerifier: url is required", KeepSlash: true})
-	issuer := in.String(config.Issuer, Field{Name: "issuer", Required: true, Missing: "userInfoVerifier: issuer is required"})
+	url := in.Endpoint(config.URL, Field{Name: "url", Required: true, Missing: "userInfoVerifier: url is required"})
+	issuer := in.Identifier(config.Issuer, Field{Name: "issuer", Required: true, Missing: "userInfoVerifier: issuer is required"})
 	if err := in.Err(); err != nil {
 		return nil, err
 	}

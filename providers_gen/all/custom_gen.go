@@ -25,15 +25,22 @@ func customProvider() Provider {
 			{
 				Name:     "issuer",
 				GoName:   "Issuer",
-				Type:     "url",
+				Type:     "identifier",
 				Example:  "https://auth.example.com",
-				Doc:      "Issuer of the authorization server, exactly as its metadata and tokens spell it.",
+				Doc:      "Issuer of the authorization server, exactly as its metadata spells it. Clients look for the metadata there.",
 				Required: true,
+			},
+			{
+				Name:    "tokenIssuer",
+				GoName:  "TokenIssuer",
+				Type:    "identifier",
+				Example: "http://adfs.example.com/adfs/services/trust",
+				Doc:     "Issuer that access tokens name, where that is another one than the authorization server's, as at AD FS. Any StringOrURI will do.",
 			},
 			{
 				Name:     "authEndpoint",
 				GoName:   "AuthEndpoint",
-				Type:     "url",
+				Type:     "endpoint",
 				Example:  "https://auth.example.com/authorize",
 				Doc:      "Authorization endpoint.",
 				Required: true,
@@ -41,7 +48,7 @@ func customProvider() Provider {
 			{
 				Name:     "tokenEndpoint",
 				GoName:   "TokenEndpoint",
-				Type:     "url",
+				Type:     "endpoint",
 				Example:  "https://auth.example.com/token",
 				Doc:      "Token endpoint.",
 				Required: true,
@@ -56,13 +63,13 @@ func customProvider() Provider {
 			{
 				Name:   "jwksUrl",
 				GoName: "JWKSURL",
-				Type:   "url",
+				Type:   "endpoint",
 				Doc:    "Key set, for metadata.",
 			},
 			{
 				Name:   "userInfoEndpoint",
 				GoName: "UserInfoEndpoint",
-				Type:   "url",
+				Type:   "endpoint",
 				Doc:    "Userinfo endpoint, for metadata.",
 			},
 			{
@@ -84,6 +91,13 @@ func customProvider() Provider {
 				Type:    "list",
 				Default: "authorization_code refresh_token",
 				Doc:     "The grants that the authorization server offers.",
+			},
+			{
+				Name:    "scopeClaim",
+				GoName:  "ScopeClaim",
+				Type:    "list",
+				Default: "scope scp",
+				Doc:     "The claims that may hold the granted scopes, as a text or a list. The first one that a token has counts.",
 			},
 			{
 				Name:   "getUserInfo",

@@ -24,7 +24,7 @@ func proxyProvider() Provider {
 			{
 				Name:     "authEndpoint",
 				GoName:   "AuthEndpoint",
-				Type:     "url",
+				Type:     "endpoint",
 				Example:  "https://auth.example.com/authorize",
 				Doc:      "Authorization endpoint.",
 				Required: true,
@@ -32,7 +32,7 @@ func proxyProvider() Provider {
 			{
 				Name:     "tokenEndpoint",
 				GoName:   "TokenEndpoint",
-				Type:     "url",
+				Type:     "endpoint",
 				Example:  "https://auth.example.com/token",
 				Doc:      "Token endpoint.",
 				Required: true,
@@ -40,9 +40,9 @@ func proxyProvider() Provider {
 			{
 				Name:     "issuer",
 				GoName:   "Issuer",
-				Type:     "url",
+				Type:     "identifier",
 				Example:  "https://auth.example.com",
-				Doc:      "Issuer of the provider, exactly as its tokens spell it.",
+				Doc:      "Issuer of the provider, exactly as its tokens spell it. It is compared, not fetched from, so that any StringOrURI will do.",
 				Required: true,
 			},
 			{
@@ -105,6 +105,13 @@ func proxyProvider() Provider {
 				GoName: "ProviderName",
 				Type:   "string",
 				Doc:    "What users call the provider, for the page that asks them. The default is the issuer.",
+			},
+			{
+				Name:    "scopeClaim",
+				GoName:  "ScopeClaim",
+				Type:    "list",
+				Default: "scope scp",
+				Doc:     "The claims that may hold the granted scopes, as a text or a list. The first one that a token has counts.",
 			},
 			{
 				Name:   "getUserInfo",

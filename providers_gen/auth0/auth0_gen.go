@@ -109,7 +109,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			ClientID:    []string{"client_id", "azp"},
 			Roles:       facts.List{From: []string{"roles"}},
 			Permissions: facts.List{From: []string{"permissions"}},
-			Scopes:      []string{"scope"},
+			Scopes:      []string{"scope", "scp"},
 			Extra: []facts.Extra{
 				{Claim: "email_verified"},
 				{Claim: "updated_at"},

@@ -60,6 +60,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:      "MCP_USE_OAUTH_BETTER_AUTH_URL",
 		Required: true,
 		Example:  "https://app.example.com/api/auth",
+		Not:      "(?i).*/(oauth2|mcp|sign-in|jwks)(/.*)?",
+		Must:     "Better Auth's base URL, which ends with its base path, without the path of an endpoint behind it",
 	})
 	if err := in.Err(); err != nil {
 		return nil, err
@@ -97,7 +99,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Picture:     []string{"picture"},
 			Roles:       facts.List{From: []string{"roles"}},
 			Permissions: facts.List{From: []string{"permissions"}},
-			Scopes:      []string{"scope"},
+			Scopes:      []string{"scope", "scp"},
 			Extra: []facts.Extra{
 				{Claim: "azp"},
 				{Claim: "sid"},

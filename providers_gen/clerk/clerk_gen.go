@@ -55,6 +55,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:      "MCP_USE_OAUTH_CLERK_FRONTEND_API_URL",
 		Required: true,
 		Example:  "https://verb-noun-42.clerk.accounts.dev",
+		Not:      "(?i)(https?://)?(api|dashboard)\\.clerk\\.(com|dev)([:/].*)?|.*/(oauth|v1)(/.*)?",
+		Must:     "the Frontend API URL of the instance, not that of the Backend API, of the dashboard or of an endpoint",
 	})
 	audience := in.String(cfg.Audience, runtime.Field{
 		Name: "audience",

@@ -25,6 +25,9 @@
 //     that send prompt=consent. It holds a client to the scopes with which it registered,
 //     unless its policy allows more: a client that steps up to another scope is refused
 //     otherwise.
+//   - Dex's access tokens look like ID tokens: give the reason in IDTokenShaped of
+//     runtime.JWKSConfig, and say in Types or Require what tells the two apart, or that the
+//     one serves as the other.
 //   - Tokens that are bound to a client's key (DPoP) are refused; the log says so.
 package custom
 
@@ -39,10 +42,14 @@ const _ = runtime.SupportsGeneratedCodeV1
 
 // Config is what [New] needs to know.
 type Config struct {
-	// Issuer is required. Issuer of the authorization server, exactly as its metadata and tokens
-	// spell it.
+	// Issuer is required. Issuer of the authorization server, exactly as its metadata spells it.
+	// Clients look for the metadata there.
 	// Example: "https://auth.example.com".
 	Issuer string
+	// TokenIssuer is optional. Issuer that access tokens name, where that is another one than the
+	// authorization server's, as at AD FS. Any StringOrURI will do.
+	// Example: "http://adfs.example.com/adfs/services/trust".
+	TokenIssuer string
 	// AuthEndpoint is required. Authorization endpoint.
 	// Example: "https://auth.example.com/authorize".
 	AuthEndpoint string
@@ -64,6 +71,10 @@ type Config struct {
 	// GrantTypesSupported is optional. The grants that the authorization server offers.
 	// Default: "authorization_code refresh_token".
 	GrantTypesSupported []string
+	// ScopeClaim is optional. The claims that may hold the granted scopes, as a text or a list.
+	// The first one that a token has counts.
+	// Default: "scope scp".
+	ScopeClaim []string
 	// GetUserInfo is optional. Maps the claims of a token to the user in place of the usual
 	// mapping.
 	GetUserInfo oauth.UserMapper
@@ -73,32 +84,31 @@ type Config struct {
 // each an [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("Custom provider", opts...)
-	issuer := in.URL(cfg.Issuer, runtime.Field{
-		Name:      "issuer",
-		Required:  true,
-		Example:   "https://auth.example.com",
-		KeepSlash: true,
+	issuer := in.Identifier(cfg.Issuer, runtime.Field{
+		Name:     "issuer",
+		Required: true,
+		Example:  "https://auth.example.com",
 	})
-	authEndpoint := in.URL(cfg.AuthEndpoint, runtime.Field{
-		Name:      "authEndpoint",
-		Required:  true,
-		Example:   "https://auth.example.com/authorize",
-		KeepSlash: true,
+	tokenIssuer := in.Identifier(cfg.TokenIssuer, runtime.Field{
+		Name:    "tokenIssuer",
+		Example: "http://adfs.example.com/adfs/services/trust",
 	})
-	tokenEndpoint := in.URL(cfg.TokenEndpoint, runtime.Field{
-		Name:      "tokenEndpoint",
-		Required:  true,
-		Example:   "https://auth.example.com/token",
-		KeepSlash: true,
+	authEndpoint := in.Endpoint(cfg.AuthEndpoint, runtime.Field{
+		Name:     "authEndpoint",
+		Required: true,
+		Example:  "https://auth.example.com/authorize",
+	})
+	tokenEndpoint := in.Endpoint(cfg.TokenEndpoint, runtime.Field{
+		Name:     "tokenEndpoint",
+		Required: true,
+		Example:  "https://auth.example.com/token",
 	})
 	in.Require(cfg.VerifyToken != nil, runtime.Field{Name: "verifyToken"})
-	jwksURL := in.URL(cfg.JWKSURL, runtime.Field{
-		Name:      "jwksUrl",
-		KeepSlash: true,
+	jwksURL := in.Endpoint(cfg.JWKSURL, runtime.Field{
+		Name: "jwksUrl",
 	})
-	userInfoEndpoint := in.URL(cfg.UserInfoEndpoint, runtime.Field{
-		Name:      "userInfoEndpoint",
-		KeepSlash: true,
+	userInfoEndpoint := in.Endpoint(cfg.UserInfoEndpoint, runtime.Field{
+		Name: "userInfoEndpoint",
 	})
 	scopesSupported := in.List(cfg.ScopesSupported, runtime.Field{
 		Name:    "scopesSupported",
@@ -111,10 +121,18 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "grantTypesSupported",
 		Default: "authorization_code refresh_token",
 	})
+	scopeClaim := in.List(cfg.ScopeClaim, runtime.Field{
+		Name:    "scopeClaim",
+		Default: "scope scp",
+	})
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
 
+	tokensIssuer := issuer
+	if tokenIssuer != "" {
+		tokensIssuer = tokenIssuer
+	}
 	return runtime.New(in, runtime.Definition{
 		Name:   "custom",
 		Title:  "Custom provider",
@@ -127,6 +145,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			UserInfo:      userInfoEndpoint,
 		},
 		Tokens: facts.Rules{
+			Issuers: []string{tokensIssuer},
 			Audience: facts.Audience{
 				AnyOf: []string{audience},
 			},
@@ -140,7 +159,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Picture:     []string{"picture", "avatar_url"},
 			Roles:       facts.List{From: []string{"roles"}},
 			Permissions: facts.List{From: []string{"permissions"}},
-			Scopes:      []string{"scope"},
+			Scopes:      scopeClaim,
 		},
 		Scopes:     scopesSupported,
 		GrantTypes: grantTypesSupported,

@@ -79,11 +79,15 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "enterpriseUrl",
 		Env:     "MCP_USE_OAUTH_GITHUB_ENTERPRISE_URL",
 		Example: "https://github.example.com",
+		Not:     "(?i).*/(login|api|apps|orgs|enterprises|settings)(/.*)?",
+		Must:    "the URL of the server itself, without /login/oauth, /api/v3 or another path of its own",
 	})
 	apiURL := in.URL(cfg.APIURL, runtime.Field{
 		Name:    "apiUrl",
 		Env:     "MCP_USE_OAUTH_GITHUB_API_URL",
 		Example: "https://api.octocorp.ghe.com",
+		Not:     "(?i).*/(user|users|applications|login)(/.*)?",
+		Must:    "the base URL of the API, without the path of a call behind it",
 	})
 	scopes := in.List(cfg.Scopes, runtime.Field{
 		Name:    "scopes",

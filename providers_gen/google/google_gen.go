@@ -116,7 +116,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Name:     []string{"name"},
 			Picture:  []string{"picture"},
 			ClientID: []string{"azp", "aud"},
-			Scopes:   []string{"scope"},
+			Scopes:   []string{"scope", "scp"},
 			Extra: []facts.Extra{
 				{Claim: "email_verified"},
 				{Claim: "given_name"},

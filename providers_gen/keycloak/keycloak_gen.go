@@ -71,6 +71,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Env:      "MCP_USE_OAUTH_KEYCLOAK_SERVER_URL",
 		Required: true,
 		Example:  "https://keycloak.example.com",
+		Not:      "(?i).*/(realms|admin)(/.*)?",
+		Must:     "the server's base URL, which ends before /realms/ or /admin/, since the realm has a field of its own",
 	})
 	realm := in.Segment(cfg.Realm, runtime.Field{
 		Name:     "realm",
@@ -129,7 +131,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Picture:     []string{"picture"},
 			Roles:       facts.List{From: []string{"realm_access.roles"}},
 			Permissions: facts.List{Each: "resource_access", Member: "roles", As: "{key}:{value}"},
-			Scopes:      []string{"scope"},
+			Scopes:      []string{"scope", "scp"},
 			Extra: []facts.Extra{
 				{Claim: "email_verified"},
 				{Claim: "given_name"},

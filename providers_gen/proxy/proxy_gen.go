@@ -47,7 +47,8 @@ type Config struct {
 	// TokenEndpoint is required. Token endpoint.
 	// Example: "https://auth.example.com/token".
 	TokenEndpoint string
-	// Issuer is required. Issuer of the provider, exactly as its tokens spell it.
+	// Issuer is required. Issuer of the provider, exactly as its tokens spell it. It is compared,
+	// not fetched from, so that any StringOrURI will do.
 	// Example: "https://auth.example.com".
 	Issuer string
 	// ClientID is required. Client id of the application that is registered at the provider.
@@ -79,6 +80,10 @@ type Config struct {
 	// ProviderName is optional. What users call the provider, for the page that asks them. The
 	// default is the issuer.
 	ProviderName string
+	// ScopeClaim is optional. The claims that may hold the granted scopes, as a text or a list.
+	// The first one that a token has counts.
+	// Default: "scope scp".
+	ScopeClaim []string
 	// GetUserInfo is optional. Maps the claims of a token to the user in place of the usual
 	// mapping.
 	GetUserInfo oauth.UserMapper
@@ -88,26 +93,23 @@ type Config struct {
 // each an [*oauth.ConfigError].
 func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	in := runtime.NewInputs("OAuth proxy", opts...)
-	authEndpoint := in.URL(cfg.AuthEndpoint, runtime.Field{
-		Name:      "authEndpoint",
-		Required:  true,
-		Missing:   "oauthProxy: authEndpoint is required",
-		Example:   "https://auth.example.com/authorize",
-		KeepSlash: true,
+	authEndpoint := in.Endpoint(cfg.AuthEndpoint, runtime.Field{
+		Name:     "authEndpoint",
+		Required: true,
+		Missing:  "oauthProxy: authEndpoint is required",
+		Example:  "https://auth.example.com/authorize",
 	})
-	tokenEndpoint := in.URL(cfg.TokenEndpoint, runtime.Field{
-		Name:      "tokenEndpoint",
-		Required:  true,
-		Missing:   "oauthProxy: tokenEndpoint is required",
-		Example:   "https://auth.example.com/token",
-		KeepSlash: true,
+	tokenEndpoint := in.Endpoint(cfg.TokenEndpoint, runtime.Field{
+		Name:     "tokenEndpoint",
+		Required: true,
+		Missing:  "oauthProxy: tokenEndpoint is required",
+		Example:  "https://auth.example.com/token",
 	})
-	issuer := in.URL(cfg.Issuer, runtime.Field{
-		Name:      "issuer",
-		Required:  true,
-		Missing:   "oauthProxy: issuer is required",
-		Example:   "https://auth.example.com",
-		KeepSlash: true,
+	issuer := in.Identifier(cfg.Issuer, runtime.Field{
+		Name:     "issuer",
+		Required: true,
+		Missing:  "oauthProxy: issuer is required",
+		Example:  "https://auth.example.com",
 	})
 	clientID := in.String(cfg.ClientID, runtime.Field{
 		Name:     "clientId",
@@ -139,6 +141,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	providerName := in.String(cfg.ProviderName, runtime.Field{
 		Name: "providerName",
 	})
+	scopeClaim := in.List(cfg.ScopeClaim, runtime.Field{
+		Name:    "scopeClaim",
+		Default: "scope scp",
+	})
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
@@ -161,7 +167,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Email:   []string{"email"},
 			Name:    []string{"name"},
 			Picture: []string{"picture"},
-			Scopes:  []string{"scope"},
+			Scopes:  scopeClaim,
 		},
 		Upstream: &facts.Upstream{
 			Credentials: facts.Credentials{

@@ -72,6 +72,8 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "supabaseUrl",
 		Env:     "MCP_USE_OAUTH_SUPABASE_URL",
 		Example: "https://supabase.example.com",
+		Not:     "(?i).*/(auth|rest|storage|functions)/v1(/.*)?|(https?://)?(www\\.|app\\.)?supabase\\.com([:/].*)?",
+		Must:    "the project's own URL without /auth/v1, which is added, and not that of the dashboard",
 	})
 	jwtSecret := in.Secret(cfg.JWTSecret, runtime.Field{
 		Name:      "jwtSecret",
@@ -133,7 +135,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Picture:     []string{"user_metadata.avatar_url"},
 			Roles:       facts.List{From: []string{"role"}},
 			Permissions: facts.List{From: []string{"aal"}, As: "aal:{value}"},
-			Scopes:      []string{"scope"},
+			Scopes:      []string{"scope", "scp"},
 			Extra: []facts.Extra{
 				{Claim: "aal"},
 				{Claim: "amr"},

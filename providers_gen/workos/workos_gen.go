@@ -90,7 +90,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Picture:     []string{"picture"},
 			Roles:       facts.List{From: []string{"roles", "role"}},
 			Permissions: facts.List{From: []string{"permissions"}},
-			Scopes:      []string{"scope"},
+			Scopes:      []string{"scope", "scp"},
 			Extra: []facts.Extra{
 				{Claim: "org_id", As: "organization_id"},
 				{Claim: "sid"},

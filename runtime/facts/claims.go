@@ -16,7 +16,7 @@ type ClaimMap struct {
 	Roles       List
 	Permissions List
 	// Scopes is where the granted scopes are: a string, split at ScopeSeparator (default space), or
-	// an array of strings. It defaults to scope.
+	// an array of strings. It defaults to scope, then scp.
 	Scopes         []string
 	ScopeSeparator string
 	// Extra are further claims for [oauth.UserInfo.Extra].

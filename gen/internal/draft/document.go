@@ -20,6 +20,7 @@ import (
 // Discovery).
 type Document struct {
 	Issuer               string   `json:"issuer"`
+	AccessTokenIssuer    string   `json:"access_token_issuer"` // AD FS, whose access tokens name another issuer than its metadata
 	Authorization        string   `json:"authorization_endpoint"`
 	Token                string   `json:"token_endpoint"`
 	JWKS                 string   `json:"jwks_uri"`
@@ -70,6 +71,9 @@ func Read(data []byte) (*Document, error) {
 		if err := checkURL(member.name, member.value); err != nil {
 			problems = append(problems, err)
 		}
+	}
+	if i := d.AccessTokenIssuer; i != "" && (!spec.ValidIdentifier(i) || len(i) > maxURL || strings.ContainsAny(i, "{}\"\\")) {
+		problems = append(problems, errors.New("access_token_issuer is no identifier that a template can hold"))
 	}
 	for name, value := range map[string]string{
 		"issuer": d.Issuer, "authorization_endpoint": d.Authorization, "token_endpoint": d.Token,

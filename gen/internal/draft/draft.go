@@ -210,6 +210,10 @@ func (w *writer) tokens() {
 	w.linef("tokens:")
 	w.linef("  format: jwt # TODO: some providers issue opaque tokens unless the client asks for a resource")
 	w.linef("  algorithms: [%s]%s", strings.Join(algorithms, ", "), remark)
+	if i := w.document.AccessTokenIssuer; i != "" && i != w.document.Issuer {
+		w.linef("  # What access tokens name (access_token_issuer) is another issuer than that of the metadata. It is only compared.")
+		w.linef("  issuers: [%s]", text(w.template(i)))
+	}
 	w.linef("  audience:")
 	w.linef("    is: %s", text("{audience}"))
 	if w.document.registersNobody() {

@@ -42,6 +42,22 @@ func write(t *testing.T, name string, data []byte, forms ...string) string {
 	return string(draft.Spec(document, draft.Source{Name: name, From: "https://id.example.com", On: "2030-01-02", Forms: forms}))
 }
 
+// covers: R15
+func TestTheIssuerOfAccessTokensMayBeAnother(t *testing.T) {
+	t.Parallel()
+	data := documents(t)["adfs"]
+	text := write(t, "adfs", data)
+	if !strings.Contains(text, `issuers: ["http://adfs.example.com/adfs/services/trust"]`) {
+		t.Errorf("the draft does not accept the access tokens' issuer:\n%s", text)
+	}
+	for _, wrong := range []string{"with space", "http://adfs.example.com/{x}", "https://a:b@example.com"} {
+		odd := strings.Replace(string(data), "http://adfs.example.com/adfs/services/trust", wrong, 1)
+		if _, err := draft.Read([]byte(odd)); err == nil || !strings.Contains(err.Error(), "access_token_issuer") {
+			t.Errorf("%q: got %v", wrong, err)
+		}
+	}
+}
+
 func TestDrafts(t *testing.T) {
 	t.Parallel()
 	for name, data := range documents(t) {

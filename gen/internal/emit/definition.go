@@ -75,6 +75,7 @@ func emitTokens(t *model.Tokens) jen.Code {
 		{"Require", emitRequirements(t.Require)},
 		{"SharedSecrets", emitSecrets(t.SharedSecrets)},
 		{"IDTokenShaped", text(t.IDTokenShaped)},
+		{"NumericSubject", text(t.NumericSubject)},
 		{"OpaqueHint", text(t.OpaqueHint)},
 		{"AlgorithmHint", text(t.AlgorithmHint)},
 	}
@@ -144,7 +145,7 @@ func emitClaimMap(c *model.Claims) *jen.Statement {
 		member{"ClientID", texts(c.ClientID)},
 		member{"Roles", emitList(c.Roles)},
 		member{"Permissions", emitList(c.Permissions)},
-		member{"Scopes", texts(c.Scopes)},
+		member{"Scopes", choice(c.Scopes)},
 		member{"ScopeSeparator", text(c.ScopeSeparator)},
 		member{"Extra", list(jen.Qual(factsPath, "Extra"), extra)},
 	)

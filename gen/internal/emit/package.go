@@ -169,7 +169,7 @@ func emitNew(m *model.Model) *jen.Statement {
 
 // resolvers are the methods of runtime.Inputs by type.
 var resolvers = map[string]string{
-	spec.TypeString: "String", spec.TypeURL: "URL", spec.TypeHost: "Host", spec.TypeSegment: "Segment",
+	spec.TypeString: "String", spec.TypeURL: "URL", spec.TypeEndpoint: "Endpoint", spec.TypeIdentifier: "Identifier", spec.TypeHost: "Host", spec.TypeSegment: "Segment",
 	spec.TypeLabel: "Label", spec.TypeSecret: "Secret", spec.TypeList: "List",
 }
 

@@ -109,8 +109,10 @@ type Tokens struct {
 	Require       []Requirement
 	SharedSecrets []SharedSecret
 	IDTokenShaped string
-	OpaqueHint    string
-	AlgorithmHint string
+	// NumericSubject is why sub may be a number.
+	NumericSubject string
+	OpaqueHint     string
+	AlgorithmHint  string
 }
 
 // Audience is the rule for a token's recipients.
@@ -131,7 +133,7 @@ type SharedSecret struct {
 type Claims struct {
 	spec.Claims
 
-	Scopes         []string
+	Scopes         Choice
 	ScopeSeparator string
 	Extra          []Extra
 	UserMapper     *Field
@@ -255,7 +257,7 @@ func (m *Model) tokens(s *spec.Spec, scope *scope) {
 	t := s.Tokens
 	m.Tokens = Tokens{
 		Verifier: m.field(t.Verifier), Algorithms: t.Algorithms, Types: t.Types,
-		Audience: Audience{Audience: t.Audience}, IDTokenShaped: t.IDTokenShaped, OpaqueHint: t.OpaqueHint,
+		Audience: Audience{Audience: t.Audience}, IDTokenShaped: t.IDTokenShaped, NumericSubject: t.NumericSubject, OpaqueHint: t.OpaqueHint,
 		AlgorithmHint: t.AlgorithmHint,
 	}
 	for _, issuer := range t.Issuers {
@@ -271,8 +273,16 @@ func (m *Model) tokens(s *spec.Spec, scope *scope) {
 	}
 }
 
+// scopeClaims are the claims that may hold the granted scopes.
+func (m *Model) scopeClaims(s *spec.Spec) Choice {
+	if field := m.field(s.Scopes.ClaimField); field != nil {
+		return Choice{Field: field}
+	}
+	return Choice{List: s.Scopes.ClaimNames()}
+}
+
 func (m *Model) claims(s *spec.Spec) {
-	m.Claims = Claims{Claims: s.Claims, Scopes: s.Scopes.ClaimNames(), UserMapper: m.field(s.Claims.UserMapper)}
+	m.Claims = Claims{Claims: s.Claims, Scopes: m.scopeClaims(s), UserMapper: m.field(s.Claims.UserMapper)}
 	if s.Scopes.Separator == "comma" {
 		m.Claims.ScopeSeparator = ","
 	}

@@ -288,7 +288,7 @@ func (p *page) claims(m *model.Model) {
 	}
 	p.claimList("User.Roles", &m.Claims.Roles)
 	p.claimList("User.Permissions", &m.Claims.Permissions)
-	p.row(code("Scopes"), strings.ReplaceAll(codes(m.Claims.Scopes), ", ", ", else "))
+	p.row(code("Scopes"), scopeClaims(m))
 	for _, e := range m.Claims.Extra {
 		p.row(code("Claims."+e.Go), code(e.Claim))
 	}
@@ -296,6 +296,15 @@ func (p *page) claims(m *model.Model) {
 		p.line()
 		p.line("The function ", code(m.Claims.UserMapper.Go), " replaces this mapping of the user.")
 	}
+}
+
+// scopeClaims says where the granted scopes are.
+func scopeClaims(m *model.Model) string {
+	if f := m.Claims.Scopes.Field; f != nil {
+		return "the claims that " + code(f.Go) + " names, the first that a token has: " + strings.ReplaceAll(codes(f.Default), ", ", ", else ") +
+			" by default"
+	}
+	return strings.ReplaceAll(codes(m.Claims.Scopes.List), ", ", ", else ")
 }
 
 func orDefault(list []string, defaults ...string) []string {

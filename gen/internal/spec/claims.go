@@ -95,6 +95,13 @@ func (c claimRules) scopes() {
 			c.ReportKeyf("scopes-both", "scopes.default", "scopes have a default or a field: give the default to the config field %s", s.Field)
 		}
 	}
+	if s.ClaimField != "" {
+		c.typed("list-field-type", s.ClaimField, "scopes.claim_field", TypeList)
+		if len(s.Claim) > 0 {
+			c.ReportKeyf("scopes-both", "scopes.claim", "the scopes' claim is named here or by a field: give the default to the config field %s",
+				s.ClaimField)
+		}
+	}
 	if c.Spec.Mode == "direct" && c.Has("scopes.words") {
 		c.ReportKeyf("proxy-only", "scopes.words", "words are for mode proxy: clients of this provider are asked by the provider itself")
 	}

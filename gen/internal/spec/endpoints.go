@@ -5,7 +5,11 @@ type endpointRules struct{ templates }
 
 func (c endpointRules) check() {
 	e := &c.Spec.Endpoints
-	if open, _ := c.template(c.Spec.Issuer, "issuer", anIssuer); open {
+	use := anIdentifier
+	if c.Has("discovery") {
+		use = anIssuer // the documents are fetched from it
+	}
+	if open, _ := c.template(c.Spec.Issuer, "issuer", use); open {
 		c.Reportf("issuer-optional", "issuer", "the issuer may be empty: then tokens of every issuer would have to do")
 	}
 	for _, endpoint := range []struct {

@@ -50,10 +50,10 @@ func (e *Extra) GoType() string {
 }
 
 // ClaimNames are the claims that may hold the granted scopes: the spec's, or scope (RFC 9068
-// section 2.2.3).
+// section 2.2.3), then scp, as many providers call it.
 func (s *Scopes) ClaimNames() []string {
 	if len(s.Claim) == 0 {
-		return []string{"scope"}
+		return []string{"scope", "scp"}
 	}
 	return s.Claim
 }

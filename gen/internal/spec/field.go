@@ -17,7 +17,7 @@ func (f *Field) IsFunction() bool {
 // isText reports whether the field resolves to one text that may be shown.
 func (f *Field) isText() bool {
 	switch f.Type {
-	case TypeString, TypeURL, TypeHost, TypeSegment, TypeLabel:
+	case TypeString, TypeURL, TypeEndpoint, TypeIdentifier, TypeHost, TypeSegment, TypeLabel:
 		return true
 	default:
 		return false
@@ -43,6 +43,12 @@ func (f *Field) accepts(value string) (must string, ok bool) {
 		u, err := url.Parse(value)
 		return "an https URL without query and fragment", err == nil && Protected(u) && ValidHost(u.Host) &&
 			u.User == nil && u.RawQuery == "" && !u.ForceQuery && !strings.Contains(value, "#")
+	case TypeEndpoint:
+		u, err := url.Parse(value)
+		return "an https URL without fragment", err == nil && Protected(u) && ValidHost(u.Host) &&
+			u.User == nil && !strings.Contains(value, "#")
+	case TypeIdentifier:
+		return "a URI, or a text without white space", ValidIdentifier(value)
 	case TypeHost:
 		u, err := url.Parse("https://" + value)
 		return "a host without scheme and path", err == nil && u.Host == value && ValidHost(u.Host)

@@ -20,8 +20,10 @@ const (
 	anyText usage = iota
 	// anURL is an address that requests go to.
 	anURL
-	// anIssuer is a URL that names the issuer: without query.
+	// anIssuer is the issuer where documents are fetched from it: a URL without query.
 	anIssuer
+	// anIdentifier is an issuer that is only compared: any StringOrURI (RFC 7519 section 2).
+	anIdentifier
 )
 
 // templates are checked by what their references stand for.
@@ -45,7 +47,13 @@ func (c templates) template(text, path string, use usage) (mayBeEmpty, ok bool) 
 		}))
 		return false, false
 	}
-	if use != anyText || c.kind(t) == TypeURL {
+	switch kind := c.kind(t); {
+	case use == anURL && t.Bare() && kind == TypeEndpoint: // one at run time
+	case use == anIdentifier && kind != TypeURL:
+		c.identifier(t, path)
+	case use == anIdentifier:
+		c.address(t, path, anIssuer)
+	case use != anyText || kind == TypeURL:
 		c.address(t, path, use)
 	}
 	return len(open) > 0, true
@@ -256,6 +264,31 @@ func (c templates) wellFormed(t Template, path string, use usage) {
 	case plainurl.HasDotSegment(u):
 		c.Reportf("url-form", path, "a URL of a provider has no dot segments")
 	}
+}
+
+// identifier checks that a template always gives an identifier: one that is configured as such, or
+// text into which no field can bring another beginning.
+func (c templates) identifier(t Template, path string) {
+	if t.Bare() && c.kind(t) == TypeIdentifier {
+		return
+	}
+	for _, ref := range t.Refs() {
+		if s, _ := c.subject(ref); t[0].Ref == ref || !slices.Contains([]string{TypeHost, TypeSegment, TypeLabel}, s.kind) {
+			c.Reportf("reference-place", path, "{%s} is a %s: an issuer is a field of type identifier or url, or text with a %s, a %s or "+
+				"a %s in it", ref, s.kind, TypeHost, TypeSegment, TypeLabel)
+			return
+		}
+	}
+	if !ValidIdentifier(c.fill(t, func(string, subject) string { return "x" })) {
+		c.Reportf("identifier-form", path, "%s is no identifier: a URI, or a text without white space (RFC 7519 section 2)", c.Naming(path))
+	}
+}
+
+// ValidIdentifier reports whether a text may be an issuer that is only compared.
+func ValidIdentifier(text string) bool {
+	u, err := url.Parse(text)
+	return text != "" && isASCII(text) && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' }) &&
+		(!strings.Contains(text, ":") || err == nil && u.Scheme != "" && u.User == nil)
 }
 
 func isASCII(s string) bool {

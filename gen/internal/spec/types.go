@@ -78,11 +78,13 @@ type Verified struct {
 type Field struct {
 	// Name in messages and templates, in lower camel case: serverUrl.
 	Name string `yaml:"name" validate:"required,field_name"`
-	// string: any text. url: an https URL (http for loopback hosts). host: a host name, with a port
-	// where needed. segment: one path segment, escaped. label: one DNS label. secret: a text that
-	// is never printed. list: texts, in a variable separated by commas or spaces. verifier: a Go
-	// function that checks tokens. user_mapper: a Go function that maps claims to the user.
-	// parameters: a Go map of request parameters.
+	// string: any text. url: an https URL (http for loopback hosts) that paths may follow. endpoint:
+	// the whole URL of one endpoint, kept as it was written, with its query (RFC 6749 section 3.1).
+	// identifier: an issuer that is compared and never fetched from, any StringOrURI (RFC 7519
+	// section 2). host: a host name, with a port where needed. segment: one path segment, escaped.
+	// label: one DNS label. secret: a text that is never printed. list: texts, in a variable
+	// separated by commas or spaces. verifier: a Go function that checks tokens. user_mapper: a Go
+	// function that maps claims to the user. parameters: a Go map of request parameters.
 	Type string `yaml:"type" validate:"required,enum=field_type"`
 	// Whether the provider cannot work without it.
 	Required bool `yaml:"required"`
@@ -181,8 +183,9 @@ type Tokens struct {
 	// In mode proxy: whose access tokens clients get. sealed, the default: this server's own, with
 	// the provider's inside. passthrough: the provider's, which must be JWTs for this server.
 	Mode string `yaml:"mode" validate:"omitempty,enum=token_mode"`
-	// Templates of all accepted iss values, where there are several. issuer is one of them.
-	Issuers []string `yaml:"issuers" validate:"omitempty,min=2,unique,dive,required"`
+	// Templates of all accepted iss values, where that is not issuer alone. They are compared and
+	// never fetched from, so that any StringOrURI will do. issuer counts if it is one of them.
+	Issuers []string `yaml:"issuers" validate:"unique,dive,required"`
 	// Issuers that differ by tenant.
 	Tenants Tenants `yaml:"tenants"`
 	// Rule for the token's aud.
@@ -194,6 +197,9 @@ type Tokens struct {
 	// Why this provider's access tokens look like ID tokens, where they do: with at_hash, c_hash or
 	// s_hash, or with a nonce and neither scope nor client. Such tokens are refused otherwise.
 	IDTokenShaped string `yaml:"id_token_shaped" prose:"line"`
+	// Why this provider's sub is a number, where it is one: a number is no StringOrURI (RFC 7519
+	// section 4.1.2). Such tokens are refused otherwise.
+	NumericSubject string `yaml:"numeric_subject" prose:"line"`
 	// Tells the operator, in the log, why a token that is no JWT arrived and what to change at the
 	// provider.
 	OpaqueHint string `yaml:"opaque_hint" prose:"line"`
@@ -306,8 +312,11 @@ type Scopes struct {
 	Default []string `yaml:"default" validate:"unique,dive,scope"`
 	// In place of default: the config field of type list that holds them.
 	Field string `yaml:"field"`
-	// The claim or claims with the granted scopes: a text or a list. The default is scope.
+	// The claim or claims with the granted scopes, of which the first present one wins: a text or a
+	// list. The default is scope, then scp.
 	Claim yamldoc.Many `yaml:"claim" validate:"omitempty,unique,dive,claim_path"`
+	// In place of claim: the config field of type list that holds them.
+	ClaimField string `yaml:"claim_field"`
 	// Separator of scopes in a text.
 	Separator string `yaml:"separator" validate:"omitempty,enum=separator"`
 	// In mode proxy: what scopes allow, in words for the page on which users are asked.

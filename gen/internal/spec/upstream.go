@@ -37,7 +37,7 @@ func (c upstreamRules) check() {
 	c.parameters(u)
 	for i, issuer := range u.ResponseIssuers {
 		path := fmt.Sprintf("upstream.response_issuers[%d]", i)
-		if open, _ := c.template(issuer, path, anIssuer); open {
+		if open, _ := c.template(issuer, path, anIdentifier); open {
 			c.Reportf("issuer-optional", path, "an issuer may be empty: then it would say nothing")
 		}
 	}

@@ -76,6 +76,8 @@ var vocabularies = map[string]yamldoc.Vocabulary{
 const (
 	TypeString     = "string"
 	TypeURL        = "url"
+	TypeEndpoint   = "endpoint"
+	TypeIdentifier = "identifier"
 	TypeHost       = "host"
 	TypeSegment    = "segment"
 	TypeLabel      = "label"
@@ -87,6 +89,6 @@ const (
 )
 
 var fieldTypes = []string{
-	TypeString, TypeURL, TypeHost, TypeSegment, TypeLabel, TypeSecret, TypeList, TypeVerifier, TypeUserMapper,
+	TypeString, TypeURL, TypeEndpoint, TypeIdentifier, TypeHost, TypeSegment, TypeLabel, TypeSecret, TypeList, TypeVerifier, TypeUserMapper,
 	TypeParameters,
 }

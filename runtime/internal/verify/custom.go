@@ -39,6 +39,8 @@ type Custom struct {
 	callers  callers
 	clock    clock
 	checks   checkTable
+	// numericSub says that the function is one of this package that knows of numbers as sub.
+	numericSub bool
 }
 
 // NewCustom returns a verifier. An error names what is missing.
@@ -58,6 +60,9 @@ func NewCustom(config CustomConfig) (*Custom, error) {
 		return nil, err
 	}
 	c := &Custom{verifier: config.Verifier, issuers: slices.Clone(config.Issuers), callers: who, clock: times}
+	if own, ok := config.Verifier.(interface{ numericSubject() bool }); ok {
+		c.numericSub = own.numericSubject()
+	}
 	c.checks = c.table()
 	return c, nil
 }
@@ -108,7 +113,7 @@ func (c *Custom) table() checkTable {
 		{id: checkIssuedAt, needs: needs, run: issuedAt, values: issuedAtValues},
 		{id: checkSender, needs: needs, run: bearerOnly},
 		{id: checkSubject, needs: needs, run: func(_ context.Context, in *inspection) error {
-			return textSubject(in.claims, false)
+			return textSubject(in.claims, c.numericSub)
 		}, values: subjectValues},
 		user,
 	}

@@ -322,3 +322,6 @@ func keyValues(in *inspection) (got, want []string) {
 	}
 	return []string{"kid " + in.jws.KeyID}, nil
 }
+
+// numericSubject reports whether the provider documents numbers as sub.
+func (v *JWT) numericSubject() bool { return v.rules.numericSub }

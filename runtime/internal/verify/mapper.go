@@ -20,7 +20,7 @@ type Mapper struct {
 	extra                                            [][2]string
 }
 
-// NewMapper compiles a claim map. Without UserID paths the user is sub, without Scopes paths the scopes are in scope. An
+// NewMapper compiles a claim map. Without UserID paths the user is sub, without Scopes paths the scopes are in scope, else in scp. An
 // error names the mistake in the map.
 func NewMapper(claims facts.ClaimMap) (*Mapper, error) {
 	m := &Mapper{separator: claims.ScopeSeparator}
@@ -41,7 +41,7 @@ func NewMapper(claims facts.ClaimMap) (*Mapper, error) {
 		{"Nickname", claims.Nickname, nil, &m.nickname},
 		{"Picture", claims.Picture, nil, &m.picture},
 		{"ClientID", claims.ClientID, []string{"client_id", "azp"}, &m.clientID},
-		{"Scopes", claims.Scopes, []string{"scope"}, &m.scopes},
+		{"Scopes", claims.Scopes, []string{"scope", "scp"}, &m.scopes},
 	} {
 		from := f.from
 		if len(from) == 0 {

@@ -445,6 +445,9 @@ func (o *Opaque) alias(scopes []string) []string {
 	return named
 }
 
+// numericSubject reports whether the provider documents numbers as sub.
+func (o *Opaque) numericSubject() bool { return o.numericSub }
+
 func errFromOutside() error {
 	return refuse(oauth.ReasonRefusedByVerifier,
 		"nothing in this provider's answers ties a token to this server, so tokens from outside are not accepted",

@@ -117,7 +117,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Claims: facts.ClaimMap{
 			UserID: []string{"account.id"},
 			Name:   []string{"name"},
-			Scopes: []string{"scope"},
+			Scopes: []string{"scope", "scp"},
 		},
 		UserInfo: &facts.UserInfo{
 			Header: map[string]string{

@@ -72,7 +72,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Claims: facts.ClaimMap{
 			UserID: []string{"sub"},
 			Email:  []string{"email"},
-			Scopes: []string{"scope"},
+			Scopes: []string{"scope", "scp"},
 		},
 		Introspection: &facts.Introspection{
 			Credentials: facts.Credentials{

@@ -77,7 +77,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			UserID:      []string{"sub"},
 			Roles:       facts.List{Each: "urn:scullery:roles"},
 			Permissions: facts.List{Each: "tools", Member: "name"},
-			Scopes:      []string{"scope"},
+			Scopes:      []string{"scope", "scp"},
 		},
 		Upstream: &facts.Upstream{
 			Credentials: facts.Credentials{
