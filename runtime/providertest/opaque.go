@@ -73,7 +73,9 @@ func (w *world) answer(token Token) map[string]any {
 	}
 	if o.Check == "introspection" {
 		put("active", true)
-		put("exp", now.Add(time.Hour).Unix())
+		if len(o.Expiry) == 0 {
+			put("exp", now.Add(time.Hour).Unix())
+		}
 	}
 	put(o.Subject, "user-1")
 	for _, claim := range o.ClientClaims {
@@ -95,6 +97,8 @@ func (w *world) answer(token Token) map[string]any {
 
 func expiryIn(format facts.ExpiryFormat, d time.Duration) any {
 	switch format {
+	case facts.ExpirySecondsOrMilliseconds:
+		return now.Add(d).UnixMilli()
 	case facts.ExpirySeconds:
 		return now.Add(d).Unix()
 	case facts.ExpiryIn:

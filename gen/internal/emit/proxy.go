@@ -20,7 +20,7 @@ var (
 	revocations    = map[string]string{"github": "RevokeGitHub"}
 	tokenModes     = map[string]string{"sealed": "Sealed", "passthrough": "Passthrough"}
 	tokenPlaces    = map[string]string{"form": "TokenInForm", "json": "TokenInJSON", "header": "TokenInHeader"}
-	expiryFormats  = map[string]string{"seconds": "ExpirySeconds", "seconds_from_now": "ExpiryIn", "rfc3339": "ExpiryRFC3339"}
+	expiryFormats  = map[string]string{"seconds": "ExpirySeconds", "seconds_from_now": "ExpiryIn", "rfc3339": "ExpiryRFC3339", "seconds_or_milliseconds": "ExpirySecondsOrMilliseconds"}
 )
 
 // constant is a constant of a package by the word that stands for it, nil for none.
@@ -173,6 +173,7 @@ func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 		return jen.Op("&").Add(literal(
 			jen.Qual(factsPath, "Introspection"),
 			member{"Credentials", emitCredentials(c.Credentials)},
+			member{"Expiry", emitExpiry(i.Expiry)},
 			member{"NoExpiry", text(i.NoExpiry)},
 			member{"NoTokenType", text(i.NoTokenType)},
 			member{"TokenTypes", texts(i.TokenTypes)},

@@ -26,7 +26,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		place, parameter = cmp.Or(tokenPlaces[c.TokenInfo.TokenIn], place), cmp.Or(c.TokenInfo.Parameter, "access_token")
 		expiry, noExpiry, invalid = emitExpiry(c.TokenInfo.Expiry), c.TokenInfo.NoExpiry != "", c.TokenInfo.InvalidStatus
 	case "introspection":
-		invalid = nil
+		expiry, noExpiry, invalid = emitExpiry(c.Introspection.Expiry), c.Introspection.NoExpiry != "", nil
 	}
 	if len(invalid) > 0 {
 		status = number(invalid[0])

@@ -169,7 +169,9 @@ type Introspection struct {
 	// bearer (the secret is an API key), private_key_jwt, which signs an assertion with client_key,
 	// or none.
 	AuthMethod string `yaml:"auth_method" validate:"omitempty,enum=endpoint_auth"`
-	// Why active tokens of this provider may lack exp, where they do.
+	// The claims that say when a token ends, beside exp. Of several the earliest counts.
+	Expiry []Expiry `yaml:"expiry" validate:"dive"`
+	// Why active tokens of this provider may lack an end, where they do.
 	NoExpiry string `yaml:"no_expiry" prose:"line"`
 	// Why answers of this provider may leave out what kind of token they describe, where they do.
 	// Refused otherwise: it may be a refresh token.
@@ -209,9 +211,6 @@ type TokenInfo struct {
 	Expiry []Expiry `yaml:"expiry" validate:"dive"`
 	// Why tokens of this provider may lack an end, where they do.
 	NoExpiry string `yaml:"no_expiry" prose:"line"`
-	// Why answers of this provider may leave out what kind of token they describe, where they do.
-	// Refused otherwise: it may be a refresh token.
-	NoTokenType string `yaml:"no_token_type" prose:"line"`
 	// The accepted values of token_type. The default is Bearer and access_token.
 	TokenTypes []string `yaml:"token_types" validate:"unique,dive,printable"`
 }
@@ -220,7 +219,8 @@ type TokenInfo struct {
 type Expiry struct {
 	// The claim.
 	Claim string `yaml:"claim" validate:"required,claim_path"`
-	// seconds: since 1970, as exp. seconds_from_now: as expires_in. rfc3339: a date and time.
+	// seconds: since 1970, as exp. seconds_or_milliseconds: since 1970, in milliseconds where the
+	// number is above 10^11, for providers whose documents and answers differ. seconds_from_now: as expires_in. rfc3339: a date and time.
 	Format string `yaml:"format" validate:"required,enum=expiry_format"`
 }
 

@@ -55,7 +55,7 @@ var vocabularies = map[string]yamldoc.Vocabulary{
 			"query": "a token in a URL stands in the access logs of everything on its way (RFC 9700 section 4.3.2)",
 		},
 	},
-	"expiry_format": {Words: []string{"seconds", "seconds_from_now", "rfc3339"}},
+	"expiry_format": {Words: []string{"seconds", "seconds_or_milliseconds", "seconds_from_now", "rfc3339"}},
 	"endpoint_auth": {Words: []string{"client_secret_basic", "client_secret_post", PrivateKeyJWT, "bearer", "none"}},
 	"client_auth": {
 		Words: []string{"client_secret_basic", "client_secret_post", PrivateKeyJWT},

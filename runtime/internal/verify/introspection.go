@@ -40,6 +40,10 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 	if len(types) == 0 {
 		types = defaultTokenTypes
 	}
+	end, err := endOfActive(config.Expiry, config.NoExpiry == "")
+	if err != nil {
+		return nil, fmt.Errorf("the introspection endpoint: %w", err)
+	}
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
 			name: "the introspection endpoint", kind: "introspection", call: (*upstream.Gate).Introspection, url: config.URL, place: facts.TokenInForm, parameter: "token",
@@ -56,9 +60,18 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 			}},
 			{id: checkNotBefore, needs: []string{checkActive}, run: notBefore, values: notBeforeValues},
 			{id: checkIssuedAt, needs: []string{checkActive}, run: issuedAt, values: issuedAtValues},
-			{id: checkExpiry, needs: []string{checkActive}, run: expiryOf(config.NoExpiry == ""), values: expiryValues},
+			end,
 		},
 	})
+}
+
+// endOfActive is the check of exp and of what stands in its place.
+func endOfActive(list []facts.Expiry, required bool) (check, error) {
+	if len(list) == 0 {
+		return check{id: checkExpiry, needs: []string{checkActive}, run: expiryOf(required), values: expiryValues}, nil
+	}
+	ends, err := compileExpiry(append([]facts.Expiry{{Claim: "exp", Format: facts.ExpirySeconds}}, list...), required)
+	return ends.asCheck(), err
 }
 
 // activeByIntrospection checks active (RFC 7662 section 2.2).

@@ -355,3 +355,36 @@ func TestAbsentExpiryNeedsAReason(t *testing.T) {
 		wantRefused(t, introspection(t, p, noExpiry), oauth.ReasonInvalidTime)
 	})
 }
+
+func TestIntrospectionWithAnotherEnd(t *testing.T) {
+	t.Parallel()
+	later, past := opaqueNow.Add(30*time.Minute), opaqueNow.Add(-time.Hour)
+	for name, c := range map[string]struct {
+		changes map[string]any
+		want    time.Time
+		refused oauth.Reason
+	}{
+		"in milliseconds":       {map[string]any{"exp": nil, "expires_at": later.UnixMilli()}, later, ""},
+		"in seconds":            {map[string]any{"exp": nil, "expires_at": later.Unix()}, later, ""},
+		"earlier than exp":      {map[string]any{"expires_at": later.Unix()}, later, ""},
+		"later than exp":        {map[string]any{"exp": later.Unix(), "expires_at": opaqueNow.Add(time.Hour).Unix()}, later, ""},
+		"past, in milliseconds": {map[string]any{"exp": nil, "expires_at": past.UnixMilli()}, time.Time{}, oauth.ReasonExpired},
+		"past, and exp is not":  {map[string]any{"expires_at": past.Unix()}, time.Time{}, oauth.ReasonExpired},
+		"not to be read":        {map[string]any{"expires_at": "soon"}, time.Time{}, oauth.ReasonInvalidTime},
+		"nowhere":               {map[string]any{"exp": nil}, time.Time{}, oauth.ReasonInvalidTime},
+	} {
+		t.Run("an end that is "+name, func(t *testing.T) {
+			t.Parallel()
+			o := introspection(t, says(200, active(t, c.changes)), func(config *verify.IntrospectionConfig) {
+				config.Expiry = []facts.Expiry{{Claim: "expires_at", Format: facts.ExpirySecondsOrMilliseconds}}
+			})
+			if c.refused != "" {
+				wantRefused(t, o, c.refused)
+				return
+			}
+			if info := wantAccepted(t, o); !info.ExpiresAt.Equal(c.want.Truncate(time.Second)) && !info.ExpiresAt.Equal(c.want) {
+				t.Errorf("the token ends at %s, want %s", info.ExpiresAt, c.want)
+			}
+		})
+	}
+}

@@ -66,11 +66,7 @@ func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
 			{id: checkKind, needs: []string{checkActive}, values: tokenTypeValues(types), run: func(_ context.Context, in *inspection) error {
 				return bearerAccessToken(in.claims, types)
 			}},
-			{id: checkExpiry, needs: []string{checkActive}, run: func(_ context.Context, in *inspection) error {
-				var err error
-				in.expires, err = ends.of(in.claims, in.now)
-				return err
-			}},
+			ends.asCheck(),
 		},
 	})
 }
@@ -97,13 +93,22 @@ func compileExpiry(list []facts.Expiry, required bool) (expiry, error) {
 			return expiry{}, fmt.Errorf("expiry: %w", err)
 		}
 		switch e.Format {
-		case facts.ExpirySeconds, facts.ExpiryIn, facts.ExpiryRFC3339:
+		case facts.ExpirySeconds, facts.ExpirySecondsOrMilliseconds, facts.ExpiryIn, facts.ExpiryRFC3339:
 		default:
-			return expiry{}, fmt.Errorf("expiry: %q is no format: want seconds, seconds_from_now or rfc3339", e.Format)
+			return expiry{}, fmt.Errorf("expiry: %q is no format: want seconds, seconds_or_milliseconds, seconds_from_now or rfc3339", e.Format)
 		}
 		compiled.claims = append(compiled.claims, expiryClaim{path: p, format: e.Format})
 	}
 	return compiled, nil
+}
+
+// asCheck is the check that the token has not ended.
+func (e *expiry) asCheck() check {
+	return check{id: checkExpiry, needs: []string{checkActive}, run: func(_ context.Context, in *inspection) error {
+		var err error
+		in.expires, err = e.of(in.claims, in.now)
+		return err
+	}}
 }
 
 // of returns the earliest end that an answer names. A claim that is there and cannot be read is an error.
@@ -132,9 +137,12 @@ func (e *expiryClaim) read(claims oauth.Claims, at moment) (time.Time, error) {
 	var end time.Time
 	ok := false
 	switch e.format {
-	case facts.ExpirySeconds:
+	case facts.ExpirySeconds, facts.ExpirySecondsOrMilliseconds:
 		var seconds float64
 		if seconds, ok = secondsOf(claims, e.path); ok {
+			if e.format == facts.ExpirySecondsOrMilliseconds && seconds > leastMilliseconds {
+				seconds /= 1000
+			}
 			end = unixSeconds(seconds)
 		}
 	case facts.ExpiryIn:
@@ -158,6 +166,9 @@ func (e *expiryClaim) read(claims oauth.Claims, at moment) (time.Time, error) {
 	}
 	return end, nil
 }
+
+// leastMilliseconds is the number above which a time since 1970 is in milliseconds.
+const leastMilliseconds = 1e11
 
 // maxRelative bounds a number of seconds from now, which must fit a time.Duration.
 const maxRelative = 100 * 365 * 24 * time.Hour

@@ -314,3 +314,22 @@ func TestAProfileAloneCanBeAskedFor(t *testing.T) {
 		t.Errorf("%d calls, want 1", p.calls())
 	}
 }
+
+// TestAProfileNamesTheUser of a token of which the provider says everything but whose it is.
+func TestAProfileNamesTheUser(t *testing.T) {
+	t.Parallel()
+	nameless := func(user *http.Response) *providerAPI {
+		answer := active(t, map[string]any{"sub": nil})
+		return &providerAPI{answer: func(r asked) *http.Response {
+			if r.URL == userInfoURL {
+				return user
+			}
+			return reply(200, answer)
+		}}
+	}
+	if info := wantAccepted(t, withProfile(t, nameless(reply(200, `{"sub":"alice"}`)))); info.Subject != "alice" || info.User.ID != "alice" {
+		t.Errorf("the caller is %+v", info)
+	}
+	optional := func(c *verify.ProfileConfig) { c.Optional = true }
+	wantRefused(t, withProfile(t, nameless(reply(403, `{"error":"insufficient_scope"}`)), optional), oauth.ReasonClaim)
+}

@@ -80,6 +80,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				ClientSecret: askerKey,
 				AuthMethod:   facts.AuthPost,
 			},
+			Expiry:     []facts.Expiry{{Claim: "ends_at", Format: facts.ExpirySecondsOrMilliseconds}},
 			NoExpiry:   "Its tokens last.",
 			TokenTypes: []string{"Bearer", "jar"},
 		},

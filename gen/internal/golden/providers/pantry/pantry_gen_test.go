@@ -28,6 +28,8 @@ func TestProvider(t *testing.T) {
 			ClientID:     "asker",
 			ClientSecret: "test-key-of-a-pantry-that-does-not-exist",
 			Audience:     true,
+			Expiry:       []facts.Expiry{{Claim: "ends_at", Format: facts.ExpirySecondsOrMilliseconds}},
+			NoExpiry:     true,
 			Subject:      "sub",
 			Profile:      "sub",
 		},
