@@ -31,6 +31,8 @@ type TokenInfo struct {
 
 	// Place says how the request carries the token. The default is [TokenInForm].
 	Place TokenPlace
+	// Scheme is as in [Asking], for [TokenInHeader].
+	Scheme string
 	// Parameter is the token's name in a form, JSON object or query. The default is access_token.
 	Parameter string
 	// Header are further headers, such as a version of the provider's API.
@@ -54,6 +56,8 @@ type TokenInfo struct {
 
 // UserInfo says how tokens are checked by asking for their user's profile.
 type UserInfo struct {
+	Asking
+
 	// Header are further headers, such as a version of the provider's API.
 	Header map[string]string
 	// InvalidStatus are the 4xx answers, besides 401, that mean that the token is no good.
@@ -65,6 +69,8 @@ type UserInfo struct {
 
 // Profile says where the profile of a token's user is.
 type Profile struct {
+	Asking
+
 	// Header are further headers, such as a version of the provider's API.
 	Header map[string]string
 	// InvalidErrors are error codes that mean that the token is no good. The default is

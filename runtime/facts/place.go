@@ -1,5 +1,18 @@
 package facts
 
+// Asking says how a question whose credential is the token itself is put, where it is not a GET with
+// the scheme Bearer.
+type Asking struct {
+	// Scheme is the authentication scheme in the Authorization header: OAuth at Twitch. The default
+	// is Bearer.
+	Scheme string
+	// Post sends a POST without a body, as Dropbox wants for the user's account.
+	Post bool
+	// GraphQL posts this query, as {"query": …}, to an endpoint that speaks GraphQL, as Linear's
+	// does. Claims are then below data.
+	GraphQL string
+}
+
 // TokenPlace says how a request carries the token that is asked about.
 type TokenPlace string
 

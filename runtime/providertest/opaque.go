@@ -1,9 +1,11 @@
 package providertest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -23,6 +25,10 @@ type Opaque struct {
 	// Place says how the request carries the token, Parameter under which name.
 	Place     facts.TokenPlace
 	Parameter string
+	// Asking says how a request with the token in its header has to look, ProfileAsking one for the
+	// user's profile.
+	Asking        facts.Asking
+	ProfileAsking facts.Asking
 	// AuthMethod, ClientID and ClientSecret are the credentials that the endpoint wants.
 	AuthMethod   facts.AuthMethod
 	ClientID     string
@@ -277,8 +283,9 @@ func (w *world) serveOpaque() {
 	o, endpoints := w.suite.Opaque, w.description.Endpoints
 	if o.Profile != "" {
 		w.fake.serve(endpoints.UserInfo, func(writer http.ResponseWriter, r *http.Request) {
-			token, ok := w.fake.known(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
-			if !ok || r.Method != http.MethodGet || r.URL.RawQuery != "" {
+			asked, wellPut := tokenInHeader(r, o.ProfileAsking)
+			token, ok := w.fake.known(asked)
+			if !ok || !wellPut || r.URL.RawQuery != "" {
 				writeJSON(writer, http.StatusUnauthorized, map[string]any{"error": "invalid_token"})
 				return
 			}
@@ -323,7 +330,7 @@ func (o *Opaque) question(r *http.Request) (string, error) {
 	}
 	switch o.Place {
 	case facts.TokenInHeader:
-		if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && r.Method == http.MethodGet {
+		if token, ok := tokenInHeader(r, o.Asking); ok {
 			return token, nil
 		}
 	case facts.TokenInJSON:
@@ -337,6 +344,24 @@ func (o *Opaque) question(r *http.Request) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("the token does not come by %s", o.Place)
+}
+
+// tokenInHeader returns the token of a request that is put as the provider wants it.
+func tokenInHeader(r *http.Request, asking facts.Asking) (token string, ok bool) {
+	token, ok = strings.CutPrefix(r.Header.Get("Authorization"), cmp.Or(asking.Scheme, "Bearer")+" ")
+	body, err := io.ReadAll(r.Body)
+	if !ok || err != nil {
+		return "", false
+	}
+	switch {
+	case asking.GraphQL != "":
+		var posted struct{ Query string }
+		return token, r.Method == http.MethodPost && json.Unmarshal(body, &posted) == nil && posted.Query == asking.GraphQL
+	case asking.Post:
+		return token, r.Method == http.MethodPost && len(body) == 0
+	default:
+		return token, r.Method == http.MethodGet && len(body) == 0
+	}
 }
 
 // authenticated reports whether a request has the server's credentials, in the way that the provider wants.

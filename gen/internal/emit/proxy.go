@@ -184,6 +184,7 @@ func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 			jen.Qual(factsPath, "TokenInfo"),
 			member{"Credentials", emitCredentials(c.Credentials)},
 			member{"Place", constant(factsPath, tokenPlaces, t.TokenIn)},
+			member{"Scheme", text(t.Scheme)},
 			member{"Parameter", text(t.Parameter)},
 			member{"Header", emitHeaders(t.Headers)},
 			member{"InvalidStatus", numbers(t.InvalidStatus)},
@@ -196,11 +197,22 @@ func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 		u := &c.UserInfo
 		return jen.Op("&").Add(literal(
 			jen.Qual(factsPath, "UserInfo"),
+			member{"Asking", emitAsking(u.Scheme, u.Post, u.GraphQL)},
 			member{"Header", emitHeaders(u.Headers)},
 			member{"InvalidStatus", numbers(u.InvalidStatus)},
 			member{"InvalidErrors", texts(u.InvalidErrors)},
 		))
 	}
+}
+
+// emitAsking is the facts.Asking literal, nil for a GET with the scheme Bearer.
+func emitAsking(scheme string, post bool, query string) jen.Code {
+	if scheme == "" && !post && query == "" {
+		return nil
+	}
+	return inline(
+		jen.Qual(factsPath, "Asking"), member{"Scheme", text(scheme)}, member{"Post", yes(post)}, member{"GraphQL", text(query)},
+	)
 }
 
 // emitBinding is what ties opaque tokens to this server; nil where the audience of the rules does.
@@ -248,6 +260,7 @@ func emitProfile(c *model.OpaqueCheck) jen.Code {
 	p := c.Profile
 	return jen.Op("&").Add(literal(
 		jen.Qual(factsPath, "Profile"),
+		member{"Asking", emitAsking(p.Scheme, p.Post, p.GraphQL)},
 		member{"Header", emitHeaders(p.Headers)},
 		member{"InvalidErrors", texts(p.InvalidErrors)},
 		member{"Subject", texts(p.Subject)},

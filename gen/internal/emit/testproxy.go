@@ -17,13 +17,15 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		return nil
 	}
 	place, parameter := "TokenInForm", "token"
-	var expiry, status jen.Code
+	var asking, expiry, status jen.Code
 	noExpiry, invalid := false, c.UserInfo.InvalidStatus
 	switch c.At {
 	case "userinfo":
 		place, parameter = "TokenInHeader", ""
+		asking = emitAsking(c.UserInfo.Scheme, c.UserInfo.Post, c.UserInfo.GraphQL)
 	case "tokeninfo":
 		place, parameter = cmp.Or(tokenPlaces[c.TokenInfo.TokenIn], place), cmp.Or(c.TokenInfo.Parameter, "access_token")
+		asking = emitAsking(c.TokenInfo.Scheme, false, "")
 		expiry, noExpiry, invalid = emitExpiry(c.TokenInfo.Expiry), c.TokenInfo.NoExpiry != "", c.TokenInfo.InvalidStatus
 	case "introspection":
 		expiry, noExpiry, invalid = emitExpiry(c.Introspection.Expiry), c.Introspection.NoExpiry != "", nil
@@ -32,8 +34,10 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		status = number(invalid[0])
 	}
 	var profile, client string
+	var profileAsking jen.Code
 	if c.Profile != nil {
 		profile = c.Profile.Subject[0]
+		profileAsking = emitAsking(c.Profile.Scheme, c.Profile.Post, c.Profile.GraphQL)
 	}
 	if len(c.Binding.ClientClaims) > 0 {
 		client = m.Test.Text(m.Upstream.Credentials.ClientID)
@@ -44,6 +48,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		member{"Check", text(c.At)},
 		member{"Place", jen.Qual(factsPath, place)},
 		member{"Parameter", text(parameter)},
+		member{"Asking", asking},
 		member{"AuthMethod", constant(factsPath, authMethods, c.Credentials.Method)},
 		member{"ClientID", text(m.Test.Text(c.Credentials.ClientID))},
 		member{"ClientSecret", text(m.Test.Text(c.Credentials.ClientSecret))},
@@ -56,6 +61,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		member{"InvalidStatus", status},
 		member{"Subject", text(m.Claims.UserID[0])},
 		member{"Profile", text(profile)},
+		member{"ProfileAsking", profileAsking},
 	))
 }
 

@@ -50,6 +50,11 @@ func (c opaqueRules) check(t *Tokens) {
 		c.ReportKeyf("token-in-header", "tokens.tokeninfo.auth_method", "the Authorization header cannot carry the token and the credentials of %s both",
 			info.AuthMethod)
 	}
+	if info.Scheme != "" && info.TokenIn != "header" && c.Known("tokens.tokeninfo.token_in") {
+		c.ReportKeyf("scheme-unused", "tokens.tokeninfo.scheme", "scheme does nothing here: it goes with `token_in: header`")
+	}
+	c.postBoth("tokens.userinfo", t.UserInfo.Post, t.UserInfo.GraphQL)
+	c.postBoth("tokens.profile", t.Profile.Post, t.Profile.GraphQL)
 	if t.Check == "tokeninfo" && len(info.Expiry) == 0 && info.NoExpiry == "" && c.Known("tokens.tokeninfo.expiry") {
 		c.Reportf("expiry-missing", "tokens.tokeninfo", "tokeninfo needs expiry, the claims that say when a token ends, or the reason for no_expiry")
 	}
@@ -109,6 +114,12 @@ func (c opaqueRules) endpointAuth(method, id string, asked bool, k keyed) {
 		c.Reportf("credentials-missing", path, "%s needs client_secret, here or in upstream", method)
 	case id == "" && u.ClientID == "" && method != "bearer":
 		c.Reportf("credentials-missing", path, "%s needs client_id, here or in upstream", method)
+	}
+}
+
+func (c opaqueRules) postBoth(path string, post bool, query string) {
+	if post && query != "" {
+		c.ReportKeyf("post-both", path+".post", "post does nothing here: a GraphQL query is posted anyway")
 	}
 }
 

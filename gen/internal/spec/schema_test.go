@@ -18,7 +18,7 @@ import (
 var form = []string{
 	"claim-path", "date", "docs-url", "duplicate-key", "empty", "empty-file", "empty-value", "env-name", "error-code",
 	"field-name", "go-name", "header-value", "missing-key", "negative-number", "not-a-mapping", "one-line", "package-name",
-	"parameter", "refused-value", "repeated-entry", "scope",
+	"parameter", "refused-value", "repeated-entry", "scheme", "scope",
 	"too-few", "type-header", "unknown-key", "unknown-value", "unquoted", "version", "wrong-kind",
 }
 

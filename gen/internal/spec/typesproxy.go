@@ -185,6 +185,8 @@ type TokenInfo struct {
 	// Where the request carries the token: form, the default, json, or header (as the bearer
 	// credential).
 	TokenIn string `yaml:"token_in" validate:"omitempty,enum=token_in"`
+	// With header: the authentication scheme. The default is Bearer.
+	Scheme string `yaml:"scheme" validate:"omitempty,scheme"`
 	// The token's name in a form or JSON object. The default is access_token.
 	Parameter string `yaml:"parameter" validate:"omitempty,parameter"`
 	// Further headers, such as a version of the provider's API.
@@ -226,6 +228,12 @@ type Expiry struct {
 
 // UserInfo says how tokens are checked by asking for their user.
 type UserInfo struct {
+	// The authentication scheme with which the token is sent. The default is Bearer.
+	Scheme string `yaml:"scheme" validate:"omitempty,scheme"`
+	// Whether the request is a POST, without a body.
+	Post bool `yaml:"post"`
+	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below data.
+	GraphQL string `yaml:"graphql"`
 	// Further headers, such as a version of the provider's API.
 	Headers []Header `yaml:"headers" validate:"dive" keyed:"Name"`
 	// The 4xx answers, besides 401, that mean that a token is no good.
@@ -240,6 +248,12 @@ type Profile struct {
 	// The claim of the profile that names the user, who must be the token's. Of several the first
 	// present one counts.
 	Subject []string `yaml:"subject" validate:"required,unique,dive,claim_path"`
+	// The authentication scheme with which the token is sent. The default is Bearer.
+	Scheme string `yaml:"scheme" validate:"omitempty,scheme"`
+	// Whether the request is a POST, without a body.
+	Post bool `yaml:"post"`
+	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below data.
+	GraphQL string `yaml:"graphql"`
 	// Further headers, such as a version of the provider's API.
 	Headers []Header `yaml:"headers" validate:"dive" keyed:"Name"`
 	// The error codes that mean that a token is no good. The default is invalid_token.

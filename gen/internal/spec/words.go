@@ -59,6 +59,10 @@ var words = map[string]yamldoc.Word{
 		Rule: "header-name", Pattern: regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`), Check: validHeaderName,
 		Must: "the name of a header that is free to be set: not Authorization, Cookie, Host, Content-Type or Content-Length",
 	},
+	"scheme": {
+		Rule: "scheme", Pattern: regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,31}$`),
+		Must: "an authentication scheme, such as Bearer: letters, digits and -, at most 32",
+	},
 	"header_value": {
 		Rule: "header-value", Pattern: regexp.MustCompile(`^[ -~]+$`),
 		Must: "printable ASCII",

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -48,8 +49,9 @@ type endpoint struct {
 	gate          *upstream.Gate
 	url           string
 	place         facts.TokenPlace
-	parameter     string     // the token's name in a form, JSON object or query
-	extra         url.Values // sent beside it
+	asking        facts.Asking // of a token in the header
+	parameter     string       // the token's name in a form, JSON object or query
+	extra         url.Values   // sent beside it
 	credentials   facts.Credentials
 	audience      string // of client assertions
 	auth          *upstream.ClientAuth
@@ -71,7 +73,7 @@ func (b *backOffError) Error() string { return b.detail }
 // check reports mistakes in the endpoint's configuration and fills in its client.
 func (e *endpoint) check(client *http.Client, plain plainurl.HTTPHosts) error {
 	e.gate = upstream.NewGate(client)
-	problems := []error{e.checkURL(plain), e.checkAuth(), checkHeader(e.header)}
+	problems := []error{e.checkURL(plain), e.checkAuth(), checkHeader(e.header), e.checkAsking()}
 	if slices.Contains(e.invalidErrors, "") {
 		problems = append(problems, errors.New("an empty entry in InvalidErrors"))
 	}
@@ -125,6 +127,20 @@ func checkHeader(header map[string]string) error {
 	return nil
 }
 
+func (e *endpoint) checkAsking() error {
+	a := e.asking
+	switch {
+	case a == facts.Asking{}:
+	case e.place != facts.TokenInHeader:
+		return errors.New("a scheme, POST and GraphQL are for a token in the header")
+	case a.Scheme != "" && strings.Trim(a.Scheme, headerNameBytes) != "":
+		return fmt.Errorf("the scheme %q cannot be sent", a.Scheme)
+	case a.Post && a.GraphQL != "":
+		return errors.New("a POST without a body and GraphQL: one of them")
+	}
+	return nil
+}
+
 const headerNameBytes = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
 func isPrintable(s string) bool {
@@ -146,6 +162,9 @@ func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) 
 	}
 	if code, failed := errorMember(claims, token); failed {
 		return oauth.Claims{}, e.errorWithin(code)
+	}
+	if e.asking.GraphQL != "" && claims.Has("errors") { // what stands in them belongs in no log
+		return oauth.Claims{}, e.outage("the answer to the GraphQL query holds errors")
 	}
 	return claims, nil
 }
@@ -207,8 +226,18 @@ func (e *endpoint) request(ctx context.Context, token string) (*http.Request, er
 	}
 	switch e.place {
 	case facts.TokenInHeader:
-		method = http.MethodGet
-		header.Set("Authorization", "Bearer "+token)
+		header.Set("Authorization", cmp.Or(e.asking.Scheme, "Bearer")+" "+token)
+		switch {
+		case e.asking.GraphQL != "":
+			text, err := json.Marshal(map[string]string{"query": e.asking.GraphQL})
+			if err != nil {
+				return nil, err
+			}
+			header.Set("Content-Type", "application/json")
+			body = string(text)
+		case !e.asking.Post:
+			method = http.MethodGet
+		}
 	case facts.TokenInQuery:
 		method = http.MethodGet
 		u, err := url.Parse(e.url)

@@ -53,6 +53,7 @@ func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: endpoint{
 			name: "the token-info endpoint", kind: "tokeninfo", call: (*upstream.Gate).TokenInfo, url: config.URL, place: config.Place, parameter: config.Parameter,
+			asking:      facts.Asking{Scheme: config.Scheme},
 			credentials: config.Credentials, audience: config.AssertionAudience, header: config.Header,
 			invalidStatus: slices.Clone(config.InvalidStatus), invalidErrors: slices.Clone(config.InvalidErrors),
 		},

@@ -34,16 +34,16 @@ type UserInfoConfig struct {
 // says nothing of scopes and expiry either: those are in the token response.
 func NewUserInfo(config UserInfoConfig) (*Opaque, error) {
 	return newOpaque(config.OpaqueConfig, strategy{
-		endpoint: profileEndpoint(config.URL, config.Header, config.InvalidStatus, config.InvalidErrors),
+		endpoint: profileEndpoint(config.URL, config.Asking, config.Header, config.InvalidStatus, config.InvalidErrors),
 	})
 }
 
-func profileEndpoint(address string, header map[string]string, invalidStatus []int, invalidErrors []string) endpoint {
+func profileEndpoint(address string, asking facts.Asking, header map[string]string, invalidStatus []int, invalidErrors []string) endpoint {
 	if len(invalidErrors) == 0 {
 		invalidErrors = []string{string(oauth.CodeInvalidToken)}
 	}
 	return endpoint{
-		name: "the userinfo endpoint", kind: "userinfo", call: (*upstream.Gate).UserInfo, url: address, place: facts.TokenInHeader, header: header,
+		name: "the userinfo endpoint", kind: "userinfo", call: (*upstream.Gate).UserInfo, url: address, place: facts.TokenInHeader, asking: asking, header: header,
 		credentials:   facts.Credentials{AuthMethod: facts.AuthNone},
 		invalidStatus: slices.Clone(invalidStatus), invalidErrors: slices.Clone(invalidErrors), now: time.Now,
 	}
@@ -75,13 +75,13 @@ type Profile struct {
 // NewProfile returns a source of profiles. An error names what is wrong or missing.
 func NewProfile(config ProfileConfig) (*Profile, error) {
 	p := &Profile{
-		user:     profileEndpoint(config.URL, config.Header, nil, config.InvalidErrors),
+		user:     profileEndpoint(config.URL, config.Asking, config.Header, nil, config.InvalidErrors),
 		optional: config.Optional,
 	}
 	p.user.events = config.Events
 	errs := []error{p.user.check(config.Client, config.InsecureHTTPHosts)}
 	if config.EmailsURL != "" {
-		emails := profileEndpoint(config.EmailsURL, config.Header, nil, config.InvalidErrors)
+		emails := profileEndpoint(config.EmailsURL, facts.Asking{Scheme: config.Scheme}, config.Header, nil, config.InvalidErrors)
 		emails.name, emails.events = "the list of email addresses", config.Events
 		p.emails = &emails
 		errs = append(errs, emails.check(config.Client, config.InsecureHTTPHosts))

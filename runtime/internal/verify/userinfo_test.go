@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -332,4 +333,45 @@ func TestAProfileNamesTheUser(t *testing.T) {
 	}
 	optional := func(c *verify.ProfileConfig) { c.Optional = true }
 	wantRefused(t, withProfile(t, nameless(reply(403, `{"error":"insufficient_scope"}`)), optional), oauth.ReasonClaim)
+}
+
+func TestQuestionsArePutAsTheProviderWants(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		asking                      facts.Asking
+		method, authorization, body string
+	}{
+		"a GET with Bearer":   {facts.Asking{}, "GET", "Bearer " + opaqueToken, ""},
+		"another scheme":      {facts.Asking{Scheme: "OAuth"}, "GET", "OAuth " + opaqueToken, ""},
+		"a POST without body": {facts.Asking{Post: true}, "POST", "Bearer " + opaqueToken, ""},
+		"a GraphQL query":     {facts.Asking{GraphQL: `{ viewer { id } }`}, "POST", "Bearer " + opaqueToken, `{"query":"{ viewer { id } }"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := profiles(t, reply(200, `{"sub":"alice"}`), nil)
+			wantAccepted(t, withProfile(t, p, func(config *verify.ProfileConfig) { config.Asking = c.asking }))
+			for _, r := range p.seen() {
+				if r.URL == userInfoURL && (r.Method != c.method || r.Header.Get("Authorization") != c.authorization || r.Body != c.body) {
+					t.Errorf("the request is %s with %q and %q", r.Method, r.Header.Get("Authorization"), r.Body)
+				}
+			}
+		})
+	}
+	t.Run("errors of GraphQL are an outage, and stand in no message", func(t *testing.T) {
+		t.Parallel()
+		o := withProfile(t, profiles(t, reply(200, `{"errors":[{"message":"secret"}],"sub":"alice"}`), nil), func(config *verify.ProfileConfig) {
+			config.GraphQL = "{ viewer { id } }"
+		})
+		_, err := o.Verify(t.Context(), presented(opaqueToken, opaqueResource))
+		if !errors.Is(err, oauth.ErrTemporarilyUnavailable) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("the answer is %v", err)
+		}
+	})
+	for name, asking := range map[string]facts.Asking{
+		"a scheme with a space": {Scheme: "O Auth"}, "a scheme with a line": {Scheme: "A\r\nB"}, "POST and GraphQL": {Post: true, GraphQL: "{ a }"},
+	} {
+		if _, err := verify.NewProfile(verify.ProfileConfig{URL: userInfoURL, Profile: facts.Profile{Asking: asking}}); err == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
 }

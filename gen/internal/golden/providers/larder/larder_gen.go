@@ -115,11 +115,12 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 		},
 		Claims: facts.ClaimMap{
-			UserID: []string{"account.id"},
+			UserID: []string{"data.account.id"},
 			Name:   []string{"name"},
 			Scopes: []string{"scope", "scp"},
 		},
 		UserInfo: &facts.UserInfo{
+			Asking: facts.Asking{Scheme: "Larder-Token", GraphQL: "query { account { id } }"},
 			Header: map[string]string{
 				"X-Larder": "1",
 			},

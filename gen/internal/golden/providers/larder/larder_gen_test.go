@@ -24,10 +24,11 @@ func TestProvider(t *testing.T) {
 		Opaque: &providertest.Opaque{
 			Check:         "userinfo",
 			Place:         facts.TokenInHeader,
+			Asking:        facts.Asking{Scheme: "Larder-Token", GraphQL: "query { account { id } }"},
 			AuthMethod:    facts.AuthNone,
 			Exchange:      true,
 			InvalidStatus: 403,
-			Subject:       "account.id",
+			Subject:       "data.account.id",
 		},
 		Proxy: &providertest.Proxy{
 			ClientID:       "larder-app",
@@ -51,8 +52,10 @@ func TestProvider(t *testing.T) {
 			{
 				Name: "a user's token",
 				Claims: map[string]any{
-					"account": map[string]any{
-						"id": 7,
+					"data": map[string]any{
+						"account": map[string]any{
+							"id": 7,
+						},
 					},
 					"house": "south",
 					"name":  "Cook",

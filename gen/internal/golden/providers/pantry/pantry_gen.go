@@ -85,6 +85,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			TokenTypes: []string{"Bearer", "jar"},
 		},
 		Profile: &facts.Profile{
+			Asking: facts.Asking{Post: true},
 			Header: map[string]string{
 				"X-Pantry": "1",
 			},
