@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	mcpgo "github.com/mark3labs/mcp-go/mcp"
@@ -227,6 +228,31 @@ func TestASessionIsOfNoUseToAnotherCaller(t *testing.T) {
 			}
 			if answer := s.send(t, http.MethodPost, alice, session, call); answer.StatusCode != http.StatusNotFound {
 				t.Errorf("after the session's end: status %d", answer.StatusCode)
+			}
+		})
+	}
+}
+
+// TestStreamsEndWithTheirToken opens the stream of a session with a token of a second, which the client sees end as if the server
+// had nothing more to say, and goes on with a new one.
+// covers: R11
+func TestStreamsEndWithTheirToken(t *testing.T) {
+	for name := range handlers {
+		t.Run("R11: "+name, func(t *testing.T) {
+			s := startHandler(t, name)
+			opened := s.send(t, http.MethodPost, s.token("alice"), "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":`+
+				`{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`)
+			session := opened.Header.Get("Mcp-Session-Id")
+			for range 2 {
+				token := s.idp.Token(devidp.TokenRequest{User: "alice", Audience: []string{s.url}, Scope: "openid", ExpiresIn: time.Second - runtime.DefaultLeeway})
+				stream := s.do(t, http.MethodGet, token, session, "")
+				if stream.StatusCode != http.StatusOK {
+					t.Fatalf("status %d", stream.StatusCode)
+				}
+				if _, err := io.Copy(io.Discard, stream.Body); err != nil {
+					t.Errorf("the stream ends with %v", err)
+				}
+				_ = stream.Body.Close()
 			}
 		})
 	}

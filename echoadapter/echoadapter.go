@@ -139,8 +139,14 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 			if err != nil {
 				return refusal(c, g.guard, err)
 			}
-			defer g.guard.Stream(r, info)()
-			c.SetRequest(r.WithContext(oauth.NewContext(r.Context(), info)))
+			response := c.Response()
+			outer := response.Writer
+			response.Writer, r = g.guard.Stream(outer, r, info)
+			defer func() {
+				g.guard.EndStream(r)
+				response.Writer = outer
+			}()
+			c.SetRequest(r)
 			return g.answer(c, next(c))
 		}
 	}

@@ -1,8 +1,10 @@
 package oauth
 
-import "context"
+import (
+	"context"
 
-type contextKey struct{}
+	"github.com/latchkey-auth/latchkey/internal/callerkey"
+)
 
 // callerContext is what context.WithValue would make, in half the memory: every request gets one.
 type callerContext struct {
@@ -13,7 +15,7 @@ type callerContext struct {
 
 // Value returns the caller for its key.
 func (c *callerContext) Value(key any) any {
-	if key == (contextKey{}) {
+	if key == (callerkey.Key{}) {
 		return c.info
 	}
 	return c.Context.Value(key)
@@ -27,6 +29,6 @@ func NewContext(ctx context.Context, info *AuthInfo) context.Context {
 // FromContext returns the verified caller of the request that ctx belongs to. The second result is false where no guard
 // ran.
 func FromContext(ctx context.Context) (*AuthInfo, bool) {
-	info, ok := ctx.Value(contextKey{}).(*AuthInfo)
+	info, ok := ctx.Value(callerkey.Key{}).(*AuthInfo)
 	return info, ok && info != nil
 }

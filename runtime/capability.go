@@ -26,6 +26,8 @@ type (
 	observed interface {
 		watchers() (*slog.Logger, observe.Observer)
 	}
+	// lenient bridges clocks that differ.
+	lenient interface{ clockLeeway() time.Duration }
 )
 
 // memory is what a provider remembers of callers.
@@ -48,6 +50,16 @@ func (p *Provider) remembered() memory {
 func (p *Provider) standsIn() *standIn { return p.standIn }
 
 func (p *Provider) watchers() (*slog.Logger, observe.Observer) { return p.logger, p.observers }
+
+func (p *Provider) clockLeeway() time.Duration { return p.leeway }
+
+// leewayOf returns how long after its expiry a token may still be good.
+func leewayOf(provider oauth.Provider) time.Duration {
+	if own, ok := oauth.Capability[lenient](provider); ok {
+		return own.clockLeeway()
+	}
+	return DefaultLeeway
+}
 
 // recallOf returns how the caller of a known token is found without asking the provider; nil if it has to be asked. Only the
 // provider's own memory counts: what a wrapper found through Unwrap, or by embedding, would answer in place of its Verify.

@@ -54,6 +54,9 @@ type GuardConfig struct {
 	// MaxTokenBytes bounds the token, in bytes. The default is [DefaultMaxTokenBytes]; at most 512 KB are possible, since
 	// net/http takes a header of 1 MB as a whole. Servers in front have limits of their own, often of 8 KB.
 	MaxTokenBytes int
+	// InsecureStreamsOutliveTokens lets an answer that streams go on after its token expired or was revoked: see
+	// [Guard.Stream]. The guard says so at its start.
+	InsecureStreamsOutliveTokens bool
 	// Logger gets what happens here, by [observe.Slog]. The default is the provider's, else [slog.Default].
 	Logger *slog.Logger
 	// Observer sees what happens here, beside the log and the provider's observers.
@@ -79,7 +82,8 @@ type Guard struct {
 	issuer string
 	broker *broker.Broker // nil in direct mode
 	views  *views         // nil without a hierarchy
-	alone  *Site          // of this guard and no other
+	leeway time.Duration
+	alone  *Site // of this guard and no other
 }
 
 // endpoint is a protected path with what its challenges say.
@@ -114,6 +118,7 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	g := &Guard{
 		provider: provider, config: config, events: senderOf(provider, resource, config), verify: provider.Verify,
 		recall: recallOf(provider), issuer: provider.Describe().Issuer, views: newViews(config.Hierarchy),
+		leeway: leewayOf(provider),
 	}
 	if err := g.announceable(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
@@ -133,6 +138,7 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	if g.alone, err = NewSite(g); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
+	g.warn()
 	return g, nil
 }
 
@@ -335,7 +341,12 @@ func (g *Guard) callerOf(r *http.Request, token string, e *endpoint) (*oauth.Aut
 	if !isToken68(token) {
 		return nil, malformed(oauth.ReasonMalformedHeader)
 	}
-	info, err := g.verify(r.Context(), e.presented(r, token))
+	return g.verified(r.Context(), e.presented(r, token))
+}
+
+// verified asks the provider about a token.
+func (g *Guard) verified(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
+	info, err := g.verify(ctx, presented)
 	if err == nil && (info == nil || info.Subject == "") { // all callers without a subject would be one user to sessions
 		return nil, errors.New("the provider accepted a token without naming its caller")
 	}
@@ -408,8 +419,9 @@ func (g *Guard) Protect(next http.Handler) http.Handler {
 			g.Refuse(w, r, err)
 			return
 		}
-		defer g.Stream(r, info)()
-		next.ServeHTTP(w, r.WithContext(oauth.NewContext(r.Context(), info)))
+		w, r = g.Stream(w, r, info)
+		defer g.EndStream(r)
+		next.ServeHTTP(w, r)
 	})
 }
 

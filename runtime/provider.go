@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -27,6 +28,7 @@ type Provider struct {
 	metadata    *metadata.Source
 	logger      *slog.Logger
 	observers   observe.Observer
+	leeway      time.Duration
 }
 
 var (
@@ -76,7 +78,7 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		},
 		tokens:  tokens,
 		standIn: standIn,
-		logger:  o.logger, observers: o.watching,
+		logger:  o.logger, observers: o.watching, leeway: o.leeway,
 	}
 	if standIn != nil {
 		standIn.provider = p

@@ -34,6 +34,8 @@ type serveCommand struct {
 
 	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
 
+	InsecureStreamsOutliveTokens bool `name:"insecure-streams-outlive-tokens" help:"Let an answer that streams go on after its token expired or was revoked."`
+
 	NoProxyFromEnvironment bool     `name:"no-proxy-from-environment" help:"Reach the provider directly, whatever HTTPS_PROXY says."`
 	CAFile                 string   `name:"ca-file" placeholder:"FILE" help:"PEM file with certificate authorities to trust besides the system's when the provider is reached."`
 	InsecureHTTPHost       []string `name:"insecure-http-host" sep:"none" placeholder:"NAME" help:"Host, such as keycloak or keycloak:8080, at which the provider is reached by plain http: tokens and secrets travel unprotected. Repeatable."`
@@ -87,7 +89,8 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
 		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
 		ClientDocuments: documents, ClientAddress: address, Relay: relay,
-		Version: version(), Logger: log,
+		InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
+		Version:                      version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}

@@ -183,17 +183,17 @@ func otherRooms() []room {
 	contract := []string{"oauth", "internal/strictjson"}
 	subjects := []string{
 		"internal/flight", "internal/httpanswer", "internal/noredirect", "internal/plainurl", "internal/ratelimit",
-		"internal/pageform", "internal/recent", "internal/redirecturi",
+		"internal/pageform", "internal/recent", "internal/redirecturi", "internal/callerkey",
 	}
 	generator := []string{yaml, validator, jennifer}
 	return []room{
-		{packages: []string{"internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect", "internal/pageform"}},
+		{packages: []string{"internal/callerkey", "internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect", "internal/pageform"}},
 		{packages: []string{"internal/recent"}, modules: []string{lru}},
 		{packages: []string{"internal/flight"}, modules: []string{xsync}},
 		{packages: []string{"internal/ratelimit"}, may: []string{"internal/recent"}, modules: []string{xtime}},
 		{packages: []string{"internal/redirecturi"}, may: []string{"internal/plainurl"}},
 		{
-			packages: []string{"oauth"}, may: []string{"internal/strictjson", "internal/plainurl"},
+			packages: []string{"oauth"}, may: []string{"internal/callerkey", "internal/strictjson", "internal/plainurl"},
 			never: []string{jwx, echo},
 		},
 		{packages: []string{"internal/jose"}, may: []string{"internal/strictjson"}, modules: []string{jwx}},

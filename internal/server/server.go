@@ -51,6 +51,8 @@ type Config struct {
 	// ClientAddress names the client of a request, for rate limits. The default is the connection's
 	// own address.
 	ClientAddress func(*http.Request) string
+	// InsecureStreamsOutliveTokens is the guard's option.
+	InsecureStreamsOutliveTokens bool
 	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are
 	// filled in here.
 	Relay *echoadapter.RelayConfig
@@ -89,6 +91,7 @@ func New(config Config) (http.Handler, error) {
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, AllowedHeaders: config.Headers, Logger: config.Logger,
+		InsecureStreamsOutliveTokens: config.InsecureStreamsOutliveTokens,
 		Proxy: proxy.Options{
 			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
 			ClientDocuments: config.ClientDocuments, Limits: config.Limits,
