@@ -38,6 +38,8 @@ type Proxy struct {
 	Scopes []string
 	// ScopeAtToken says that token requests repeat the scopes.
 	ScopeAtToken bool
+	// JSONBody says that token requests carry a JSON object.
+	JSONBody bool
 	// AuthorizeParams and TokenParams are among the parameters of every such request.
 	AuthorizeParams map[string]string
 	TokenParams     map[string]string
@@ -267,8 +269,8 @@ func (l *login) serveToken(t *testing.T) http.HandlerFunc {
 func (l *login) checkTokenRequest(r *http.Request) []string {
 	p := l.w.suite.Proxy
 	var problems []string
-	if err := r.ParseForm(); err != nil || r.Method != http.MethodPost {
-		return []string{"no form is posted"}
+	if err := parsePosted(r, p.JSONBody); err != nil || r.Method != http.MethodPost {
+		return []string{"nothing is posted that can be read"}
 	}
 	want := map[string]string{
 		"grant_type": "authorization_code", "code": "code-of-the-provider", "redirect_uri": Resource + "/oauth/callback", "resource": "",
@@ -304,6 +306,22 @@ func (l *login) checkTokenRequest(r *http.Request) []string {
 		problems = append(problems, "the scopes are missing, or of no use")
 	}
 	return problems
+}
+
+// parsePosted reads a posted form, or the JSON object in its place.
+func parsePosted(r *http.Request, object bool) error {
+	if !object {
+		return r.ParseForm()
+	}
+	var members map[string]string
+	if err := json.NewDecoder(r.Body).Decode(&members); err != nil {
+		return err
+	}
+	r.PostForm = url.Values{}
+	for name, value := range members {
+		r.PostForm.Set(name, value)
+	}
+	return nil
 }
 
 // idToken is an ID token with the login's nonce. It comes over TLS from the token endpoint, so its signature is not needed.

@@ -60,6 +60,7 @@ func emitUpstream(u *model.Upstream) jen.Code {
 		member{"ScopeNames", expressionMap(jen.String(), u.ScopeNames)},
 		member{"ScopeAliases", emitAliases(u.ScopeAliases)},
 		member{"ScopeAtToken", yes(u.ScopeAtToken)},
+		member{"JSONBody", yes(u.JSONBody)},
 		member{"AuthorizeParams", authorizeParams},
 		member{"TokenParams", expressionMap(jen.String(), u.TokenParams)},
 		member{"ErrorCodes", emitErrorCodes(u.ErrorCodes)},

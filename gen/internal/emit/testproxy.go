@@ -89,6 +89,7 @@ func emitTestProxy(m *model.Model) jen.Code {
 		member{"Resource", jen.Qual(factsPath, cmp.Or(resources[u.Resource], "ResourceStrip"))},
 		member{"Scopes", texts(m.AskedScopes())},
 		member{"ScopeAtToken", yes(u.ScopeAtToken)},
+		member{"JSONBody", yes(u.JSONBody)},
 		member{"AuthorizeParams", expressionMap(jen.String(), m.Given(u.AuthorizeParams))},
 		member{"TokenParams", expressionMap(jen.String(), m.Given(u.TokenParams))},
 		member{"ResponseIssuer", text(m.ResponseIssuer())},

@@ -50,6 +50,8 @@ type Upstream struct {
 	ScopeAliases []ScopeAlias `yaml:"scope_aliases" validate:"dive" keyed:"Name"`
 	// Whether token requests repeat the scopes.
 	ScopeAtToken bool `yaml:"scope_at_token"`
+	// Whether token and revocation requests carry a JSON object in place of a form.
+	JSONBody bool `yaml:"json_body"`
 	// Parameters to add to authorization requests, as templates. One whose template comes out empty
 	// is left out.
 	AuthorizeParams []Parameter `yaml:"authorize_params" validate:"dive" keyed:"Name"`

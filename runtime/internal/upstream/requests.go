@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -18,13 +19,18 @@ const Timeout = 20 * time.Second
 // call is the gate's call for one kind of request.
 type call func(req *http.Request, maxBytes int64) (*egress.Response, error)
 
-// post posts a form as our application. Its errors name neither URL nor body.
+// post posts a form, or the JSON object with its members, as our application. Its errors name neither URL nor body.
 func (c *Client) post(ctx context.Context, through call, endpoint string, form url.Values) (*egress.Response, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	if err := c.auth.Add(header, form); err != nil {
 		return nil, failure(KindUnusable, err)
 	}
-	req, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(form.Encode())) //nolint:noctx // send adds it
+	body := form.Encode()
+	if c.provider.JSONBody {
+		header.Set("Content-Type", "application/json")
+		body = objectOf(form)
+	}
+	req, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(body)) //nolint:noctx // send adds it
 	if err != nil {
 		return nil, failure(KindUnusable, errors.New("the request cannot be made"))
 	}
@@ -34,6 +40,19 @@ func (c *Client) post(ctx context.Context, through call, endpoint string, form u
 		return nil, withoutEchoes(err, c.secrets(form, oauth.Claims{})...)
 	}
 	return resp, nil
+}
+
+// objectOf is a form, whose names stand there once, as a JSON object.
+func objectOf(form url.Values) string {
+	members := make(map[string]string, len(form))
+	for name := range form {
+		members[name] = form.Get(name)
+	}
+	object, err := json.Marshal(members)
+	if err != nil {
+		panic(err) // texts alone
+	}
+	return string(object)
 }
 
 // send sends a request and reads the answer, of any status. What an error quotes is not safe yet.

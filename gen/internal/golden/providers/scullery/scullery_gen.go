@@ -87,6 +87,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			UnprotectedReason: "The scullery knows neither.",
 			Resource:          facts.ResourceAsScope,
 			ResourceScope:     "scullery:" + appID + ":{resource}",
+			JSONBody:          true,
 		},
 		TokenMode:  proxy.Passthrough,
 		Scopes:     []string{"wash"},

@@ -28,6 +28,7 @@ func TestProvider(t *testing.T) {
 			CodeProtection: facts.ProtectNothing,
 			Resource:       facts.ResourceAsScope,
 			Scopes:         []string{"scullery:scullery-app:{resource}"},
+			JSONBody:       true,
 			Passthrough:    true,
 		},
 		Accept: []providertest.Token{
