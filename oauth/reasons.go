@@ -178,7 +178,7 @@ const (
 	// ReasonSubjectChanged is new tokens of the provider that are for another user than before.
 	ReasonSubjectChanged Reason = "subject_changed"
 	// ReasonAccessTokenTooLarge is an access token that would not fit into a request's header.
-	ReasonAccessTokenTooLarge Reason = "access_token_too_large"
+	ReasonAccessTokenTooLarge Reason = "access_token_too_large" //nolint:gosec // a word
 	// ReasonOpaqueToken is a token of the provider that cannot be passed through since it is no
 	// JWT.
 	ReasonOpaqueToken Reason = "opaque_token"

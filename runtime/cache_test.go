@@ -95,12 +95,12 @@ func TestVerifiedTokensAreCachedUnlessSwitchedOff(t *testing.T) {
 	} {
 		later.Store(0)
 		p := i.provider(t, c.options...)
-		first, err := p.Verify(context.Background(), presented(token, resource))
+		first, err := p.Verify(context.Background(), presented(token))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		later.Store(int64(c.later))
-		again, err := p.Verify(context.Background(), presented(strings.Clone(token), resource))
+		again, err := p.Verify(context.Background(), presented(strings.Clone(token)))
 		if err != nil || (again == first) != c.cached {
 			t.Errorf("%s: the same caller %t, %v", name, again == first, err)
 		}
@@ -147,7 +147,7 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 		}
 		for _, at := range []time.Duration{0, time.Second, 11 * time.Second, 61 * time.Second} {
 			later.Store(int64(at))
-			if _, err := p.Verify(context.Background(), presented("opaque-token", resource)); err != nil {
+			if _, err := p.Verify(context.Background(), presented("opaque-token")); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -176,7 +176,7 @@ func TestTheOperatorBoundsHowLongRefusalsAreReliedOn(t *testing.T) {
 			runtime.WithClock(func() time.Time { return time.Unix(1_900_000_000, later.Load()) }))
 		for _, at := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Second, 6 * time.Second} {
 			later.Store(int64(at))
-			if _, err := p.Verify(t.Context(), presented("opaque-token", resource)); !errors.Is(err, oauth.ErrInvalidToken) {
+			if _, err := p.Verify(t.Context(), presented("opaque-token")); !errors.Is(err, oauth.ErrInvalidToken) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
@@ -394,7 +394,7 @@ func TestACachedTokenOfTheProviderIsNoneOfTheProxy(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := i.token(t, nil)
-	if _, err := p.Verify(context.Background(), presented(token, resource)); err != nil {
+	if _, err := p.Verify(context.Background(), presented(token)); err != nil {
 		t.Fatal(err)
 	}
 	r := httptest.NewRequest(http.MethodGet, "/mcp", nil)

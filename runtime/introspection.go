@@ -11,13 +11,13 @@ import (
 
 // IntrospectionConfig says how [IntrospectionVerifier] checks tokens.
 type IntrospectionConfig struct {
-	// URL is the introspection endpoint (RFC 7662). Required.
-	URL string
 	// Credentials are this server's own there. The default of AuthMethod is [facts.AuthBasic],
 	// which needs ClientID and ClientSecret; [facts.AuthPrivateKeyJWT] needs ClientID and
 	// ClientKey.
 	facts.Credentials
 
+	// URL is the introspection endpoint (RFC 7662). Required.
+	URL string
 	// Issuer is what iss must be where an answer has one, byte for byte, and the issuer of callers.
 	// Assertions of [facts.AuthPrivateKeyJWT] are for it. Required.
 	Issuer string

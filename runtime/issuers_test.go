@@ -109,11 +109,11 @@ func TestAnIssuerThatIsOnlyComparedIsAnyIdentifier(t *testing.T) {
 				t.Errorf("custom with %s as %s: %v", issuer, name, err)
 				continue
 			}
-			info, err := p.Verify(t.Context(), presented(token, resource))
+			info, err := p.Verify(t.Context(), presented(token))
 			if err != nil || info.Issuer != issuer {
 				t.Errorf("custom with %s as %s: got %+v, %v", issuer, name, info, err)
 			}
-			if _, err := p.Verify(t.Context(), presented(s.token(nil, map[string]any{"iss": issuer + "/"}), resource)); err == nil {
+			if _, err := p.Verify(t.Context(), presented(s.token(nil, map[string]any{"iss": issuer + "/"}))); err == nil {
 				t.Errorf("custom with %s as %s accepts another issuer", issuer, name)
 			}
 		}
@@ -160,7 +160,7 @@ func TestQueriesOfEndpointsAreKept(t *testing.T) {
 	if got := p.Describe().Endpoints; got != want {
 		t.Errorf("got %+v", got)
 	}
-	if _, err := p.Verify(t.Context(), presented(s.token(nil, nil), resource)); err != nil {
+	if _, err := p.Verify(t.Context(), presented(s.token(nil, nil))); err != nil {
 		t.Error(err)
 	}
 	if !slices.Equal(asked, []string{"https://idp.example.com/keys?appid=abc"}) {
@@ -217,7 +217,7 @@ func TestScopesAreFoundWhereverAProviderPutsThem(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range []*runtime.Provider{direct, standIn} {
-				info, err := p.Verify(t.Context(), presented(s.token(nil, c.claims), resource))
+				info, err := p.Verify(t.Context(), presented(s.token(nil, c.claims)))
 				if err != nil || !slices.Equal(info.Scopes, []string{"read", "write"}) || !slices.Equal(info.User.Scopes, info.Scopes) {
 					t.Errorf("%s: got %+v, %v", p.Describe().Name, info, err)
 				}
@@ -251,7 +251,7 @@ func TestTheGenericVerifierTakesWhatSpecsCanSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = p.Verify(t.Context(), presented(c.token, resource))
+			_, err = p.Verify(t.Context(), presented(c.token))
 			if c.want == "" && err != nil || c.want != "" && !errors.Is(err, &oauth.Error{Code: oauth.CodeInvalidToken, Reason: c.want}) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}

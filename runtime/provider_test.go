@@ -92,7 +92,7 @@ func TestProvidersReachLoopbackOnlyWhereTheOperatorWroteIt(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = p.Verify(t.Context(), presented(stray(t), resource))
+			_, err = p.Verify(t.Context(), presented(stray(t)))
 			if !errors.Is(err, oauth.ErrTemporarilyUnavailable) || connections.Load() > 0 != c.reached {
 				t.Errorf("got %v after %d connections", err, connections.Load())
 			}
@@ -142,7 +142,7 @@ func TestJWKSVerifierChecksTheAudience(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := v.VerifyToken(t.Context(), presented(token(c.audience), resource)); !errors.Is(err, c.want) {
+			if _, err := v.VerifyToken(t.Context(), presented(token(c.audience))); !errors.Is(err, c.want) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -183,7 +183,7 @@ func TestRulesForTokensHoldForOpaqueOnes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := introspecting(t, &http.Client{Transport: answering(c.answer)}, c.change)
-			if _, err := p.Verify(t.Context(), presented("opaque-token", resource)); !errors.Is(err, c.want) {
+			if _, err := p.Verify(t.Context(), presented("opaque-token")); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
@@ -204,7 +204,7 @@ func TestInsecureSkipSignatureMeansNothingForOpaqueTokens(t *testing.T) {
 		"an inactive token": {`{"active":false}`, oauth.ErrInvalidToken},
 	} {
 		p := introspecting(t, &http.Client{Transport: answering(c.answer)}, nil, runtime.InsecureSkipSignature())
-		if _, err := p.Verify(t.Context(), presented("opaque-token", resource)); !errors.Is(err, c.want) {
+		if _, err := p.Verify(t.Context(), presented("opaque-token")); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
@@ -252,8 +252,8 @@ func TestTheClockIsAlsoThatOfTheKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, check := range map[string]func() error{
-		"a provider": func() error { _, err := p.Verify(t.Context(), presented(token, resource)); return err },
-		"a verifier": func() error { _, err := v.VerifyToken(t.Context(), presented(token, resource)); return err },
+		"a provider": func() error { _, err := p.Verify(t.Context(), presented(token)); return err },
+		"a verifier": func() error { _, err := v.VerifyToken(t.Context(), presented(token)); return err },
 	} {
 		later.Store(0)
 		rotated.Store(0)
@@ -312,13 +312,13 @@ func TestLeewayIs30SecondsByDefault(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Verify(t.Context(), presented("token", resource)); !errors.Is(err, c.want) {
+		if _, err := p.Verify(t.Context(), presented("token")); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
 
 // presented is a bearer token as a guard presents it.
-func presented(token, resource string) oauth.Presented {
+func presented(token string) oauth.Presented {
 	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }

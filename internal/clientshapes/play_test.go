@@ -374,7 +374,7 @@ func (p *player) call(tool string, want int) oauth.Challenge {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json, text/event-stream")
-	request.Header.Set("MCP-Protocol-Version", p.shape.Revision)
+	request.Header.Set("Mcp-Protocol-Version", p.shape.Revision)
 	if p.tokens.AccessToken != "" {
 		request.Header.Set("Authorization", "Bearer "+p.tokens.AccessToken)
 	}

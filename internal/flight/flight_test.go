@@ -18,7 +18,7 @@ func TestWorkIsDoneOnceForAllWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group flight.Group[int]
 		var calls atomic.Int32
-		work := func(context.Context) (int, error) {
+		work := func(context.Context) (int, error) { //nolint:unparam // the kind of work that fails is in another test
 			time.Sleep(time.Second)
 			return int(calls.Add(1)), nil
 		}

@@ -36,7 +36,7 @@ func unescaped(text string) string {
 			if high < 0 || low < 0 {
 				break
 			}
-			out = append(out[:len(out)-3], byte(high<<4|low))
+			out = append(out[:len(out)-3], byte(high<<4|low)) //nolint:gosec // two digits of four bits each
 		}
 	}
 	return string(out)

@@ -52,7 +52,7 @@ func isProxy(text string) bool {
 // ReadCAFile returns the system's certificate authorities together with those of a PEM file, for
 // [Policy.RootCAs]. A file without a certificate, or with one that cannot be read, is an error.
 func ReadCAFile(name string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(name) //nolint:gosec // the operator names the file
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return nil, err
 	}

@@ -131,7 +131,7 @@ func (w *world) checkAlgorithms(t *testing.T) {
 	for _, algorithm := range w.oneOfEachKind() {
 		t.Run("accepts a token signed with "+algorithm, func(t *testing.T) {
 			t.Parallel()
-			if _, err := w.provider.Verify(t.Context(), presented(w.signWith(t, w.keys[algorithm], w.suite.Accept[0]), Resource)); err != nil {
+			if _, err := w.provider.Verify(t.Context(), presented(w.signWith(t, w.keys[algorithm], w.suite.Accept[0]))); err != nil {
 				t.Errorf("refused: %v", err)
 			}
 		})
@@ -264,7 +264,7 @@ func (w *world) checkOutage(t *testing.T) {
 		if key == nil {
 			return
 		}
-		_, err := w.newProvider(t, broken{}).Verify(t.Context(), presented(w.signWith(t, key, w.suite.Accept[0]), Resource))
+		_, err := w.newProvider(t, broken{}).Verify(t.Context(), presented(w.signWith(t, key, w.suite.Accept[0])))
 		if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 			t.Errorf("the answer is %v, want temporarily_unavailable", err)
 		}

@@ -238,7 +238,7 @@ func (w *world) checkOpaqueOutage(t *testing.T) {
 		t.Run("says that the provider is unavailable when "+name, func(t *testing.T) {
 			t.Parallel()
 			token := w.sign(t, w.suite.Accept[0])
-			_, err := w.newProvider(t, transport).Verify(t.Context(), presented(token, Resource))
+			_, err := w.newProvider(t, transport).Verify(t.Context(), presented(token))
 			if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 				t.Errorf("the answer is %v, want temporarily_unavailable", err)
 			}
@@ -252,7 +252,7 @@ func (w *world) checkOpaqueOutage(t *testing.T) {
 	}
 	t.Run("says that the provider is unavailable when it refuses the server's own credentials", func(t *testing.T) {
 		t.Parallel()
-		_, err := w.newProvider(t, failing(http.StatusUnauthorized)).Verify(t.Context(), presented(w.sign(t, w.suite.Accept[0]), Resource))
+		_, err := w.newProvider(t, failing(http.StatusUnauthorized)).Verify(t.Context(), presented(w.sign(t, w.suite.Accept[0])))
 		if !errors.Is(err, oauth.ErrTemporarilyUnavailable) || oauth.AsError(err).Reason != oauth.ReasonOwnCredentials {
 			t.Errorf("the answer is %v, want temporarily_unavailable", err)
 		}

@@ -116,7 +116,7 @@ func Run(t *testing.T, suite Suite) {
 
 func (w *world) accepts(t *testing.T, token Token) {
 	t.Helper()
-	info, err := w.provider.Verify(t.Context(), presented(w.sign(t, token), Resource))
+	info, err := w.provider.Verify(t.Context(), presented(w.sign(t, token)))
 	if err != nil {
 		t.Fatalf("refused: %v", err)
 	}
@@ -143,7 +143,7 @@ func (w *world) knows(token Token, claim string) bool {
 // rejects checks that a token is refused with a 401 that does not repeat it.
 func (w *world) rejects(t *testing.T, token string, reason oauth.Reason) {
 	t.Helper()
-	info, err := w.provider.Verify(t.Context(), presented(token, Resource))
+	info, err := w.provider.Verify(t.Context(), presented(token))
 	if err == nil {
 		t.Fatalf("accepted, as %q", info.Subject)
 	}
@@ -180,6 +180,6 @@ func pretty(value any) string {
 }
 
 // presented is a bearer token as a guard presents it.
-func presented(token, resource string) oauth.Presented {
-	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
+func presented(token string) oauth.Presented {
+	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: Resource}
 }

@@ -111,13 +111,13 @@ func TestSpecsFolder(t *testing.T) {
 	})
 	t.Run("D11: pipes, sockets and devices are refused, not waited for", func(t *testing.T) {
 		t.Parallel()
-		for want, make := range map[string]func(string) error{
+		for want, create := range map[string]func(string) error{
 			"is a named pipe": func(path string) error { return exec.Command("mkfifo", path).Run() },
 			"is a device":     func(path string) error { return os.Symlink(os.DevNull, path) },
 		} {
 			dir := module(t, keycloak)
 			path := filepath.Join(dir, "specs", "acme.yaml")
-			if err := make(path); err != nil {
+			if err := create(path); err != nil {
 				t.Fatal(err)
 			}
 			if code, _, stderr := generateIn(t, dir); code != cli.Failed || !strings.Contains(stderr, want) {
@@ -130,7 +130,7 @@ func TestSpecsFolder(t *testing.T) {
 	})
 }
 
-func TestCheckoutWithCarriageReturns(t *testing.T) {
+func TestCheckoutWithCarriageReturns(t *testing.T) { //nolint:tparallel // its steps follow each other
 	t.Parallel()
 	const crlf = "\r\n"
 	dir := module(t, keycloak)

@@ -175,7 +175,7 @@ func (t Tree) stale(folder string, depth int) ([]Change, error) {
 			below, err := t.stale(path, depth-1)
 			changes, problems = append(changes, below...), append(problems, err)
 		case entry.Type().IsRegular():
-			data, err := os.ReadFile(path) //nolint:gosec // the tree is the developer's own
+			data, err := os.ReadFile(path)
 			problems = append(problems, err)
 			if err == nil && t.marked(data) && t.foreign(data) == "" {
 				changes = append(changes, Change{Path: path, Old: data})
@@ -198,7 +198,7 @@ func (t Tree) leftovers(folder string) []Change {
 			continue
 		}
 		path := filepath.Join(folder, entry.Name())
-		if data, err := os.ReadFile(path); err == nil && t.marked(data) { //nolint:gosec // the tree is the developer's own
+		if data, err := os.ReadFile(path); err == nil && t.marked(data) {
 			changes = append(changes, Change{Path: path, Old: data})
 		}
 	}

@@ -38,8 +38,8 @@ func resolve(path string, links int) (string, error) {
 	here := filepath.Join(parent, filepath.Base(path))
 	target, err := os.Readlink(here)
 	switch {
-	case err != nil: // nothing is there
-		return here, nil
+	case err != nil:
+		return here, nil //nolint:nilerr // nothing is there
 	case filepath.IsAbs(target):
 		return resolve(target, links-1)
 	default:

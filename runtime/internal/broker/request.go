@@ -55,10 +55,8 @@ type requests struct {
 // nothing may be redirected: the error belongs on a page.
 func (a *requests) read(r *http.Request, p params.Params) (request, *oauth.Error) {
 	var req request
-	for _, name := range []string{"client_id", "redirect_uri", "state"} {
-		if p.Repeats(name) {
-			return req, p.OnceEach()
-		}
+	if slices.ContainsFunc([]string{"client_id", "redirect_uri", "state"}, p.Repeats) {
+		return req, p.OnceEach()
 	}
 	if err := a.readClient(r, p, &req); err != nil {
 		return req, err

@@ -366,8 +366,7 @@ func (r *Remote) outage(now time.Time) bool {
 
 // pause is the least time between the last fetch and the next. The caller holds mu.
 func (r *Remote) pause() time.Duration {
-	var asked *statusError
-	if errors.As(r.lastErr, &asked) {
+	if asked, ok := errors.AsType[*statusError](r.lastErr); ok {
 		return max(r.ownPause(), min(asked.retryAfter, maxRetryAfter))
 	}
 	return r.ownPause()

@@ -296,7 +296,7 @@ func pauseAfter(err error) time.Duration {
 	if failed, ok := errors.AsType[*egress.Error](err); ok {
 		pause = max(pause, min(failed.RetryAfter, maxPause))
 	}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the errors of the documents, one by one
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, each := range joined.Unwrap() {
 			pause = max(pause, pauseAfter(each))
 		}

@@ -24,7 +24,7 @@ type explaining interface {
 
 // explained returns the findings about a token by their ids, after it made sure that they say the same as Verify, in the same
 // order, and hold nothing of the token.
-func explained(t *testing.T, v explaining, token, resource string) map[string]verify.Finding {
+func explained(t *testing.T, v explaining, token string) map[string]verify.Finding {
 	t.Helper()
 	findings := v.Explain(t.Context(), presented(token, resource))
 	byID := map[string]verify.Finding{}
@@ -157,7 +157,7 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			findings := explained(t, v, c.token, resource)
+			findings := explained(t, v, c.token)
 			if len(findings) != len(all) {
 				t.Errorf("%d checks, want %d", len(findings), len(all))
 			}
@@ -183,14 +183,14 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 func TestChecksThatAreOffAreExplained(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, func(c *verify.Config) { c.Insecure = verify.Insecure{SkipSignature: true, SkipAudience: true} })
-	findings := explained(t, v, token(t, map[string]any{"aud": "x"}), resource)
+	findings := explained(t, v, token(t, map[string]any{"aud": "x"}))
 	for _, id := range []string{"key", "signature", "audience"} {
 		if f := findings[id]; f.Outcome != verify.Skipped || !strings.HasPrefix(f.Fix, "INSECURE: ") {
 			t.Errorf("got %+v", f)
 		}
 	}
 	bound := newVerifier(t, rules(func(r *facts.Rules) { r.Audience = facts.Audience{IssuerBound: "it names none"} }))
-	if f := explained(t, bound, token(t, map[string]any{"aud": nil}), resource)["audience"]; f.Outcome != verify.Skipped || f.Fix != "it names none" {
+	if f := explained(t, bound, token(t, map[string]any{"aud": nil}))["audience"]; f.Outcome != verify.Skipped || f.Fix != "it names none" {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -226,7 +226,7 @@ func TestEveryCheckOfAnOpaqueTokenIsExplained(t *testing.T) {
 			t.Parallel()
 			p := says(max(c.status, http.StatusOK), c.answer)
 			v := introspection(t, p, func(config *verify.IntrospectionConfig) { config.Require = []facts.Requirement{{Claim: "scope"}} })
-			findings := explained(t, v, opaqueToken, opaqueResource)
+			findings := explained(t, v, opaqueToken)
 			for _, id := range []string{
 				"size", "format", "origin", "answer", "active", "kind", "not_before", "issued_at", "expiry", "issuer", "sender", "application",
 				"claim:scope", "subject", "audience", "user",
@@ -252,7 +252,7 @@ func TestEveryCheckOfAnOpaqueTokenIsExplained(t *testing.T) {
 		t.Parallel()
 		p := says(http.StatusOK, active(t, nil))
 		v := introspection(t, p, func(config *verify.IntrospectionConfig) { config.Binding = facts.Binding{Exchange: true} })
-		if f := explained(t, v, opaqueToken, opaqueResource)["origin"]; f.Outcome != verify.Failed || f.Reason != oauth.ReasonRefusedByVerifier {
+		if f := explained(t, v, opaqueToken)["origin"]; f.Outcome != verify.Failed || f.Reason != oauth.ReasonRefusedByVerifier {
 			t.Errorf("got %+v", f)
 		}
 	})
@@ -260,7 +260,7 @@ func TestEveryCheckOfAnOpaqueTokenIsExplained(t *testing.T) {
 
 func TestEveryCheckOfACustomVerifierIsExplained(t *testing.T) {
 	t.Parallel()
-	findings := explained(t, newCustom(t, map[string]any{"iss": "https://other.example.com", "exp": now.Unix() - 60}, nil), "opaque-token", resource)
+	findings := explained(t, newCustom(t, map[string]any{"iss": "https://other.example.com", "exp": now.Unix() - 60}, nil), "opaque-token")
 	for id, want := range map[string]oauth.Reason{
 		"size": "", "verifier": "", "issuer": oauth.ReasonIssuer, "expiry": oauth.ReasonExpired, "not_before": "", "issued_at": "", "sender": "",
 		"subject": "", "user": "",
@@ -274,10 +274,10 @@ func TestEveryCheckOfACustomVerifierIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := explained(t, v, token(t, map[string]any{"aud": "x"}), resource)["audience"]; f.Outcome != verify.Failed || f.Want[0] != resource {
+	if f := explained(t, v, token(t, map[string]any{"aud": "x"}))["audience"]; f.Outcome != verify.Failed || f.Want[0] != resource {
 		t.Errorf("got %+v", f)
 	}
-	if f := explained(t, v, token(t, nil), resource)["user"]; f.Outcome != verify.Passed || f.Got[0] != "user-1" {
+	if f := explained(t, v, token(t, nil))["user"]; f.Outcome != verify.Passed || f.Got[0] != "user-1" {
 		t.Errorf("got %+v", f)
 	}
 }

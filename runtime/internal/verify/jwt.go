@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,7 +177,7 @@ func (v *JWT) VerifyToken(ctx context.Context, presented oauth.Presented) (oauth
 func (v *JWT) Explain(ctx context.Context, presented oauth.Presented) []Finding {
 	in := v.inspect(presented.Token.Reveal(), presented.Resource, v.clock.read())
 	defer v.done(in)
-	return explain(ctx, in, append(v.checks[:len(v.checks):len(v.checks)], v.user))
+	return explain(ctx, in, append(slices.Clip(v.checks), v.user))
 }
 
 func (v *JWT) inspect(token, resource string, now moment) *inspection {

@@ -14,4 +14,5 @@ func ExampleRun() {
 			New: func(*testing.T) store.Store { return store.NewMemory(store.MemoryConfig{}) },
 		})
 	}
+	// Output:
 }

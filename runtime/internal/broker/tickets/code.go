@@ -14,7 +14,7 @@ type Code struct {
 	Upstream string
 }
 
-func codeFormat() format[Code] {
+func codeFormat() format[Code] { //nolint:dupl // the formats change each for itself
 	return format[Code]{
 		purpose: "code", version: 1, least: 1,
 		write: func(w writer, c Code) []byte {

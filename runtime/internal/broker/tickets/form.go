@@ -15,7 +15,7 @@ type Form struct {
 	Resource  string
 }
 
-func formFormat() format[Form] {
+func formFormat() format[Form] { //nolint:dupl // as in code.go
 	return format[Form]{
 		purpose: "form", version: 1, least: 1,
 		write: func(w writer, f Form) []byte {

@@ -32,11 +32,6 @@ func testRing(t testing.TB) *seal.Ring {
 	return ring
 }
 
-func testBoxes(t testing.TB) *Boxes {
-	t.Helper()
-	return New(testRing(t), binding, func() time.Time { return now })
-}
-
 // ticket is one format with a value of it, for tests that go through all of them.
 type ticket interface {
 	// name returns what the format is for, and its version.
