@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,11 +35,13 @@ func TestConsentPage(t *testing.T) {
 		"a double click on Allow is one login":                              w.doubleClick,
 		"a page may be reloaded":                                            w.reload,
 		"a remembered consent is not asked for again":                       w.remembered,
-		"long texts fit":            w.longTexts,
-		"the page cannot be framed": w.framed,
-		"the page on the way to the provider waits for nobody": w.onTheWay,
-		"errors before the client is known stay here":          w.unknownClient,
-		"errors of a web site's request name the site":         w.badRequest,
+		"A14: a click right after the pointer came counts for nothing":      w.tooEarly,
+		"D20: the actions are in sight":                                     w.inSight,
+		"long texts fit":                                                    w.longTexts,
+		"the page cannot be framed":                                         w.framed,
+		"the page on the way to the provider waits for nobody":              w.onTheWay,
+		"errors before the client is known stay here":                       w.unknownClient,
+		"errors of a web site's request name the site":                      w.badRequest,
 	} {
 		t.Run(name, func(t *testing.T) { run(ctx, t) })
 	}
@@ -258,6 +262,47 @@ func (w *consentWorld) doubleClick(ctx context.Context, t *testing.T) {
 	c, a := w.start(ctx, t, p, w.loopback+"/callback")
 	p.run("click", map[string]any{"selector": allowButton, "times": 2}, nil)
 	w.wantUser(ctx, t, c, a, p.logIn(c))
+}
+
+// tooEarly clicks as somebody does who meant something else that lay there a moment ago.
+func (w *consentWorld) tooEarly(ctx context.Context, t *testing.T) {
+	p := w.person(ctx, t, chromium.Settings{})
+	c, a := w.start(ctx, t, p, w.loopback+"/callback")
+	for _, button := range []string{allowButton, denyButton, allowButton} {
+		p.run("strike", map[string]any{"selector": button}, nil)
+	}
+	p.run("strike", map[string]any{"selector": allowButton, "after": 300}, nil)
+	p.waitFor(allowButton)
+	if slices.ContainsFunc(p.look().Documents, func(request string) bool { return strings.HasPrefix(request, "POST ") }) {
+		t.Error("a click counted that came too early")
+	}
+	p.run("strike", map[string]any{"selector": allowButton, "after": 1500}, nil)
+	w.wantUser(ctx, t, c, a, p.logIn(c))
+}
+
+// inSight measures where the actions are before anybody scrolls, on a phone and on a small laptop.
+func (w *consentWorld) inSight(ctx context.Context, t *testing.T) {
+	for name, c := range map[string]*stepClient{
+		"a short page": w.client(ctx, t, "Notebook", w.loopback+"/callback"),
+		"a long page":  w.client(ctx, t, strings.Repeat("Long name ", 8), w.site+"/callback/"+strings.Repeat("segment", 60)),
+	} {
+		p := w.person(ctx, t, chromium.Settings{})
+		p.open(c.request("", nil).url)
+		p.waitFor(allowButton)
+		for _, size := range [][2]int{{390, 844}, {1280, 800}} {
+			for _, dark := range []bool{false, true} {
+				p.run("appear", map[string]any{"dark": dark, "width": size[0], "height": size[1]}, nil)
+				if got := p.evaluate(`[...document.querySelectorAll(".actions button")].filter((button) => {
+					const box = button.getBoundingClientRect();
+					return scrollY === 0 && box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && box.right <= innerWidth;
+				}).length`); got != "2" {
+					t.Errorf("%s: %s of both actions are in sight at %d×%d", name, got, size[0], size[1])
+				}
+				path := filepath.Join(w.dir, fmt.Sprintf("sight-%s-%d-dark-%v.png", strings.ReplaceAll(name, " ", "-"), size[0], dark))
+				p.run("picture", map[string]any{"path": path, "window": true}, nil)
+			}
+		}
+	}
 }
 
 func (w *consentWorld) reload(ctx context.Context, t *testing.T) {

@@ -28,6 +28,7 @@ type serveCommand struct {
 	Path        string   `default:"/mcp" help:"Path of the MCP endpoint."`
 	Scope       []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
 	ToolScope   []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
+	ScopeWords  []string `sep:"none" placeholder:"NAME=WORDS" help:"What a scope allows, in words for the page that asks users, such as 'files:write=Change your files'. Proxy mode only. Repeatable."`
 	Origin      []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
 	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send, such as X-Api-Version. Repeatable."`
 	Endpoint    []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
@@ -77,6 +78,10 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	words, err := scopeWords(c.ScopeWords, provider.Describe().Mode)
+	if err != nil {
+		return usageError{err}
+	}
 	address, err := c.clientAddress(log)
 	if err != nil {
 		return usageError{err}
@@ -87,7 +92,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
-		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
+		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
 		ClientDocuments: documents, ClientAddress: address, Relay: relay,
 		InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
 		Version:                      version(), Logger: log,
@@ -198,6 +203,7 @@ type devCommand struct {
 	Path        string   `default:"/mcp" help:"Path of the MCP endpoint."`
 	Scope       []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
 	ToolScope   []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
+	ScopeWords  []string `sep:"none" placeholder:"NAME=WORDS" help:"What a scope allows, in words for the page that asks users, such as 'files:write=Change your files'. Proxy mode only. Repeatable."`
 	Origin      []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
 	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send. Repeatable."`
 
@@ -216,10 +222,14 @@ func (c *devCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	words, err := scopeWords(c.ScopeWords, mode)
+	if err != nil {
+		return usageError{err}
+	}
 	pair, err := dev.Listen(ctx, dev.Config{
 		Mode: mode, Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
-		ToolScopes: c.ToolScope, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme, ClientDocuments: documents,
-		Version: version(), Logger: logger(env.stderr),
+		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
+		ClientDocuments: documents, Version: version(), Logger: logger(env.stderr),
 	})
 	if err != nil {
 		return usageError{err}

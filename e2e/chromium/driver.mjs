@@ -84,7 +84,20 @@ const commands = {
   },
 
   async click({ page, selector, times = 1 }) {
-    await page.locator(selector).first().click({ clickCount: times, delay: 10, noWaitAfter: true });
+    const button = page.locator(selector).first();
+    await button.hover({ force: true, noWaitAfter: true }); // what takes no click before it was hovered for a while
+    await button.click({ clickCount: times, delay: 10, noWaitAfter: true });
+  },
+
+  /** Clicks where an element is, whatever lies there: at once, or when the pointer has been there for a while. */
+  async strike({ page, selector, after = 0 }) {
+    const box = await page.locator(selector).first().boundingBox();
+    await page.mouse.move(1, 1);
+    await new Promise((next) => setTimeout(next, 1000));
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await new Promise((next) => setTimeout(next, after));
+    await page.mouse.down();
+    await page.mouse.up();
   },
 
   async press({ page, key }) {
@@ -133,8 +146,9 @@ const commands = {
     await page.setViewportSize({ width, height });
   },
 
-  async picture({ page, path }) {
-    await page.screenshot({ path, fullPage: true });
+  /** A picture of the page, or of what the window shows of it. */
+  async picture({ page, path, window = false }) {
+    await page.screenshot({ path, fullPage: !window });
   },
 
   /** → what is wrong with the page as it is: see audit.js */

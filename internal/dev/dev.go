@@ -31,6 +31,8 @@ type Config struct {
 	Scopes  []string
 	// ToolScopes are those of the tool step_up.
 	ToolScopes []string
+	// ScopeWords say in words, for the page that asks users, what scopes allow, in mode proxy.
+	ScopeWords map[string]string
 	Origins    []string
 	Headers    []string
 	// CustomSchemes are the URI schemes of native applications that may log in.
@@ -123,8 +125,8 @@ func (p *Pair) build(config Config) error {
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: config.Path, ListenAddr: p.listener.Addr().String(),
-		Scopes: config.Scopes, ToolScopes: config.ToolScopes, Origins: config.Origins, Headers: config.Headers,
-		CustomSchemes: config.CustomSchemes, ClientDocuments: documents, Limits: config.Limits,
+		Scopes: config.Scopes, ToolScopes: config.ToolScopes, ScopeWords: config.ScopeWords, Origins: config.Origins,
+		Headers: config.Headers, CustomSchemes: config.CustomSchemes, ClientDocuments: documents, Limits: config.Limits,
 		Version: config.Version, Logger: config.Logger,
 	})
 	if err != nil {

@@ -38,6 +38,8 @@ type Config struct {
 	// ToolScopes, when there are any, add the tool step_up, which needs all of them. They are not
 	// announced, so clients ask for them when they first call the tool.
 	ToolScopes []string
+	// ScopeWords say in words, for the page that asks users, what scopes allow, in mode proxy.
+	ScopeWords map[string]string
 	// Origins are the browser origins that may call the server, besides its own.
 	Origins []string
 	// Headers are further headers that scripts of these origins may send.
@@ -94,6 +96,7 @@ func New(config Config) (http.Handler, error) {
 		InsecureStreamsOutliveTokens: config.InsecureStreamsOutliveTokens,
 		Proxy: proxy.Options{
 			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
+			ScopeWords:      config.ScopeWords,
 			ClientDocuments: config.ClientDocuments, Limits: config.Limits,
 		},
 	})

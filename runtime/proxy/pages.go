@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"html/template"
+	"slices"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 )
@@ -28,8 +29,11 @@ type ServerInfo struct {
 type ConsentPage struct {
 	Page
 
-	Client      ClientInfo
-	Redirect    RedirectInfo
+	Client   ClientInfo
+	Redirect RedirectInfo
+	// Resource is the URL of the endpoint that the client gets access to.
+	Resource string
+	// Scopes are all that the client asks for, those of each login among them.
 	Scopes      []ScopeInfo
 	Action      string
 	Form        string
@@ -57,7 +61,22 @@ type RedirectInfo struct {
 }
 
 // ScopeInfo is a scope with its meaning in words, where the server has any.
-type ScopeInfo struct{ Name, Words string }
+type ScopeInfo struct {
+	Name, Words string
+	// Login says that the scope is of those that each login at the provider asks for, such as openid: the default page has
+	// them in one line.
+	Login bool
+}
+
+// LoginScopes are the scopes of the page that each login asks for.
+func (p *ConsentPage) LoginScopes() []ScopeInfo { return p.scopes(true) }
+
+// OtherScopes are the other scopes of the page.
+func (p *ConsentPage) OtherScopes() []ScopeInfo { return p.scopes(false) }
+
+func (p *ConsentPage) scopes(login bool) []ScopeInfo {
+	return slices.DeleteFunc(slices.Clone(p.Scopes), func(s ScopeInfo) bool { return s.Login != login })
+}
 
 // ContinuePage leads on. It exists since browsers apply a page's form-action policy to the redirects that follow its form,
 // and hang on redirects to applications: a page that moves on by itself, with a link for when it does not, has neither

@@ -136,7 +136,7 @@ func (m rooms) endpoints(c *Config) endpoints {
 	}
 	known := &remembered{cookies: jar, box: m.tickets.Consents, site: m.site, now: c.Now}
 	asked := &consents{
-		cookies: jar, box: m.tickets.Form, site: m.site, words: c.ScopeWords, limits: m.limits, remembered: known, logins: begun,
+		cookies: jar, box: m.tickets.Form, site: m.site, words: c.ScopeWords, login: c.loginScopes(), limits: m.limits, remembered: known, logins: begun,
 		loginPage: c.Upstream.Authorization, now: c.Now, answers: out,
 	}
 	authorize := &authorization{

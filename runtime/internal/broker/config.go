@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
@@ -115,4 +116,9 @@ func (c *Config) complete() error {
 		c.LookupEnv = os.LookupEnv
 	}
 	return errors.Join(problems...)
+}
+
+// loginScopes are the usual scopes that nothing but the login needs.
+func (c *Config) loginScopes() []string {
+	return slices.DeleteFunc(slices.Clone(c.UsualScopes), func(s string) bool { return slices.Contains(c.NeededScopes, s) })
 }

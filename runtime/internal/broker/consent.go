@@ -26,6 +26,7 @@ type consents struct {
 	box        *tickets.Box[tickets.Form]
 	site       site
 	words      map[string]string // of scopes
+	login      []string          // scopes that each login asks for
 	limits     *limiters
 	remembered *remembered
 	logins     *logins
@@ -45,6 +46,7 @@ func (c *consents) show(w http.ResponseWriter, r *http.Request, req request) {
 	c.answers.pages.Consent(w, r, proxy.ConsentPage{
 		Client:      proxy.ClientInfo{Name: req.name, DocumentHost: req.host},
 		Redirect:    redirectInfo(req.redirect),
+		Resource:    req.resource,
 		Scopes:      c.scopeInfo(req.scopes),
 		Action:      c.site.path + pathConsent,
 		Form:        c.sealForm(req, browser),
@@ -70,7 +72,7 @@ func redirectInfo(redirect string) proxy.RedirectInfo {
 func (c *consents) scopeInfo(scopes []string) []proxy.ScopeInfo {
 	list := make([]proxy.ScopeInfo, 0, len(scopes))
 	for _, s := range scopes {
-		list = append(list, proxy.ScopeInfo{Name: s, Words: c.words[s]})
+		list = append(list, proxy.ScopeInfo{Name: s, Words: c.words[s], Login: slices.Contains(c.login, s)})
 	}
 	return list
 }

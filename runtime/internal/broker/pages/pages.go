@@ -99,7 +99,7 @@ func (p *Pages) tryAll() error {
 	for name, data := range map[string]any{
 		"consent": &proxy.ConsentPage{
 			Page: page, Client: proxy.ClientInfo{Name: "Client"}, Redirect: proxy.RedirectInfo{URI: "cursor://x", Scheme: "cursor"},
-			Scopes: []proxy.ScopeInfo{{Name: "read"}}, CanRemember: true,
+			Resource: "https://mcp.example.com/mcp", Scopes: []proxy.ScopeInfo{{Name: "openid", Login: true}, {Name: "read"}}, CanRemember: true,
 		},
 		"continue": &proxy.ContinuePage{Page: page, Kind: "login", Target: link, Host: "client.example.com"},
 		"error":    &proxy.ErrorPage{Page: page, Status: 400, Return: &proxy.ReturnLink{URL: link, Host: "client.example.com"}},

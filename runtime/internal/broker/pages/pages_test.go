@@ -137,3 +137,51 @@ func TestAPageThatFailsSaysSo(t *testing.T) {
 		t.Errorf("%d %s", rec.Code, rec.Body)
 	}
 }
+
+func TestTheConsentPageKeepsItsActionsInSight(t *testing.T) {
+	t.Parallel()
+	page := show(func(w http.ResponseWriter, r *http.Request) {
+		newPages(t).Consent(w, r, proxy.ConsentPage{
+			Resource: "https://mcp.example.com/mcp/sse", Redirect: proxy.RedirectInfo{URI: "http://127.0.0.1/cb", Loopback: true},
+			Scopes: []proxy.ScopeInfo{
+				{Name: "openid", Words: "Know who you are", Login: true}, {Name: "files:write", Words: "Change your files"},
+				{Name: "email", Login: true}, {Name: "files:read"},
+			},
+		})
+	}).Body.String()
+	t.Run("D20: scopes of a login are one line, and the others have one each", func(t *testing.T) {
+		t.Parallel()
+		for _, want := range []string{
+			"Log you in: Know who you are <code>openid</code> · <code>email</code></li>", "<li>Change your files <code>files:write</code></li>",
+			"<li>Use <code>files:read</code></li>",
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the page has no %q:\n%s", want, page)
+			}
+		}
+	})
+	t.Run("D20: the next step is above the actions, which stay in sight", func(t *testing.T) {
+		t.Parallel()
+		sticky, next, deny := strings.Index(page, `<div class="decide">`), strings.Index(page, "you log in with Fake ID next"), strings.Index(page, ">Deny<")
+		if sticky < 0 || next < sticky || deny < next || !strings.Contains(page, ".decide { position: sticky; bottom: 0;") {
+			t.Errorf("the page:\n%s", page)
+		}
+	})
+	t.Run("A14: the actions are covered before they are hovered or focused for a while", func(t *testing.T) {
+		t.Parallel()
+		for _, want := range []string{
+			`<div class="actions guarded">`, `.guarded::after { content: ""; position: absolute; inset: 0; }`,
+			".guarded:hover::after, .guarded:focus-within::after { animation: uncovered 0s .7s forwards; }",
+		} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the page has no %q", want)
+			}
+		}
+	})
+	t.Run("the page names the resource", func(t *testing.T) {
+		t.Parallel()
+		if !strings.Contains(page, "<code>https://mcp.example.com/mcp/sse</code>") {
+			t.Errorf("the page:\n%s", page)
+		}
+	})
+}
