@@ -12,9 +12,10 @@ const (
 	Deny  = "deny"
 )
 
-// Walk plays a user's browser through a login in proxy mode: from the authorization request to latchkey's consent page,
-// where it presses the button of the decision, and on through the provider's pages, which answer answers. It returns the
-// redirect to the client without following it.
+// Walk plays a user's browser through a login in proxy mode: from the authorization request to
+// latchkey's consent page, where it presses the button of the decision, and on through the
+// provider's pages, which answer answers. It returns the redirect to the client without following
+// it.
 //
 // answer gets each page of the provider and submits what its user would.
 func Walk(ctx context.Context, authorizeURL, decision string, answer func(*Page) (*Form, error)) (string, error) {
@@ -25,7 +26,7 @@ func Walk(ctx context.Context, authorizeURL, decision string, answer func(*Page)
 func (b *Browser) Walk(
 	ctx context.Context, authorizeURL, decision string, answer func(*Page) (*Form, error),
 ) (string, error) {
-	stop, err := atRedirectURI(authorizeURL)
+	stop, err := AtRedirectURI(authorizeURL)
 	if err != nil {
 		return "", err
 	}
@@ -51,8 +52,8 @@ func (b *Browser) Walk(
 	return "", errors.New("the login asks for the same pages again")
 }
 
-// atRedirectURI tells the redirect URI of an authorization request from all other addresses.
-func atRedirectURI(authorizeURL string) (func(*url.URL) bool, error) {
+// AtRedirectURI tells the redirect URI of an authorization request from all other addresses.
+func AtRedirectURI(authorizeURL string) (func(*url.URL) bool, error) {
 	request, err := url.Parse(authorizeURL)
 	if err != nil {
 		return nil, err
