@@ -28,13 +28,14 @@ const DefaultHeader = "X-Forwarded-For"
 
 // Config says which reverse proxies there are, and where they write addresses.
 type Config struct {
-	// Header is set, or appended to, by every trusted proxy: a list of addresses, the nearest last. The default is
-	// [DefaultHeader].
+	// Header is set, or appended to, by every trusted proxy: a list of addresses, the nearest last.
+	// The default is [DefaultHeader].
 	Header string
-	// Trusted are the addresses that the proxies connect from, such as "10.0.0.0/8" or "192.0.2.7". Whoever connects from
-	// there is believed. Required.
+	// Trusted are the addresses that the proxies connect from, such as "10.0.0.0/8" or "192.0.2.7".
+	// Whoever connects from there is believed. Required.
 	Trusted []string
-	// Observer is told once when a trusted proxy sends no usable header. The default is [observe.Slog] with [slog.Default].
+	// Observer is told once when a trusted proxy sends no usable header. The default is
+	// [observe.Slog] with [slog.Default].
 	Observer observe.Observer
 }
 
@@ -87,9 +88,10 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
-// Client names the client of a request by the [Key] of its address. The header counts only in a connection from a trusted proxy. There the right-most address that is no trusted
-// proxy's is the client: what stands further left was written by the client itself. If that cannot be read, the client is
-// the connection's peer.
+// Client names the client of a request by the [Key] of its address. The header counts only in a
+// connection from a trusted proxy. There the right-most address that is no trusted proxy's is the
+// client: what stands further left was written by the client itself. If that cannot be read, the
+// client is the connection's peer.
 func (r *Resolver) Client(req *http.Request) string {
 	peer, ok := parseAddress(req.RemoteAddr)
 	if !ok || !r.trusts(peer) {
@@ -109,8 +111,9 @@ func (r *Resolver) Client(req *http.Request) string {
 	return keyOf(client)
 }
 
-// Key returns what limits count the client at an address under: an IPv4 address itself, an IPv6 one's /64 network, which is
-// what one customer gets. A port and a zone are left out. A text that is no address is its own key.
+// Key returns what limits count the client at an address under: an IPv4 address itself, an IPv6
+// one's /64 network, which is what one customer gets. A port and a zone are left out. A text that
+// is no address is its own key.
 func Key(address string) string {
 	parsed, ok := parseAddress(address)
 	if !ok {
@@ -119,8 +122,8 @@ func Key(address string) string {
 	return keyOf(parsed)
 }
 
-// forwarded returns the right-most address that is not trusted. Where all are, the client is a machine of the proxies'
-// own network, and the left-most is meant.
+// forwarded returns the right-most address that is not trusted. Where all are, the client is a
+// machine of the proxies' own network, and the left-most is meant.
 func (r *Resolver) forwarded(lines []string) (client netip.Addr, ok bool) {
 	list := strings.Join(lines, ",")
 	for {

@@ -13,8 +13,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
-// specialRanges is written down independently of the table under test, from the IANA special-purpose and multicast
-// registries. operator tells that a host of the operator may have such an address.
+// specialRanges is written down independently of the table under test, from the IANA
+// special-purpose and multicast registries. operator tells that a host of the operator may have
+// such an address.
 var specialRanges = []struct {
 	prefix   string
 	operator bool
@@ -178,7 +179,8 @@ func TestNoSpellingOfASpecialAddressIsDialled(t *testing.T) {
 	listeners := listenSilently(t)
 	w := newWorld()
 	client := w.client(t, egress.Policy{})
-	// The real resolver and dialer as well: whatever they make of a spelling, the listeners must not notice.
+	// The real resolver and dialer as well: whatever they make of a spelling, the listeners must
+	// not notice.
 	plain := egress.NewClient(egress.Policy{OnDial: func(addr netip.AddrPort) { t.Errorf("dialled %s", addr) }})
 	random := rand.New(rand.NewPCG(3, 4))
 

@@ -8,19 +8,21 @@ import (
 type trust int
 
 const (
-	// stranger hosts come from outside: only addresses of the public internet, and never by a proxy, behind which nobody
-	// could promise that the checked address is the dialled one.
+	// stranger hosts come from outside: only addresses of the public internet, and never by a
+	// proxy, behind which nobody could promise that the checked address is the dialled one.
 	stranger trust = iota
-	// provider hosts are named by the provider's spec or the configured issuer: only addresses of the public internet, by the
-	// proxy where there is one.
+	// provider hosts are named by the provider's spec or the configured issuer: only addresses of
+	// the public internet, by the proxy where there is one.
 	provider
-	// operator hosts are written in the configuration: private networks and loopback too, by the proxy where there is one.
+	// operator hosts are written in the configuration: private networks and loopback too, by the
+	// proxy where there is one.
 	operator
 	// loopback hosts are reachable in development: loopback addresses only.
 	loopback
 )
 
-// mayBePrivate reports whether a host of this trust may have an address that is not of the public internet.
+// mayBePrivate reports whether a host of this trust may have an address that is not of the public
+// internet.
 func (t trust) mayBePrivate() bool { return t == operator || t == loopback }
 
 // block is an address range that is not part of the public internet.
@@ -31,13 +33,15 @@ type block struct {
 	operator bool
 }
 
-// specialBlocks returns the special-purpose ranges of both families, and multicast, which has registries of its own.
+// specialBlocks returns the special-purpose ranges of both families, and multicast, which has
+// registries of its own.
 //
-// Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190) as updated on 2025-10-09, the
-// IANA multicast registries (RFC 5771, RFC 4291), RFC 3879 and RFC 4291 section 2.5.5.1 for the retired IPv6 ranges.
-// Ranges that the registries call globally reachable (AS112, AMT, PCP and TURN anycast, ORCHID …) are listed all the same:
-// no identity provider lives there. What lies outside 2000::/3 need not be listed to be refused (see [refusal]); it is
-// listed for the sake of a good error message.
+// Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190) as
+// updated on 2025-10-09, the IANA multicast registries (RFC 5771, RFC 4291), RFC 3879 and RFC 4291
+// section 2.5.5.1 for the retired IPv6 ranges. Ranges that the registries call globally reachable
+// (AS112, AMT, PCP and TURN anycast, ORCHID …) are listed all the same: no identity provider lives
+// there. What lies outside 2000::/3 need not be listed to be refused (see [refusal]); it is listed
+// for the sake of a good error message.
 func specialBlocks() []block {
 	return []block{
 		{netip.MustParsePrefix("0.0.0.0/8"), "this network", false},
@@ -82,11 +86,12 @@ func specialBlocks() []block {
 	}
 }
 
-// metadataAddresses returns the addresses at which clouds hand credentials to the machine itself. Nobody may reach them
-// through this client: an operator's host name that leads there was tampered with.
+// metadataAddresses returns the addresses at which clouds hand credentials to the machine itself.
+// Nobody may reach them through this client: an operator's host name that leads there was tampered
+// with.
 //
-// Sources: the instance metadata pages of AWS (EC2, ECS, EKS), Google Cloud, Azure (the second is its wire server, whose
-// address lies outside every special range), Alibaba Cloud and Oracle Cloud.
+// Sources: the instance metadata pages of AWS (EC2, ECS, EKS), Google Cloud, Azure (the second is
+// its wire server, whose address lies outside every special range), Alibaba Cloud and Oracle Cloud.
 func metadataAddresses() []netip.Addr {
 	return []netip.Addr{
 		netip.MustParseAddr("169.254.169.254"),
@@ -118,7 +123,8 @@ func newAddressBook() addressBook {
 	}
 }
 
-// refusal says why a host of the given trust may not have this address. It is empty for a permitted one.
+// refusal says why a host of the given trust may not have this address. It is empty for a permitted
+// one.
 func (b addressBook) refusal(addr netip.Addr, t trust) string {
 	switch {
 	case !addr.IsValid():

@@ -6,8 +6,9 @@ import (
 	"strconv"
 )
 
-// limitedBody stops reading a body beyond its limit. It sits above decompression, so that the limit counts what the caller
-// gets. Closing an unfinished body drops the connection instead of draining it.
+// limitedBody stops reading a body beyond its limit. It sits above decompression, so that the limit
+// counts what the caller gets. Closing an unfinished body drops the connection instead of draining
+// it.
 type limitedBody struct {
 	body  io.ReadCloser
 	host  string

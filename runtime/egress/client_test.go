@@ -1039,8 +1039,8 @@ func TestNoGoroutineIsLeftBehind(t *testing.T) { // not parallel: it counts the 
 	}
 }
 
-// settledGoroutines waits until no more than the wanted number of goroutines run; with none wanted, until the number
-// stays the same for a while.
+// settledGoroutines waits until no more than the wanted number of goroutines run; with none wanted,
+// until the number stays the same for a while.
 func settledGoroutines(want int) int {
 	deadline := time.Now().Add(5 * time.Second)
 	last, since := runtime.NumGoroutine(), time.Now()

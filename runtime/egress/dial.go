@@ -10,16 +10,18 @@ import (
 )
 
 const (
-	// maxAddresses bounds how many addresses of one name are tried: a name must not become a port scan.
+	// maxAddresses bounds how many addresses of one name are tried: a name must not become a port
+	// scan.
 	maxAddresses = 8
-	// fallbackDelay is how long the first address family has the field to itself (RFC 8305 section 5).
+	// fallbackDelay is how long the first address family has the field to itself (RFC 8305 section
+	// 5).
 	fallbackDelay = 300 * time.Millisecond
 	// minAttempt is the least time that one of several addresses gets.
 	minAttempt = 2 * time.Second
 )
 
-// dial resolves, checks and connects in one place, so that the checked address is the dialled one. net/http gives it the
-// address of the host, or of the proxy.
+// dial resolves, checks and connects in one place, so that the checked address is the dialled one.
+// net/http gives it the address of the host, or of the proxy.
 func (t *transport) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	rawHost, rawPort, err := net.SplitHostPort(address)
 	if err != nil {
@@ -51,7 +53,8 @@ func (t *transport) dial(ctx context.Context, _, address string) (net.Conn, erro
 	return conn, nil
 }
 
-// resolve returns the addresses of a host, all of them permitted: one refused address refuses the host.
+// resolve returns the addresses of a host, all of them permitted: one refused address refuses the
+// host.
 func (t *transport) resolve(ctx context.Context, host hostname, trusted trust) ([]netip.Addr, error) {
 	addrs, err := t.lookup(ctx, host)
 	if err != nil {
@@ -97,8 +100,8 @@ type addressDialer struct {
 	port      uint16
 }
 
-// connect tries the addresses in order. Where both families are there, the second joins after a short delay, so that a
-// machine whose IPv6 leads nowhere still connects (RFC 8305).
+// connect tries the addresses in order. Where both families are there, the second joins after a
+// short delay, so that a machine whose IPv6 leads nowhere still connects (RFC 8305).
 func (d addressDialer) connect(ctx context.Context, addrs []netip.Addr) (net.Conn, error) {
 	var first, second []netip.Addr
 	for _, addr := range addrs {
@@ -193,8 +196,8 @@ func (d addressDialer) attempt(ctx context.Context, addr netip.Addr, remaining i
 	return dialer.DialContext(ctx, "tcp", target.String())
 }
 
-// control runs between the creation of the socket and the connection, with the address that the kernel will get: whatever
-// happened before, this is the last word.
+// control runs between the creation of the socket and the connection, with the address that the
+// kernel will get: whatever happened before, this is the last word.
 func (d addressDialer) control(_, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 // Kind says what went wrong with a request, for callers that answer differently.
 type Kind string
 
-// The kinds of failure. The refused ones, KindURL and KindPolicy come from the policy: nothing was sent.
+// The kinds of failure. The refused ones, KindURL and KindPolicy come from the policy: nothing was
+// sent.
 const (
 	// KindURL is a URL that cannot be used: no host, credentials inside, a host that is no name.
 	KindURL Kind = "invalid_url"
@@ -47,7 +48,8 @@ const (
 	KindFailed Kind = "failed"
 )
 
-// Error is a failed request. Its message names the host at most, never the URL: a query may hold secrets.
+// Error is a failed request. Its message names the host at most, never the URL: a query may hold
+// secrets.
 type Error struct {
 	Kind Kind
 	// Host is the host, with its port where the URL has one.
@@ -78,7 +80,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// causeIsLocal reports whether the cause's text was made on this side. Errors of net/http may quote the answer.
+// causeIsLocal reports whether the cause's text was made on this side. Errors of net/http may quote
+// the answer.
 func (e *Error) causeIsLocal() bool {
 	switch e.Kind {
 	case KindResolve, KindConnect, KindTLS, KindPolicy, KindCanceled:
@@ -95,8 +98,8 @@ func (e *Error) Unwrap() error { return e.Cause }
 // Timeout implements the method of net.Error.
 func (e *Error) Timeout() bool { return e.Kind == KindTimeout }
 
-// KindOf returns the kind of an error of a client of this package; [KindFailed] for any other error and the empty kind
-// for nil.
+// KindOf returns the kind of an error of a client of this package; [KindFailed] for any other error
+// and the empty kind for nil.
 func KindOf(err error) Kind {
 	if err == nil {
 		return ""
@@ -104,8 +107,8 @@ func KindOf(err error) Kind {
 	return AsError(err).Kind
 }
 
-// AsError turns any error of an HTTP exchange into an [*Error], leaving out the URL that net/http puts in front. It is nil
-// for nil.
+// AsError turns any error of an HTTP exchange into an [*Error], leaving out the URL that net/http
+// puts in front. It is nil for nil.
 func AsError(err error) *Error {
 	if err == nil {
 		return nil

@@ -22,9 +22,9 @@ type Response struct {
 	Body []byte
 }
 
-// CheckURL says why a client made by [NewClient] would refuse a URL, as far as that can be told without resolving the host:
-// scheme, credentials, an address that may not be reached, a port. It is nil for a URL that may be tried. For a client of
-// other making it is always nil.
+// CheckURL says why a client made by [NewClient] would refuse a URL, as far as that can be told
+// without resolving the host: scheme, credentials, an address that may not be reached, a port. It
+// is nil for a URL that may be tried. For a client of other making it is always nil.
 func CheckURL(client *http.Client, u *url.URL) error {
 	t, ok := client.Transport.(*transport)
 	if !ok {
@@ -36,7 +36,8 @@ func CheckURL(client *http.Client, u *url.URL) error {
 	return nil
 }
 
-// Do sends a request like client.Do, but with an error that is an [*Error] and does not name the URL.
+// Do sends a request like client.Do, but with an error that is an [*Error] and does not name the
+// URL.
 func Do(client *http.Client, req *http.Request) (*http.Response, error) {
 	resp, err := client.Do(req) //nolint:gosec // refusing forged requests is the client's job
 	if err != nil {
@@ -52,8 +53,9 @@ func hostOfRequest(req *http.Request) string {
 	return safeHost(req.URL.Host)
 }
 
-// Fetch sends a request and reads the answer, of any status, up to maxBytes of it; a larger one is an error
-// ([KindTooLarge]). The limit of the client's policy counts as well. Errors are [*Error] values.
+// Fetch sends a request and reads the answer, of any status, up to maxBytes of it; a larger one is
+// an error ([KindTooLarge]). The limit of the client's policy counts as well. Errors are [*Error]
+// values.
 func Fetch(client *http.Client, req *http.Request, maxBytes int64) (*Response, error) {
 	resp, err := Do(client, req)
 	if err != nil {
@@ -67,10 +69,12 @@ func Fetch(client *http.Client, req *http.Request, maxBytes int64) (*Response, e
 	return &Response{StatusCode: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-// usualBody is more than most answers have. No more room is made before it comes: anybody can announce a long one.
+// usualBody is more than most answers have. No more room is made before it comes: anybody can
+// announce a long one.
 const usualBody = 32 << 10
 
-// readAll reads a body up to its limit. It holds with any client, also one that is not from this package.
+// readAll reads a body up to its limit. It holds with any client, also one that is not from this
+// package.
 func readAll(resp *http.Response, host string, maxBytes int64) ([]byte, error) {
 	if resp.ContentLength > maxBytes {
 		return nil, tooLarge(host, maxBytes)
@@ -86,9 +90,9 @@ func readAll(resp *http.Response, host string, maxBytes int64) ([]byte, error) {
 	return body.Bytes(), nil
 }
 
-// GetJSON fetches a JSON document: it asks for JSON, accepts status 200 alone ([KindStatus] otherwise), checks that the
-// content type is JSON ([KindContent] otherwise) and reads at most maxBytes. It returns the document unparsed and the
-// answer's headers. Errors are [*Error] values.
+// GetJSON fetches a JSON document: it asks for JSON, accepts status 200 alone ([KindStatus]
+// otherwise), checks that the content type is JSON ([KindContent] otherwise) and reads at most
+// maxBytes. It returns the document unparsed and the answer's headers. Errors are [*Error] values.
 func GetJSON(ctx context.Context, client *http.Client, rawURL string, maxBytes int64) ([]byte, http.Header, error) {
 	req, err := newGet(ctx, rawURL)
 	if err != nil {
@@ -133,8 +137,8 @@ func statusError(host string, resp *http.Response) *Error {
 	}
 }
 
-// IsJSON reports whether the Content-Type is application/json or an application type with the +json suffix (RFC 6839
-// section 3.1).
+// IsJSON reports whether the Content-Type is application/json or an application type with the +json
+// suffix (RFC 6839 section 3.1).
 func IsJSON(header http.Header) bool {
 	mediaType, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
@@ -146,8 +150,8 @@ func IsJSON(header http.Header) bool {
 // maxRetryAfter bounds what another server may ask of us.
 const maxRetryAfter = time.Hour
 
-// RetryAfter returns the delay of a Retry-After header (RFC 9110 section 10.2.3), at most one hour; zero when there is
-// none.
+// RetryAfter returns the delay of a Retry-After header (RFC 9110 section 10.2.3), at most one hour;
+// zero when there is none.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {

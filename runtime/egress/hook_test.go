@@ -34,7 +34,8 @@ func TestTheSocketHookOfALoopbackHostKnowsLoopbackOnly(t *testing.T) {
 	}
 }
 
-// The reason is in the log of an operator who asks why: the first that holds is given, however the address is spelled.
+// The reason is in the log of an operator who asks why: the first that holds is given, however the
+// address is spelled.
 func TestAnAddressIsRefusedForTheRightReason(t *testing.T) {
 	t.Parallel()
 	const metadata, zone = "a cloud's metadata service", "an address with a zone"
@@ -54,7 +55,8 @@ func TestAnAddressIsRefusedForTheRightReason(t *testing.T) {
 	}
 }
 
-// What resolve has checked is checked again for the socket: nothing between the two may change the address.
+// What resolve has checked is checked again for the socket: nothing between the two may change the
+// address.
 // covers: OUT-1
 func TestNoConnectionIsMadePastTheSocketHook(t *testing.T) {
 	t.Parallel()

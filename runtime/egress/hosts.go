@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
-// hostname is the host of a URL in one spelling: a lower-case name without a trailing dot, or an address.
+// hostname is the host of a URL in one spelling: a lower-case name without a trailing dot, or an
+// address.
 type hostname struct {
 	name string
 	addr netip.Addr // valid when the host is an address
@@ -22,9 +23,10 @@ func (h hostname) isLoopback() bool { return plainurl.IsLoopbackHost(h.name) }
 
 var errNumericHost = errors.New("an IP address in an unusual spelling")
 
-// parseHostname reads a host without port and brackets. It accepts one spelling per address: what a resolver might take
-// for an address (2130706433, 0x7f.1, 127.0.0.1.) is neither name nor address here. Names are ASCII: an internationalized
-// one has to be written in its xn-- form, so that no mapping happens after the check.
+// parseHostname reads a host without port and brackets. It accepts one spelling per address: what a
+// resolver might take for an address (2130706433, 0x7f.1, 127.0.0.1.) is neither name nor address
+// here. Names are ASCII: an internationalized one has to be written in its xn-- form, so that no
+// mapping happens after the check.
 func parseHostname(host string) (hostname, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return hostname{name: addr.String(), addr: addr}, nil
@@ -56,8 +58,8 @@ func isLabel(label string) bool {
 	return label != "" && len(label) <= 63
 }
 
-// isNumeric reports whether a last label makes the whole host an IPv4 address for inet_aton and browsers (WHATWG URL, "ends
-// in a number").
+// isNumeric reports whether a last label makes the whole host an IPv4 address for inet_aton and
+// browsers (WHATWG URL, "ends in a number").
 func isNumeric(label string) bool {
 	if digits, ok := strings.CutPrefix(label, "0x"); ok {
 		return strings.Trim(digits, "0123456789abcdef") == ""
@@ -115,7 +117,8 @@ func parseHost(entry string) (hostname, []uint16, error) {
 	return name, implied, err
 }
 
-// splitAuthority splits host and port. A bare IPv6 address needs no brackets where there is no port.
+// splitAuthority splits host and port. A bare IPv6 address needs no brackets where there is no
+// port.
 func splitAuthority(authority string) (host, port string, err error) {
 	if addr, err := netip.ParseAddr(strings.Trim(authority, "[]")); err == nil {
 		return addr.String(), "", nil
@@ -157,8 +160,8 @@ func portOf(u *url.URL) (uint16, error) {
 	return defaultPort(u.Scheme)
 }
 
-// lowestUnprivilegedPort is the first port beyond those of the classic services. A URL from outside may name 443 and
-// those above: an identity provider on port 25 is an attack on a mail server.
+// lowestUnprivilegedPort is the first port beyond those of the classic services. A URL from outside
+// may name 443 and those above: an identity provider on port 25 is an attack on a mail server.
 const lowestUnprivilegedPort = 1024
 
 func isPublicPort(port uint16) bool { return port == 443 || port >= lowestUnprivilegedPort }

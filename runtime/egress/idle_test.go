@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
-// TestUnusedConnectionsAreClosedBeforeServersDo: Node.js and Apache close them after five seconds, and what is posted at that
-// moment is lost.
+// TestUnusedConnectionsAreClosedBeforeServersDo: Node.js and Apache close them after five seconds,
+// and what is posted at that moment is lost.
 func TestUnusedConnectionsAreClosedBeforeServersDo(t *testing.T) {
 	t.Parallel()
 	for pause, want := range map[time.Duration]int{time.Second: 1, 4 * time.Second: 2} {

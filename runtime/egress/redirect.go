@@ -5,7 +5,8 @@ import (
 	"net/url"
 )
 
-// inspectRedirect refuses a redirect that net/http would not follow, or would follow although nobody allowed it.
+// inspectRedirect refuses a redirect that net/http would not follow, or would follow although
+// nobody allowed it.
 func (t *transport) inspectRedirect(req *http.Request, resp *http.Response) error {
 	fail := func(detail string) error {
 		return &Error{Kind: KindRedirect, Host: req.URL.Host, Status: resp.StatusCode, Detail: detail}
@@ -29,7 +30,8 @@ func (t *transport) inspectRedirect(req *http.Request, resp *http.Response) erro
 	return nil
 }
 
-// checkRedirect is the http.Client's hook. The next hop itself passes [transport.admit] like any request.
+// checkRedirect is the http.Client's hook. The next hop itself passes [transport.admit] like any
+// request.
 func (t *transport) checkRedirect(next *http.Request, via []*http.Request) error {
 	previous := via[len(via)-1]
 	fail := func(detail string) error {

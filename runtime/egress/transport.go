@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 )
 
-// transport checks every request, redirected ones too, before net/http sees it, and every answer before the caller does.
+// transport checks every request, redirected ones too, before net/http sees it, and every answer
+// before the caller does.
 type transport struct {
 	policy    Policy
 	addresses addressBook
@@ -56,7 +57,8 @@ func (t *transport) roundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// exchangeError keeps an [*Error] of the dialer, which net/http may have wrapped, and sorts all others.
+// exchangeError keeps an [*Error] of the dialer, which net/http may have wrapped, and sorts all
+// others.
 func exchangeError(host string, err error) *Error {
 	e := AsError(err)
 	if e.Host != "" {
@@ -179,7 +181,8 @@ func (t *transport) inspect(req *http.Request, resp *http.Response) error {
 			return err
 		}
 	}
-	// net/http has undone the encoding that it asked for; any other would let a small body become a large one later.
+	// net/http has undone the encoding that it asked for; any other would let a small body become a
+	// large one later.
 	if encoding := strings.Join(resp.Header.Values("Content-Encoding"), ","); !isUnencoded(encoding) {
 		return &Error{Kind: KindContent, Host: host, Detail: "the answer is encoded in a way that was not asked for"}
 	}
@@ -189,8 +192,8 @@ func (t *transport) inspect(req *http.Request, resp *http.Response) error {
 	return nil
 }
 
-// unencoded are values of Content-Encoding that change no body: some servers write a charset there, and object stores the
-// name of a framing that they have taken off already.
+// unencoded are values of Content-Encoding that change no body: some servers write a charset there,
+// and object stores the name of a framing that they have taken off already.
 var unencoded = []string{"", "identity", "none", "binary", "utf-8", "utf8", "us-ascii", "iso-8859-1", "7bit", "8bit", "aws-chunked"}
 
 // isUnencoded reports whether a list of content encodings leaves a body as it is.
@@ -203,7 +206,8 @@ func isUnencoded(encodings string) bool {
 	return true
 }
 
-// isRedirect reports whether a status is of the redirecting class; 304 answers a conditional request.
+// isRedirect reports whether a status is of the redirecting class; 304 answers a conditional
+// request.
 func isRedirect(status int) bool {
 	return status >= 300 && status < 400 && status != http.StatusNotModified
 }

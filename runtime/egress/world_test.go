@@ -20,8 +20,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
-// world is an internet for tests: names with addresses, and addresses that lead to servers on loopback. Whatever is not in
-// it does not exist, so no test leaves the machine.
+// world is an internet for tests: names with addresses, and addresses that lead to servers on
+// loopback. Whatever is not in it does not exist, so no test leaves the machine.
 type world struct {
 	mu      sync.Mutex
 	names   map[string][]string
@@ -99,7 +99,8 @@ func (w *world) client(t *testing.T, p egress.Policy) *http.Client {
 	return client
 }
 
-// trusting returns a pool with a test server's certificate, which is valid for example.com, *.example.com and loopback.
+// trusting returns a pool with a test server's certificate, which is valid for example.com,
+// *.example.com and loopback.
 func trusting(server *httptest.Server) *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(server.Certificate())

@@ -16,8 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
-// attacked is an internet with the usual servers, a victim that must never see a request, and an attacker's MCP server
-// whose metadata a test chooses.
+// attacked is an internet with the usual servers, a victim that must never see a request, and an
+// attacker's MCP server whose metadata a test chooses.
 func attacked(t *testing.T) (*internet, *silentListeners) {
 	t.Helper()
 	n := usual(t)
@@ -26,8 +26,9 @@ func attacked(t *testing.T) (*internet, *silentListeners) {
 	return n, listenSilently(t)
 }
 
-// unharmed checks what must hold after every attack: nothing special was dialled, the listeners on loopback and the victim
-// were left alone, and no endpoint of the authorization server saw a request.
+// unharmed checks what must hold after every attack: nothing special was dialled, the listeners on
+// loopback and the victim were left alone, and no endpoint of the authorization server saw a
+// request.
 func unharmed(t *testing.T, n *internet, listeners *silentListeners) {
 	t.Helper()
 	n.checkDials(t)
@@ -42,7 +43,8 @@ func unharmed(t *testing.T, n *internet, listeners *silentListeners) {
 	}
 }
 
-// TestUnboundTargets: threats.md, "Browser relay": any target that is not bound to the given MCP server by its own metadata.
+// TestUnboundTargets: threats.md, "Browser relay": any target that is not bound to the given MCP
+// server by its own metadata.
 // covers: T-RLY-01
 func TestUnboundTargets(t *testing.T) {
 	t.Parallel()
@@ -152,7 +154,8 @@ func TestUnboundTargets(t *testing.T) {
 	})
 }
 
-// TestSpecialAddresses: threats.md, "Browser relay": private and special addresses in every spelling.
+// TestSpecialAddresses: threats.md, "Browser relay": private and special addresses in every
+// spelling.
 // covers: T-RLY-02
 func TestSpecialAddresses(t *testing.T) {
 	t.Parallel()
@@ -172,7 +175,8 @@ func TestSpecialAddresses(t *testing.T) {
 				send(t, r, metadataRequest(serverURL, special)),
 				send(t, r, proxyRequest(tokenOrder(serverURL, special))),
 			} {
-				// A name that only leads to a special address is not resolved at all: it is not bound.
+				// A name that only leads to a special address is not resolved at all: it is not
+				// bound.
 				if got.status != http.StatusBadRequest && got.status != http.StatusForbidden {
 					t.Errorf("target %s: status %d with %s", special, got.status, got.body)
 				}
@@ -204,7 +208,8 @@ func TestSpecialAddressesOfTheRealNetwork(t *testing.T) {
 	listeners.check(t)
 }
 
-// The attacker writes the metadata: the special address stands where the relay would follow it by itself.
+// The attacker writes the metadata: the special address stands where the relay would follow it by
+// itself.
 // covers: T-RLY-02
 func TestSpecialAddressesInMetadata(t *testing.T) {
 	t.Parallel()
@@ -322,7 +327,8 @@ func TestRedirectedUpstreams(t *testing.T) {
 	}
 }
 
-// TestHeaderSmuggling: threats.md, "Browser relay": header smuggling. TestProxy has the headers that are dropped.
+// TestHeaderSmuggling: threats.md, "Browser relay": header smuggling. TestProxy has the headers
+// that are dropped.
 // covers: T-RLY-05
 func TestHeaderSmuggling(t *testing.T) {
 	t.Parallel()
@@ -452,8 +458,8 @@ func TestNoGoroutineIsLeftBehind(t *testing.T) { // not parallel: it counts the 
 	}
 }
 
-// waitForGoroutines waits until no more than the wanted number of goroutines run; with none wanted, until the number
-// stays the same for a while.
+// waitForGoroutines waits until no more than the wanted number of goroutines run; with none wanted,
+// until the number stays the same for a while.
 func waitForGoroutines(want int) int {
 	poll := time.NewTicker(time.Millisecond)
 	defer poll.Stop()

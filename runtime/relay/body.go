@@ -19,12 +19,14 @@ const (
 type outgoing struct {
 	headers map[string]string
 	body    string
-	// invalidClient tells that the client's secret was not sealed by us, or for another server: nothing is sent.
+	// invalidClient tells that the client's secret was not sealed by us, or for another server:
+	// nothing is sent.
 	invalidClient bool
 }
 
-// encode writes the body in the media type that the headers ask for: an object as a form or as JSON, a text as it is.
-// Without a Content-Type, an object is JSON, and so is a text that reads as JSON.
+// encode writes the body in the media type that the headers ask for: an object as a form or as
+// JSON, a text as it is. Without a Content-Type, an object is JSON, and so is a text that reads as
+// JSON.
 func encode(asked order) (outgoing, error) {
 	out := outgoing{headers: maps.Clone(asked.headers)}
 	if out.headers == nil {
@@ -142,8 +144,9 @@ func valueOf(form []parameter, name string) string {
 	return ""
 }
 
-// prepare turns an order into the request for an endpoint: registrations are JSON (RFC 7591 section 3.1), everything else
-// is a form (RFC 6749 section 4.1.3, RFC 7009 section 2.1, RFC 7662 section 2.1).
+// prepare turns an order into the request for an endpoint: registrations are JSON (RFC 7591 section
+// 3.1), everything else is a form (RFC 6749 section 4.1.3, RFC 7009 section 2.1, RFC 7662 section
+// 2.1).
 func (r *Relay) prepare(req *http.Request, asked order, server *url.URL, to endpoint) (outgoing, error) {
 	out, err := encode(asked)
 	if err != nil {

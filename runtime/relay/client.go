@@ -16,17 +16,19 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// registrationMembers are the members of client metadata (RFC 7591 section 2, OpenID Connect Dynamic Client Registration
-// section 2) that a page may register with. Nothing else is passed on: an authorization server could read another spelling
-// of a member, or a signed software statement, in place of the redirect URIs that were checked here.
+// registrationMembers are the members of client metadata (RFC 7591 section 2, OpenID Connect
+// Dynamic Client Registration section 2) that a page may register with. Nothing else is passed on:
+// an authorization server could read another spelling of a member, or a signed software statement,
+// in place of the redirect URIs that were checked here.
 var registrationMembers = []string{
 	"redirect_uris", "token_endpoint_auth_method", "grant_types", "response_types", "client_name", "client_uri", "logo_uri",
 	"scope", "contacts", "tos_uri", "policy_uri", "jwks_uri", "jwks", "software_id", "software_version", "application_type",
 }
 
-// registrationBody checks a registration and writes it again from the members that were read. It refuses one that would
-// send users anywhere but to the callback page of the calling page's origin, or of our own: the relay's standing with an
-// authorization server must not serve to register other sites' clients.
+// registrationBody checks a registration and writes it again from the members that were read. It
+// refuses one that would send users anywhere but to the callback page of the calling page's origin,
+// or of our own: the relay's standing with an authorization server must not serve to register other
+// sites' clients.
 func (r *Relay) registrationBody(req *http.Request, out outgoing) (string, error) {
 	claims, err := oauth.ParseClaims(out.body)
 	if err != nil || out.headers["content-type"] != typeJSON {
@@ -59,18 +61,20 @@ func (r *Relay) registrationBody(req *http.Request, out outgoing) (string, error
 	return string(body), err
 }
 
-// sealedPrefix marks a client secret as sealed by a relay, so that secrets from elsewhere pass untouched.
+// sealedPrefix marks a client secret as sealed by a relay, so that secrets from elsewhere pass
+// untouched.
 const sealedPrefix = "latchkey-relay."
 
-// secretBox returns what seals the secret of a client: for this MCP server, authorization server and client only.
+// secretBox returns what seals the secret of a client: for this MCP server, authorization server
+// and client only.
 func (r *Relay) secretBox(server *url.URL, issuer, clientID string) *seal.Box {
 	return r.ring.Box("relay-client-secret", seal.Binding{
 		Issuer: strings.TrimSuffix(issuer, "/"), Resource: canonical(server), Provider: "relay", Client: clientID,
 	})
 }
 
-// sealRegistration replaces the secret of a registered client by its sealed form, and drops the credentials of client
-// management (RFC 7592), with which the secret could be read again.
+// sealRegistration replaces the secret of a registered client by its sealed form, and drops the
+// credentials of client management (RFC 7592), with which the secret could be read again.
 func (r *Relay) sealRegistration(got *answer, server *url.URL, issuer string) error {
 	if got.Status < 200 || got.Status > 299 {
 		return nil
@@ -124,7 +128,8 @@ func encodeObject(members []strictjson.Member) (json.RawMessage, error) {
 	return append(text, '}'), nil
 }
 
-// openCredentials puts the client's real secret in the place of the sealed one, in the form or in the Basic credentials.
+// openCredentials puts the client's real secret in the place of the sealed one, in the form or in
+// the Basic credentials.
 func (r *Relay) openCredentials(out outgoing, server *url.URL, issuer string) (outgoing, error) {
 	if out.body != "" && out.headers["content-type"] != typeForm {
 		return outgoing{}, fail(http.StatusBadRequest, "A request to this endpoint must be a form", nil)
@@ -164,7 +169,8 @@ func (r *Relay) openSecret(server *url.URL, issuer, clientID, sealed string) (st
 	return string(secret), true
 }
 
-// basicCredentials reads the client credentials of RFC 6749 section 2.3.1, which are form-encoded inside.
+// basicCredentials reads the client credentials of RFC 6749 section 2.3.1, which are form-encoded
+// inside.
 func basicCredentials(header string) (id, secret string, ok bool) {
 	scheme, encoded, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {

@@ -31,61 +31,72 @@ const (
 	defaultRequestsPerMinute = 120
 )
 
-// Config says where a relay is reached, by whom, and what it may reach. PublicURL is required; the zero value of every
-// other field is the safe default.
+// Config says where a relay is reached, by whom, and what it may reach. PublicURL is required; the
+// zero value of every other field is the safe default.
 type Config struct {
-	// PublicURL is the address at which browsers reach this server, for example https://app.example.com. Pages of its
-	// origin may call the relay and are where registered clients may be sent back to. Any path is ignored. Nothing is
-	// derived from a request's Host or forwarded headers.
+	// PublicURL is the address at which browsers reach this server, for example
+	// https://app.example.com. Pages of its origin may call the relay and are where registered
+	// clients may be sent back to. Any path is ignored. Nothing is derived from a request's Host or
+	// forwarded headers.
 	PublicURL string
-	// BasePath is where the routes are: BasePath + "/metadata" and BasePath + "/proxy". The default is "/oauth".
+	// BasePath is where the routes are: BasePath + "/metadata" and BasePath + "/proxy". The default
+	// is "/oauth".
 	BasePath string
-	// AllowedOrigins are further browser origins that may call the relay: "https://app.example.com", or "*" for all. The
-	// default is none.
+	// AllowedOrigins are further browser origins that may call the relay:
+	// "https://app.example.com", or "*" for all. The default is none.
 	AllowedOrigins []string
-	// CallbackPath is the one path to which a client that registers through the relay may ask to be sent back, on the
-	// calling page's origin or on PublicURL's. The default is "/oauth/callback".
+	// CallbackPath is the one path to which a client that registers through the relay may ask to be
+	// sent back, on the calling page's origin or on PublicURL's. The default is "/oauth/callback".
 	CallbackPath string
 
 	// Timeout limits everything that one request makes the relay do. The default is 10 seconds.
 	Timeout time.Duration
-	// MaxRequestBytes limits the body of a request, and the body that is forwarded. The default is 64 KiB.
+	// MaxRequestBytes limits the body of a request, and the body that is forwarded. The default is
+	// 64 KiB.
 	MaxRequestBytes int64
-	// MaxResponseBytes limits what is read from an upstream, after decompression. The default is 1 MiB.
+	// MaxResponseBytes limits what is read from an upstream, after decompression. The default is 1
+	// MiB.
 	MaxResponseBytes int64
-	// RequestsPerMinute limits the requests of one client, half of them at once. The default is 120; a negative value
-	// leaves the limiting to whatever is in front.
+	// RequestsPerMinute limits the requests of one client, half of them at once. The default is
+	// 120; a negative value leaves the limiting to whatever is in front.
 	RequestsPerMinute int
-	// ClientAddress names the client of a request for RequestsPerMinute; addresses count as [clientaddr.Key] has it. The
-	// default is the address of the connection: behind a reverse proxy that is the proxy's, so read there what the proxy
-	// vouches for, see [clientaddr.Resolver].
+	// ClientAddress names the client of a request for RequestsPerMinute; addresses count as
+	// [clientaddr.Key] has it. The default is the address of the connection: behind a reverse proxy
+	// that is the proxy's, so read there what the proxy vouches for, see [clientaddr.Resolver].
 	ClientAddress func(r *http.Request) string
 
-	// Authenticate, when set, decides who may use the relay: an error is a 401. Its text is logged, not sent.
+	// Authenticate, when set, decides who may use the relay: an error is a 401. Its text is logged,
+	// not sent.
 	Authenticate func(r *http.Request) error
-	// ValidateServerURL, when set, decides which MCP servers may be used: an error is a 403. Its text is logged, not sent.
+	// ValidateServerURL, when set, decides which MCP servers may be used: an error is a 403. Its
+	// text is logged, not sent.
 	ValidateServerURL func(r *http.Request, serverURL string) error
 
-	// SealingKeys protect the client secrets that authorization servers issue at registration, 32 random bytes each in
-	// base64, newest first. Browsers carry them sealed. Give all replicas the same keys; without any, a key is made at
-	// start, and clients with a secret have to register again after a restart or at another replica.
+	// SealingKeys protect the client secrets that authorization servers issue at registration, 32
+	// random bytes each in base64, newest first. Browsers carry them sealed. Give all replicas the
+	// same keys; without any, a key is made at start, and clients with a secret have to register
+	// again after a restart or at another replica.
 	SealingKeys []oauth.Secret
-	// Egress adjusts the outbound client: private certificate authorities, a resolver, observation. Its OperatorHosts make
-	// MCP servers and authorization servers of a private network reachable, each by its exact host and port. Timeout,
-	// MaxResponseBytes and redirects are the relay's own business.
+	// Egress adjusts the outbound client: private certificate authorities, a resolver, observation.
+	// Its OperatorHosts make MCP servers and authorization servers of a private network reachable,
+	// each by its exact host and port. Timeout, MaxResponseBytes and redirects are the relay's own
+	// business.
 	Egress egress.Policy
 	// Observer is told of requests and refusals. The default is [observe.Slog] with [slog.Default].
 	Observer observe.Observer
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 
-	// InsecureAllowLoopback lets browsers name MCP servers on this machine, over plain http too. It is for development.
+	// InsecureAllowLoopback lets browsers name MCP servers on this machine, over plain http too. It
+	// is for development.
 	InsecureAllowLoopback bool
-	// InsecureAnyTarget also accepts the requests of older mcp-use clients, which name a target and no MCP server. Whoever
-	// may call the relay can then send GET and POST requests to every public host from this server's address. Special
-	// addresses stay refused. It is for migration; see ValidateTarget.
+	// InsecureAnyTarget also accepts the requests of older mcp-use clients, which name a target and
+	// no MCP server. Whoever may call the relay can then send GET and POST requests to every public
+	// host from this server's address. Special addresses stay refused. It is for migration; see
+	// ValidateTarget.
 	InsecureAnyTarget bool
-	// ValidateTarget, when set, decides about the targets that InsecureAnyTarget opens: an error is a 403.
+	// ValidateTarget, when set, decides about the targets that InsecureAnyTarget opens: an error is
+	// a 403.
 	ValidateTarget func(r *http.Request, target string) error
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
-// maxIssuers is how many of a resource's authorization servers are looked at, so that one document cannot make the relay
-// fetch from any number of hosts.
+// maxIssuers is how many of a resource's authorization servers are looked at, so that one document
+// cannot make the relay fetch from any number of hosts.
 const maxIssuers = 3
 
 // resource is what an MCP server says of itself.
@@ -24,7 +24,8 @@ type resource struct {
 	issuers []string
 }
 
-// errNoResourceMetadata tells that an MCP server answers, and has no usable protected resource metadata.
+// errNoResourceMetadata tells that an MCP server answers, and has no usable protected resource
+// metadata.
 var errNoResourceMetadata = errors.New("no protected resource metadata that names this server and an authorization server")
 
 // resourceOf returns what is known of an MCP server, not older than maxAge.
@@ -34,7 +35,8 @@ func (r *Relay) resourceOf(ctx context.Context, server *url.URL, review bool) (r
 	})
 }
 
-// findResource looks where the server's challenge points, then in the standard places (RFC 9728 sections 3.1 and 5.1).
+// findResource looks where the server's challenge points, then in the standard places (RFC 9728
+// sections 3.1 and 5.1).
 func (r *Relay) findResource(ctx context.Context, server *url.URL) (resource, error) {
 	announced, err := r.challengedMetadata(ctx, server)
 	if err != nil {
@@ -55,7 +57,8 @@ func (r *Relay) findResource(ctx context.Context, server *url.URL) (resource, er
 	return resource{}, fault
 }
 
-// challengedMetadata asks the MCP server without a token and returns what its challenge names: one URL or none.
+// challengedMetadata asks the MCP server without a token and returns what its challenge names: one
+// URL or none.
 func (r *Relay) challengedMetadata(ctx context.Context, server *url.URL) ([]*url.URL, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.String(), http.NoBody) //nolint:gosec // egress refuses forged requests
 	if err != nil {
@@ -190,8 +193,8 @@ func (r *Relay) fetchServer(ctx context.Context, issuer string, location *url.UR
 	if err != nil {
 		return nil, authorizationServer{}, err
 	}
-	// RFC 8414 section 3.3 asks for identity. A trailing slash is where announcements and issuers differ in practice, and
-	// both spellings lead to this very document.
+	// RFC 8414 section 3.3 asks for identity. A trailing slash is where announcements and issuers
+	// differ in practice, and both spellings lead to this very document.
 	if strings.TrimSuffix(claims.String("issuer"), "/") != strings.TrimSuffix(issuer, "/") {
 		return nil, authorizationServer{}, fail(http.StatusBadGateway, "The authorization server's metadata is for another issuer", nil)
 	}
@@ -221,7 +224,8 @@ func (r *Relay) fetchServer(ctx context.Context, issuer string, location *url.UR
 	return text, server, nil
 }
 
-// fetchDocument fetches a metadata document. It refuses JSON that two readers could understand differently.
+// fetchDocument fetches a metadata document. It refuses JSON that two readers could understand
+// differently.
 func (r *Relay) fetchDocument(ctx context.Context, location *url.URL) ([]byte, oauth.Claims, error) {
 	text, _, err := egress.GetJSON(ctx, r.client, location.String(), r.config.MaxResponseBytes)
 	if err != nil {

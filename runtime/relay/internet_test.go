@@ -26,8 +26,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
-// internet is a public internet for tests: every host is a handler behind one TLS server, under one public address. No
-// test leaves the machine.
+// internet is a public internet for tests: every host is a handler behind one TLS server, under one
+// public address. No test leaves the machine.
 type internet struct {
 	tls *httptest.Server
 
@@ -358,7 +358,8 @@ func (s *silentListeners) check(t *testing.T) {
 	}
 }
 
-// specialHosts are hosts of URLs that lead, in one parser's eyes or another's, to a special address.
+// specialHosts are hosts of URLs that lead, in one parser's eyes or another's, to a special
+// address.
 func specialHosts() []string {
 	hosts := []string{
 		"127.0.0.1", "127.0.0.1.", "127.1", "2130706433", "0x7f000001", "017700000001", "0x7f.1", "0177.0.0.1", "127.000.000.001",

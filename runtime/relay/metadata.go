@@ -60,9 +60,9 @@ func (r *Relay) permittedServer(req *http.Request, text string) (*url.URL, error
 	return server, nil
 }
 
-// boundDocument returns the metadata document at target, if target is one of the places where the MCP server's own
-// metadata, or that of an authorization server which it names, may be. The document itself comes from the place where
-// discovery found it.
+// boundDocument returns the metadata document at target, if target is one of the places where the
+// MCP server's own metadata, or that of an authorization server which it names, may be. The
+// document itself comes from the place where discovery found it.
 func (r *Relay) boundDocument(ctx context.Context, server, target *url.URL) (text []byte, kind string, err error) {
 	standard := isOneOf(target, r.standardLocations(server))
 	for _, review := range []bool{false, true} {
@@ -90,8 +90,8 @@ func (r *Relay) boundDocument(ctx context.Context, server, target *url.URL) (tex
 	return nil, "", notBound("metadata", nil)
 }
 
-// serverDocument fetches an authorization server's metadata for the browser. What the browser reads now is what its next
-// request will refer to, so it becomes the binding.
+// serverDocument fetches an authorization server's metadata for the browser. What the browser reads
+// now is what its next request will refer to, so it becomes the binding.
 func (r *Relay) serverDocument(ctx context.Context, issuer string, location *url.URL) (text []byte, kind string, err error) {
 	text, server, err := r.fetchServer(ctx, issuer, location)
 	if err == nil {

@@ -36,8 +36,9 @@ func (o origins) allows(origin string) bool {
 	return origin == o.own || o.listed.Allows(origin)
 }
 
-// check refuses a request from a page of an origin that is not allowed. A request without Origin comes from no browser, or
-// from one that says by Sec-Fetch-Site that another site's page merely embeds the URL.
+// check refuses a request from a page of an origin that is not allowed. A request without Origin
+// comes from no browser, or from one that says by Sec-Fetch-Site that another site's page merely
+// embeds the URL.
 func (o origins) check(req *http.Request) error {
 	values := req.Header.Values("Origin")
 	if len(values) > 1 || len(values) == 1 && !o.allows(values[0]) {

@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
-// The headers that go through. All others stay here: those of the connection, cookies, and what a proxy in front of an
-// upstream would believe.
+// The headers that go through. All others stay here: those of the connection, cookies, and what a
+// proxy in front of an upstream would believe.
 var (
 	requestHeaders  = []string{"accept", "authorization", "content-type", "dpop"}
 	responseHeaders = []string{
@@ -168,7 +168,8 @@ func isFieldValue(text string) bool {
 	return text == strings.TrimSpace(text)
 }
 
-// boundEndpoint finds the endpoint that target is, among those that the MCP server's authorization servers name.
+// boundEndpoint finds the endpoint that target is, among those that the MCP server's authorization
+// servers name.
 func (r *Relay) boundEndpoint(ctx context.Context, server, target *url.URL) (endpoint, error) {
 	var unreachable error
 	for _, review := range []bool{false, true} {

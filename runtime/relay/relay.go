@@ -18,8 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// Relay is an http.Handler for the two routes. It is safe for concurrent use and keeps nothing that another replica would
-// need.
+// Relay is an http.Handler for the two routes. It is safe for concurrent use and keeps nothing that
+// another replica would need.
 type Relay struct {
 	config    Config
 	events    *events.Sender
@@ -162,7 +162,8 @@ func (r *Relay) serve(w http.ResponseWriter, req *http.Request) (served, error) 
 	return handle(w, req.WithContext(ctx))
 }
 
-// wait spends a request of the client's budget. A positive result is how long the client has to wait.
+// wait spends a request of the client's budget. A positive result is how long the client has to
+// wait.
 func (r *Relay) wait(req *http.Request) time.Duration {
 	if r.clients == nil {
 		return 0
@@ -186,8 +187,8 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
 	}{refused.message})
 }
 
-// asFailure returns the failure for an error of an outbound exchange: what the caller asked for in vain is the caller's
-// (400), what an upstream did is a gateway's (502, 504).
+// asFailure returns the failure for an error of an outbound exchange: what the caller asked for in
+// vain is the caller's (400), what an upstream did is a gateway's (502, 504).
 func asFailure(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
@@ -206,7 +207,8 @@ func asFailure(err error) *failure {
 	}
 }
 
-// upstreamFault is [asFailure] for a URL that an upstream named: that it may not be reached is not the browser's mistake.
+// upstreamFault is [asFailure] for a URL that an upstream named: that it may not be reached is not
+// the browser's mistake.
 func upstreamFault(err error) *failure {
 	f := asFailure(err)
 	if f.status == http.StatusBadRequest {
@@ -215,8 +217,8 @@ func upstreamFault(err error) *failure {
 	return f
 }
 
-// isAbsent reports whether an error says that there is no document at a location: a status of the client error class, a page
-// for people, a redirect to one.
+// isAbsent reports whether an error says that there is no document at a location: a status of the
+// client error class, a page for people, a redirect to one.
 func isAbsent(err error) bool {
 	switch e := egress.AsError(err); e.Kind {
 	case egress.KindContent, egress.KindRedirect:

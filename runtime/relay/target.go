@@ -41,8 +41,9 @@ func (r *Relay) parseUpstreamURL(text string) (*url.URL, bool) {
 	return u, egress.CheckURL(r.client, u) == nil
 }
 
-// canonical writes a URL so that two spellings compare equal only if every server takes them for the same: scheme and
-// host in lower case, no default port. Path and query stay as they are, since a server may tell their spellings apart.
+// canonical writes a URL so that two spellings compare equal only if every server takes them for
+// the same: scheme and host in lower case, no default port. Path and query stay as they are, since
+// a server may tell their spellings apart.
 func canonical(u *url.URL) string {
 	path := u.EscapedPath()
 	if path == "/" {
@@ -55,8 +56,8 @@ func canonical(u *url.URL) string {
 	return text
 }
 
-// covers reports whether a protected resource is the MCP server or a parent of it on the same origin, as MCP clients accept
-// it: many servers announce their origin for all their endpoints.
+// covers reports whether a protected resource is the MCP server or a parent of it on the same
+// origin, as MCP clients accept it: many servers announce their origin for all their endpoints.
 func covers(resource string, server *url.URL) bool {
 	u, err := url.Parse(resource)
 	if err != nil || u.Host == "" || !plainurl.Bare(resource, u) || cors.OriginOf(u) != cors.OriginOf(server) {

@@ -59,7 +59,8 @@ func (l *locks) try(key string, lease time.Duration) (mine, other *heldLock, wai
 	return mine, nil, 0
 }
 
-// sweep forgets locks whose holders never released them. Its cost is shared by the calls in between.
+// sweep forgets locks whose holders never released them. Its cost is shared by the calls in
+// between.
 func (l *locks) sweep(now time.Time) {
 	if len(l.held) < max(l.sweepAt, sweepAfter) {
 		return

@@ -30,17 +30,19 @@ const (
 type MemoryConfig struct {
 	// MaxEntries bounds the number of entries. Zero means [DefaultMaxEntries].
 	MaxEntries int
-	// MaxBytes bounds keys and values, with an allowance for what an entry costs besides. Zero means [DefaultMaxBytes].
+	// MaxBytes bounds keys and values, with an allowance for what an entry costs besides. Zero
+	// means [DefaultMaxBytes].
 	MaxBytes int
 	// Now replaces time.Now, for tests.
 	Now func() time.Time
-	// Observer is told, once a minute at most, when entries are dropped because the store is full. The default is
-	// [observe.Slog] with [slog.Default].
+	// Observer is told, once a minute at most, when entries are dropped because the store is full.
+	// The default is [observe.Slog] with [slog.Default].
 	Observer observe.Observer
 }
 
-// Memory is a [Store] within one process. It is bounded: when it is full, the entry that would expire next is dropped, so
-// that somebody who fills it takes guarantees away rather than the service. It has no goroutine and needs no closing.
+// Memory is a [Store] within one process. It is bounded: when it is full, the entry that would
+// expire next is dropped, so that somebody who fills it takes guarantees away rather than the
+// service. It has no goroutine and needs no closing.
 type Memory struct {
 	config MemoryConfig
 	events *events.Sender
@@ -141,7 +143,8 @@ func (m *Memory) checkSwap(ctx context.Context, key string, previous, next []byt
 	return nil
 }
 
-// add adds an entry. It returns an event where others were dropped for it, and somebody should know.
+// add adds an entry. It returns an event where others were dropped for it, and somebody should
+// know.
 func (m *Memory) add(e *entry, now time.Time) (trouble *observe.Event) {
 	for len(m.entries) >= m.config.MaxEntries || m.bytes+e.size() > m.config.MaxBytes {
 		m.remove(m.byExpiry[0])

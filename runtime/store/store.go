@@ -1,9 +1,10 @@
-// Package store is the little state that proxy mode cannot seal into what clients carry: which codes and refresh tokens
-// were used, which tokens were revoked, and who is refreshing right now.
+// Package store is the little state that proxy mode cannot seal into what clients carry: which
+// codes and refresh tokens were used, which tokens were revoked, and who is refreshing right now.
 //
-// Nothing in a store is needed to log in: an empty one, after a restart, only forgets. [Memory] keeps the state of one
-// process. Replicas that must agree need a shared [Store]; without one each knows only what it saw itself, and the
-// provider's own single use of codes and refresh tokens decides in the end.
+// Nothing in a store is needed to log in: an empty one, after a restart, only forgets. [Memory]
+// keeps the state of one process. Replicas that must agree need a shared [Store]; without one each
+// knows only what it saw itself, and the provider's own single use of codes and refresh tokens
+// decides in the end.
 //
 // What each guarantee costs, in calls of a [Store]; with a shared one each call is a round trip:
 //
@@ -23,28 +24,29 @@ import (
 
 // Store is state that expires. Its methods are called from many goroutines at once.
 //
-// The shape fits Redis and its kin: Get is GET, CompareAndSwap is SET NX PX for an absent key and a short script
-// otherwise, Lock is SET NX PX with a random value, released by a script that compares it. A store may forget entries
-// early when it is full or restarted, and must never invent any. Values hold no secret in the clear; keys are made of
-// random identifiers and hashes.
+// The shape fits Redis and its kin: Get is GET, CompareAndSwap is SET NX PX for an absent key and a
+// short script otherwise, Lock is SET NX PX with a random value, released by a script that compares
+// it. A store may forget entries early when it is full or restarted, and must never invent any.
+// Values hold no secret in the clear; keys are made of random identifiers and hashes.
 type Store interface {
 	// Get returns the value of a key that has not expired. found is false for any other.
 	Get(ctx context.Context, key string) (value []byte, found bool, err error)
 
-	// CompareAndSwap sets key to next, for the given time, if its value is previous, and reports whether it did. A nil
-	// previous means that the key must be absent; a nil next removes it. Empty values are not allowed. The operation is
-	// atomic for all users of the store.
+	// CompareAndSwap sets key to next, for the given time, if its value is previous, and reports
+	// whether it did. A nil previous means that the key must be absent; a nil next removes it.
+	// Empty values are not allowed. The operation is atomic for all users of the store.
 	CompareAndSwap(ctx context.Context, key string, previous, next []byte, ttl time.Duration) (swapped bool, err error)
 
-	// Lock waits until nobody else holds the lock of a key, or until ctx ends with its error. The lock frees itself after
-	// the lease, so that a crashed holder blocks nobody for longer: work that must not happen twice needs a
-	// CompareAndSwap at its end as well.
+	// Lock waits until nobody else holds the lock of a key, or until ctx ends with its error. The
+	// lock frees itself after the lease, so that a crashed holder blocks nobody for longer: work
+	// that must not happen twice needs a CompareAndSwap at its end as well.
 	Lock(ctx context.Context, key string, lease time.Duration) (Lease, error)
 }
 
 // Lease is a held lock.
 type Lease interface {
-	// Release frees the lock. It does nothing when the lease ran out, even if somebody else holds the lock by now.
+	// Release frees the lock. It does nothing when the lease ran out, even if somebody else holds
+	// the lock by now.
 	Release(ctx context.Context) error
 }
 
