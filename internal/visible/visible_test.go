@@ -13,13 +13,13 @@ func TestHidden(t *testing.T) {
 		names, inProse bool
 	}{
 		{"plain text", "plain text", false, false},
-		{"letters of other scripts", "żółć 日本 한국", false, false},
+		{"letters of other scripts", "żółć \u65e5\u672c \ud55c\uad6d", false, false},
 		{"a no-break space (French)", "Attention\u00a0: 10\u202f%", true, false},
-		{"an ideographic space (Japanese)", "日本\u3000語", true, false},
+		{"an ideographic space (Japanese)", "\u65e5\u672c\u3000\u8a9e", true, false},
 		{"a non-joiner (Persian)", "می\u200cخواهم", true, false},
 		{"a joiner (Sinhala)", "ශ්\u200dරී", true, false},
 		{"joined emoji", "👩\u200d👩\u200d👧 👩🏽\u200d🚀 ❤\ufe0f\u200d🔥 1\ufe0f\u20e3", true, false},
-		{"a variant of a Han letter", "葛\U000e0100", true, false},
+		{"a variant of a Han letter", "\u845b\U000e0100", true, false},
 		{"a joiner between plain letters", "pass\u200dword", true, true},
 		{"a non-joiner between plain letters", "pass\u200cword", true, true},
 		{"a row of joiners", "می\u200c\u200c\u200dخ", true, true},

@@ -355,7 +355,9 @@ func tokenInHeader(r *http.Request, asking facts.Asking) (token string, ok bool)
 	}
 	switch {
 	case asking.GraphQL != "":
-		var posted struct{ Query string }
+		var posted struct {
+			Query string `json:"query"`
+		}
 		return token, r.Method == http.MethodPost && json.Unmarshal(body, &posted) == nil && posted.Query == asking.GraphQL
 	case asking.Post:
 		return token, r.Method == http.MethodPost && len(body) == 0
