@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"github.com/latchkey-auth/latchkey/internal/pacedbody"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 )
@@ -132,6 +133,8 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 			if g.owns(c) || config.Skipper(c) {
 				return next(c)
 			}
+			r, body := pacedbody.Begin(c.Response(), r)
+			defer body.End()
 			if g.guard.Preflight(c.Response(), r) || g.guard.Landing(c.Response(), r) {
 				return nil
 			}

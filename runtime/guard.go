@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/pacedbody"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
@@ -226,7 +227,7 @@ func (g *Guard) route(address string, handler http.Handler, shared bool) {
 	if err != nil || u.Path == "" || slices.ContainsFunc(g.routes, func(r Route) bool { return r.Path == u.Path }) {
 		return
 	}
-	g.routes = append(g.routes, Route{Path: u.Path, Handler: handler, Shared: shared})
+	g.routes = append(g.routes, Route{Path: u.Path, Handler: pacedbody.Handler(handler), Shared: shared})
 }
 
 func (g *Guard) resourceMetadata(resource string) oauth.ProtectedResourceMetadata {
@@ -408,9 +409,12 @@ func cleanPath(u *url.URL) string {
 }
 
 // Protect lets only verified callers reach next, where [oauth.FromContext] finds them. It answers CORS preflight requests
-// of the allowed origins.
+// of the allowed origins. Bodies may be slow, and have to go on: one that brings less than 128 bytes a second runs out of a
+// minute of patience, and after ten minutes it ends in any case. How long they may be is for next to say.
 func (g *Guard) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r, body := pacedbody.Begin(w, r)
+		defer body.End()
 		if g.Preflight(w, r) || g.Landing(w, r) {
 			return
 		}

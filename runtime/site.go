@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"github.com/latchkey-auth/latchkey/internal/pacedbody"
 )
 
 // Site is several guards on one host. It owns what they share: the well-known forms at the root of the host, which belong to
@@ -104,13 +106,13 @@ func (s *Site) Handler() http.Handler {
 	for _, route := range s.routes {
 		handlers[route.Path] = route.Handler
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return pacedbody.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if handler, ok := handlers[r.URL.Path]; ok {
 			handler.ServeHTTP(w, r)
 			return
 		}
 		http.NotFound(w, r)
-	})
+	}))
 }
 
 // Format prints the guards' resources, whatever the verb: the inside holds secrets.

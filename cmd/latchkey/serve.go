@@ -35,7 +35,8 @@ type serveCommand struct {
 
 	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
 
-	InsecureStreamsOutliveTokens bool `name:"insecure-streams-outlive-tokens" help:"Let an answer that streams go on after its token expired or was revoked."`
+	MaxBody                      int64 `name:"max-body" default:"4194304" placeholder:"BYTES" help:"Largest body that the MCP endpoint takes, in bytes: 4 MB."`
+	InsecureStreamsOutliveTokens bool  `name:"insecure-streams-outlive-tokens" help:"Let an answer that streams go on after its token expired or was revoked."`
 
 	NoProxyFromEnvironment bool     `name:"no-proxy-from-environment" help:"Reach the provider directly, whatever HTTPS_PROXY says."`
 	CAFile                 string   `name:"ca-file" placeholder:"FILE" help:"PEM file with certificate authorities to trust besides the system's when the provider is reached."`
@@ -90,12 +91,15 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if c.MaxBody < 1 {
+		return usageError{fmt.Errorf("--max-body %d must be a number of bytes, such as 4194304", c.MaxBody)}
+	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
 		ClientDocuments: documents, ClientAddress: address, Relay: relay,
-		InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
-		Version:                      version(), Logger: log,
+		MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
+		Version: version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}

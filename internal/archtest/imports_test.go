@@ -183,11 +183,11 @@ func otherRooms() []room {
 	contract := []string{"oauth", "internal/strictjson"}
 	subjects := []string{
 		"internal/flight", "internal/httpanswer", "internal/noredirect", "internal/plainurl", "internal/ratelimit",
-		"internal/pageform", "internal/recent", "internal/redirecturi", "internal/callerkey",
+		"internal/pageform", "internal/recent", "internal/redirecturi", "internal/callerkey", "internal/pacedbody",
 	}
 	generator := []string{yaml, validator, jennifer}
 	return []room{
-		{packages: []string{"internal/callerkey", "internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect", "internal/pageform"}},
+		{packages: []string{"internal/callerkey", "internal/pacedbody", "internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect", "internal/pageform"}},
 		{packages: []string{"internal/recent"}, modules: []string{lru}},
 		{packages: []string{"internal/flight"}, modules: []string{xsync}},
 		{packages: []string{"internal/ratelimit"}, may: []string{"internal/recent"}, modules: []string{xtime}},
@@ -215,7 +215,7 @@ func otherRooms() []room {
 			never:    append(generator, echo, kong),
 		},
 		{
-			packages: []string{"echoadapter"}, may: []string{"oauth", "runtime/..."}, modules: []string{echo},
+			packages: []string{"echoadapter"}, may: []string{"oauth", "runtime/...", "internal/pacedbody"}, modules: []string{echo},
 			never: append(generator, "providers_gen/...", "devidp"),
 		},
 		{packages: []string{"mcpadapter"}, may: []string{"oauth", "runtime/observe"}, modules: []string{mcpSDK}, never: []string{echo, jwx}},

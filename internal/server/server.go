@@ -2,6 +2,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/originguard"
+	"github.com/latchkey-auth/latchkey/internal/pacedbody"
 	"github.com/latchkey-auth/latchkey/mcpadapter"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
@@ -53,6 +55,9 @@ type Config struct {
 	// ClientAddress names the client of a request, for rate limits. The default is the connection's
 	// own address.
 	ClientAddress func(*http.Request) string
+	// MaxBody is the largest body, in bytes, that the MCP endpoint takes. The default is
+	// [DefaultMaxBody].
+	MaxBody int64
 	// InsecureStreamsOutliveTokens is the guard's option.
 	InsecureStreamsOutliveTokens bool
 	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are
@@ -105,9 +110,29 @@ func New(config Config) (http.Handler, error) {
 	}
 	e.GET(healthPath, func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
 	tools := toolScopes(config)
-	e.Any(config.Path, echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools)))), guard.Require())
+	e.Any(config.Path, echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools)))),
+		guard.Require(), bounded(cmp.Or(config.MaxBody, DefaultMaxBody)))
 	e.GET("/whoami", whoami, guard.Require())
-	return e, nil
+	return pacedbody.Handler(e), nil
+}
+
+// DefaultMaxBody is the largest body, in bytes, that the MCP endpoint takes.
+const DefaultMaxBody = 4 << 20
+
+// bounded refuses bodies of more than limit bytes.
+func bounded(limit int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if r.ContentLength > limit {
+				return echo.NewHTTPError(http.StatusRequestEntityTooLarge, fmt.Sprintf("The body has more than %d bytes", limit))
+			}
+			if r.Body != nil {
+				r.Body = http.MaxBytesReader(c.Response(), r.Body, limit)
+			}
+			return next(c)
+		}
+	}
 }
 
 // healthPath is answered to everybody, whatever Host says: load balancers ask by address.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
+	"github.com/latchkey-auth/latchkey/internal/pacedbody"
 	"github.com/latchkey-auth/latchkey/internal/ratelimit"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
@@ -103,6 +104,8 @@ func (f *failure) why() oauth.Reason {
 
 // ServeHTTP implements http.Handler.
 func (r *Relay) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	req, body := pacedbody.Begin(w, req)
+	defer body.End()
 	start := r.config.Now()
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
