@@ -80,7 +80,7 @@ func build(c *Config) (*Broker, error) {
 	}); err != nil {
 		return nil, err
 	}
-	m.tickets = tickets.New(ring, binding(c.Upstream, m.site.resource()), c.Now)
+	m.tickets = tickets.New(ring, binding(c.Upstream, m.site.resource()), mark(m.site, c.Tokens), c.Now)
 	m.entries = grants.Entries{Store: watchedStore{c.Store, c.Events}, Prefix: "latchkey:" + m.site.mount + ":"}
 	m.grants = grants.New(grants.Config{
 		Options: c.withoutKeys(), Resources: m.site.resources, Scopes: m.scopes.all, Tickets: m.tickets, Entries: m.entries,
@@ -136,7 +136,7 @@ func (m rooms) endpoints(c *Config) endpoints {
 	}
 	known := &remembered{cookies: jar, box: m.tickets.Consents, site: m.site, now: c.Now}
 	asked := &consents{
-		cookies: jar, box: m.tickets.Form, site: m.site, words: c.ScopeWords, login: c.loginScopes(), limits: m.limits, remembered: known, logins: begun,
+		cookies: jar, box: m.tickets.Form, site: m.site, words: c.ScopeWords, login: c.loginScopes(), scopes: m.scopes, limits: m.limits, remembered: known, logins: begun,
 		loginPage: c.Upstream.Authorization, now: c.Now, answers: out,
 	}
 	authorize := &authorization{
@@ -169,6 +169,12 @@ func (c *Config) withoutKeys() proxy.Options {
 // endpoint vouches for other people.
 func binding(u facts.Upstream, resource string) seal.Binding {
 	return seal.Binding{Issuer: u.Issuer + " " + u.Token, Resource: resource, Provider: u.Name, Client: u.ClientID}
+}
+
+// mark stands for what a login under way takes for granted: of two replicas with other resources or
+// another mode, one would make another token of it than the user was asked about.
+func mark(s site, mode proxy.TokenMode) tickets.ID {
+	return tickets.Digest(append([]string{"configuration", string(mode)}, s.resources...)...)
 }
 
 // warn tells the operator about everything that weakens security.

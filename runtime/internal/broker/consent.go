@@ -27,6 +27,7 @@ type consents struct {
 	site       site
 	words      map[string]string // of scopes
 	login      []string          // scopes that each login asks for
+	scopes     scopes
 	limits     *limiters
 	remembered *remembered
 	logins     *logins
@@ -95,9 +96,14 @@ func (c *consents) openForm(sealed string, browser []tickets.ID) (request, *oaut
 		return request{}, refusal.Caused(oauth.CodeInvalidRequest, oauth.ReasonForm,
 			"This page is too old. Go back to the application and start again", err)
 	}
+	known := c.scopes.list(c.scopes.set(form.Scopes))
+	if len(known) == 0 && len(form.Scopes) > 0 {
+		return request{}, refusal.Caused(oauth.CodeInvalidRequest, oauth.ReasonForm,
+			"This page is too old. Go back to the application and start again", errors.New("the server has none of the scopes any more"))
+	}
 	req := request{
 		client: form.Client, label: form.Label, redirect: form.Redirect, native: redirecturi.IsNative(u), state: form.State,
-		challenge: form.Challenge, scopes: form.Scopes, resource: form.Resource,
+		challenge: form.Challenge, scopes: known, resource: form.Resource,
 	}
 	if !slices.ContainsFunc(browser, func(id tickets.ID) bool { return form.Browser == tickets.Digest("browser", id.String()) }) {
 		return req, foreignForm()

@@ -17,7 +17,7 @@ func testBoxes(t testing.TB, resource string) *tickets.Boxes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tickets.New(ring, seal.Binding{Resource: resource}, time.Now)
+	return tickets.New(ring, seal.Binding{Resource: resource}, tickets.ID{}, time.Now)
 }
 
 func testSite(t testing.TB, resource string) site {

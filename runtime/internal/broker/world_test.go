@@ -24,6 +24,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 const (
@@ -105,7 +106,15 @@ func (w *world) boxes(resource string) *tickets.Boxes {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return tickets.New(ring, binding(w.config.Upstream, resource), w.now)
+	var below []string
+	if resource == w.config.Resource {
+		below = w.config.Subresources
+	}
+	s, err := newSite(resource, below)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tickets.New(ring, binding(w.config.Upstream, resource), mark(s, cmp.Or(w.config.Tokens, proxy.Sealed)), w.now)
 }
 
 func (w *world) now() time.Time {

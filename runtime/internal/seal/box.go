@@ -28,7 +28,7 @@ const (
 // The ways in which a sealed value can be refused, for logs: to a client they are all the same.
 var (
 	ErrMalformed  = errors.New("not a sealed value")
-	ErrUnknownKey = errors.New("sealed with a key that is not in the ring, or for another purpose or server")
+	ErrUnknownKey = errors.New("sealed with a key that is not in the ring, or for another purpose, server or configuration")
 	ErrForged     = errors.New("changed after it was sealed")
 	ErrExpired    = errors.New("expired")
 )

@@ -19,7 +19,7 @@ func newRegistry(t *testing.T) *Registry {
 		t.Fatal(err)
 	}
 	r, err := New(Config{
-		Box: tickets.New(ring, seal.Binding{}, time.Now).Client, CustomSchemes: []string{"cursor"}, GrantTypes: []string{"authorization_code"},
+		Box: tickets.New(ring, seal.Binding{}, tickets.ID{}, time.Now).Client, CustomSchemes: []string{"cursor"}, GrantTypes: []string{"authorization_code"},
 		Documents: proxy.ClientDocuments{Client: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 			t.Error("something is fetched")
 			return nil, http.ErrHandlerTimeout

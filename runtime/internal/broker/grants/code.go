@@ -46,6 +46,7 @@ type codeGrant struct {
 	leg       leg
 	issuer    issuer
 	resources Resources
+	scopes    []string // of the server
 	events    *events.Sender
 }
 
@@ -62,7 +63,11 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	if err != nil {
 		return none, refusal.InvalidGrant(oauth.ReasonCode, err)
 	}
-	if refused := g.check(r, c); refused != nil {
+	refused := g.check(r, c)
+	if refused != nil {
+		return none, refused
+	}
+	if c.Scopes, refused = stillKnown(c.Scopes, g.scopes); refused != nil {
 		return none, refused
 	}
 	// The provider's answer must not get lost with the client's connection: its code works once.

@@ -72,7 +72,7 @@ func New(c Config) *Grants {
 	g.types = []Type{
 		&codeGrant{
 			box: c.Tickets.Code, codes: codes{entries: c.Entries, families: g.families, events: c.Events}, kept: kept, leg: g.leg,
-			issuer: issuer, resources: c.Resources, events: c.Events,
+			issuer: issuer, resources: c.Resources, scopes: c.Scopes, events: c.Events,
 		},
 		&refreshGrant{
 			box: c.Tickets.Refresh, families: g.families, kept: kept, leg: g.leg, issuer: issuer, resources: c.Resources,

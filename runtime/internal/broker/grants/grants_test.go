@@ -83,7 +83,7 @@ func newGrants(t *testing.T, changes ...func(*Config)) (*Grants, *fakeProvider) 
 	}
 	config := Config{
 		Options: proxy.Options{Tokens: proxy.Sealed, RefreshLifetime: time.Hour}, Resources: resources,
-		Tickets: tickets.New(ring, seal.Binding{Resource: testResource}, now),
+		Scopes: []string{"read"}, Tickets: tickets.New(ring, seal.Binding{Resource: testResource}, tickets.ID{}, now),
 		Entries: Entries{Store: store.NewMemory(store.MemoryConfig{Now: now}), Prefix: "test:"}, Provider: provider,
 		Verify: func(_ context.Context, _, resource string) (*oauth.AuthInfo, error) {
 			return &oauth.AuthInfo{Subject: "user-1", Issuer: "https://idp.example.com", Resource: resource}, nil

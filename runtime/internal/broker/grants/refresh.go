@@ -39,10 +39,14 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	if err != nil {
 		return none, refusal.InvalidGrant(oauth.ReasonRefreshToken, err)
 	}
-	if refused := r.owns(t.Client); refused != nil {
+	refused := r.owns(t.Client)
+	if refused != nil {
 		return none, refused
 	}
 	if refused := g.resources.checkSame(r.Params, t.Resource); refused != nil {
+		return none, refused
+	}
+	if t.Scopes, refused = stillKnown(t.Scopes, g.scopes); refused != nil {
 		return none, refused
 	}
 	narrowed, refused := g.narrow(t.Scopes, r.Get("scope"))
@@ -59,9 +63,7 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 // asks for fewer. Scopes that the server does not know are ignored, as they were at the login: some
 // clients repeat what they once asked for.
 func (g *refreshGrant) narrow(granted []string, asked string) ([]string, *oauth.Error) {
-	wanted := slices.DeleteFunc(oauth.ParseScope(asked), func(s string) bool {
-		return !slices.Contains(g.scopes, s) && !slices.Contains(granted, s)
-	})
+	wanted := slices.DeleteFunc(oauth.ParseScope(asked), func(s string) bool { return !slices.Contains(g.scopes, s) })
 	if len(wanted) == 0 {
 		return granted, nil
 	}
@@ -71,6 +73,16 @@ func (g *refreshGrant) narrow(granted []string, asked string) ([]string, *oauth.
 		}
 	}
 	return wanted, nil
+}
+
+// stillKnown leaves out the scopes that the server's configuration no longer has. Where none is left
+// of several, nothing is left of what the user allowed.
+func stillKnown(granted, known []string) ([]string, *oauth.Error) {
+	left := slices.DeleteFunc(slices.Clone(granted), func(s string) bool { return !slices.Contains(known, s) })
+	if len(left) == 0 && len(granted) > 0 {
+		return nil, refusal.InvalidGrant(oauth.ReasonScope, errors.New("the server has none of the scopes any more"))
+	}
+	return left, nil
 }
 
 // once makes one refresh out of all that come with the same token at the same time.

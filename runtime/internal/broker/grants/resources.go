@@ -1,7 +1,9 @@
 package grants
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -63,8 +65,11 @@ func (all Resources) find(asked string) (string, *oauth.Error) {
 }
 
 // checkSame checks the resources of a token request against the one that was authorized (RFC 8707
-// section 2.2).
+// section 2.2), which has to be one still.
 func (all Resources) checkSame(p params.Params, authorized string) *oauth.Error {
+	if !slices.Contains(all, authorized) {
+		return refusal.InvalidGrant(oauth.ReasonResource, errors.New("the server no longer has the resource that was authorized"))
+	}
 	same := len(p.Resources()) == 0
 	for _, asked := range p.Resources() {
 		resource, refused := all.find(asked)

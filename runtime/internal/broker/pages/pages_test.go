@@ -178,7 +178,7 @@ func TestTheConsentPageKeepsItsActionsInSight(t *testing.T) {
 			}
 		}
 	})
-	t.Run("the page names the resource", func(t *testing.T) {
+	t.Run("A8: the page names the resource", func(t *testing.T) {
 		t.Parallel()
 		if !strings.Contains(page, "<code>https://mcp.example.com/mcp/sse</code>") {
 			t.Errorf("the page:\n%s", page)

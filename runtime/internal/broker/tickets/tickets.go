@@ -20,14 +20,18 @@ type Boxes struct {
 	Renewed  *Box[Renewed]
 }
 
-// New returns the boxes of one server.
-func New(ring *seal.Ring, binding seal.Binding, now func() time.Time) *Boxes {
+// New returns the boxes of one server. Mark stands for everything of its configuration that a login
+// must not see change under way: what a login is made of, form, login and code, opens under that
+// mark alone. Tokens and registrations outlive it.
+func New(ring *seal.Ring, binding seal.Binding, mark ID, now func() time.Time) *Boxes {
+	marked := binding
+	marked.Resource += " " + mark.String()
 	return &Boxes{
 		Client:   newBox(clientFormat(), ring, binding, now),
-		Form:     newBox(formFormat(), ring, binding, now),
+		Form:     newBox(formFormat(), ring, marked, now),
 		Consents: newBox(consentsFormat(), ring, binding, now),
-		Login:    newBox(loginFormat(), ring, binding, now),
-		Code:     newBox(codeFormat(), ring, binding, now),
+		Login:    newBox(loginFormat(), ring, marked, now),
+		Code:     newBox(codeFormat(), ring, marked, now),
 		Access:   newBox(accessFormat(), ring, binding, now),
 		Refresh:  newBox(refreshFormat(), ring, binding, now),
 		Answer:   newBox(answerFormat(), ring, binding, now),
