@@ -58,7 +58,7 @@ func TestThePublicSurfaceIsSmall(t *testing.T) {
 		folders []string
 		most    int
 	}{
-		{[]string{"oauth", "runtime"}, 285},
+		{[]string{"oauth", "runtime"}, 280},
 		{[]string{"gen"}, 40},
 	} {
 		if n := s.count(c.folders...); n > c.most || n == 0 {
