@@ -39,8 +39,11 @@ func drawn(t *testing.T, title string) map[string][]string {
 	return drawn
 }
 
-// shortNames are what the page calls the libraries of the generator.
-var shortNames = map[string]string{kong: "kong", jennifer: "jennifer", "golang.org/x/mod": "x/mod", flock: "gofrs/flock"}
+// shortNames are what the page calls libraries.
+var shortNames = map[string]string{
+	kong: "kong", jennifer: "jennifer", "golang.org/x/mod": "x/mod", flock: "gofrs/flock",
+	xnet: "x/net", xcrypto: "x/crypto", xtime: "x/time",
+}
 
 func TestTheGeneratorsRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
 	t.Parallel()
@@ -50,6 +53,11 @@ func TestTheGeneratorsRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
 func TestTheBrokersRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
 	t.Parallel()
 	drawnAsHeld(t, "room of the broker", "runtime/internal/broker/", brokerRooms())
+}
+
+func TestTheRuntimesRoomsAreDrawnAsTheyAreHeld(t *testing.T) {
+	t.Parallel()
+	drawnAsHeld(t, "room of the runtime", "", engineRooms())
 }
 
 // drawnAsHeld compares a table of docs/design.md with the rooms below a folder that are held.

@@ -1,0 +1,98 @@
+package archtest_test
+
+// engineRooms are the rooms of the runtime, from the ground up. The broker's are brokerRooms.
+func engineRooms() []room {
+	rooms := []room{
+		{packages: []string{"runtime/facts"}, may: []string{"oauth"}},
+		{packages: []string{"runtime/observe"}, may: []string{"oauth"}},
+		{packages: []string{"runtime/internal/events"}, may: []string{"oauth", "runtime/observe"}},
+		{packages: []string{"runtime/egress"}, may: []string{"internal/plainurl"}, modules: []string{xnet}},
+		{
+			packages: []string{"runtime/clientaddr"},
+			may: []string{
+				"runtime/internal/events", "runtime/observe",
+			},
+			modules: []string{xnet},
+		},
+		{packages: []string{"runtime/store"}, may: []string{"oauth", "runtime/internal/events", "runtime/observe"}},
+		{packages: []string{"runtime/store/storetest"}, may: []string{"runtime/store"}},
+		{packages: []string{"runtime/proxy"}, may: []string{"oauth", "runtime/store"}},
+		{packages: []string{"runtime/internal/seal"}, may: []string{"oauth"}, modules: []string{xcrypto}},
+		{packages: []string{"runtime/internal/cors"}, may: []string{}, modules: []string{xnet}},
+		{
+			packages: []string{"runtime/internal/upstream"},
+			may: []string{
+				"internal/jose", "internal/noredirect", "internal/plainurl", "internal/strictjson", "oauth",
+				"runtime/egress", "runtime/facts",
+			},
+		},
+		{
+			packages: []string{"runtime/internal/keys"},
+			may: []string{
+				"internal/jose", "oauth", "runtime/egress", "runtime/internal/events", "runtime/internal/upstream",
+				"runtime/observe",
+			},
+		},
+		{
+			packages: []string{"runtime/internal/metadata"},
+			may: []string{
+				"internal/flight", "internal/httpanswer", "internal/strictjson", "oauth", "runtime/egress",
+				"runtime/facts", "runtime/internal/cors", "runtime/internal/events", "runtime/internal/upstream",
+				"runtime/observe",
+			},
+		},
+		{
+			packages: []string{"runtime/internal/verify"},
+			may: []string{
+				"internal/jose", "internal/plainurl", "internal/recent", "internal/strictjson", "oauth",
+				"runtime/egress", "runtime/facts", "runtime/internal/events", "runtime/internal/upstream",
+				"runtime/observe",
+			},
+		},
+		{
+			packages: []string{"runtime/internal/broker"},
+			may: []string{
+				"internal/httpanswer", "internal/plainurl", "internal/ratelimit", "internal/redirecturi", "oauth",
+				"runtime/clientaddr", "runtime/facts", "runtime/internal/broker/...", "runtime/internal/cors",
+				"runtime/internal/events", "runtime/internal/seal", "runtime/internal/upstream", "runtime/observe",
+				"runtime/proxy", "runtime/store",
+			},
+			modules: []string{xtime},
+		},
+		{
+			packages: []string{"runtime/relay"},
+			may: []string{
+				"internal/flight", "internal/httpanswer", "internal/plainurl", "internal/ratelimit", "internal/recent",
+				"internal/strictjson", "oauth", "runtime/clientaddr", "runtime/egress", "runtime/internal/cors",
+				"runtime/internal/events", "runtime/internal/seal", "runtime/observe",
+			},
+		},
+		{
+			packages: []string{"runtime/sessions"},
+			may: []string{
+				"oauth", "runtime/internal/events", "runtime/internal/seal", "runtime/observe",
+			},
+		},
+		{
+			packages: []string{"runtime"},
+			may: []string{
+				"internal/callerkey", "internal/httpanswer", "internal/plainurl", "oauth", "runtime/egress",
+				"runtime/facts", "runtime/internal/broker", "runtime/internal/cors", "runtime/internal/events",
+				"runtime/internal/keys", "runtime/internal/metadata", "runtime/internal/verify", "runtime/observe",
+				"runtime/proxy",
+			},
+		},
+		{
+			packages: []string{"runtime/providertest"},
+			may: []string{
+				"internal/jose", "internal/pageform", "oauth", "runtime", "runtime/facts", "runtime/proxy",
+			},
+		},
+	}
+	for i := range rooms {
+		rooms[i].never = []string{
+			yaml, validator, jennifer, echo, kong, mcpSDK, "gen/...", "devidp", "providers_gen/...", "cmd/...",
+		}
+	}
+	return rooms
+}
