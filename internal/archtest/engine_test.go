@@ -62,7 +62,7 @@ func engineRooms() []room {
 		{
 			packages: []string{"runtime/relay"},
 			may: []string{
-				"internal/flight", "internal/httpanswer", "internal/plainurl", "internal/ratelimit", "internal/recent",
+				"internal/flight", "internal/httpanswer", "internal/pacedbody", "internal/plainurl", "internal/ratelimit", "internal/recent",
 				"internal/strictjson", "oauth", "runtime/clientaddr", "runtime/egress", "runtime/internal/cors",
 				"runtime/internal/events", "runtime/internal/seal", "runtime/observe",
 			},
