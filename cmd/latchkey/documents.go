@@ -44,7 +44,7 @@ func (f *documentFlags) options(policy string) (proxy.ClientDocuments, error) {
 const maxDocumentFile = 64 << 10
 
 func readDocument(name string) (string, error) {
-	file, err := os.Open(name) //nolint:gosec // the operator names the file
+	file, err := os.Open(name)
 	if err != nil {
 		return "", err
 	}

@@ -22,6 +22,8 @@ import (
 )
 
 type serveCommand struct {
+	documentFlags
+
 	Provider    string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Address to listen on."`
 	PublicURL   string   `name:"public-url" placeholder:"URL" help:"Scheme and host under which clients reach the server, such as https://mcp.example.com. Needed unless the address is on loopback."`
@@ -44,7 +46,6 @@ type serveCommand struct {
 
 	CustomScheme    []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor; any application on the user's device can claim one. Proxy mode only. Repeatable."`
 	ClientDocuments string   `enum:"off,pinned,proxy,open" default:"open" help:"Which clients may describe themselves by a document at a web address instead of registering: none (off), those of --client-document (pinned), these and those at --client-document-host, fetched through the environment's proxy (proxy), or all (open). Proxy mode only."`
-	documentFlags
 
 	TrustedProxy   []string `sep:"none" placeholder:"CIDR" help:"Network from which your reverse proxy connects, such as 10.0.0.0/8: it is believed about the address of its client, which rate limits count by. Repeatable."`
 	ClientIPHeader string   `name:"client-ip-header" placeholder:"X-Forwarded-For" help:"Header in which the trusted proxies write that address."`
@@ -201,6 +202,8 @@ func (c *serveCommand) publicURL() (string, error) {
 }
 
 type devCommand struct {
+	documentFlags
+
 	Mode        string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
 	IDPAddr     string   `name:"idp-addr" default:"127.0.0.1:9400" help:"Loopback address of the embedded identity provider."`
@@ -213,7 +216,6 @@ type devCommand struct {
 
 	CustomScheme    []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor. Repeatable."`
 	ClientDocuments string   `enum:"off,pinned,proxy,open" default:"off" help:"Which clients may describe themselves by a document at a web address instead of registering: none (off), those of --client-document (pinned), these and those at --client-document-host, fetched through the environment's proxy (proxy), or all (open). In mode direct off or open."`
-	documentFlags
 }
 
 // Run serves until it is told to stop.

@@ -32,7 +32,7 @@ type signer struct {
 }
 
 // newSigner starts a client that prefers private_key_jwt, in front of some brokers.
-func newSigner(t *testing.T, brokers int, changes ...func(*Config)) *signer {
+func newSigner(t *testing.T, brokers int) *signer {
 	t.Helper()
 	c := &signer{documentServer: newDocumentServer(t)}
 	c.rotate(t, "first")
@@ -51,7 +51,7 @@ func newSigner(t *testing.T, brokers int, changes ...func(*Config)) *signer {
 		}
 		_, _ = fmt.Fprintf(w, `{"client_id":%q,"client_name":"Signing Client","redirect_uris":[%q],%s}`, c.id(), webRedirect, *c.more.Load())
 	}
-	c.w = newWorld(t, brokers, append(changes, func(cfg *Config) { cfg.ClientDocuments.Client = c.Client() })...)
+	c.w = newWorld(t, brokers, func(cfg *Config) { cfg.ClientDocuments.Client = c.Client() })
 	return c
 }
 
