@@ -195,6 +195,8 @@ func (g *Guard) addRoutes(resource string) error {
 			return err
 		}
 		g.route(e.metadataURL, handler, false)
+		// Proxies that route by the path's beginning pass on nothing else.
+		g.route(oauth.AppendWellKnown(e.resource, oauth.WellKnownProtectedResource), handler, false)
 		if e.resource == resource {
 			g.route(oauth.RootWellKnown(resource, oauth.WellKnownProtectedResource), handler, true)
 		}

@@ -124,6 +124,23 @@ func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 	}
 }
 
+// covers: R7
+func TestServePrintsWhatItSends(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	errs := newOutput()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--provider", "keycloak", "--addr", "127.0.0.1:0", "--public-url", "HTTPS://MCP.Example.com:443"},
+			environment{stdout: io.Discard, stderr: errs, lookupEnv: lookup(keycloakVariables)})
+	}()
+	if line := <-errs.lines; !strings.Contains(line, "serving https://mcp.example.com/mcp with ") {
+		t.Errorf("R7: the server says %q", line)
+	}
+	stop()
+	<-ended
+}
+
 // covers: T-OPS-05
 func TestServeAnswersAndDrains(t *testing.T) {
 	t.Parallel()

@@ -37,8 +37,9 @@ type serveCommand struct {
 
 	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
 
-	MaxBody                      int64 `name:"max-body" default:"4194304" placeholder:"BYTES" help:"Largest body that the MCP endpoint takes, in bytes: 4 MB."`
-	InsecureStreamsOutliveTokens bool  `name:"insecure-streams-outlive-tokens" help:"Let an answer that streams go on after its token expired or was revoked."`
+	AllowHost                    []string `name:"allow-host" sep:"none" placeholder:"NAME[:PORT]" help:"Further host that requests may name, such as mcp.internal:8080: the one that your reverse proxy passes on. Repeatable."`
+	MaxBody                      int64    `name:"max-body" default:"4194304" placeholder:"BYTES" help:"Largest body that the MCP endpoint takes, in bytes: 4 MB."`
+	InsecureStreamsOutliveTokens bool     `name:"insecure-streams-outlive-tokens" help:"Let an answer that streams go on after its token expired or was revoked."`
 
 	NoProxyFromEnvironment bool     `name:"no-proxy-from-environment" help:"Reach the provider directly, whatever HTTPS_PROXY says."`
 	CAFile                 string   `name:"ca-file" placeholder:"FILE" help:"PEM file with certificate authorities to trust besides the system's when the provider is reached."`
@@ -92,6 +93,10 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	resource, err := server.ResourceURL(publicURL, c.Path)
+	if err != nil {
+		return usageError{err}
+	}
 	if c.MaxBody < 1 {
 		return usageError{fmt.Errorf("--max-body %d must be a number of bytes, such as 4194304", c.MaxBody)}
 	}
@@ -99,7 +104,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
 		ClientDocuments: documents, ClientAddress: address, Relay: relay,
-		MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
+		Hosts: c.AllowHost, MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
 		Version: version(), Logger: log,
 	})
 	if err != nil {
@@ -109,7 +114,6 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
 	}
-	resource := strings.TrimSuffix(publicURL, "/") + c.Path
 	_, _ = fmt.Fprintf(env.stderr, "latchkey: serving %s with %s on %s\n", resource, provider.Describe().Title, listener.Addr())
 	if provider.Describe().Mode == oauth.Proxy {
 		_, _ = fmt.Fprintf(env.stderr, "latchkey: the redirect URI to register at the provider is %s/oauth/callback\n", resource)

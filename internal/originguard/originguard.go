@@ -54,6 +54,24 @@ func (g *Guard) own(scheme, host string) {
 	g.origins = append(g.origins, scheme+"://"+host)
 }
 
+// Allow adds a further host, NAME or NAME:PORT, under which a reverse proxy passes requests on. A name alone is the host without
+// a port and with the default ones. It is no origin of the server: browsers do not see it.
+func (g *Guard) Allow(host string) error {
+	u, err := url.Parse("http://" + host)
+	if err != nil || u.Host != host || u.Hostname() == "" || strings.HasSuffix(host, ":") || strings.Contains(host, "*") {
+		return fmt.Errorf("%q must be a host name, or one with a port, such as mcp.internal:8080", host)
+	}
+	host = strings.ToLower(host)
+	g.hosts = append(g.hosts, host)
+	if u.Port() == "" {
+		g.hosts = append(g.hosts, host+":80", host+":443")
+	}
+	return nil
+}
+
+// Hosts are the hosts that requests may name.
+func (g *Guard) Hosts() []string { return slices.Clone(g.hosts) }
+
 func defaultPort(scheme string) string {
 	if scheme == "https" {
 		return ":443"

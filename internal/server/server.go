@@ -55,6 +55,8 @@ type Config struct {
 	// ClientAddress names the client of a request, for rate limits. The default is the connection's
 	// own address.
 	ClientAddress func(*http.Request) string
+	// Hosts are further hosts, NAME or NAME:PORT, under which reverse proxies pass requests on.
+	Hosts []string
 	// MaxBody is the largest body, in bytes, that the MCP endpoint takes. The default is
 	// [DefaultMaxBody].
 	MaxBody int64
@@ -73,13 +75,18 @@ func New(config Config) (http.Handler, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
-	resource, err := resourceURL(config.PublicURL, config.Path)
+	resource, err := ResourceURL(config.PublicURL, config.Path)
 	if err != nil {
 		return nil, err
 	}
 	origins, err := originguard.New(config.PublicURL, config.ListenAddr, config.Origins)
 	if err != nil {
 		return nil, err
+	}
+	for _, host := range config.Hosts {
+		if err := origins.Allow(host); err != nil {
+			return nil, err
+		}
 	}
 	for _, scope := range config.ToolScopes {
 		if !oauth.ValidScope(scope) {
@@ -110,8 +117,10 @@ func New(config Config) (http.Handler, error) {
 	}
 	e.GET(healthPath, func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
 	tools := toolScopes(config)
-	e.Any(config.Path, echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools)))),
-		guard.Require(), bounded(cmp.Or(config.MaxBody, DefaultMaxBody)))
+	endpoint := echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools))))
+	for _, spelling := range []string{config.Path, config.Path + "/"} { // clients add or drop a slash
+		e.Any(spelling, endpoint, guard.Require(), bounded(cmp.Or(config.MaxBody, DefaultMaxBody)))
+	}
 	e.GET("/whoami", whoami, guard.Require())
 	return pacedbody.Handler(e), nil
 }
@@ -138,8 +147,9 @@ func bounded(limit int64) echo.MiddlewareFunc {
 // healthPath is answered to everybody, whatever Host says: load balancers ask by address.
 const healthPath = "/healthz"
 
-// resourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint.
-func resourceURL(publicURL, path string) (string, error) {
+// ResourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint. It is the one spelling in
+// which the endpoint is announced and sent.
+func ResourceURL(publicURL, path string) (string, error) {
 	u, err := url.Parse(publicURL)
 	if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("the public URL must be a scheme and host without anything else, such as https://mcp.example.com")
@@ -147,6 +157,10 @@ func resourceURL(publicURL, path string) (string, error) {
 	if p, err := url.Parse(path); err != nil || len(path) < 2 || path[0] != '/' || p.Path != path || p.Host != "" ||
 		strings.HasSuffix(path, "/") || strings.ContainsAny(path, ":*") { // the latter are Echo's patterns
 		return "", fmt.Errorf("path %q must name the MCP endpoint, with a slash in front and none at the end, such as /mcp", path)
+	}
+	if (&url.URL{Path: path}).EscapedPath() != path {
+		return "", fmt.Errorf("path %q has characters that URLs write in another way, which routers, forms and cookies read differently: "+
+			"choose one of letters, digits, - and _, such as /mcp", path)
 	}
 	if path == healthPath || path == "/whoami" || strings.HasPrefix(path, "/.well-known/") {
 		return "", fmt.Errorf("path %q is taken by the server itself, choose another such as /mcp", path)
@@ -183,7 +197,7 @@ func ownHostAndOrigin(guard *originguard.Guard, relayed []string, log observe.Ob
 			log.Observe(r.Context(), observe.Event{
 				Kind: observe.RequestRefused, Time: time.Now(), Reason: oauth.ReasonForeignOrigin, Status: http.StatusForbidden,
 				Method: r.Method, Path: r.URL.Path, Hint: hintFor(guard, r),
-				Details: []slog.Attr{slog.String("host", r.Host), slog.String("origin", r.Header.Get("Origin"))},
+				Details: []slog.Attr{slog.String("host", r.Host), slog.String("origin", r.Header.Get("Origin")), slog.Any("expected_hosts", guard.Hosts())},
 			})
 			return echo.NewHTTPError(http.StatusForbidden, "This host or origin is not allowed")
 		}
@@ -195,7 +209,7 @@ func hintFor(guard *originguard.Guard, r *http.Request) string {
 	if guard.AllowsHost(r) {
 		return "a page of another origin may call with --origin and that origin"
 	}
-	return "clients must name the host of --public-url"
+	return "clients must name the host of --public-url; a reverse proxy that passes on another one needs --allow-host and that host"
 }
 
 // Caller is how the server shows a caller. It never holds the token.

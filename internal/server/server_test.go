@@ -43,7 +43,7 @@ func newServer(t *testing.T) http.Handler {
 	t.Helper()
 	handler, err := server.New(server.Config{
 		Provider: fake{}, PublicURL: "http://127.0.0.1:8080", Path: "/mcp", ListenAddr: "127.0.0.1:8080",
-		Origins: []string{"https://app.example.com"}, Logger: slog.New(slog.DiscardHandler),
+		Origins: []string{"https://app.example.com"}, Hosts: []string{"mcp.internal:9000"}, Logger: slog.New(slog.DiscardHandler),
 		Relay: &echoadapter.RelayConfig{BasePath: "/oauth", AllowedOrigins: []string{"https://pages.example.com"}},
 	})
 	if err != nil {
@@ -62,23 +62,28 @@ func TestRoutes(t *testing.T) {
 		status                                  int
 		contains                                string
 	}{
-		"health is public":                        {path: "/healthz", status: 200, contains: "ok"},
-		"health has no host":                      {path: "/healthz", host: "10.0.0.7:8080", status: 200},
-		"the MCP endpoint needs a token":          {method: "POST", path: "/mcp", body: call, status: 401},
-		"the caller's page needs a token":         {path: "/whoami", status: 401},
-		"the caller as JSON":                      {path: "/whoami", token: "good", status: 200, contains: `"user":{"email":"alice@example.com","userId":"alice"},"scopes":["profile"],"permissions":[],"client_id":"client","issuer":"https://idp.example.com","expires_at":"2030-03-17T17:46:40Z"`},
-		"the caller in a tool":                    {method: "POST", path: "/mcp", body: call, token: "good", status: 200, contains: `\"userId\":\"alice\"`},
-		"a foreign host":                          {path: "/whoami", token: "good", host: "evil.example.com", status: 403},
-		"a foreign origin":                        {path: "/whoami", token: "good", origin: "https://evil.example.com", status: 403},
-		"a foreign origin at the metadata":        {path: "/.well-known/oauth-protected-resource", origin: "https://evil.example.com", status: 403},
-		"a listed origin":                         {path: "/whoami", token: "good", origin: "https://app.example.com", status: 200},
-		"a panic is a 500 for that request alone": {path: "/whoami", token: "panic", status: 500},
-		"the relay takes its own origins":         {path: "/oauth/metadata", origin: "https://pages.example.com", status: 400},
-		"the relay refuses other origins":         {path: "/oauth/metadata", origin: "https://app.example.com", status: 403},
-		"the relay refuses a foreign host":        {path: "/oauth/metadata", host: "evil.example.com", status: 403},
-		"the relay's origins get nothing else":    {path: "/whoami", token: "good", origin: "https://pages.example.com", status: 403},
-		"an unknown path":                         {path: "/nope", status: 404},
-		"the metadata is public":                  {path: "/.well-known/oauth-protected-resource/mcp", status: 200, contains: `"resource":"http://127.0.0.1:8080/mcp"`},
+		"health is public":                         {path: "/healthz", status: 200, contains: "ok"},
+		"health has no host":                       {path: "/healthz", host: "10.0.0.7:8080", status: 200},
+		"the MCP endpoint needs a token":           {method: "POST", path: "/mcp", body: call, status: 401},
+		"the metadata below the resource":          {path: "/mcp/.well-known/oauth-protected-resource", status: 200, contains: `"resource":"http://127.0.0.1:8080/mcp"`},
+		"a host of a reverse proxy":                {path: "/whoami", host: "MCP.internal:9000", token: "good", status: 200},
+		"a reverse proxy's name with another port": {path: "/whoami", host: "mcp.internal:9001", token: "good", status: 403},
+		"the other spelling of the endpoint":       {method: "POST", path: "/mcp/", body: call, token: "good", status: 200, contains: `\"userId\":\"alice\"`},
+		"the other spelling needs a token too":     {method: "POST", path: "/mcp/", body: call, status: 401},
+		"the caller's page needs a token":          {path: "/whoami", status: 401},
+		"the caller as JSON":                       {path: "/whoami", token: "good", status: 200, contains: `"user":{"email":"alice@example.com","userId":"alice"},"scopes":["profile"],"permissions":[],"client_id":"client","issuer":"https://idp.example.com","expires_at":"2030-03-17T17:46:40Z"`},
+		"the caller in a tool":                     {method: "POST", path: "/mcp", body: call, token: "good", status: 200, contains: `\"userId\":\"alice\"`},
+		"a foreign host":                           {path: "/whoami", token: "good", host: "evil.example.com", status: 403},
+		"a foreign origin":                         {path: "/whoami", token: "good", origin: "https://evil.example.com", status: 403},
+		"a foreign origin at the metadata":         {path: "/.well-known/oauth-protected-resource", origin: "https://evil.example.com", status: 403},
+		"a listed origin":                          {path: "/whoami", token: "good", origin: "https://app.example.com", status: 200},
+		"a panic is a 500 for that request alone":  {path: "/whoami", token: "panic", status: 500},
+		"the relay takes its own origins":          {path: "/oauth/metadata", origin: "https://pages.example.com", status: 400},
+		"the relay refuses other origins":          {path: "/oauth/metadata", origin: "https://app.example.com", status: 403},
+		"the relay refuses a foreign host":         {path: "/oauth/metadata", host: "evil.example.com", status: 403},
+		"the relay's origins get nothing else":     {path: "/whoami", token: "good", origin: "https://pages.example.com", status: 403},
+		"an unknown path":                          {path: "/nope", status: 404},
+		"the metadata is public":                   {path: "/.well-known/oauth-protected-resource/mcp", status: 200, contains: `"resource":"http://127.0.0.1:8080/mcp"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -165,25 +170,42 @@ func TestToolWithScopesOfItsOwn(t *testing.T) {
 func TestConfigurationMistakes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]server.Config{
-		"a public URL with a path":    {PublicURL: "https://mcp.example.com/x", Path: "/mcp"},
-		"a public URL without scheme": {PublicURL: "mcp.example.com", Path: "/mcp"},
-		"two scopes in one":           {PublicURL: "https://mcp.example.com", Path: "/mcp", ToolScopes: []string{"a b"}},
-		"plain http":                  {PublicURL: "http://mcp.example.com", Path: "/mcp"},
-		"a path without slash":        {PublicURL: "https://mcp.example.com", Path: "mcp"},
-		"the root as path":            {PublicURL: "https://mcp.example.com", Path: "/"},
-		"a path with a query":         {PublicURL: "https://mcp.example.com", Path: "/mcp?x"},
-		"a taken path":                {PublicURL: "https://mcp.example.com", Path: "/healthz"},
-		"a taken folder":              {PublicURL: "https://mcp.example.com", Path: "/.well-known/mcp"},
-		"a path with a slash behind":  {PublicURL: "https://mcp.example.com", Path: "/mcp/"},
-		"a path with a star":          {PublicURL: "https://mcp.example.com", Path: "/mcp/*"},
-		"a path with a parameter":     {PublicURL: "https://mcp.example.com", Path: "/:any"},
-		"a public URL with a query":   {PublicURL: "https://mcp.example.com?x", Path: "/mcp"},
-		"a public URL with a user":    {PublicURL: "https://me@mcp.example.com", Path: "/mcp"},
-		"a scope of two words":        {PublicURL: "https://mcp.example.com", Path: "/mcp", Scopes: []string{"a b"}},
+		"a public URL with a path":                    {PublicURL: "https://mcp.example.com/x", Path: "/mcp"},
+		"a public URL without scheme":                 {PublicURL: "mcp.example.com", Path: "/mcp"},
+		"two scopes in one":                           {PublicURL: "https://mcp.example.com", Path: "/mcp", ToolScopes: []string{"a b"}},
+		"plain http":                                  {PublicURL: "http://mcp.example.com", Path: "/mcp"},
+		"a path without slash":                        {PublicURL: "https://mcp.example.com", Path: "mcp"},
+		"the root as path":                            {PublicURL: "https://mcp.example.com", Path: "/"},
+		"a path with a query":                         {PublicURL: "https://mcp.example.com", Path: "/mcp?x"},
+		"a taken path":                                {PublicURL: "https://mcp.example.com", Path: "/healthz"},
+		"a taken folder":                              {PublicURL: "https://mcp.example.com", Path: "/.well-known/mcp"},
+		"a path with a slash behind":                  {PublicURL: "https://mcp.example.com", Path: "/mcp/"},
+		"a host that is none":                         {PublicURL: "https://mcp.example.com", Path: "/mcp", Hosts: []string{"https://mcp.internal"}},
+		"D21: a path that forms write in another way": {PublicURL: "https://mcp.example.com", Path: "/\u00e4gent"},
+		"D21: a path with a space":                    {PublicURL: "https://mcp.example.com", Path: "/a b"},
+		"a path with a star":                          {PublicURL: "https://mcp.example.com", Path: "/mcp/*"},
+		"a path with a parameter":                     {PublicURL: "https://mcp.example.com", Path: "/:any"},
+		"a public URL with a query":                   {PublicURL: "https://mcp.example.com?x", Path: "/mcp"},
+		"a public URL with a user":                    {PublicURL: "https://me@mcp.example.com", Path: "/mcp"},
+		"a scope of two words":                        {PublicURL: "https://mcp.example.com", Path: "/mcp", Scopes: []string{"a b"}},
 	} {
 		c.Provider, c.ListenAddr = fake{}, "127.0.0.1:8080"
 		if _, err := server.New(c); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// TestTheResourceHasOneSpelling is about what serve prints, announces and sends.
+// covers: R7
+func TestTheResourceHasOneSpelling(t *testing.T) {
+	t.Parallel()
+	for publicURL, want := range map[string]string{
+		"https://MCP.Example.com:443": "https://mcp.example.com/Mcp", "HTTPS://mcp.example.com/": "https://mcp.example.com/Mcp",
+		"http://LOCALHOST:80": "http://localhost/Mcp", "https://mcp.example.com:8443": "https://mcp.example.com:8443/Mcp",
+	} {
+		if got, err := server.ResourceURL(publicURL, "/Mcp"); err != nil || got != want {
+			t.Errorf("R7: %s is %s (%v), want %s", publicURL, got, err, want)
 		}
 	}
 }
