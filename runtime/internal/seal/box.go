@@ -91,17 +91,18 @@ func contextOf(purpose string, b Binding) []byte {
 // Seal returns the sealed payload as text that goes into URLs, cookies and headers as it is. It expires at the given time,
 // rounded down to seconds; the zero time never does.
 func (b *Box) Seal(payload []byte, expires time.Time) string {
-	return encode(b.SealBytes(payload, expires))
+	return encode(b.SealBytes("", payload, expires))
 }
 
-// SealBytes is [Box.Seal] for places that take any bytes.
-func (b *Box) SealBytes(payload []byte, expires time.Time) []byte {
+// SealBytes is [Box.Seal] for places that take any bytes, such as a store. The value opens at the place that it was sealed
+// for alone: the name of its entry there. No place is a place too.
+func (b *Box) SealBytes(place string, payload []byte, expires time.Time) []byte {
 	var nonce [chacha20poly1305.NonceSizeX]byte
 	_, _ = rand.Read(nonce[:]) // never fails: crypto/rand ends the program instead
-	return b.sealWith(nonce, payload, expires)
+	return b.sealWith(nonce, place, payload, expires)
 }
 
-func (b *Box) sealWith(nonce [chacha20poly1305.NonceSizeX]byte, payload []byte, expires time.Time) []byte {
+func (b *Box) sealWith(nonce [chacha20poly1305.NonceSizeX]byte, place string, payload []byte, expires time.Time) []byte {
 	key := b.keys[0]
 	value := make([]byte, 0, minSize+len(b.purpose)+binary.MaxVarintLen64+len(payload))
 	value = append(value, version)
@@ -112,7 +113,7 @@ func (b *Box) sealWith(nonce [chacha20poly1305.NonceSizeX]byte, payload []byte, 
 	value = binary.AppendUvarint(value, seconds(expires))
 	value = append(value, payload...)
 	// In place: what was written behind the head becomes its ciphertext.
-	return key.aead.Seal(value[:headSize], nonce[:], value[headSize:], b.additional(value[:1+keyIDSize]))
+	return key.aead.Seal(value[:headSize], nonce[:], value[headSize:], b.additional(value[:1+keyIDSize], place))
 }
 
 // encode is base64url without padding.
@@ -137,8 +138,11 @@ func seconds(t time.Time) uint64 {
 	return uint64(max(1, t.Unix())) // a time before 1970 is expired, not eternal
 }
 
-func (b *Box) additional(head []byte) []byte {
-	return append(append(make([]byte, 0, len(head)+len(b.context)), head...), b.context...)
+// additional is what a value is authenticated with. The context has an end that can be seen, so that the place behind it
+// cannot be taken for a part of it.
+func (b *Box) additional(head []byte, place string) []byte {
+	additional := make([]byte, 0, len(head)+len(b.context)+len(place))
+	return append(append(append(additional, head...), b.context...), place...)
 }
 
 // Open returns the payload of a sealed value, and when it expires: the zero time for never. Errors are [ErrMalformed],
@@ -148,15 +152,15 @@ func (b *Box) Open(sealed string, now time.Time) (payload []byte, expires time.T
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	return b.OpenBytes(value, now)
+	return b.OpenBytes("", value, now)
 }
 
 // OpenBytes is [Box.Open] for what [Box.SealBytes] made.
-func (b *Box) OpenBytes(value []byte, now time.Time) (payload []byte, expires time.Time, err error) {
+func (b *Box) OpenBytes(place string, value []byte, now time.Time) (payload []byte, expires time.Time, err error) {
 	if len(value) < minSize || value[0] != version {
 		return nil, time.Time{}, ErrMalformed
 	}
-	content, err := b.decrypt(value)
+	content, err := b.decrypt(place, value)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
@@ -182,9 +186,9 @@ func decode(sealed string) ([]byte, error) {
 	return value, nil
 }
 
-func (b *Box) decrypt(value []byte) ([]byte, error) {
+func (b *Box) decrypt(place string, value []byte) ([]byte, error) {
 	id, nonce, ciphertext := [keyIDSize]byte(value[1:]), value[1+keyIDSize:headSize], value[headSize:]
-	additional := b.additional(value[:1+keyIDSize])
+	additional := b.additional(value[:1+keyIDSize], place)
 	err := ErrUnknownKey
 	for _, key := range b.keys {
 		if key.id != id {

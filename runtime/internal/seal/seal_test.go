@@ -64,23 +64,23 @@ func TestBytesAreSealedLikeText(t *testing.T) {
 			t.Fatalf("text of %d bytes: %d, %v", size, len(got), err)
 		}
 	}
-	sealed := box.SealBytes([]byte("payload"), later)
-	if got, expires, err := box.OpenBytes(sealed, now); err != nil || string(got) != "payload" || !expires.Equal(later) {
+	sealed := box.SealBytes("", []byte("payload"), later)
+	if got, expires, err := box.OpenBytes("", sealed, now); err != nil || string(got) != "payload" || !expires.Equal(later) {
 		t.Errorf("got %q, %v, %v", got, expires, err)
 	}
 	if got, _, err := box.Open(base64.RawURLEncoding.EncodeToString(sealed), now); err != nil || string(got) != "payload" {
 		t.Errorf("as text: %q, %v", got, err)
 	}
-	if _, _, err := box.OpenBytes(sealed, later); !errors.Is(err, ErrExpired) {
+	if _, _, err := box.OpenBytes("", sealed, later); !errors.Is(err, ErrExpired) {
 		t.Errorf("too late: %v", err)
 	}
 	for i := range sealed {
-		if _, _, err := box.OpenBytes(sealed[:i], now); err == nil {
+		if _, _, err := box.OpenBytes("", sealed[:i], now); err == nil {
 			t.Errorf("cut to %d bytes: opened", i)
 		}
 		flipped := bytes.Clone(sealed)
 		flipped[i] ^= 1
-		if _, _, err := box.OpenBytes(flipped, now); err == nil {
+		if _, _, err := box.OpenBytes("", flipped, now); err == nil {
 			t.Errorf("byte %d flipped: opened", i)
 		}
 	}
@@ -359,7 +359,7 @@ func TestAPurposeIsRequired(t *testing.T) {
 
 func FuzzOpen(f *testing.F) {
 	box := testBox(f)
-	valid := encode(box.sealWith([24]byte{}, []byte("payload"), later)) // the same in every process of the fuzzer
+	valid := encode(box.sealWith([24]byte{}, "", []byte("payload"), later)) // the same in every process of the fuzzer
 	for _, v := range vectors {
 		f.Add(v.sealed)
 	}
@@ -398,5 +398,19 @@ func BenchmarkOpenAccessToken(b *testing.B) {
 		if _, _, err := box.Open(sealed, now); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestAValueOpensAtItsPlaceAlone(t *testing.T) {
+	t.Parallel()
+	box := testBox(t)
+	sealed := box.SealBytes("answer of one login", []byte("payload"), later)
+	for name, place := range map[string]string{"another place": "answer of another login", "no place": "", "a longer place": "answer of one login."} {
+		t.Run("A6: "+name, func(t *testing.T) {
+			t.Parallel()
+			if _, _, err := box.OpenBytes(place, sealed, now); !errors.Is(err, ErrForged) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

@@ -63,7 +63,7 @@ func TestSealMatchesTheVectors(t *testing.T) {
 				t.Fatal(err)
 			}
 			box := ring.Box(v.purpose, v.binding)
-			if got := encode(box.sealWith(nonce, []byte(v.payload), v.expires)); got != v.sealed {
+			if got := encode(box.sealWith(nonce, "", []byte(v.payload), v.expires)); got != v.sealed {
 				t.Errorf("sealed\n got %s\nwant %s", got, v.sealed)
 			}
 			payload, expires, err := box.Open(v.sealed, time.Unix(1600000000, 0))

@@ -131,8 +131,9 @@ func (f families) rotate(ctx context.Context, t tickets.Refresh, state familySta
 		// never handed out.
 		return refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
 	}
-	sealed := f.answers.SealBytes(answer, f.now().Add(retryWindow))
-	if _, err := f.entries.Store.CompareAndSwap(ctx, f.entries.Key("answer", t.Lineage.ID), nil, sealed, retryWindow); err != nil {
+	key := f.entries.Key("answer", t.Lineage.ID)
+	sealed := f.answers.SealBytes(key, answer, f.now().Add(retryWindow))
+	if _, err := f.entries.Store.CompareAndSwap(ctx, key, nil, sealed, retryWindow); err != nil {
 		storeNotice(ctx, f.events, "the answer to a refresh is not kept for a retry", err)
 	}
 	return nil
@@ -141,13 +142,14 @@ func (f families) rotate(ctx context.Context, t tickets.Refresh, state familySta
 // keptAnswer returns the answer that a refresh token got a moment ago. It is kept sealed: a shared
 // store never sees tokens.
 func (f families) keptAnswer(ctx context.Context, t tickets.Refresh) (*oauth.TokenResponse, error) {
-	sealed, found, err := f.entries.Store.Get(ctx, f.entries.Key("answer", t.Lineage.ID))
+	key := f.entries.Key("answer", t.Lineage.ID)
+	sealed, found, err := f.entries.Store.Get(ctx, key)
 	if err != nil || !found {
 		return nil, err
 	}
-	answer, err := f.answers.OpenBytes(sealed)
+	answer, err := f.answers.OpenBytes(key, sealed)
 	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // sealed with a key that is gone: as if there were none
+		return nil, nil //nolint:nilerr,nilnil // sealed with a key that is gone, or for another entry: as if there were none
 	}
 	return &answer, nil
 }

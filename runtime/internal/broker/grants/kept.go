@@ -29,17 +29,19 @@ func (k keptTokens) keep(ctx context.Context, id tickets.ID, tokens upstream.Tok
 	if refused.Status < http.StatusInternalServerError {
 		return
 	}
-	sealed := k.box.SealBytes(tickets.Renewed(tokens), k.now().Add(renewedMemory))
-	if _, err := k.entries.Store.CompareAndSwap(ctx, k.entries.Key("renewed", id), nil, sealed, renewedMemory); err != nil {
+	key := k.entries.Key("renewed", id)
+	sealed := k.box.SealBytes(key, tickets.Renewed(tokens), k.now().Add(renewedMemory))
+	if _, err := k.entries.Store.CompareAndSwap(ctx, key, nil, sealed, renewedMemory); err != nil {
 		storeNotice(ctx, k.events, "new tokens of the provider are not kept for a retry", err)
 	}
 }
 
 func (k keptTokens) get(ctx context.Context, id tickets.ID) (upstream.Tokens, bool) {
-	sealed, found, err := k.entries.Store.Get(ctx, k.entries.Key("renewed", id))
+	key := k.entries.Key("renewed", id)
+	sealed, found, err := k.entries.Store.Get(ctx, key)
 	if err != nil || !found {
 		return upstream.Tokens{}, false
 	}
-	t, err := k.box.OpenBytes(sealed)
+	t, err := k.box.OpenBytes(key, sealed)
 	return upstream.Tokens(t), err == nil
 }

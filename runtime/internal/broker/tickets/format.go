@@ -38,9 +38,10 @@ func (b *Box[T]) Seal(value T, expires time.Time) string {
 	return b.box.Seal(b.format.record(value), expires)
 }
 
-// SealBytes is [Box.Seal] for a store, which takes any bytes.
-func (b *Box[T]) SealBytes(value T, expires time.Time) []byte {
-	return b.box.SealBytes(b.format.record(value), expires)
+// SealBytes is [Box.Seal] for an entry of a store, which takes any bytes. The value opens under the
+// entry's key alone.
+func (b *Box[T]) SealBytes(key string, value T, expires time.Time) []byte {
+	return b.box.SealBytes(key, b.format.record(value), expires)
 }
 
 // Open returns what [Box.Seal] sealed, and when it expires. The errors for what was never sealed
@@ -55,8 +56,8 @@ func (b *Box[T]) Open(sealed string) (value T, expires time.Time, err error) {
 }
 
 // OpenBytes returns what [Box.SealBytes] sealed.
-func (b *Box[T]) OpenBytes(sealed []byte) (value T, err error) {
-	payload, _, err := b.box.OpenBytes(sealed, b.now())
+func (b *Box[T]) OpenBytes(key string, sealed []byte) (value T, err error) {
+	payload, _, err := b.box.OpenBytes(key, sealed, b.now())
 	if err != nil {
 		return value, err
 	}
