@@ -38,7 +38,7 @@ func squeezed(code string) []string {
 func TestGoCodeIsThatOfTheExamples(t *testing.T) {
 	t.Parallel()
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
-	examples := []string{"examples/echo/main.go", "examples/nethttp/main.go"}
+	examples := []string{"examples/echo/main.go", "examples/nethttp/main.go", "runtime/example_site_test.go"}
 	if len(blocks) != len(examples) {
 		t.Fatalf("%d blocks of Go for %d examples", len(blocks), len(examples))
 	}
