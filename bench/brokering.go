@@ -152,7 +152,9 @@ func (b *Brokering) startBroker(mode proxy.TokenMode, checked bool) error {
 		return errors.Join(err, listener.Close())
 	}
 	guard, err := runtime.NewGuard(application, runtime.GuardConfig{
-		Resource: "http://" + listener.Addr().String() + "/mcp", Name: "Bench", Proxy: proxy.Options{Tokens: mode},
+		Resource: "http://" + listener.Addr().String() + "/mcp", Name: "Bench",
+		// One login is refreshed all the time.
+		Proxy: proxy.Options{Tokens: mode, Limits: proxy.Limits{Reserved: proxy.Rate{PerSecond: 1e6, Burst: 1e6}}},
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -22,7 +22,8 @@ func engineRooms() []room {
 		{
 			packages: []string{"runtime/internal/upstream"},
 			may: []string{
-				"internal/jose", "internal/noredirect", "internal/plainurl", "internal/strictjson", "oauth",
+				"internal/flight", "internal/jose", "internal/noredirect", "internal/plainurl", "internal/ratelimit", "internal/recent",
+				"internal/strictjson", "oauth",
 				"runtime/egress", "runtime/facts",
 			},
 		},

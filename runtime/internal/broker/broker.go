@@ -87,7 +87,7 @@ func build(c *Config) (*Broker, error) {
 		Provider: m.provider, Verify: c.Verify, Forget: c.Forget, TokenURL: c.Upstream.Token, RevocationURL: c.Upstream.Revocation,
 		SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, AlwaysAsked: c.Upstream.RequiredScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
 	})
-	m.limits = newLimiters(c.Limits, c.ClientAddress, c.Now)
+	m.limits = newLimiters(c.Limits, c.ClientAddress, c.Now, c.Events)
 	m.clients, err = clients.New(clients.Config{
 		Box: m.tickets.Client, CustomSchemes: c.CustomSchemes, GrantTypes: m.grants.Types(), Scopes: m.scopes.all,
 		Audiences: []string{m.site.resource(), m.site.url(pathToken)}, Once: m.once,
@@ -113,7 +113,7 @@ func foundation(c *Config) (m rooms, scripts cors.Policy, err error) {
 	problem = errors.Join(problem, err)
 	m.provider, err = upstream.New(upstream.Config{
 		Provider: c.Upstream, RedirectURI: m.site.url(pathCallback), HTTP: c.UpstreamClient, InsecureHTTPHosts: c.InsecureHTTPHosts,
-		Now: c.Now,
+		Limits: providerLimits(c.Limits), Now: c.Now,
 	})
 	problem = errors.Join(problem, err)
 	m.scopes, err = newScopes(c.UsualScopes, c.Scopes)

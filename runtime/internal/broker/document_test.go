@@ -315,11 +315,11 @@ func TestClientAddress(t *testing.T) {
 	r := httptest.NewRequest(http.MethodGet, testResource, nil)
 	r.RemoteAddr = "192.0.2.1:1234"
 	r.Header.Set("X-Forwarded-For", "198.51.100.1")
-	if got := newLimiters(proxy.Limits{}, nil, w.now).address(r); got != "192.0.2.1" {
+	if got := newLimiters(proxy.Limits{}, nil, w.now, nil).address(r); got != "192.0.2.1" {
 		t.Errorf("got %s", got)
 	}
 	forwarded := func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }
-	if got := newLimiters(proxy.Limits{}, forwarded, w.now).address(r); got != "198.51.100.1" {
+	if got := newLimiters(proxy.Limits{}, forwarded, w.now, nil).address(r); got != "198.51.100.1" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -662,8 +663,8 @@ func TestRevocationsAtTheProviderAreLimited(t *testing.T) {
 	})
 	clientID := w.newClient(webRedirect)
 	limited := 0
-	for range 10 {
-		if w.post("/revoke", url.Values{"token": {"eyJh.eyJz.c2ln"}, "client_id": {clientID}}).Code == http.StatusTooManyRequests {
+	for i := range 10 {
+		if w.post("/revoke", url.Values{"token": {"eyJh.eyJz.c2ln" + strconv.Itoa(i)}, "client_id": {clientID}}).Code == http.StatusTooManyRequests {
 			limited++
 		}
 	}

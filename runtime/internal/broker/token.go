@@ -63,7 +63,7 @@ func (a asking) request(r *http.Request, p params.Params) (grants.Request, *oaut
 	}, a.limits.address(r))
 	return grants.Request{
 		Params: p, Client: clients.PublicDigest(client.ID), Confidential: clients.ConfidentialDigest(client.ID),
-		Label: clients.Label(client.ID), Authenticated: client.Authenticated,
+		Label: clients.Label(client.ID), Authenticated: client.Authenticated, Address: a.limits.budgetAddress(r),
 	}, refused
 }
 

@@ -22,6 +22,8 @@ type Config struct {
 	HTTP *http.Client
 	// InsecureHTTPHosts are the hosts that plain http may reach besides those of this machine.
 	InsecureHTTPHosts plainurl.HTTPHosts
+	// Limits bound what reaches the provider on behalf of others.
+	Limits Limits
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 }
@@ -31,6 +33,8 @@ type Client struct { //nolint:recvcheck // Format has to cover copies too
 	provider    *provider
 	redirectURI string
 	gate        *Gate
+	budgets     budgets
+	revoked     *revocations
 	// auth is how our application authenticates, revocationAuth how it does so where tokens are
 	// revoked.
 	auth, revocationAuth *ClientAuth
@@ -42,7 +46,7 @@ type Client struct { //nolint:recvcheck // Format has to cover copies too
 func New(config Config) (*Client, error) {
 	p := provider(config.Provider)
 	p.setDefaults()
-	c := &Client{provider: &p, redirectURI: config.RedirectURI, now: config.Now}
+	c := &Client{provider: &p, redirectURI: config.RedirectURI, now: config.Now, budgets: newBudgets(config.Limits), revoked: newRevocations()}
 	if c.now == nil {
 		c.now = time.Now
 	}

@@ -55,13 +55,13 @@ func TestRequestsWithAJSONBody(t *testing.T) {
 			}
 		}
 	}
-	if _, err := client.Refresh(t.Context(), `refresh "token"`, nil, "https://mcp.example.com/mcp"); err != nil {
+	if _, err := client.Refresh(t.Context(), Permit{given: true}, `refresh "token"`, nil, "https://mcp.example.com/mcp"); err != nil {
 		t.Fatal(err)
 	}
 	check(t, map[string]string{
 		"grant_type": "refresh_token", "refresh_token": `refresh "token"`, "client_id": "app", "client_secret": "secret-of-no-application",
 	})
-	if err := client.Revoke(t.Context(), "a", HintAccessToken); err != nil {
+	if err := client.Revoke(t.Context(), Caller{}, "a", HintAccessToken); err != nil {
 		t.Fatal(err)
 	}
 	check(t, map[string]string{"token": "a", "token_type_hint": "access_token", "client_id": "app"})
@@ -72,7 +72,7 @@ func TestARefreshMayGiveTheSameToken(t *testing.T) {
 	t.Parallel()
 	client, _, _ := provided(t, http.StatusOK, `{"access_token":"same","refresh_token":"same-refresh","expires_in":60}`, nil)
 	for range 2 {
-		tokens, err := client.Refresh(t.Context(), "same-refresh", nil, "https://mcp.example.com/mcp")
+		tokens, err := client.Refresh(t.Context(), Permit{given: true}, "same-refresh", nil, "https://mcp.example.com/mcp")
 		if err != nil || tokens.Access != "same" || tokens.Refresh != "same-refresh" {
 			t.Errorf("the tokens are %+v, %v", tokens, err)
 		}
@@ -87,7 +87,7 @@ func TestCodesOfADeadGrant(t *testing.T) {
 		"unauthorized_client": KindDenied, "grant_gone": KindDenied, "invalid_grant": KindDenied, "invalid_client": KindRejected,
 	} {
 		client, _, _ := provided(t, http.StatusBadRequest, `{"error":"`+code+`"}`, own)
-		if _, err := client.Refresh(t.Context(), "refresh", nil, "https://mcp.example.com/mcp"); KindOf(err) != want {
+		if _, err := client.Refresh(t.Context(), Permit{given: true}, "refresh", nil, "https://mcp.example.com/mcp"); KindOf(err) != want {
 			t.Errorf("%s: the error is %v", code, err)
 		}
 	}

@@ -21,12 +21,22 @@ const (
 
 // Revoke takes a token back at the provider, where it has an endpoint for it. A provider that does
 // not know the token is content (RFC 7009 section 2.2). One that refuses the request is an error of
-// [KindRejected]: asking again changes nothing.
-func (c *Client) Revoke(ctx context.Context, token, hint string) error {
-	p := c.provider
-	if p.Revocation == "" {
+// [KindRejected]: asking again changes nothing. Repeats are answered from memory for a while; what
+// goes beyond the caller's limits is an error of [KindSurplus].
+func (c *Client) Revoke(ctx context.Context, caller Caller, token, hint string) error {
+	if c.provider.Revocation == "" {
 		return nil
 	}
+	return c.revoked.once(ctx, token, c.now, func(ctx context.Context) error {
+		if err := c.budgets.admit(c.budgets.revocations, caller, c.now()); err != nil {
+			return err
+		}
+		return c.sendRevocation(ctx, token, hint)
+	})
+}
+
+func (c *Client) sendRevocation(ctx context.Context, token, hint string) error {
+	p := c.provider
 	var resp *egress.Response
 	var err error
 	if p.RevocationStyle == facts.RevokeGitHub {

@@ -35,13 +35,13 @@ type Code struct {
 	Resource string
 }
 
-// ExchangeCode redeems a code.
-func (c *Client) ExchangeCode(ctx context.Context, code Code) (Tokens, error) {
+// ExchangeCode redeems a code. The permit is of [Client.Admit].
+func (c *Client) ExchangeCode(ctx context.Context, permit Permit, code Code) (Tokens, error) {
 	form := url.Values{"grant_type": {"authorization_code"}, "code": {code.Code}, "redirect_uri": {c.redirectURI}}
 	if c.provider.CodeProtection == facts.ProtectPKCE {
 		form.Set("code_verifier", verifier(code.Secret))
 	}
-	answer, err := c.askForTokens(ctx, form, code.Scopes, code.Resource)
+	answer, err := c.askForTokens(ctx, permit, form, code.Scopes, code.Resource)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -54,10 +54,10 @@ func (c *Client) ExchangeCode(ctx context.Context, code Code) (Tokens, error) {
 }
 
 // Refresh asks for new tokens. A provider that keeps its refresh token leaves it out of its answer:
-// it stays the same then.
-func (c *Client) Refresh(ctx context.Context, refresh string, scopes []string, resource string) (Tokens, error) {
+// it stays the same then. The permit is of [Client.Admit].
+func (c *Client) Refresh(ctx context.Context, permit Permit, refresh string, scopes []string, resource string) (Tokens, error) {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
-	answer, err := c.askForTokens(ctx, form, scopes, resource)
+	answer, err := c.askForTokens(ctx, permit, form, scopes, resource)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -69,7 +69,12 @@ func (c *Client) Refresh(ctx context.Context, refresh string, scopes []string, r
 }
 
 // askForTokens sends one token request.
-func (c *Client) askForTokens(ctx context.Context, form url.Values, scopes []string, resource string) (tokenAnswer, error) {
+func (c *Client) askForTokens(
+	ctx context.Context, permit Permit, form url.Values, scopes []string, resource string,
+) (tokenAnswer, error) {
+	if !permit.given {
+		return tokenAnswer{}, surplus(0, errNoPermit)
+	}
 	p := c.provider
 	if p.ScopeAtToken {
 		form.Set("scope", strings.Join(p.theirScopes(scopes, resource), p.ScopeSeparator))

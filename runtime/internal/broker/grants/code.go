@@ -70,12 +70,16 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	if c.Scopes, refused = stillKnown(c.Scopes, g.scopes); refused != nil {
 		return none, refused
 	}
+	permit, refused := g.leg.admit(c.Family, r)
+	if refused != nil {
+		return none, refused
+	}
 	// The provider's answer must not get lost with the client's connection: its code works once.
 	ctx = context.WithoutCancel(ctx)
 	if refused := g.codes.use(ctx, c); refused != nil {
 		return none, refused
 	}
-	tokens, refused := g.tokens(ctx, c)
+	tokens, refused := g.tokens(ctx, permit, c)
 	if refused != nil {
 		g.codes.giveBack(ctx, c, refused)
 		return none, refused
@@ -112,11 +116,11 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 
 // tokens returns the provider's tokens: those that were kept when they could not be verified a
 // moment ago, or new ones.
-func (g *codeGrant) tokens(ctx context.Context, c tickets.Code) (upstream.Tokens, *oauth.Error) {
+func (g *codeGrant) tokens(ctx context.Context, permit upstream.Permit, c tickets.Code) (upstream.Tokens, *oauth.Error) {
 	if tokens, ok := g.kept.get(ctx, c.Family); ok {
 		return tokens, nil
 	}
-	tokens, err := g.leg.ExchangeCode(ctx, upstream.Code{
+	tokens, err := g.leg.ExchangeCode(ctx, permit, upstream.Code{
 		Code: c.Upstream, Secret: c.Secret, Scopes: c.Scopes, Resource: c.Resource,
 	})
 	if err != nil {

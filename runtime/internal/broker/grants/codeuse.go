@@ -88,7 +88,7 @@ func (u codes) gaveTokens(ctx context.Context, c tickets.Code) *oauth.Error {
 
 // giveBack makes a code usable again that is not to blame.
 func (u codes) giveBack(ctx context.Context, c tickets.Code, refused *oauth.Error) {
-	if refused.Status != http.StatusServiceUnavailable {
+	if refused.Status != http.StatusServiceUnavailable && refused.Status != http.StatusTooManyRequests {
 		return
 	}
 	if _, err := u.entries.Store.CompareAndSwap(ctx, u.entries.Key("code", c.Family), codeUsed, nil, 0); err != nil {

@@ -10,21 +10,13 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
-	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-const (
-	// retryWindow is how long the answer to a refresh is repeated to the client that may not have
-	// got it.
-	retryWindow = 30 * time.Second
-	// refreshLease is how long one refresh may hold its family's lock: longer than its exchanges
-	// with the provider.
-	refreshLease = 2*upstream.Timeout + 10*time.Second
-	// refreshWait is how long a second caller waits for the first.
-	refreshWait = upstream.Timeout
-)
+// retryWindow is how long the answer to a refresh is repeated to the client that may not have got
+// it.
+const retryWindow = 30 * time.Second
 
 // families are the logins of a server in its store: all tokens of one are a family.
 type families struct {
@@ -32,6 +24,7 @@ type families struct {
 	answers *tickets.Box[oauth.TokenResponse]
 	// memory is how long anything of a login can live on after its last token was issued.
 	memory time.Duration
+	turns  *turns
 	now    func() time.Time
 	events *events.Sender
 }
@@ -59,21 +52,6 @@ func ofRefresh(t tickets.Refresh) observe.Event {
 
 func (f families) revoked(ctx context.Context, family tickets.ID) (bool, error) {
 	return store.Marked(ctx, f.entries.Store, f.entries.Key("revoked", family))
-}
-
-// lock lets one refresh of a family through at a time. The function ends its turn.
-func (f families) lock(ctx context.Context, family tickets.ID) (func(), *oauth.Error) {
-	waiting, cancel := context.WithTimeout(ctx, refreshWait)
-	defer cancel()
-	lease, err := f.entries.Store.Lock(waiting, f.entries.Key("refreshing", family), refreshLease)
-	if err != nil {
-		return nil, refusal.StoreFailed(err)
-	}
-	return func() {
-		if err := lease.Release(ctx); err != nil {
-			storeNotice(ctx, f.events, "a lock was not released and runs out by itself", err)
-		}
-	}, nil
 }
 
 // familyState is what the store knows of a family when one of its refresh tokens comes.

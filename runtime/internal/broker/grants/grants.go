@@ -58,7 +58,7 @@ func New(c Config) *Grants {
 		tickets: c.Tickets, options: c.Options, now: c.Now, events: c.Events,
 		families: families{
 			entries: c.Entries, answers: c.Tickets.Answer, memory: max(c.Options.RefreshLifetime, accessLifetime) + time.Minute,
-			now: c.Now, events: c.Events,
+			now: c.Now, events: c.Events, turns: &turns{taken: map[tickets.ID]int{}},
 		},
 		leg: leg{
 			Provider: c.Provider, forget: c.Forget, tokenURL: c.TokenURL, revocationURL: c.RevocationURL,

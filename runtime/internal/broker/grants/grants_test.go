@@ -39,6 +39,7 @@ type fakeProvider struct {
 	mu      sync.Mutex
 	n       int
 	fails   error
+	full    error // of Admit
 	revoked []string
 }
 
@@ -54,15 +55,21 @@ func (p *fakeProvider) tokens() (upstream.Tokens, error) {
 	}, nil
 }
 
-func (p *fakeProvider) ExchangeCode(context.Context, upstream.Code) (upstream.Tokens, error) {
+func (p *fakeProvider) Admit(upstream.Caller) (upstream.Permit, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return upstream.Permit{}, p.full
+}
+
+func (p *fakeProvider) ExchangeCode(context.Context, upstream.Permit, upstream.Code) (upstream.Tokens, error) {
 	return p.tokens()
 }
 
-func (p *fakeProvider) Refresh(context.Context, string, []string, string) (upstream.Tokens, error) {
+func (p *fakeProvider) Refresh(context.Context, upstream.Permit, string, []string, string) (upstream.Tokens, error) {
 	return p.tokens()
 }
 
-func (p *fakeProvider) Revoke(_ context.Context, token, _ string) error {
+func (p *fakeProvider) Revoke(_ context.Context, _ upstream.Caller, token, _ string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.revoked = append(p.revoked, token)

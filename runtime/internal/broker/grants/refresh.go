@@ -53,10 +53,7 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	if refused != nil {
 		return none, refused
 	}
-	// From here on the client's connection no longer counts: the provider may rotate its token, and
-	// the new one must not get lost. The client that hears nothing tries again and gets the answer
-	// that is kept.
-	return g.once(context.WithoutCancel(ctx), t, r, narrowed)
+	return g.once(ctx, t, r, narrowed)
 }
 
 // narrow returns the scopes of the new access token: those of the grant, or fewer if the client
@@ -93,6 +90,10 @@ func (g *refreshGrant) once(ctx context.Context, t tickets.Refresh, r Request, s
 		return none, refused
 	}
 	defer unlock()
+	// From here on the client's connection no longer counts: the provider may rotate its token, and
+	// the new one must not get lost. The client that hears nothing tries again and gets the answer
+	// that is kept.
+	ctx = context.WithoutCancel(ctx)
 	state, refused := g.families.check(ctx, t)
 	if refused != nil {
 		return none, refused
@@ -106,7 +107,11 @@ func (g *refreshGrant) once(ctx context.Context, t tickets.Refresh, r Request, s
 // renew asks the provider and makes the answer known for a retry.
 func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, r Request, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
-	tokens, refused := g.tokens(ctx, t, scopes)
+	permit, refused := g.leg.admit(t.Family, r)
+	if refused != nil {
+		return none, refused
+	}
+	tokens, refused := g.tokens(ctx, permit, t, scopes)
 	if refused != nil {
 		g.families.rememberFailure(ctx, t, refused)
 		return none, refused
@@ -167,14 +172,14 @@ func (g *refreshGrant) revokedMeanwhile(ctx context.Context, t tickets.Refresh, 
 
 // tokens gets the provider's new tokens, or the old access token where there is nothing else:
 // whether that still counts is asked when something is issued for it.
-func (g *refreshGrant) tokens(ctx context.Context, t tickets.Refresh, scopes []string) (upstream.Tokens, *oauth.Error) {
+func (g *refreshGrant) tokens(ctx context.Context, permit upstream.Permit, t tickets.Refresh, scopes []string) (upstream.Tokens, *oauth.Error) {
 	if t.KeepsAccess {
 		return upstream.Tokens{Access: t.Upstream, Expires: t.UpstreamExpires}, nil
 	}
 	if tokens, ok := g.kept.get(ctx, t.Lineage.ID); ok {
 		return tokens, nil
 	}
-	tokens, err := g.leg.Refresh(ctx, t.Upstream, scopes, t.Resource)
+	tokens, err := g.leg.Refresh(ctx, permit, t.Upstream, scopes, t.Resource)
 	if err != nil {
 		return tokens, providerRefused(err)
 	}

@@ -30,7 +30,7 @@ func (g *Grants) Revoke(ctx context.Context, r Request, mayAsk func() bool) *oau
 		if t.KeepsAccess {
 			hint = upstream.HintAccessToken
 		}
-		return g.revokeLogin(ctx, t.Family, t.Upstream, hint, ofRefresh(t), r.Label)
+		return g.revokeLogin(ctx, t.Family, r, t.Upstream, hint, ofRefresh(t))
 	}
 	if t, err := g.openAccess(token); err == nil {
 		if t.Info.ClientID != r.Label {
@@ -40,20 +40,22 @@ func (g *Grants) Revoke(ctx context.Context, r Request, mayAsk func() bool) *oau
 			return unauthenticated()
 		}
 		about := events.By(t.Info, observe.Event{Resource: t.Info.Resource})
-		return g.revokeLogin(ctx, t.Family, t.Upstream, upstream.HintAccessToken, about, r.Label)
+		return g.revokeLogin(ctx, t.Family, r, t.Upstream, upstream.HintAccessToken, about)
 	}
 	if g.options.Tokens == proxy.Passthrough && (isJWT(token) || g.options.InsecureOpaquePassthrough) {
-		return g.revokePassed(ctx, token, r.Label, mayAsk)
+		return g.revokePassed(ctx, token, r, mayAsk)
 	}
 	return nil
 }
 
 // revokeLogin ends a login: first here, where it is certain, then at the provider.
-func (g *Grants) revokeLogin(ctx context.Context, family tickets.ID, upstreamToken, hint string, about observe.Event, client string) *oauth.Error {
+func (g *Grants) revokeLogin(
+	ctx context.Context, family tickets.ID, r Request, upstreamToken, hint string, about observe.Event,
+) *oauth.Error {
 	if err := g.families.revoke(ctx, family); err != nil {
 		return refusal.StoreFailed(err)
 	}
-	return g.tellRevoked(ctx, g.leg.revoke(ctx, upstreamToken, hint), about, client)
+	return g.tellRevoked(ctx, g.leg.revoke(ctx, callerOf(family, r), upstreamToken, hint), about, r.Label)
 }
 
 // tellRevoked tells that a client ended a login, and what the provider did not accept of it. It
@@ -71,13 +73,13 @@ func (g *Grants) tellRevoked(ctx context.Context, refused *oauth.Error, event ob
 
 // revokePassed revokes a token of the provider's own that was passed through. Only the provider
 // knows whether it gave that token to our application; it has to check (RFC 7009 section 2.1).
-func (g *Grants) revokePassed(ctx context.Context, token, client string, mayAsk func() bool) *oauth.Error {
+func (g *Grants) revokePassed(ctx context.Context, token string, r Request, mayAsk func() bool) *oauth.Error {
 	if !mayAsk() {
 		return refusal.TooMany()
 	}
-	refused := g.leg.revoke(ctx, token, upstream.HintAccessToken)
+	refused := g.leg.revoke(ctx, callerOf(tickets.Digest("passed", token), r), token, upstream.HintAccessToken)
 	if refused != nil {
 		return refused
 	}
-	return g.tellRevoked(ctx, nil, observe.Event{}, client)
+	return g.tellRevoked(ctx, nil, observe.Event{}, r.Label)
 }

@@ -18,6 +18,8 @@ type Request struct {
 	// must. Label is its name for logs and callers.
 	Client, Confidential tickets.ID
 	Label                string
+	// Address is the client's as limits count it; empty where those of addresses are off.
+	Address string
 	// Authenticated says that the client did authenticate.
 	Authenticated bool
 }

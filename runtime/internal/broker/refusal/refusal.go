@@ -60,6 +60,13 @@ func TooMany() *oauth.Error {
 	}
 }
 
+// Surplus is the 429 for what was not sent to the provider, since there is too much of its kind.
+func Surplus(after time.Duration, cause error) *oauth.Error {
+	e := TooMany()
+	e.RetryAfter, e.Cause = max(after, time.Second), cause
+	return e
+}
+
 // StoreFailed is the 503 where the store did not answer: nothing passes unseen.
 func StoreFailed(cause error) *oauth.Error {
 	e := RetryLater(oauth.ReasonStoreUnavailable, 0, cause)
