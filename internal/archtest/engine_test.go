@@ -49,6 +49,7 @@ func engineRooms() []room {
 				"runtime/egress", "runtime/facts", "runtime/internal/events", "runtime/internal/upstream",
 				"runtime/observe",
 			},
+			modules: []string{xtime},
 		},
 		{
 			packages: []string{"runtime/internal/broker"},

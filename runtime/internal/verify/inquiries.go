@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -14,6 +16,13 @@ import (
 const (
 	DefaultAnswerTimeout = 5 * time.Second
 	DefaultMaxConcurrent = 32
+)
+
+// Strangers' tokens that turn out to be no good are asked about at this rate: strangersBurst at once,
+// then strangersPerSecond. It is well below what providers allow a client.
+const (
+	strangersBurst     = 120
+	strangersPerSecond = 1
 )
 
 // queueFactor times the concurrent questions is how many may be under way or waiting.
@@ -31,6 +40,8 @@ type inquiries struct {
 	// strange are the slots that questions about tokens may have which were never good.
 	strange chan struct{}
 	now     func() time.Time
+	// wasted is what is left of the questions about tokens that were never good, in this process.
+	wasted *rate.Limiter
 
 	mu          sync.Mutex
 	open        int // questions under way or waiting
@@ -65,6 +76,7 @@ func newInquiries(
 	return &inquiries{
 		question: question, timeout: timeout, slots: make(chan struct{}, concurrent),
 		strange: make(chan struct{}, strangersShare(concurrent)), now: now, flights: make(map[tokenKey]*flight),
+		wasted: rate.NewLimiter(strangersPerSecond, strangersBurst),
 	}, nil
 }
 
@@ -198,7 +210,14 @@ func (q *inquiries) within(
 			err = fmt.Errorf("asking the provider about a token panicked: %T", p) // the value may hold the token
 		}
 	}()
+	if !familiar && q.wasted.TokensAt(q.now()) < 1 {
+		return nil, oauth.Unavailable(defaultRetry, errors.New(
+			"too many tokens that nobody has seen before are no good: no further ones are asked about for a moment"))
+	}
 	a, err := question(ctx)
+	if !familiar && errors.Is(err, oauth.ErrInvalidToken) { // a good one costs nothing: after a restart all are strangers
+		q.wasted.ReserveN(q.now(), 1)
+	}
 	q.pauseAfter(err)
 	return a, err
 }

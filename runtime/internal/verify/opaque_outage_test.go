@@ -540,3 +540,40 @@ func TestMadeUpTokensLeaveRoomForGoodOnes(t *testing.T) {
 		}
 	})
 }
+
+// covers: A2
+func TestMadeUpTokensDoNotUseUpWhatTheProviderAllows(t *testing.T) {
+	t.Parallel()
+	clock := &ticking{}
+	p := &providerAPI{answer: func(r asked) *http.Response {
+		if strings.Contains(r.Body, "made-up") {
+			return reply(http.StatusOK, `{"active":false}`)
+		}
+		return reply(http.StatusOK, active(t, nil))
+	}}
+	v := introspection(t, p, func(config *verify.IntrospectionConfig) { clock.use(&config.OpaqueConfig) })
+	ask := func(name string) error {
+		_, err := v.Verify(t.Context(), presented(name, opaqueResource))
+		return err
+	}
+	for i := range 500 { // after a restart nobody is known
+		if err := ask(fmt.Sprintf("real-token-%04d", i)); err != nil {
+			t.Fatalf("A2: real token %d: %v", i, err)
+		}
+	}
+	before := p.calls()
+	var last error
+	for i := range 600 {
+		last = ask(fmt.Sprintf("made-up-token-%04d", i))
+	}
+	if n := p.calls() - before; n == 0 || n > 200 || !errors.Is(last, oauth.ErrTemporarilyUnavailable) {
+		t.Errorf("A2: %d of 600 made-up tokens reached the provider, the last with %v", n, last)
+	}
+	clock.set(2 * time.Minute) // the answers are no longer good
+	for i := range 600 {
+		last = ask(fmt.Sprintf("made-up-again-%04d", i))
+	}
+	if err := ask("real-token-0499"); err != nil {
+		t.Errorf("A2: a known caller is held up: %v", err)
+	}
+}
