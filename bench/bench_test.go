@@ -86,8 +86,8 @@ func BenchmarkRefused(b *testing.B) {
 	run(b, "", pieces, err)
 }
 
-// TestAllDoTheSameJob keeps the comparison honest: everybody accepts the good token and refuses a forged one, one for another
-// server and an expired one.
+// TestAllDoTheSameJob keeps the comparison honest: everybody accepts the good token and refuses a
+// forged one, one for another server and an expired one.
 func TestAllDoTheSameJob(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, jose.RS256)

@@ -24,9 +24,10 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// Brokering sends token requests through the broker and through a reverse proxy to the same token endpoint, over real
-// connections on loopback without TLS. The proxy passes bytes on; the broker opens the client's refresh token, exchanges the
-// provider's, checks what the provider answers, and seals what the client gets.
+// Brokering sends token requests through the broker and through a reverse proxy to the same token
+// endpoint, over real connections on loopback without TLS. The proxy passes bytes on; the broker
+// opens the client's refresh token, exchanges the provider's, checks what the provider answers, and
+// seals what the client gets.
 type Brokering struct {
 	upstream, brokered, proxied *httptest.Server
 	world                       *World
@@ -43,10 +44,12 @@ type session struct {
 // redirectURI is where nobody listens: redirects are read, not followed.
 const redirectURI = "http://127.0.0.1:33418/callback"
 
-// NewBrokering starts the servers and logs in a number of clients, one for each request that is under way at once.
+// NewBrokering starts the servers and logs in a number of clients, one for each request that is
+// under way at once.
 //
-// Unless checked is set, the signature of the provider's new access token is not part of it: that is the first-seen token that
-// is measured by itself, and takes more time than all else that the broker does.
+// Unless checked is set, the signature of the provider's new access token is not part of it: that
+// is the first-seen token that is measured by itself, and takes more time than all else that the
+// broker does.
 func NewBrokering(ctx context.Context, mode proxy.TokenMode, checked bool, clients int) (*Brokering, error) {
 	world, err := NewWorld(jose.RS256)
 	if err != nil {
@@ -225,7 +228,8 @@ func (b *Brokering) Brokered(ctx context.Context, client int) error {
 	return nil
 }
 
-// AllBrokered refreshes once for every client, at the same time; AllProxied sends as many through the proxy.
+// AllBrokered refreshes once for every client, at the same time; AllProxied sends as many through
+// the proxy.
 func (b *Brokering) AllBrokered(ctx context.Context) error {
 	return atOnce(len(b.sessions), func(client int) error { return b.Brokered(ctx, client) })
 }

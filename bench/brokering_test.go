@@ -10,8 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// BenchmarkForwarding measures token requests through the broker, the relay and httputil.ReverseProxy by turns, and reports how
-// many times as many each answers.
+// BenchmarkForwarding measures token requests through the broker, the relay and
+// httputil.ReverseProxy by turns, and reports how many times as many each answers.
 func BenchmarkForwarding(b *testing.B) {
 	for b.Loop() {
 		brokered, relayed, err := bench.Forwarding(b.Context(), bench.Settings{Runs: 5, Slice: 20 * time.Millisecond})

@@ -16,19 +16,22 @@ import (
 
 // Flood is what a flood of distinct invalid tokens did to the others.
 type Flood struct {
-	// Tokens is how many there were, PerSecond how many of them were refused per second by two goroutines.
+	// Tokens is how many there were, PerSecond how many of them were refused per second by two
+	// goroutines.
 	Tokens    int
 	PerSecond float64
 	// HeapGrowth is by how many bytes the heap grew, garbage aside.
 	HeapGrowth int64
 	// Fetches is how often the key set was fetched meanwhile.
 	Fetches int64
-	// Good is how long verifying good tokens took meanwhile. None was refused, or there is an error.
+	// Good is how long verifying good tokens took meanwhile. None was refused, or there is an
+	// error.
 	Good Waits
 }
 
-// Flood verifies count distinct invalid tokens while good ones are verified beside them: half of them have key ids that nobody
-// published, the others are expired, have a wrong signature (one of a hundred) or are no JWTs.
+// Flood verifies count distinct invalid tokens while good ones are verified beside them: half of
+// them have key ids that nobody published, the others are expired, have a wrong signature (one of a
+// hundred) or are no JWTs.
 func (w *World) Flood(ctx context.Context, count int) (Flood, error) {
 	provider, err := w.Provider()
 	if err != nil {

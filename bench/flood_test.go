@@ -6,8 +6,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/jose"
 )
 
-// TestFloodOfInvalidTokens is the threat model's "a million distinct invalid tokens" with fewer of them: no good token is refused,
-// next to nothing is kept, and the provider is left alone.
+// TestFloodOfInvalidTokens is the threat model's "a million distinct invalid tokens" with fewer of
+// them: no good token is refused, next to nothing is kept, and the provider is left alone.
 // covers: T-TOK-17
 func TestFloodOfInvalidTokens(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,8 @@ func newTransport() *http.Transport {
 	return &http.Transport{MaxIdleConnsPerHost: 8 * Width, MaxConnsPerHost: 8 * Width}
 }
 
-// startProxy starts net/http/httputil's reverse proxy, tuned: it uses connections and buffers again.
+// startProxy starts net/http/httputil's reverse proxy, tuned: it uses connections and buffers
+// again.
 func startProxy(target string, transport *http.Transport) (*httptest.Server, error) {
 	to, err := url.Parse(target)
 	if err != nil {

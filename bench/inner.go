@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// Inner runs a Go benchmark of a package that only the runtime itself may import, and reads its figures: one result of as
-// many runs.
+// Inner runs a Go benchmark of a package that only the runtime itself may import, and reads its
+// figures: one result of as many runs.
 func Inner(ctx context.Context, name, benchmark, path string, runs int) (Result, error) {
 	command := exec.CommandContext(ctx, "go", "test", "-run=^$", "-benchmem", "-cpu=1", "-benchtime=0.2s",
 		"-bench=^"+benchmark+"$", "-count="+strconv.Itoa(runs), path)

@@ -13,8 +13,9 @@ import (
 type Piece struct {
 	Name string
 	Run  func() error
-	// Waits marks work that waits for others, such as servers: then time is the clock's. Of all other work it is the
-	// processor time of its thread, which whatever else the machine does takes nothing from.
+	// Waits marks work that waits for others, such as servers: then time is the clock's. Of all
+	// other work it is the processor time of its thread, which whatever else the machine does takes
+	// nothing from.
 	Waits bool
 }
 
@@ -72,8 +73,9 @@ type Result struct {
 // slicesPerRun is how often each piece has its turn within a run.
 const slicesPerRun = 5
 
-// Interleave measures pieces by turns: each of the runs gives every piece five short slices of time, in rotation, and takes
-// the piece's best, since whatever else the machine does only adds time.
+// Interleave measures pieces by turns: each of the runs gives every piece five short slices of
+// time, in rotation, and takes the piece's best, since whatever else the machine does only adds
+// time.
 func Interleave(runs int, slice time.Duration, pieces ...Piece) ([]Result, error) {
 	results := make([]Result, len(pieces))
 	calls := make([]int, len(pieces))

@@ -21,8 +21,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 )
 
-// Peers are other libraries set up for the same job: the key set over HTTP, kept; issuer, audience and times checked; at
-// least the subject read, as a server would.
+// Peers are other libraries set up for the same job: the key set over HTTP, kept; issuer, audience
+// and times checked; at least the subject read, as a server would.
 type Peers struct {
 	algorithm string
 	jwksURL   string

@@ -22,8 +22,8 @@ import (
 // errAccepted tells that a token which must be refused was not.
 var errAccepted = errors.New("accepted")
 
-// FirstSeen are the pieces of verifying a token that was not seen before: the raw check first, then latchkey, which also
-// keeps the token, then the other libraries.
+// FirstSeen are the pieces of verifying a token that was not seen before: the raw check first, then
+// latchkey, which also keeps the token, then the other libraries.
 func (w *World) FirstSeen(ctx context.Context) ([]Piece, error) {
 	tokens, err := w.Tokens(64)
 	if err != nil {
@@ -64,8 +64,9 @@ func verifying(ctx context.Context, provider *runtime.Provider, tokens []string)
 	}
 }
 
-// Cached are the pieces of finding a known token again: latchkey's whole verification with one token, with 256 and with
-// 8192 by turns; then the bare look-up in caches of others, with the token as the key and nothing checked.
+// Cached are the pieces of finding a known token again: latchkey's whole verification with one
+// token, with 256 and with 8192 by turns; then the bare look-up in caches of others, with the token
+// as the key and nothing checked.
 func (w *World) Cached(ctx context.Context) ([]Piece, error) {
 	provider, err := w.Provider()
 	if err != nil {
@@ -143,8 +144,8 @@ func (w *World) lookUps(ctx context.Context, provider *runtime.Provider, tokens 
 	}, nil
 }
 
-// Shared returns, by name, pieces for several goroutines at once, which all find the same token again: latchkey's
-// verification, and the bare look-up in caches of others.
+// Shared returns, by name, pieces for several goroutines at once, which all find the same token
+// again: latchkey's verification, and the bare look-up in caches of others.
 func (w *World) Shared(ctx context.Context) (names []string, newPiece []func() Piece, err error) {
 	provider, err := w.Provider()
 	if err != nil {
@@ -177,8 +178,8 @@ func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 
-// InProcess are the pieces of serving a request without a socket: an Echo handler unguarded, then guarded by latchkey with a
-// known token, then with others' middleware.
+// InProcess are the pieces of serving a request without a socket: an Echo handler unguarded, then
+// guarded by latchkey with a known token, then with others' middleware.
 func (w *World) InProcess(ctx context.Context) ([]Piece, error) {
 	token, err := w.Token(0)
 	if err != nil {
@@ -293,7 +294,8 @@ func (w *World) Strangers(count int) ([]string, error) {
 	return tokens, nil
 }
 
-// FetchesFor counts how often a verifier fetches the key set for so many tokens with random key ids, sent from 16 goroutines.
+// FetchesFor counts how often a verifier fetches the key set for so many tokens with random key
+// ids, sent from 16 goroutines.
 func (w *World) FetchesFor(ctx context.Context, count int, verify Verifier, good string) (fetches int64, err error) {
 	if err := verify(good); err != nil {
 		return 0, err
@@ -339,8 +341,8 @@ func (w *World) Verifier(ctx context.Context, opts ...runtime.Option) (Verifier,
 	}, nil
 }
 
-// Waits lets the clock pass the age at which keys are refreshed, makes the refresh take 500 ms, verifies tokens all the while
-// and returns how long they took.
+// Waits lets the clock pass the age at which keys are refreshed, makes the refresh take 500 ms,
+// verifies tokens all the while and returns how long they took.
 func (w *World) Waits(ctx context.Context, opts ...runtime.Option) (Waits, error) {
 	var ahead atomic.Int64
 	clock := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }

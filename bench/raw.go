@@ -15,8 +15,8 @@ import (
 // errSignature tells that the raw check failed.
 var errSignature = errors.New("the signature does not match")
 
-// Raw returns what no verification can avoid: it hashes the signed part of a token and checks the signature with the
-// standard library, everything taken apart before.
+// Raw returns what no verification can avoid: it hashes the signed part of a token and checks the
+// signature with the standard library, everything taken apart before.
 func (w *World) Raw(token string) (func() error, error) {
 	cut := strings.LastIndexByte(token, '.')
 	signed := []byte(token[:cut])

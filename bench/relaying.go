@@ -17,8 +17,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
-// Relaying sends one code exchange through the browser relay, a bare forwarder and a reverse proxy to the same token endpoint, over
-// real connections on loopback without TLS, where overhead weighs most.
+// Relaying sends one code exchange through the browser relay, a bare forwarder and a reverse proxy
+// to the same token endpoint, over real connections on loopback without TLS, where overhead weighs
+// most.
 type Relaying struct {
 	upstream, relayed, bare, proxied *httptest.Server
 	relay                            *relay.Relay
@@ -88,8 +89,8 @@ func (r *Relaying) Relayed(ctx context.Context) error {
 // Bare sends the exchange through the bare forwarder.
 func (r *Relaying) Bare(ctx context.Context) error { return r.exchange(ctx, r.bare.URL) }
 
-// Proxied sends what the relay would send itself through a reverse proxy: for all that a bare forwarder does with the order,
-// somebody has to read it.
+// Proxied sends what the relay would send itself through a reverse proxy: for all that a bare
+// forwarder does with the order, somebody has to read it.
 func (r *Relaying) Proxied(ctx context.Context) error { return r.exchange(ctx, r.proxied.URL+"/token") }
 
 func (r *Relaying) exchange(ctx context.Context, address string) error {

@@ -32,8 +32,9 @@ const (
 	MCPUnguarded  = "mcp-unguarded"
 )
 
-// NewServer returns a server with one route, /mcp/whoami, that answers with the caller's subject, or an MCP server with one
-// tool, whoami, at /mcp. All are Echo servers, so that the guards alone make the difference.
+// NewServer returns a server with one route, /mcp/whoami, that answers with the caller's subject,
+// or an MCP server with one tool, whoami, at /mcp. All are Echo servers, so that the guards alone
+// make the difference.
 func NewServer(ctx context.Context, name, jwksURL string) (http.Handler, error) {
 	e := echo.New()
 	if name == MCP || name == MCPUnguarded {

@@ -22,10 +22,12 @@ type Settings struct {
 
 // Suite is what was measured within one process.
 type Suite struct {
-	// FirstSeen are the results for each algorithm: the raw check first, then latchkey, then others.
+	// FirstSeen are the results for each algorithm: the raw check first, then latchkey, then
+	// others.
 	FirstSeen map[jose.Algorithm][]Result
 	Cached    []Result
-	// Scaling is how many times more two cores find one token again than one core does, by name; Shared are the names.
+	// Scaling is how many times more two cores find one token again than one core does, by name;
+	// Shared are the names.
 	Scaling map[string]Series
 	Shared  []string
 	// InProcess are requests through Echo: unguarded first, then latchkey, then others.
@@ -33,7 +35,8 @@ type Suite struct {
 	// Refused are refusals; the raw check comes first.
 	Refused []Result
 	Sealed  Result
-	// Broker and Relay are token requests on their way to the provider; the reverse proxy comes first.
+	// Broker and Relay are token requests on their way to the provider; the reverse proxy comes
+	// first.
 	Broker, Relay []Result
 }
 
@@ -104,8 +107,8 @@ func (s *Suite) measureFirstSeen(ctx context.Context, settings Settings, a jose.
 	return err
 }
 
-// Forwarding measures token requests through the broker and through the relay, [Width] at once. The first result of each is that
-// of the reverse proxy.
+// Forwarding measures token requests through the broker and through the relay, [Width] at once. The
+// first result of each is that of the reverse proxy.
 func Forwarding(ctx context.Context, s Settings) (brokered, relayed []Result, err error) {
 	relaying, err := NewRelaying()
 	if err != nil {
@@ -146,12 +149,13 @@ func Forwarding(ctx context.Context, s Settings) (brokered, relayed []Result, er
 
 // KeySets is how the libraries treat a provider's key set.
 type KeySets struct {
-	// Names and Fetches tell how often each library fetched the set for Strangers tokens with random key ids.
+	// Names and Fetches tell how often each library fetched the set for Strangers tokens with
+	// random key ids.
 	Names     []string
 	Fetches   []int64
 	Strangers int
-	// FirstSeen and Known are how long verifications took while a refresh of 500 ms was under way: of first-seen tokens, and
-	// of known ones.
+	// FirstSeen and Known are how long verifications took while a refresh of 500 ms was under way:
+	// of first-seen tokens, and of known ones.
 	FirstSeen, Known Waits
 	Flood            Flood
 }

@@ -1,5 +1,5 @@
-// Package bench measures latchkey against the work that nobody can avoid, and against other libraries. It is a module of its
-// own, so that no peer's library reaches a user's module graph.
+// Package bench measures latchkey against the work that nobody can avoid, and against other
+// libraries. It is a module of its own, so that no peer's library reaches a user's module graph.
 package bench
 
 import (
@@ -28,7 +28,8 @@ const (
 // Algorithms are those that verification is measured with.
 var Algorithms = []jose.Algorithm{jose.RS256, jose.ES256, jose.EdDSA}
 
-// World is an identity provider as a resource server sees it: a key set on loopback and access tokens.
+// World is an identity provider as a resource server sees it: a key set on loopback and access
+// tokens.
 type World struct {
 	Algorithm jose.Algorithm
 	Key       *jose.SigningKey
@@ -65,7 +66,8 @@ func NewWorld(a jose.Algorithm) (*World, error) {
 // Close stops serving the key set.
 func (w *World) Close() { w.server.Close() }
 
-// Claims are those of a usual access token of Auth0; with RS256 it has about 900 bytes. id tells one from another.
+// Claims are those of a usual access token of Auth0; with RS256 it has about 900 bytes. id tells
+// one from another.
 func Claims(id int) map[string]any {
 	now := time.Now()
 	return map[string]any{
@@ -106,8 +108,8 @@ func (w *World) Tokens(count int) ([]string, error) {
 	return tokens, nil
 }
 
-// FirstSeenOnly makes every token one that was not seen before, for latchkey: it keeps tokens as usual, and what it kept is
-// too old at once.
+// FirstSeenOnly makes every token one that was not seen before, for latchkey: it keeps tokens as
+// usual, and what it kept is too old at once.
 var FirstSeenOnly = runtime.WithTokenCache(runtime.TokenCache{MaxAge: 1})
 
 // Provider returns latchkey's provider with the claims of Auth0's.

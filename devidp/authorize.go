@@ -30,8 +30,8 @@ type authorizationRequest struct {
 	loginHint   string
 }
 
-// serveAuthorize is the authorization endpoint. As long as client and redirect URI are in doubt, errors are pages: nobody
-// is redirected to where a stranger said (RFC 9700 section 4.11).
+// serveAuthorize is the authorization endpoint. As long as client and redirect URI are in doubt,
+// errors are pages: nobody is redirected to where a stranger said (RFC 9700 section 4.11).
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 	p, err := queryOrForm(r)
 	if err != nil {
@@ -160,7 +160,8 @@ func invalidTarget(description string) *oauth.Error {
 	}
 }
 
-// responseURL is the redirect URI with an authorization response: state and iss (RFC 9207) beside the given parameters.
+// responseURL is the redirect URI with an authorization response: state and iss (RFC 9207) beside
+// the given parameters.
 func (s *Server) responseURL(request authorizationRequest, response url.Values) string {
 	if request.state != "" {
 		response.Set("state", request.state)

@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// A request whose client or redirect URI is in doubt gets a page, never a redirect (threats: open redirect through an error).
+// A request whose client or redirect URI is in doubt gets a page, never a redirect (threats: open
+// redirect through an error).
 func TestAuthorizeNeverRedirectsToAStranger(t *testing.T) {
 	t.Parallel()
 	idp := devidp.Start(t, publicClient, func(c *devidp.Config) {

@@ -101,8 +101,8 @@ func (c *client) registered(rules clientRules, uri string) bool {
 	return err == nil && redirecturi.Registered(c.redirects, uri)
 }
 
-// printable reports whether a text can be shown in one line: no control characters, and none of the invisible ones that
-// reorder or hide the others.
+// printable reports whether a text can be shown in one line: no control characters, and none of the
+// invisible ones that reorder or hide the others.
 func printable(text string) bool {
 	const maxLabelBytes = 256
 	return len(text) <= maxLabelBytes && !strings.ContainsFunc(text, func(c rune) bool {

@@ -32,10 +32,11 @@ type Format string
 const (
 	// JWT makes every access token a JWT (RFC 9068).
 	JWT Format = "jwt"
-	// Opaque makes every access token a random string, which only introspection and userinfo understand.
+	// Opaque makes every access token a random string, which only introspection and userinfo
+	// understand.
 	Opaque Format = "opaque"
-	// OpaqueWithoutResource makes an access token a JWT when the client named a resource (RFC 8707), and opaque
-	// otherwise, as several authorization servers do.
+	// OpaqueWithoutResource makes an access token a JWT when the client named a resource
+	// (RFC 8707), and opaque otherwise, as several authorization servers do.
 	OpaqueWithoutResource Format = "opaque-without-resource"
 )
 
@@ -47,34 +48,40 @@ const (
 
 // Config says how a [Server] behaves. Only Issuer is required; every other zero value is a default.
 type Config struct {
-	// Issuer is the issuer identifier (RFC 8414 section 2): an http or https URL of a loopback host, perhaps with a path,
-	// without query and fragment. Tokens carry it byte for byte, a trailing slash included.
+	// Issuer is the issuer identifier (RFC 8414 section 2): an http or https URL of a loopback
+	// host, perhaps with a path, without query and fragment. Tokens carry it byte for byte, a
+	// trailing slash included.
 	Issuer string
 	// Users are the people who can log in. The default is [DefaultUsers].
 	Users []User
 	// Clients are registered from the start.
 	Clients []Client
-	// DisableRegistration turns Dynamic Client Registration off: nobody but Clients, and clients with a metadata document
-	// where those are on, can log users in.
+	// DisableRegistration turns Dynamic Client Registration off: nobody but Clients, and clients
+	// with a metadata document where those are on, can log users in.
 	DisableRegistration bool
-	// MetadataClient fetches Client ID Metadata Documents: a client may then use an https URL, or an http URL of a loopback
-	// host, as its client_id. Nil turns the feature off. Which addresses may be reached is this client's decision; redirects
-	// are never followed, and what it answers is read for five seconds and up to 5 KiB.
+	// MetadataClient fetches Client ID Metadata Documents: a client may then use an https URL, or
+	// an http URL of a loopback host, as its client_id. Nil turns the feature off. Which addresses
+	// may be reached is this client's decision; redirects are never followed, and what it answers
+	// is read for five seconds and up to 5 KiB.
 	MetadataClient *http.Client
-	// RedirectSchemes are the custom URI schemes ("cursor") that redirect URIs may have beside https and loopback http.
+	// RedirectSchemes are the custom URI schemes ("cursor") that redirect URIs may have beside
+	// https and loopback http.
 	RedirectSchemes []string
 	// Algorithm signs tokens. The default is ES256.
 	Algorithm Algorithm
 	// AccessTokens is the format of access tokens. The default is JWT.
 	AccessTokens Format
-	// Scopes are all scopes that clients may ask for. Empty accepts any and announces openid, profile, email and
-	// offline_access.
+	// Scopes are all scopes that clients may ask for. Empty accepts any and announces openid,
+	// profile, email and offline_access.
 	Scopes []string
-	// DefaultScopes are granted to a client that asks for none. The default is profile and email, as far as Scopes has them.
+	// DefaultScopes are granted to a client that asks for none. The default is profile and email,
+	// as far as Scopes has them.
 	DefaultScopes []string
-	// Resources are the protected resources (RFC 8707) that clients may ask for, compared byte for byte. Empty accepts any.
+	// Resources are the protected resources (RFC 8707) that clients may ask for, compared byte for
+	// byte. Empty accepts any.
 	Resources []string
-	// DefaultAudience is the audience of access tokens for which no resource was asked. The default is the issuer.
+	// DefaultAudience is the audience of access tokens for which no resource was asked. The default
+	// is the issuer.
 	DefaultAudience string
 	// AccessTokenLifetime also holds for ID tokens. The default is [DefaultAccessTokenLifetime].
 	AccessTokenLifetime time.Duration
@@ -82,8 +89,8 @@ type Config struct {
 	RefreshTokenLifetime time.Duration
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Logger gets refusals and the warning that this is no production server. The default is [slog.Default]; under
-	// [Start] it is the test's log.
+	// Logger gets refusals and the warning that this is no production server. The default is
+	// [slog.Default]; under [Start] it is the test's log.
 	Logger *slog.Logger
 }
 
@@ -93,7 +100,8 @@ type User struct {
 	Username string
 	// ID is the sub claim. The default is "user-" and the username.
 	ID string
-	// Name, Email, EmailVerified and Picture become the standard claims of OpenID Connect Core section 5.1.
+	// Name, Email, EmailVerified and Picture become the standard claims of OpenID Connect Core
+	// section 5.1.
 	Name          string
 	Email         string
 	EmailVerified bool
@@ -101,12 +109,14 @@ type User struct {
 	// Roles and Permissions become the claims of these names, in access tokens too.
 	Roles       []string
 	Permissions []string
-	// Claims are further claims for access tokens, ID tokens and userinfo. They never replace a claim that the server sets.
+	// Claims are further claims for access tokens, ID tokens and userinfo. They never replace a
+	// claim that the server sets.
 	Claims map[string]any
 }
 
-// DefaultUsers are the people of a server whose configuration names none: alice is an administrator, bob an ordinary
-// user, carol may only read, and dave has neither email, name nor roles.
+// DefaultUsers are the people of a server whose configuration names none: alice is an
+// administrator, bob an ordinary user, carol may only read, and dave has neither email, name nor
+// roles.
 func DefaultUsers() []User {
 	return []User{
 		{
@@ -133,17 +143,19 @@ type Client struct {
 	Secret oauth.Secret
 	// Name is shown on the consent page. The default is ID.
 	Name string
-	// RedirectURIs are compared exactly; the port of a loopback http URI may differ (RFC 8252 section 7.3).
+	// RedirectURIs are compared exactly; the port of a loopback http URI may differ (RFC 8252
+	// section 7.3).
 	RedirectURIs []string
-	// AuthMethod is none, client_secret_basic or client_secret_post (RFC 7591 section 2). The default is none for a public
-	// client; a confidential one may then use either of the others.
+	// AuthMethod is none, client_secret_basic or client_secret_post (RFC 7591 section 2). The
+	// default is none for a public client; a confidential one may then use either of the others.
 	AuthMethod string
 	// GrantTypes are authorization_code and refresh_token by default.
 	GrantTypes []string
 }
 
-// Preregistered is for [Start]: the server knows the given clients and registers no others, as Google, GitHub or Entra ID
-// do. With a confidential client it plays the upstream of a server in proxy mode.
+// Preregistered is for [Start]: the server knows the given clients and registers no others, as
+// Google, GitHub or Entra ID do. With a confidential client it plays the upstream of a server in
+// proxy mode.
 func Preregistered(clients ...Client) func(*Config) {
 	return func(c *Config) { c.Clients, c.DisableRegistration = clients, true }
 }
@@ -237,7 +249,8 @@ func checkIssuer(issuer string) error {
 	return nil
 }
 
-// plainPath reports whether a path needs no escaping, has no empty or dot segments, and means nothing to http.ServeMux.
+// plainPath reports whether a path needs no escaping, has no empty or dot segments, and means
+// nothing to http.ServeMux.
 func plainPath(path string) bool {
 	path = strings.TrimSuffix(path, "/")
 	if path == "" {

@@ -45,7 +45,8 @@ func newDocumentFetcher(c *http.Client, rules clientRules, now func() time.Time)
 	return &documentFetcher{http: noredirect.Client(c), rules: rules, now: now, known: newShelf[*client](maxDocumentClients)}
 }
 
-// isDocumentURL reports whether a client_id is the address of a metadata document, in a spelling that the draft allows.
+// isDocumentURL reports whether a client_id is the address of a metadata document, in a spelling
+// that the draft allows.
 func isDocumentURL(id string) bool {
 	u, err := url.Parse(id)
 	switch {
@@ -59,7 +60,8 @@ func isDocumentURL(id string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && plainurl.IsLoopbackHost(u.Hostname())
 }
 
-// client returns the client that a document describes, from the cache as long as the document's own headers allow.
+// client returns the client that a document describes, from the cache as long as the document's own
+// headers allow.
 func (f *documentFetcher) client(ctx context.Context, id string) (*client, error) {
 	if c, ok := f.cached(id); ok {
 		return c, nil
@@ -171,7 +173,8 @@ func cacheLifetime(cacheControl string) time.Duration {
 	return lifetime
 }
 
-// findClient returns a client by its ID, fetching its metadata document where the ID is the address of one.
+// findClient returns a client by its ID, fetching its metadata document where the ID is the address
+// of one.
 func (s *Server) findClient(ctx context.Context, id string) (*client, error) {
 	if c, ok := s.state.client(id); ok {
 		return c, nil

@@ -18,7 +18,8 @@ import (
 
 const resource = "https://api.example.com/reports"
 
-// newAPI stands for the server of somebody who uses this package: it lets in whoever the issuer knows.
+// newAPI stands for the server of somebody who uses this package: it lets in whoever the issuer
+// knows.
 func newAPI(issuer string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, issuer+"/userinfo", http.NoBody)

@@ -10,10 +10,11 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// Faults makes a server misbehave on purpose, to see what the software under test does about it. The zero value is good
-// behaviour.
+// Faults makes a server misbehave on purpose, to see what the software under test does about it.
+// The zero value is good behaviour.
 type Faults struct {
-	// Endpoints limits Delay, Down, HTML, Redirect and Endless to some endpoints. Empty means all of them.
+	// Endpoints limits Delay, Down, HTML, Redirect and Endless to some endpoints. Empty means all
+	// of them.
 	Endpoints []Endpoint
 	// Delay waits this long before each answer, or until the client gives up.
 	Delay time.Duration
@@ -40,15 +41,18 @@ type Faults struct {
 	RefuseResource bool
 	// IgnoreResource issues tokens for the default audience whatever resource was asked.
 	IgnoreResource bool
-	// KeepRefreshToken answers a refresh without a new refresh token and lets the old one live on, as Google does.
+	// KeepRefreshToken answers a refresh without a new refresh token and lets the old one live on,
+	// as Google does.
 	KeepRefreshToken bool
-	// OmitResponseIssuer leaves iss out of authorization responses (RFC 9207), though the metadata announces it.
+	// OmitResponseIssuer leaves iss out of authorization responses (RFC 9207), though the metadata
+	// announces it.
 	OmitResponseIssuer bool
 	// WrongResponseIssuer puts another issuer into authorization responses, as in a mix-up attack.
 	WrongResponseIssuer bool
 }
 
-// SetFaults replaces all faults: SetFaults(Faults{}) is good behaviour again. It takes effect with the next request.
+// SetFaults replaces all faults: SetFaults(Faults{}) is good behaviour again. It takes effect with
+// the next request.
 func (s *Server) SetFaults(f Faults) {
 	f.Endpoints = slices.Clone(f.Endpoints)
 	s.faults.Store(&f)

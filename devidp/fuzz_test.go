@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/redirecturi"
 )
 
-// Whatever passes as a redirect URI leads to https or to this machine, and matches a registered one but for its port.
+// Whatever passes as a redirect URI leads to https or to this machine, and matches a registered one
+// but for its port.
 func FuzzRedirectURI(f *testing.F) {
 	for _, seed := range []string{
 		"http://127.0.0.1:7000/callback", "http://127.0.0.1:7000@evil.example/callback", "http://127.0.0.1/callback#", "https://a/../b",
@@ -40,7 +41,8 @@ func FuzzRedirectURI(f *testing.F) {
 	})
 }
 
-// Whatever an authorization request says, nobody is redirected to an address that is not registered.
+// Whatever an authorization request says, nobody is redirected to an address that is not
+// registered.
 func FuzzAuthorizationRequest(f *testing.F) {
 	for _, seed := range []string{
 		"client_id=c&redirect_uri=http://127.0.0.1/callback&response_type=code", "client_id=c&redirect_uri=https://evil.example/",
@@ -72,7 +74,8 @@ func FuzzAuthorizationRequest(f *testing.F) {
 	})
 }
 
-// Whatever a client says of itself, what is registered can log users in and has good redirect URIs only.
+// Whatever a client says of itself, what is registered can log users in and has good redirect URIs
+// only.
 func FuzzClientMetadata(f *testing.F) {
 	const id = "http://127.0.0.1/client.json"
 	for _, seed := range []string{

@@ -20,7 +20,8 @@ func foreign(r *http.Request) string {
 			return "foreign Origin header"
 		}
 	}
-	// A handler that was never on a socket (httptest.NewRecorder) has no local address, and a made-up remote one.
+	// A handler that was never on a socket (httptest.NewRecorder) has no local address, and a
+	// made-up remote one.
 	if _, connected := r.Context().Value(http.LocalAddrContextKey).(net.Addr); connected {
 		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && !peer.Addr().Unmap().IsLoopback() {
 			return "request from another machine"
@@ -29,14 +30,15 @@ func foreign(r *http.Request) string {
 	return ""
 }
 
-// loopbackAuthority reports whether the host:port of a Host header is this machine, whatever its port.
+// loopbackAuthority reports whether the host:port of a Host header is this machine, whatever its
+// port.
 func loopbackAuthority(authority string) bool {
 	u, err := url.Parse("http://" + authority + "/")
 	return err == nil && u.Host == authority && plainurl.IsLoopbackHost(u.Hostname())
 }
 
-// loopbackOrigin reports whether an Origin header (RFC 6454 section 7) names a page of this machine. The opaque origin
-// "null", which sandboxed frames of any site send, does not.
+// loopbackOrigin reports whether an Origin header (RFC 6454 section 7) names a page of this
+// machine. The opaque origin "null", which sandboxed frames of any site send, does not.
 func loopbackOrigin(origin string) bool {
 	scheme, authority, ok := strings.Cut(origin, "://")
 	return ok && (scheme == "http" || scheme == "https") && loopbackAuthority(authority)
@@ -45,8 +47,8 @@ func loopbackOrigin(origin string) bool {
 // preflightMaxAge is how many seconds a browser may remember that it can call an endpoint.
 const preflightMaxAge = "600"
 
-// allowScripts sets the CORS headers for pages of loopback origins, the only ones that pass the guard, and answers a
-// preflight; then it returns true. Credentials (cookies) are never allowed.
+// allowScripts sets the CORS headers for pages of loopback origins, the only ones that pass the
+// guard, and answers a preflight; then it returns true. Credentials (cookies) are never allowed.
 func allowScripts(w http.ResponseWriter, r *http.Request, methods string) bool {
 	header := w.Header()
 	if origin := r.Header.Get("Origin"); origin != "" {

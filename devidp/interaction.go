@@ -21,8 +21,9 @@ const (
 	decisionDeny  = "deny"
 )
 
-// beginTransaction remembers the request and sends the browser to the login page. The cookie ties the transaction to this
-// browser: a link to somebody else's login page is of no use (login fixation).
+// beginTransaction remembers the request and sends the browser to the login page. The cookie ties
+// the transaction to this browser: a link to somebody else's login page is of no use (login
+// fixation).
 func (s *Server) beginTransaction(w http.ResponseWriter, r *http.Request, request authorizationRequest) {
 	id, cookie := randomText(), randomText()
 	s.state.addTransaction(id, transaction{
@@ -32,8 +33,9 @@ func (s *Server) beginTransaction(w http.ResponseWriter, r *http.Request, reques
 	http.Redirect(w, r, s.pageURL(pathLogin, id), http.StatusSeeOther)
 }
 
-// transactionCookie has a name of its own per transaction, so that several can run in one browser, and servers on other
-// ports, which share the cookies of a host, do not mix. Over plain http on loopback neither Secure nor __Host- is possible.
+// transactionCookie has a name of its own per transaction, so that several can run in one browser,
+// and servers on other ports, which share the cookies of a host, do not mix. Over plain http on
+// loopback neither Secure nor __Host- is possible.
 func (s *Server) transactionCookie(id, value string, maxAge int) *http.Cookie {
 	return &http.Cookie{ //nolint:gosec // Secure follows the issuer's scheme
 		Name: "devidp_" + id[:16], Value: value, Path: s.path + "/", MaxAge: maxAge,

@@ -8,10 +8,12 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// serveIntrospect is token introspection (RFC 7662) for confidential clients. One from the configuration plays a resource
-// server and may ask about every access token; one that registered itself, about its own only.
+// serveIntrospect is token introspection (RFC 7662) for confidential clients. One from the
+// configuration plays a resource server and may ask about every access token; one that registered
+// itself, about its own only.
 //
-// A refresh token is never active here: a resource server that asks would take it for an access token.
+// A refresh token is never active here: a resource server that asks would take it for an access
+// token.
 func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 	p, err := form(r)
 	if err != nil {

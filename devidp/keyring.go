@@ -81,11 +81,12 @@ func (k *keyRing) set(f *Faults) (any, error) {
 	return map[string]any{"keys": keys}, nil
 }
 
-// Rotate makes a new key sign from now on. The old ones stay in the JWKS, so tokens signed with them are still good.
+// Rotate makes a new key sign from now on. The old ones stay in the JWKS, so tokens signed with
+// them are still good.
 func (s *Server) Rotate() error { return s.rotate(maxKeys - 1) }
 
-// RotateWithoutOverlap makes a new key sign from now on and takes all others out of the JWKS: tokens signed with them are
-// no longer good for whoever reads it again, as after a key was stolen.
+// RotateWithoutOverlap makes a new key sign from now on and takes all others out of the JWKS:
+// tokens signed with them are no longer good for whoever reads it again, as after a key was stolen.
 func (s *Server) RotateWithoutOverlap() error { return s.rotate(0) }
 
 func (s *Server) rotate(keep int) error {

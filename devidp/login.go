@@ -16,17 +16,18 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/pageform"
 )
 
-// Login plays a user at a devidp, in this process or another: it opens an authorization URL, picks the user, allows what
-// the client asks for, and returns the redirect that a browser would follow next, with code, state and iss. The redirect is
-// not followed. An error response of the server is such a redirect too, with error in place of code.
+// Login plays a user at a devidp, in this process or another: it opens an authorization URL, picks
+// the user, allows what the client asks for, and returns the redirect that a browser would follow
+// next, with code, state and iss. The redirect is not followed. An error response of the server is
+// such a redirect too, with error in place of code.
 //
 // A nil client stands for one with default settings. Cookies are kept for this login only.
 func Login(ctx context.Context, client *http.Client, authorizeURL, user string) (redirect *url.URL, err error) {
 	return play(ctx, client, authorizeURL, user, decisionAllow)
 }
 
-// Deny is [Login] by a user who picks a user and then denies what the client asks for. The redirect has
-// error=access_denied.
+// Deny is [Login] by a user who picks a user and then denies what the client asks for. The redirect
+// has error=access_denied.
 func Deny(ctx context.Context, client *http.Client, authorizeURL, user string) (redirect *url.URL, err error) {
 	return play(ctx, client, authorizeURL, user, decisionDeny)
 }

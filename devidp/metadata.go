@@ -9,8 +9,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// metadataPaths are where clients look for the metadata: with the issuer's path behind the well-known one (RFC 8414
-// section 3.1) and before it (OpenID Connect Discovery section 4.1). Without a path the two are one.
+// metadataPaths are where clients look for the metadata: with the issuer's path behind the
+// well-known one (RFC 8414 section 3.1) and before it (OpenID Connect Discovery section 4.1).
+// Without a path the two are one.
 func (s *Server) metadataPaths() []string {
 	const rfc8414, openID = "/.well-known/" + oauth.WellKnownAuthorizationServer, "/.well-known/" + oauth.WellKnownOpenID
 	paths := []string{rfc8414 + s.path, s.path + rfc8414, openID + s.path, s.path + openID}

@@ -24,18 +24,21 @@ const (
 type TokenRequest struct {
 	// User is the username. It is required.
 	User string
-	// Audience is the aud claim: usually the one resource that the token is for. The default is the configuration's.
+	// Audience is the aud claim: usually the one resource that the token is for. The default is the
+	// configuration's.
 	Audience []string
 	// Scope is space-separated. Empty gives a token without scope.
 	Scope string
 	// ClientID is the client_id claim; it need not be registered. The default is "devidp-direct".
 	ClientID string
-	// ExpiresIn is the token's lifetime. Zero means the configuration's; a negative one gives a token that has expired.
+	// ExpiresIn is the token's lifetime. Zero means the configuration's; a negative one gives a
+	// token that has expired.
 	ExpiresIn time.Duration
-	// Claims are added and replace what would be there; a nil value leaves a claim out. They are only for tests of what
-	// reads the token: userinfo and introspection go by the other fields.
+	// Claims are added and replace what would be there; a nil value leaves a claim out. They are
+	// only for tests of what reads the token: userinfo and introspection go by the other fields.
 	Claims map[string]any
-	// Header does the same with the JWS header. The signature stays one of the server's own key and algorithm.
+	// Header does the same with the JWS header. The signature stays one of the server's own key and
+	// algorithm.
 	Header map[string]any
 }
 
@@ -126,8 +129,8 @@ func oneOrMany(values []string) any {
 	return values
 }
 
-// userClaims are the claims about a user that some scopes give (OpenID Connect Core section 5.4), with those that decide
-// about access (RFC 9068 section 2.2.3.1).
+// userClaims are the claims about a user that some scopes give (OpenID Connect Core section 5.4),
+// with those that decide about access (RFC 9068 section 2.2.3.1).
 func userClaims(u User, scopes []string) map[string]any {
 	claims := make(map[string]any, len(u.Claims)+16)
 	maps.Copy(claims, u.Claims)

@@ -30,7 +30,8 @@ var (
 	failurePage   = parsePage("error.html")
 	indexPage     = parsePage("index.html")
 
-	// contentSecurityPolicy allows the one style sheet and forms to this server; no script, no picture, no frame.
+	// contentSecurityPolicy allows the one style sheet and forms to this server; no script, no
+	// picture, no frame.
 	contentSecurityPolicy = "default-src 'none'; style-src 'sha256-" + digestBase64(style) + "'; form-action 'self'; " +
 		"frame-ancestors 'none'; base-uri 'none'"
 )
@@ -89,7 +90,8 @@ type returnView struct{ Place, URI, Warning string }
 
 type linkView struct{ Title, URL string }
 
-// show renders a page. Its forms may only be sent by itself: no other page can frame it, and it loads nothing.
+// show renders a page. Its forms may only be sent by itself: no other page can frame it, and it
+// loads nothing.
 func (s *Server) show(w http.ResponseWriter, status int, t *template.Template, p page) {
 	p.Style = template.CSS(style) //nolint:gosec // part of the program
 	p.Issuer = s.config.Issuer
@@ -133,9 +135,9 @@ func (s *Server) consentPage(w http.ResponseWriter, v visit) {
 	})
 }
 
-// returnPage takes the browser to the client by a Refresh header. A redirect in answer to the form would be stopped by
-// form-action: Chromium applies that policy to every redirect that follows, and where a client redirects to in turn cannot
-// be known.
+// returnPage takes the browser to the client by a Refresh header. A redirect in answer to the form
+// would be stopped by form-action: Chromium applies that policy to every redirect that follows, and
+// where a client redirects to in turn cannot be known.
 func (s *Server) returnPage(w http.ResponseWriter, request authorizationRequest, location string) {
 	w.Header().Set("Refresh", refreshPrefix+location)
 	s.show(w, http.StatusOK, returningPage, page{
@@ -152,8 +154,8 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, err error) {
 	s.logRefusal(r, e)
 	status := e.Status
 	if status == http.StatusUnauthorized {
-		// A person has nothing to authenticate with, and clients that look at the page before they open a browser register anew
-		// after a 400 alone.
+		// A person has nothing to authenticate with, and clients that look at the page before they
+		// open a browser register again after a 400 alone.
 		status = http.StatusBadRequest
 	}
 	s.show(w, status, failurePage, page{Title: "Error", Message: e.Description, Code: e.Code})
@@ -233,7 +235,8 @@ func scopeMeaning(scope string) string {
 	}
 }
 
-// viewReturn says where a redirect URI leads, in words that a user can judge (RFC 8252 section 8.6 on impersonation).
+// viewReturn says where a redirect URI leads, in words that a user can judge (RFC 8252 section 8.6
+// on impersonation).
 func viewReturn(redirectURI string) returnView {
 	u, err := url.Parse(redirectURI)
 	if err != nil {

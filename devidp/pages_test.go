@@ -304,7 +304,8 @@ func TestTransactionCookieIsPrivate(t *testing.T) {
 	}
 }
 
-// Chromium applies form-action to the redirects after a form, so the way back is a page (see returnPage).
+// Chromium applies form-action to the redirects after a form, so the way back is a page (see
+// returnPage).
 func TestAllowAnswersWithAPageThatLeadsBack(t *testing.T) {
 	t.Parallel()
 	const redirect = "cursor://anysphere.cursor-mcp/oauth/callback"

@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// parameters are the parameters of one request, each of them there at most once but for resource (RFC 6749 section 3.1,
-// RFC 8707 section 2).
+// parameters are the parameters of one request, each of them there at most once but for resource
+// (RFC 6749 section 3.1, RFC 8707 section 2).
 type parameters struct{ values url.Values }
 
 func (p parameters) get(name string) string { return p.values.Get(name) }
@@ -28,7 +28,8 @@ func (p parameters) resources() []string {
 // maxQueryBytes bounds the query of an authorization request.
 const maxQueryBytes = 16 << 10
 
-// queryOrForm reads the parameters of an endpoint that takes GET and POST (OpenID Connect Core section 3.1.2.1).
+// queryOrForm reads the parameters of an endpoint that takes GET and POST (OpenID Connect Core
+// section 3.1.2.1).
 func queryOrForm(r *http.Request) (parameters, error) {
 	if r.Method == http.MethodPost {
 		return form(r)
@@ -43,8 +44,8 @@ func queryOrForm(r *http.Request) (parameters, error) {
 	return checkParameters(values)
 }
 
-// form reads the parameters of a body. Those in the query do not count: secrets do not belong there (RFC 6749 section
-// 2.3.1).
+// form reads the parameters of a body. Those in the query do not count: secrets do not belong there
+// (RFC 6749 section 2.3.1).
 func form(r *http.Request) (parameters, error) {
 	contentType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if !strings.EqualFold(strings.TrimSpace(contentType), "application/x-www-form-urlencoded") {
@@ -70,8 +71,8 @@ func checkParameters(values url.Values) (parameters, error) {
 	return parameters{values}, nil
 }
 
-// quoted shows a word of a client's in an error description: short, and without what RFC 6749 section 5.2 does not allow
-// there.
+// quoted shows a word of a client's in an error description: short, and without what RFC 6749
+// section 5.2 does not allow there.
 func quoted(word string) string {
 	const most = 40
 	word = strings.Map(func(c rune) rune {

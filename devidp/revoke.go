@@ -25,7 +25,8 @@ func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// revoke ends an access token, or a refresh token with everything that comes from the same consent (RFC 7009 section 2.1).
+// revoke ends an access token, or a refresh token with everything that comes from the same consent
+// (RFC 7009 section 2.1).
 func (s *state) revoke(value, clientID string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 // shutdownGrace is how long requests in flight may take once the server stops.
 const shutdownGrace = 5 * time.Second
 
-// ListenAndServe serves until ctx ends, then finishes the requests in flight and returns nil. An empty addr listens on
-// the issuer's own host and port. An address that is not loopback is refused.
+// ListenAndServe serves until ctx ends, then finishes the requests in flight and returns nil. An
+// empty addr listens on the issuer's own host and port. An address that is not loopback is refused.
 func (s *Server) ListenAndServe(ctx context.Context, addr string) error {
 	addr = cmp.Or(addr, s.issuerAddress())
 	host, _, err := net.SplitHostPort(addr)
@@ -66,7 +66,8 @@ func loopbackListener(listener net.Listener) bool {
 	return ok && address.IP.IsLoopback()
 }
 
-// httpServer has no write timeout: [Faults.Delay] may ask for any delay, and only this machine can connect.
+// httpServer has no write timeout: [Faults.Delay] may ask for any delay, and only this machine can
+// connect.
 func (s *Server) httpServer() *http.Server {
 	return &http.Server{
 		Handler:           s,

@@ -16,7 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// Server is a running identity provider as an http.Handler. Its methods are safe for concurrent use.
+// Server is a running identity provider as an http.Handler. Its methods are safe for concurrent
+// use.
 type Server struct {
 	config Config
 	// base is the issuer without a trailing slash; endpoints are below it.
@@ -34,7 +35,8 @@ type Server struct {
 	documents *documentFetcher
 }
 
-// New builds a server. It refuses an issuer that is not loopback, and reports all problems of the configuration at once.
+// New builds a server. It refuses an issuer that is not loopback, and reports all problems of the
+// configuration at once.
 func New(config Config) (*Server, error) {
 	config, err := config.resolved()
 	if err != nil {
@@ -78,12 +80,14 @@ func New(config Config) (*Server, error) {
 // Issuer returns the issuer identifier, byte for byte as tokens carry it.
 func (s *Server) Issuer() string { return s.config.Issuer }
 
-// Format prints the issuer, whatever the verb: the server's inside holds keys and the secrets of clients.
+// Format prints the issuer, whatever the verb: the server's inside holds keys and the secrets of
+// clients.
 func (s *Server) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "devidp at %s", s.config.Issuer)
 }
 
-// URL returns the address of a path below the issuer: URL("/token"), or URL("/.well-known/openid-configuration").
+// URL returns the address of a path below the issuer: URL("/token"), or
+// URL("/.well-known/openid-configuration").
 func (s *Server) URL(path string) string { return s.base + path }
 
 // Endpoint names what a request is for. [Faults] can be limited to some of them.
@@ -172,8 +176,9 @@ func (s *Server) endpoint(r route) http.Handler {
 	})
 }
 
-// ServeHTTP answers one request. Requests from other machines, and with a Host or Origin that is not this machine, get
-// 403: a page on the Internet must not reach a server on somebody's laptop by DNS rebinding.
+// ServeHTTP answers one request. Requests from other machines, and with a Host or Origin that is
+// not this machine, get 403: a page on the Internet must not reach a server on somebody's laptop by
+// DNS rebinding.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recoverPanic(w, r)
 	header := w.Header()

@@ -6,8 +6,8 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/recent"
 )
 
-// shelf keeps values until they expire, at most limit of them: when it is full, the one that was put there or kept longest
-// ago makes room. It is not safe for concurrent use; [state] locks it.
+// shelf keeps values until they expire, at most limit of them: when it is full, the one that was
+// put there or kept longest ago makes room. It is not safe for concurrent use; [state] locks it.
 type shelf[V any] struct {
 	items *recent.Table[string, shelved[V]]
 }

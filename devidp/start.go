@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// TB is the part of [testing.TB] that [Start] needs. This package does not import testing, so programs can use it too.
+// TB is the part of [testing.TB] that [Start] needs. This package does not import testing, so
+// programs can use it too.
 type TB interface {
 	Helper()
 	Cleanup(f func())
@@ -25,8 +26,8 @@ type TestServer struct {
 	client *http.Client
 }
 
-// Start runs a server on a free loopback port until the test ends. Each function may change the configuration; the issuer
-// is set already, so a path can be added to it:
+// Start runs a server on a free loopback port until the test ends. Each function may change the
+// configuration; the issuer is set already, so a path can be added to it:
 //
 //	idp := devidp.Start(t, func(c *devidp.Config) { c.Issuer += "/realms/dev" })
 //
@@ -62,7 +63,8 @@ func Start(t TB, configure ...func(*Config)) *TestServer {
 	return &TestServer{Server: s, t: t, client: &http.Client{Transport: transport}}
 }
 
-// Client returns an HTTP client whose connections end with the test. It follows redirects as usual and keeps no cookies.
+// Client returns an HTTP client whose connections end with the test. It follows redirects as usual
+// and keeps no cookies.
 func (s *TestServer) Client() *http.Client { return s.client }
 
 // Token is [Server.Mint]; a problem ends the test.

@@ -21,8 +21,8 @@ const (
 	codeLifetime        = 60 * time.Second
 )
 
-// state is everything that the server remembers. Tokens and codes are filed under their digest, so that looking one up
-// takes no time that depends on its text.
+// state is everything that the server remembers. Tokens and codes are filed under their digest, so
+// that looking one up takes no time that depends on its text.
 type state struct {
 	now func() time.Time
 
@@ -47,8 +47,8 @@ func newState(now func() time.Time) *state {
 	}
 }
 
-// grant is what a user allowed a client: the family of all codes and tokens that come from one consent. Only revoked
-// changes, under the state's lock.
+// grant is what a user allowed a client: the family of all codes and tokens that come from one
+// consent. Only revoked changes, under the state's lock.
 type grant struct {
 	clientID  string
 	user      User

@@ -61,8 +61,9 @@ func (s *Server) exchange(c *client, grantType string, p parameters) (oauth.Toke
 	return s.exchangeRefresh(c, p)
 }
 
-// authenticateClient finds the client of a request and checks its secret where it has one (RFC 6749 section 2.3). A stale
-// client_id is 401 invalid_client: that is how clients learn to register again.
+// authenticateClient finds the client of a request and checks its secret where it has one (RFC 6749
+// section 2.3). A stale client_id is 401 invalid_client: that is how clients learn to register
+// again.
 func (s *Server) authenticateClient(w http.ResponseWriter, r *http.Request, p parameters) (*client, error) {
 	id, secret, method, err := clientCredentials(r, p)
 	if err != nil {
@@ -154,8 +155,9 @@ func (s *Server) exchangeCode(c *client, p parameters) (oauth.TokenResponse, err
 	return s.respond(issue{grant: g, client: c, scopes: g.scopes, resources: resources, nonce: g.nonce})
 }
 
-// redeem uses a code up. What is wrong with the request does not burn the code, so that nobody who merely saw it can spoil
-// it; a second use revokes what the first one gave (RFC 6749 section 4.1.2).
+// redeem uses a code up. What is wrong with the request does not burn the code, so that nobody who
+// merely saw it can spoil it; a second use revokes what the first one gave (RFC 6749
+// section 4.1.2).
 func (s *state) redeem(value string, check func(*code) error) (*grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -194,8 +196,9 @@ func (s *Server) exchangeRefresh(c *client, p parameters) (oauth.TokenResponse, 
 	return s.respond(issue{grant: g, client: c, scopes: scopes, resources: resources, withoutRefresh: keep})
 }
 
-// rotate uses a refresh token up, unless it shall be kept. A second use means that two parties have it, of which one is a
-// thief: everything that came from the same consent ends (OAuth 2.1 section 4.3.1, RFC 9700 section 4.14).
+// rotate uses a refresh token up, unless it shall be kept. A second use means that two parties have
+// it, of which one is a thief: everything that came from the same consent ends (OAuth 2.1
+// section 4.3.1, RFC 9700 section 4.14).
 func (s *state) rotate(value, clientID string, keep bool, check func(*grant) error) (*grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +219,8 @@ func (s *state) rotate(value, clientID string, keep bool, check func(*grant) err
 	return t.grant, nil
 }
 
-// narrowScopes returns the scopes of a refreshed token: those of the grant, or fewer (RFC 6749 section 6).
+// narrowScopes returns the scopes of a refreshed token: those of the grant, or fewer (RFC 6749
+// section 6).
 func narrowScopes(g *grant, scope string) ([]string, error) {
 	wanted := oauth.ParseScope(scope)
 	if len(wanted) == 0 {
@@ -230,7 +234,8 @@ func narrowScopes(g *grant, scope string) ([]string, error) {
 	return wanted, nil
 }
 
-// narrowResources returns the resources of a token: those of the grant, or some of them (RFC 8707 section 2.2).
+// narrowResources returns the resources of a token: those of the grant, or some of them (RFC 8707
+// section 2.2).
 func (s *Server) narrowResources(g *grant, p parameters) ([]string, error) {
 	wanted, err := s.wantedResources(p.resources())
 	if err != nil || len(wanted) == 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// serveUserInfo is the userinfo endpoint (OpenID Connect Core section 5.3). It accepts every access token of this server
-// that has the scope openid, whatever its audience.
+// serveUserInfo is the userinfo endpoint (OpenID Connect Core section 5.3). It accepts every access
+// token of this server that has the scope openid, whatever its audience.
 func (s *Server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 	challenge := oauth.Challenge{Realm: "devidp"}
 	claims, err := s.userInfo(r)

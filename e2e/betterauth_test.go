@@ -25,7 +25,8 @@ func newBetterAuth(ctx context.Context, t *testing.T, algorithm string, resource
 	return startBetterAuthWith(ctx, t, betterauth.Config{Algorithm: algorithm, Resources: resources})
 }
 
-// startBetterAuthWith starts a server with what a test says, and this machine's programs and folders.
+// startBetterAuthWith starts a server with what a test says, and this machine's programs and
+// folders.
 func startBetterAuthWith(ctx context.Context, t *testing.T, c betterauth.Config) *betterauth.Server {
 	t.Helper()
 	c.Root, c.Node, c.LogDir, c.Port = suite.root, suite.node, logDir(t), port(ctx, t)
@@ -37,7 +38,8 @@ func startBetterAuthWith(ctx context.Context, t *testing.T, c betterauth.Config)
 	return server
 }
 
-// startPair starts a Better Auth and a resource server in front of it. further resources are known to Better Auth too.
+// startPair starts a Better Auth and a resource server in front of it. further resources are known
+// to Better Auth too.
 func startPair(ctx context.Context, t *testing.T, algorithm string, further ...string) *harness.ResourceServer {
 	t.Helper()
 	resource := &harness.ResourceServer{Binary: suite.binary, LogDir: logDir(t), Port: port(ctx, t)}
@@ -49,8 +51,8 @@ func startPair(ctx context.Context, t *testing.T, algorithm string, further ...s
 	return resource
 }
 
-// TestBetterAuthTokens shows which of one server's tokens open the resource (RS-4, RS-5, RS-6): it signs all of them with
-// the same key and the same issuer.
+// TestBetterAuthTokens shows which of one server's tokens open the resource (RS-4, RS-5, RS-6): it
+// signs all of them with the same key and the same issuer.
 // covers: T-TOK-08, T-TOK-13, RS-5
 func TestBetterAuthTokens(t *testing.T) {
 	const other = "https://other.example.com/mcp"
@@ -71,7 +73,8 @@ func TestBetterAuthTokens(t *testing.T) {
 
 	t.Run("accepts an access token for this resource", func(t *testing.T) {
 		for _, scope := range []string{"openid profile email", "profile email"} {
-			// With openid the aud claim is an array, with the userinfo URL in it; without, a string.
+			// With openid the aud claim is an array, with the userinfo URL in it; without, a
+			// string.
 			token := login(t, scope, resource.MCPURL()).AccessToken
 			caller := wantCaller(t, resource, token)
 			if caller.ClientID != client.ClientID() {
@@ -162,7 +165,8 @@ func wantRefused(t *testing.T, resource *harness.ResourceServer, token string, w
 		t.Fatal(err)
 	}
 	metadata := resource.Origin() + "/.well-known/oauth-protected-resource/mcp"
-	// A12: while the key set may not be fetched again, nobody knows whether a signature is wrong or that of a new key.
+	// A12: while the key set may not be fetched again, nobody knows whether a signature is wrong or
+	// that of a new key.
 	pending := func(status int) bool {
 		return status == http.StatusServiceUnavailable && slices.Contains(words, "reason=bad_signature")
 	}

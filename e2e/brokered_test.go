@@ -9,7 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/oidcprovider"
 )
 
-// brokeredPeers know one application and no dynamic clients: latchkey stands in front of them in proxy mode.
+// brokeredPeers know one application and no dynamic clients: latchkey stands in front of them in
+// proxy mode.
 func brokeredPeers() []peer {
 	return []peer{
 		{name: "emulate-google", start: startEmulate(emulate.Google())},

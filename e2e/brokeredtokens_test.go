@@ -19,7 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
-// serveEmulate starts an emulator and the server in proxy mode in front of it, with further variables.
+// serveEmulate starts an emulator and the server in proxy mode in front of it, with further
+// variables.
 func serveEmulate(t *testing.T, service emulate.Service, variables ...string) (*harness.ResourceServer, *emulate.Server) {
 	t.Helper()
 	ctx := testContext(t)
@@ -43,8 +44,8 @@ func serveEmulate(t *testing.T, service emulate.Service, variables ...string) (*
 	return resource, server
 }
 
-// withVariables is an emulator with further variables for the server in front of it: of two with the same name the last one
-// counts.
+// withVariables is an emulator with further variables for the server in front of it: of two with
+// the same name the last one counts.
 type withVariables struct {
 	*emulate.Server
 	variables []string
@@ -138,8 +139,9 @@ func TestBrokeredTokens(t *testing.T) {
 	}
 }
 
-// TestBrokeredBinding asks the providers themselves, without the broker that hands them no token from outside: the check at
-// Google's tokeninfo and at GitHub's API ties a token to our application.
+// TestBrokeredBinding asks the providers themselves, without the broker that hands them no token
+// from outside: the check at Google's tokeninfo and at GitHub's API ties a token to our
+// application.
 func TestBrokeredBinding(t *testing.T) {
 	t.Parallel()
 	resource, server := serveEmulate(t, emulate.Google())
@@ -200,8 +202,8 @@ func optionsOf(server *emulate.Server) []runtime.Option {
 	return options
 }
 
-// TestBrokeredErrors shows what a client is told when something fails at the provider. GitHub answers such errors with status
-// 200, and with codes of its own.
+// TestBrokeredErrors shows what a client is told when something fails at the provider. GitHub
+// answers such errors with status 200, and with codes of its own.
 func TestBrokeredErrors(t *testing.T) {
 	t.Parallel()
 	for name, service := range emulated {
@@ -244,7 +246,7 @@ func TestBrokeredErrors(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// It is the operator's mistake: invalid_client would send the client to register anew.
+			// It is the operator's mistake: invalid_client would send the client to register again.
 			status, answer := l.redeem(t, l.callback(t, redirect).Get("code"))
 			wantError(t, status, answer, http.StatusInternalServerError, "server_error")
 			if log := resource.Log(); !strings.Contains(log, "reason=upstream_error") || strings.Contains(log, secret) {
@@ -254,7 +256,8 @@ func TestBrokeredErrors(t *testing.T) {
 	}
 }
 
-// answerInstead goes through our consent page and comes back from the provider with an answer that the test made.
+// answerInstead goes through our consent page and comes back from the provider with an answer that
+// the test made.
 func answerInstead(t *testing.T, resource *harness.ResourceServer, l brokerLogin, answer url.Values) string {
 	t.Helper()
 	redirect, err := harness.Walk(t.Context(), l.url, harness.Allow, func(page *harness.Page) (*harness.Form, error) {
@@ -271,7 +274,8 @@ func answerInstead(t *testing.T, resource *harness.ResourceServer, l brokerLogin
 	return redirect
 }
 
-// TestBrokeredHostedDomain: Google is asked for the users of one Workspace domain, and not trusted to give no others.
+// TestBrokeredHostedDomain: Google is asked for the users of one Workspace domain, and not trusted
+// to give no others.
 func TestBrokeredHostedDomain(t *testing.T) {
 	t.Parallel()
 	for domain, allowed := range map[string]bool{"example.com": true, "another.example": false} {
@@ -350,7 +354,8 @@ func TestProxiedJWTs(t *testing.T) {
 	}
 }
 
-// checkLeaks searches all logs of a cell for tokens that the provider issued to the server in proxy mode.
+// checkLeaks searches all logs of a cell for tokens that the provider issued to the server in proxy
+// mode.
 func checkLeaks(t *testing.T, dir string, server harness.Server) {
 	t.Helper()
 	provider, ok := server.(interface{ Issued() []string })

@@ -16,14 +16,16 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/embedded"
 )
 
-// peer is an authorization server of the matrix. What is to be known of it, and of its cells, is in cells.yaml.
+// peer is an authorization server of the matrix. What is to be known of it, and of its cells, is in
+// cells.yaml.
 type peer struct {
 	name  string
 	start func(ctx context.Context, t *testing.T, resource string) harness.Server
-	// binary is the program of the resource server in front of it; nil is the latchkey command line.
+	// binary is the program of the resource server in front of it; nil is the latchkey command
+	// line.
 	binary func() string
-	// stepUp is the scope that no client asks for before it calls the tool step_up; empty is stepUpScope. The server knows
-	// it, and gives it to clients that ask for it.
+	// stepUp is the scope that no client asks for before it calls the tool step_up; empty is
+	// stepUpScope. The server knows it, and gives it to clients that ask for it.
 	stepUp string
 	// warm begins to start what takes long, while the cells of other servers run. May be nil.
 	warm func()
@@ -54,7 +56,8 @@ type client struct {
 	name string
 	// command is the program and its arguments.
 	command func(t *testing.T) []string
-	// page tells that the client is a page in a browser, whose origin the resource server has to admit.
+	// page tells that the client is a page in a browser, whose origin the resource server has to
+	// admit.
 	page bool
 }
 
@@ -92,8 +95,9 @@ func startEmbedded(ctx context.Context, t *testing.T, _ string) harness.Server {
 	return embedded.New(port(ctx, t))
 }
 
-// TestCells makes every client log in at every server and go through the journey of clients/README.md, as cells.yaml says
-// of the pair. CELL selects pairs by globs: keycloak/*, for example.
+// TestCells makes every client log in at every server and go through the journey of
+// clients/README.md, as cells.yaml says of the pair. CELL selects pairs by globs: keycloak/*, for
+// example.
 func TestCells(t *testing.T) { //nolint:tparallel // beside no other test: some of them watch the time
 	cells, err := matrix.Read("cells.yaml")
 	if err != nil {
@@ -158,8 +162,8 @@ func runCell(t *testing.T, cells *matrix.Matrix, results *matrix.Results, server
 	checkLeaks(t, j.dir, j.resource.Server)
 }
 
-// tryExcluded tries the login of a pair that is excluded, which must fail in the way that the reason says: an exclusion ends
-// when the client or the server gets better.
+// tryExcluded tries the login of a pair that is excluded, which must fail in the way that the
+// reason says: an exclusion ends when the client or the server gets better.
 func tryExcluded(t *testing.T, cells *matrix.Matrix, server peer, client client) {
 	t.Helper()
 	ctx, started := testContext(t), time.Now()
@@ -227,7 +231,8 @@ func printCell(t *testing.T, result matrix.Result) {
 	fmt.Printf("cell %-28s %-8s %5.1fs  logs: %s\n", result.Server+"/"+result.Client, result.Outcome, result.Seconds, logs)
 }
 
-// conclude prints the table, keeps the results for the page, and fails for cells that should have run.
+// conclude prints the table, keeps the results for the page, and fails for cells that should have
+// run.
 func conclude(t *testing.T, cells *matrix.Matrix, results *matrix.Results) {
 	t.Helper()
 	results.End()

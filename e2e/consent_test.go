@@ -42,7 +42,8 @@ const (
 	arrived     = `#arrived`                                        // at the client
 )
 
-// consentWorld is a server in proxy mode in front of the emulator's Google, clients of three kinds, and a browser.
+// consentWorld is a server in proxy mode in front of the emulator's Google, clients of three kinds,
+// and a browser.
 type consentWorld struct {
 	dir      string
 	resource string
@@ -56,8 +57,8 @@ type consentWorld struct {
 	hosts []string
 }
 
-// newConsentWorld starts everything but the server and its provider, which serve does: it gets the port to listen on, and
-// fills in what the world knows of them.
+// newConsentWorld starts everything but the server and its provider, which serve does: it gets the
+// port to listen on, and fills in what the world knows of them.
 func newConsentWorld(ctx context.Context, t *testing.T, serve func(w *consentWorld, port int)) *consentWorld {
 	t.Helper()
 	program := findChromium(t)
@@ -117,7 +118,8 @@ func (w *consentWorld) serveCommandLine(ctx context.Context, t *testing.T, port 
 	t.Cleanup(server.Stop)
 }
 
-// serveOverTLS runs the command line behind a reverse proxy that speaks TLS, under a name of its own.
+// serveOverTLS runs the command line behind a reverse proxy that speaks TLS, under a name of its
+// own.
 func (w *consentWorld) serveOverTLS(ctx context.Context, t *testing.T, port int) {
 	t.Helper()
 	const host = "mcp.example.com"
@@ -195,7 +197,8 @@ func endpointsOf(server harness.Server) map[string]string {
 	return endpoints
 }
 
-// clientPages are the pages of a client: where the answer arrives, and one that leads to the server by a link or a frame.
+// clientPages are the pages of a client: where the answer arrives, and one that leads to the server
+// by a link or a frame.
 func clientPages() http.Handler {
 	mux := http.NewServeMux()
 	page := func(w http.ResponseWriter, body string) {
@@ -338,7 +341,8 @@ func (p *person) evaluate(expression string) (value string) {
 	return value
 }
 
-// look returns what the tab shows. Nothing that the browser complained of may be about a page of the server.
+// look returns what the tab shows. Nothing that the browser complained of may be about a page of
+// the server.
 func (p *person) look() chromium.Look {
 	p.t.Helper()
 	var look chromium.Look
@@ -363,7 +367,8 @@ func (p *person) askedUpstream() bool {
 	})
 }
 
-// inspect checks how the page looks and reads, by day, by night and on a telephone, and keeps pictures of that.
+// inspect checks how the page looks and reads, by day, by night and on a telephone, and keeps
+// pictures of that.
 func (p *person) inspect(picture string) {
 	p.t.Helper()
 	for _, look := range []struct {
@@ -389,8 +394,8 @@ func (p *person) check(where string) {
 	}
 }
 
-// finish waits until the client has the answer to an attempt, and returns it. A custom scheme opens nothing here, so that
-// the page which would open the application stays.
+// finish waits until the client has the answer to an attempt, and returns it. A custom scheme opens
+// nothing here, so that the page which would open the application stays.
 func (p *person) finish(c *stepClient) string {
 	p.t.Helper()
 	if strings.HasPrefix(c.redirect, "http") {

@@ -102,7 +102,8 @@ func (w *consentWorld) withoutScript(ctx context.Context, t *testing.T, kind red
 	w.wantUser(ctx, t, c, a, p.logIn(c))
 }
 
-// twoTabs opens both consent pages before either is answered, and brings both logins to the provider before either ends.
+// twoTabs opens both consent pages before either is answered, and brings both logins to the
+// provider before either ends.
 func (w *consentWorld) twoTabs(ctx context.Context, t *testing.T, order ...int) {
 	window := w.window(ctx, t, chromium.Settings{})
 	var tabs []*person
@@ -181,8 +182,8 @@ func (w *consentWorld) backAfterDeny(ctx context.Context, t *testing.T) {
 	w.wantUser(ctx, t, c, a, p.logIn(c))
 }
 
-// backAfterLogin goes back through the whole history of a login, and forward again, with a client that is opened by a
-// custom scheme: there the callback's page stays in the history.
+// backAfterLogin goes back through the whole history of a login, and forward again, with a client
+// that is opened by a custom scheme: there the callback's page stays in the history.
 func (w *consentWorld) backAfterLogin(ctx context.Context, t *testing.T) {
 	p := w.person(ctx, t, chromium.Settings{})
 	c, a := w.start(ctx, t, p, consentScheme+"://callback")
@@ -202,8 +203,8 @@ func (w *consentWorld) backAfterLogin(ctx context.Context, t *testing.T) {
 	}
 }
 
-// wantNoCrash says that a page is one of the login's own: nothing that a server or browser says when it does not know what
-// to do.
+// wantNoCrash says that a page is one of the login's own: nothing that a server or browser says
+// when it does not know what to do.
 func (p *person) wantNoCrash() {
 	p.t.Helper()
 	p.waitFor("body")

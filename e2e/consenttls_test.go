@@ -9,7 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/chromium"
 )
 
-// TestConsentPageOverTLS is TestConsentPage as it is in earnest: over https, where cookies are bound to the host.
+// TestConsentPageOverTLS is TestConsentPage as it is in earnest: over https, where cookies are
+// bound to the host.
 func TestConsentPageOverTLS(t *testing.T) {
 	ctx := longContext(t)
 	w := newConsentWorld(ctx, t, func(w *consentWorld, port int) { w.serveOverTLS(ctx, t, port) })

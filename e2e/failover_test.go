@@ -31,7 +31,8 @@ func proxied() []peer {
 	return append(brokeredPeers(), replicas...)
 }
 
-// newReplicas starts two servers with the same variables, and without a store, behind a reverse proxy and in front of a provider.
+// newReplicas starts two servers with the same variables, and without a store, behind a reverse
+// proxy and in front of a provider.
 func newReplicas(ctx context.Context, t *testing.T, provider peer, args ...string) *harness.ResourceServer {
 	t.Helper()
 	resource := &harness.ResourceServer{
@@ -48,8 +49,8 @@ func newReplicas(ctx context.Context, t *testing.T, provider peer, args ...strin
 	return resource
 }
 
-// TestTwoServersServeEveryClient sends clients that other people wrote through the matrix's journey, each of whose requests
-// goes to another server than the one before.
+// TestTwoServersServeEveryClient sends clients that other people wrote through the matrix's
+// journey, each of whose requests goes to another server than the one before.
 func TestTwoServersServeEveryClient(t *testing.T) {
 	t.Parallel()
 	cells, err := matrix.Read("cells.yaml")
@@ -58,7 +59,8 @@ func TestTwoServersServeEveryClient(t *testing.T) {
 	}
 	for _, provider := range proxied() {
 		listed, _ := cells.Server(provider.name)
-		// All kinds of clients at one provider with refresh tokens and at one without, one client at the others.
+		// All kinds of clients at one provider with refresh tokens and at one without, one client
+		// at the others.
 		chosen := []string{"ts-v2"}
 		if provider.name == "emulate-google" || provider.name == "emulate-github" {
 			chosen = []string{"ts-v1", "ts-v2", "mcp-remote", "inspector"}
@@ -95,8 +97,8 @@ func wantBothServed(t *testing.T, resource *harness.ResourceServer) {
 	}
 }
 
-// stepLogin is one login of a client, step by step. Each step needs what the ones before left in the client and in the
-// browser, and nothing else.
+// stepLogin is one login of a client, step by step. Each step needs what the ones before left in
+// the client and in the browser, and nothing else.
 type stepLogin struct {
 	resource *harness.ResourceServer
 	client   *stepClient
@@ -214,7 +216,8 @@ func startLogin(ctx context.Context, t *testing.T, resource *harness.ResourceSer
 	return nil
 }
 
-// TestTwoServersShareNothing takes a login's steps, each at another server than the one before, beginning with either.
+// TestTwoServersShareNothing takes a login's steps, each at another server than the one before,
+// beginning with either.
 func TestTwoServersShareNothing(t *testing.T) {
 	for name, provider := range replicated() {
 		t.Run(name, func(t *testing.T) {
@@ -266,7 +269,8 @@ func TestALoginSurvivesACrashOfAllServers(t *testing.T) {
 	}
 }
 
-// at is the client's way to one of the servers, past the reverse proxy. It sends what the proxy would.
+// at is the client's way to one of the servers, past the reverse proxy. It sends what the proxy
+// would.
 func at(t *testing.T, resource *harness.ResourceServer, replica int) *http.Client {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", resource.Replicas[replica])
@@ -276,8 +280,8 @@ func at(t *testing.T, resource *harness.ResourceServer, replica int) *http.Clien
 	return &http.Client{Transport: transport}
 }
 
-// TestWhatTwoServersForget holds docs/proxy-mode.md to its word: what servers without a shared store know of each other, and
-// after a crash, and what the provider makes good.
+// TestWhatTwoServersForget holds docs/proxy-mode.md to its word: what servers without a shared
+// store know of each other, and after a crash, and what the provider makes good.
 func TestWhatTwoServersForget(t *testing.T) {
 	ctx := testContext(t)
 	resource := newReplicas(ctx, t, replicated()["google"])

@@ -21,7 +21,8 @@ type waiting struct {
 	text  string
 }
 
-// The limits leave room for a slow machine. While a fetch is slow they must tell who waited for it from who did not.
+// The limits leave room for a slow machine. While a fetch is slow they must tell who waited for it
+// from who did not.
 func atOnce() waiting   { return waiting{15 * time.Second, "no"} }
 func notForIt() waiting { return waiting{4 * time.Second, "no"} }
 func oneFetch() waiting { return waiting{12 * time.Second, "at most 5 s, the limit of a fetch"} }
@@ -106,7 +107,8 @@ func sentence(callers string, answers []string) string {
 	return strings.Join(words, ", then ")
 }
 
-// finish writes what was counted, and compares the table with the one in docs/faults.md. E2E_UPDATE=docs writes that one.
+// finish writes what was counted, and compares the table with the one in docs/faults.md.
+// E2E_UPDATE=docs writes that one.
 func (r *faultReport) finish(t *testing.T) {
 	t.Helper()
 	var ordered []fault

@@ -61,8 +61,8 @@ func betterAuthRestarts(t *testing.T, report *faultReport) {
 	})
 }
 
-// betterAuthForgets kills a server that keeps everything in memory: it comes back as the same issuer with other keys, and
-// without the clients that had registered.
+// betterAuthForgets kills a server that keeps everything in memory: it comes back as the same
+// issuer with other keys, and without the clients that had registered.
 func betterAuthForgets(t *testing.T, report *faultReport) {
 	const (
 		newKeys      = "it listens again, with other keys"
@@ -120,7 +120,8 @@ func betterAuthForgets(t *testing.T, report *faultReport) {
 	})
 }
 
-// askWhileDown asks what an outage must answer, while 20 callers go on. tokens are theirs, and 20 that were never seen.
+// askWhileDown asks what an outage must answer, while 20 callers go on. tokens are theirs, and 20
+// that were never seen.
 func (s *site) askWhileDown(ctx context.Context, t *testing.T, traffic *harness.Traffic, tokens []string) {
 	t.Helper()
 	s.once(ctx, traffic, firstUse, tokens[callers:])

@@ -41,8 +41,8 @@ func keySetDrips(t *testing.T, report *faultReport) {
 	slowKeySet(ctx, t, report, titleDrip, s, server.KeySetURL(), (*harness.SlowProxy).Drip)
 }
 
-// slowKeySet puts a proxy in front of the key set alone, and makes it slow: while the resource server knows the keys, and
-// while it knows none yet.
+// slowKeySet puts a proxy in front of the key set alone, and makes it slow: while the resource
+// server knows the keys, and while it knows none yet.
 func slowKeySet(
 	ctx context.Context, t *testing.T, report *faultReport, title string, s *site, keySet string, set func(*harness.SlowProxy, bool),
 ) {

@@ -18,7 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
-// The times after which latchkey fetches a key set again, and after which it waits for that, as docs/faults.md states them.
+// The times after which latchkey fetches a key set again, and after which it waits for that, as
+// docs/faults.md states them.
 const (
 	softExpiry = 10 * time.Minute
 	hardExpiry = 30 * time.Minute
@@ -45,7 +46,8 @@ const (
 	oldToken  = "one with a token of the old key (the test moves the clock)"
 )
 
-// keycloakRotates replaces a realm's signing key while 20 callers renew their tokens, and 20 do not.
+// keycloakRotates replaces a realm's signing key while 20 callers renew their tokens, and 20 do
+// not.
 func keycloakRotates(t *testing.T, report *faultReport) {
 	ctx := faultContext(t)
 	var realm *keycloak.Realm
@@ -196,7 +198,8 @@ func (r *renewer) prepare(ctx context.Context) (*http.Request, error) {
 	return r.ask(r.asked, r.tokens.AccessToken)(ctx)
 }
 
-// clockedProvider is latchkey's provider for the realm in this process, with a clock that the test moves.
+// clockedProvider is latchkey's provider for the realm in this process, with a clock that the test
+// moves.
 type clockedProvider struct {
 	*runtime.Provider
 
@@ -233,7 +236,8 @@ func (r *rotation) verify(ctx context.Context, c *clockedProvider) string {
 	return strconv.Itoa(oauth.AsError(err).Status)
 }
 
-// moveTheClock shows how long a removed key is accepted at most where nothing else has the key set fetched.
+// moveTheClock shows how long a removed key is accepted at most where nothing else has the key set
+// fetched.
 func (r *rotation) moveTheClock(ctx context.Context, t *testing.T) []harness.Outcomes {
 	t.Helper()
 	counts := harness.NewTraffic(ctx, tenMinutes)

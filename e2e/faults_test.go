@@ -19,8 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
 
-// TestFaults makes servers fail while callers ask, and counts what the callers see. The faults run beside each other: most
-// of the time they wait, for starts and for the next fetch of a key set.
+// TestFaults makes servers fail while callers ask, and counts what the callers see. The faults run
+// beside each other: most of the time they wait, for starts and for the next fetch of a key set.
 func TestFaults(t *testing.T) {
 	report := &faultReport{}
 	t.Run("while callers ask", func(t *testing.T) {
@@ -63,7 +63,8 @@ const callers = 20
 // loggedIn is counted for a login that worked.
 const loggedIn = "logged in"
 
-// faultContext bounds one fault: several waits for the 30 seconds between two fetches, and starts of Keycloak.
+// faultContext bounds one fault: several waits for the 30 seconds between two fetches, and starts
+// of Keycloak.
 func faultContext(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
@@ -239,7 +240,8 @@ func answersNobody(ctx context.Context, address string) func() bool {
 
 const titleServe = "`latchkey serve` is restarted (SIGTERM)"
 
-// serveRestarts ends the resource server while requests are in its handlers. They finish; none is cut.
+// serveRestarts ends the resource server while requests are in its handlers. They finish; none is
+// cut.
 func serveRestarts(t *testing.T, report *faultReport) {
 	const (
 		restart   = "until the new one listens"
@@ -282,8 +284,8 @@ type held struct {
 	group  sync.WaitGroup
 }
 
-// hold sends one request per token without its body, and returns when all are in their handlers: the server asks for a body
-// (100 Continue) when a handler reads it.
+// hold sends one request per token without its body, and returns when all are in their handlers:
+// the server asks for a body (100 Continue) when a handler reads it.
 func (s *site) hold(ctx context.Context, t *testing.T, traffic *harness.Traffic, callers string, tokens []string) *held {
 	t.Helper()
 	h := &held{bodies: make(chan struct{})}

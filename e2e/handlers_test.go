@@ -31,8 +31,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/sessions"
 )
 
-// TestClientsOfMCPGo sends clients on the whole journey to an MCP server that is made of mark3labs/mcp-go. All other tests
-// do so with the official Go SDK's.
+// TestClientsOfMCPGo sends clients on the whole journey to an MCP server that is made of
+// mark3labs/mcp-go. All other tests do so with the official Go SDK's.
 func TestClientsOfMCPGo(t *testing.T) {
 	cells, err := matrix.Read("cells.yaml")
 	if err != nil {
@@ -55,7 +55,8 @@ func TestClientsOfMCPGo(t *testing.T) {
 	}
 }
 
-// handlers are MCP servers of others, with sessions, behind our guard. Their tool whoami answers with the caller's subject.
+// handlers are MCP servers of others, with sessions, behind our guard. Their tool whoami answers
+// with the caller's subject.
 var handlers = map[string]func(t *testing.T, provider oauth.Provider, config runtime.GuardConfig) http.Handler{
 	"the Go SDK below net/http": func(t *testing.T, provider oauth.Provider, config runtime.GuardConfig) http.Handler {
 		t.Helper()
@@ -151,7 +152,8 @@ func (s *mcpServer) token(user string) string {
 	return s.idp.Token(devidp.TokenRequest{User: user, Audience: []string{s.url}, Scope: "openid"})
 }
 
-// TestCallersAtOnceDoNotMix calls the tool as two callers, each with several clients of its own, at the same time.
+// TestCallersAtOnceDoNotMix calls the tool as two callers, each with several clients of its own, at
+// the same time.
 func TestCallersAtOnceDoNotMix(t *testing.T) {
 	for name := range handlers {
 		t.Run(name, func(t *testing.T) {
@@ -194,8 +196,8 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-// TestASessionIsOfNoUseToAnotherCaller takes a session over in all ways that the transport has (MCP security best practices,
-// "Session Hijacking").
+// TestASessionIsOfNoUseToAnotherCaller takes a session over in all ways that the transport has (MCP
+// security best practices, "Session Hijacking").
 // covers: RS-12
 func TestASessionIsOfNoUseToAnotherCaller(t *testing.T) {
 	const call = `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whoami","arguments":{}}}`
@@ -233,8 +235,8 @@ func TestASessionIsOfNoUseToAnotherCaller(t *testing.T) {
 	}
 }
 
-// TestStreamsEndWithTheirToken opens the stream of a session with a token of a second, which the client sees end as if the server
-// had nothing more to say, and goes on with a new one.
+// TestStreamsEndWithTheirToken opens the stream of a session with a token of a second, which the
+// client sees end as if the server had nothing more to say, and goes on with a new one.
 // covers: R11
 func TestStreamsEndWithTheirToken(t *testing.T) {
 	for name := range handlers {

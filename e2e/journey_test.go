@@ -41,7 +41,8 @@ func (j *journey) taken() []string {
 	var names []string
 	for _, step := range j.steps {
 		manner := j.cell.Manner(step.Name)
-		// refresh is for clients that need their application's help; renew shows what the others do.
+		// refresh is for clients that need their application's help; renew shows what the others
+		// do.
 		if manner != matrix.LeftOut && (step.Name != "refresh" || manner == matrix.Helped) {
 			names = append(names, step.Name)
 		}
@@ -92,7 +93,8 @@ func (j *journey) travel(ctx context.Context, t *testing.T, command []string) {
 	j.asked = signIn.Requests()
 }
 
-// openPage chooses the origin of a client that is a page, and returns what the resource server has to be told of it.
+// openPage chooses the origin of a client that is a page, and returns what the resource server has
+// to be told of it.
 func (j *journey) openPage(ctx context.Context, t *testing.T, resource *harness.ResourceServer) []string {
 	t.Helper()
 	// Another site than the servers', too.
@@ -107,7 +109,8 @@ func (j *journey) openPage(ctx context.Context, t *testing.T, resource *harness.
 	return arguments
 }
 
-// check compares what the client said, and what it asked the authorization server for, with what must happen.
+// check compares what the client said, and what it asked the authorization server for, with what
+// must happen.
 func (j *journey) check(ctx context.Context, t *testing.T) {
 	t.Helper()
 	refreshes := j.cell.Manner("refresh") == ""
@@ -149,8 +152,9 @@ func (j *journey) check(ctx context.Context, t *testing.T) {
 	checkRefusals(ctx, t, j.resource)
 }
 
-// checkBadToken says that the client sent the bad token, and began a login when it was refused. What the client says of itself
-// is not enough: most just call the tool, and would come to the same end with a good token.
+// checkBadToken says that the client sent the bad token, and began a login when it was refused.
+// What the client says of itself is not enough: most just call the tool, and would come to the same
+// end with a good token.
 func (j *journey) checkBadToken(t *testing.T) {
 	t.Helper()
 	step := j.events.step(t, "bad token")
@@ -356,7 +360,8 @@ func checkCaller(t *testing.T, where string, server harness.Server, caller *harn
 	}
 }
 
-// checkChallenge compares a refusal with RFC 6750 section 3: no error code where no credentials were sent.
+// checkChallenge compares a refusal with RFC 6750 section 3: no error code where no credentials
+// were sent.
 func checkChallenge(t *testing.T, where string, status int, challenge, wantError, wantMetadata string) {
 	t.Helper()
 	if status != 401 {

@@ -26,7 +26,8 @@ func newRealm(ctx context.Context, t *testing.T, c keycloak.RealmConfig) *keyclo
 	return realm
 }
 
-// keycloakInstance is one server for all tests, since it takes long to start; each test has its own realm.
+// keycloakInstance is one server for all tests, since it takes long to start; each test has its own
+// realm.
 func keycloakInstance(t *testing.T) *keycloak.Instance {
 	t.Helper()
 	instance, err := startKeycloak(needed(t, "E2E_KEYCLOAK_HOME", "Keycloak needs Java 17 or newer and Maven"))
@@ -55,7 +56,8 @@ func startKeycloak(home string) (*keycloak.Instance, error) {
 	return k.instance, k.err
 }
 
-// TestKeycloakTokens shows which of a realm's tokens open the resource, and what they say of the user.
+// TestKeycloakTokens shows which of a realm's tokens open the resource, and what they say of the
+// user.
 // covers: T-TOK-13, RS-5
 func TestKeycloakTokens(t *testing.T) {
 	ctx := testContext(t)
@@ -97,7 +99,8 @@ func TestKeycloakTokens(t *testing.T) {
 	})
 }
 
-// TestKeycloakWithoutMapper shows that tokens that name no audience are refused, and that the log says what to do.
+// TestKeycloakWithoutMapper shows that tokens that name no audience are refused, and that the log
+// says what to do.
 func TestKeycloakWithoutMapper(t *testing.T) {
 	ctx := testContext(t)
 	resource := &harness.ResourceServer{Binary: suite.binary, LogDir: logDir(t), Port: port(ctx, t)}

@@ -71,8 +71,8 @@ func TestLibraryTokens(t *testing.T) {
 		idToken []string
 	}{
 		{
-			// Its ID token has the audience of the access token, and the same issuer, key and typ. Only the hash of the
-			// access token in it tells them apart.
+			// Its ID token has the audience of the access token, and the same issuer, key and typ.
+			// Only the hash of the access token in it tells them apart.
 			name: "zitadel-oidc", typ: "JWT", idToken: []string{"reason=token_type", "at_hash"},
 			new: newZitadel,
 		},
@@ -134,7 +134,8 @@ func TestLibraryTokens(t *testing.T) {
 	}
 }
 
-// TestFositeIntrospection asks about the same tokens. The server then has a say: a token that it revoked ends.
+// TestFositeIntrospection asks about the same tokens. The server then has a say: a token that it
+// revoked ends.
 // covers: T-TOK-13, RS-5
 func TestFositeIntrospection(t *testing.T) {
 	ctx := testContext(t)
@@ -173,7 +174,8 @@ func TestFositeIntrospection(t *testing.T) {
 	})
 }
 
-// TestFositeUntypedIntrospection asks a server that describes access and refresh tokens alike, and accepts neither.
+// TestFositeUntypedIntrospection asks a server that describes access and refresh tokens alike, and
+// accepts neither.
 func TestFositeUntypedIntrospection(t *testing.T) {
 	ctx := testContext(t)
 	resource := introspecting(ctx, t, true)

@@ -142,8 +142,8 @@ var unseen = map[string]string{
 	"no-scopes-of-ones-own": "it is about a service that cannot run here; in the cells the callers must have the scope already",
 }
 
-// TestEvidenceCanBeSeen says that every reason rests on something that a test looks at: a peer's source, or a log that its
-// cells must show. A page may change, or go, or have been misread.
+// TestEvidenceCanBeSeen says that every reason rests on something that a test looks at: a peer's
+// source, or a log that its cells must show. A page may change, or go, or have been misread.
 func TestEvidenceCanBeSeen(t *testing.T) {
 	reasons := readCells(t).Reasons
 	for name, reason := range reasons {
@@ -159,7 +159,8 @@ func TestEvidenceCanBeSeen(t *testing.T) {
 	}
 }
 
-// TestEvidenceIsThere looks the evidence of cells.yaml up in the peers' own sources, as they are installed.
+// TestEvidenceIsThere looks the evidence of cells.yaml up in the peers' own sources, as they are
+// installed.
 func TestEvidenceIsThere(t *testing.T) {
 	for name, reason := range readCells(t).Reasons {
 		for _, evidence := range reason.Evidence {

@@ -17,7 +17,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
 
-// brokerClient is a registered client of a resource server in proxy mode that keeps everything it was ever answered.
+// brokerClient is a registered client of a resource server in proxy mode that keeps everything it
+// was ever answered.
 type brokerClient struct {
 	resource *harness.ResourceServer
 	id       string

@@ -33,7 +33,8 @@ func newOIDCProvider(ctx context.Context, t *testing.T, config oidcprovider.Conf
 	return server
 }
 
-// behindOIDCProvider starts a server and a resource server that trusts it. The server knows another resource too.
+// behindOIDCProvider starts a server and a resource server that trusts it. The server knows another
+// resource too.
 func behindOIDCProvider(ctx context.Context, t *testing.T, config oidcprovider.Config) *harness.ResourceServer {
 	t.Helper()
 	resource := &harness.ResourceServer{Binary: suite.custom, LogDir: logDir(t), Port: port(ctx, t)}
@@ -43,12 +44,14 @@ func behindOIDCProvider(ctx context.Context, t *testing.T, config oidcprovider.C
 	return resource
 }
 
-// TestOIDCProviderTokens shows that the custom provider with a key set verifier tells one server's tokens apart.
+// TestOIDCProviderTokens shows that the custom provider with a key set verifier tells one server's
+// tokens apart.
 // covers: T-TOK-11, T-TOK-13, RS-5
 func TestOIDCProviderTokens(t *testing.T) {
 	for name, config := range map[string]oidcprovider.Config{
 		"RS256": {Algorithm: "RS256"}, "PS256": {Algorithm: "PS256"}, "ES256": {Algorithm: "ES256"}, "EdDSA": {Algorithm: "EdDSA"},
-		// RFC 9864: the new name of EdDSA with Ed25519. A key that names no algorithm serves both names.
+		// RFC 9864: the new name of EdDSA with Ed25519. A key that names no algorithm serves both
+		// names.
 		"Ed25519": {Algorithm: "Ed25519"}, "Ed25519, not named by the key": {Algorithm: "Ed25519", KeyNamesNoAlgorithm: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +95,8 @@ func tokensFor(ctx context.Context, t *testing.T, resource *harness.ResourceServ
 	return tokens
 }
 
-// TestOIDCProviderOpaqueTokens shows that the custom provider with introspection tells opaque tokens apart by asking.
+// TestOIDCProviderOpaqueTokens shows that the custom provider with introspection tells opaque
+// tokens apart by asking.
 // covers: T-TOK-19, RS-5
 func TestOIDCProviderOpaqueTokens(t *testing.T) {
 	ctx := testContext(t)
@@ -127,7 +131,8 @@ func TestOIDCProviderOpaqueTokens(t *testing.T) {
 	})
 }
 
-// TestOIDCProviderDPoP shows that a token that is bound to a key is of no use without it, and that the log says why.
+// TestOIDCProviderDPoP shows that a token that is bound to a key is of no use without it, and that
+// the log says why.
 func TestOIDCProviderDPoP(t *testing.T) {
 	for name, config := range map[string]oidcprovider.Config{"in a JWT": {}, "in an introspection answer": {Opaque: true}} {
 		t.Run(name, func(t *testing.T) {
@@ -164,7 +169,8 @@ func TestOIDCProviderDPoP(t *testing.T) {
 	}
 }
 
-// TestOIDCProviderClientDocument logs in a client that never registered: its id is the address of its metadata document.
+// TestOIDCProviderClientDocument logs in a client that never registered: its id is the address of
+// its metadata document.
 // covers: AS-4
 func TestOIDCProviderClientDocument(t *testing.T) {
 	ctx := testContext(t)

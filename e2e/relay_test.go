@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/betterauth"
 )
 
-// TestBrowserRelay logs a page in Chromium in to Better Auth, which sends no CORS headers. The page, the MCP server and
-// Better Auth are three origins.
+// TestBrowserRelay logs a page in Chromium in to Better Auth, which sends no CORS headers. The
+// page, the MCP server and Better Auth are three origins.
 func TestBrowserRelay(t *testing.T) {
 	ctx := testContext(t)
 	pages := newPages(t)
@@ -161,7 +161,8 @@ func chromiumPath(t *testing.T) string {
 	return path
 }
 
-// wantBlocked says that the page failed since the browser withheld an answer from it, before anybody was asked to log in.
+// wantBlocked says that the page failed since the browser withheld an answer from it, before
+// anybody was asked to log in.
 func (v visit) wantBlocked(t *testing.T, origin, target string) {
 	t.Helper()
 	if v.Outcome != "failed" || !strings.Contains(v.Text, "Failed to fetch") {

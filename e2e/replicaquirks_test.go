@@ -25,7 +25,8 @@ var unpublished = map[string][]string{
 	"okta":   {"registration"}, // for administrators
 }
 
-// TestReplicaDocuments compares the discovery documents, which are the providers' own words, with the specs.
+// TestReplicaDocuments compares the discovery documents, which are the providers' own words, with
+// the specs.
 func TestReplicaDocuments(t *testing.T) {
 	for _, name := range replica.Names() {
 		t.Run(name, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// replicaPeers are the providers that cannot run here. The step-up is for a scope that the provider knows: of its own, or
-// one that its operator adds.
+// replicaPeers are the providers that cannot run here. The step-up is for a scope that the provider
+// knows: of its own, or one that its operator adds.
 func replicaPeers() []peer {
 	var list []peer
 	for _, known := range []struct {
@@ -90,8 +90,8 @@ func (p replicaPair) client(t *testing.T) *harness.OAuthClient {
 	return client
 }
 
-// token has the replica issue a token of the spec. In mode proxy clients get what the resource server makes of it: an error
-// where it refuses.
+// token has the replica issue a token of the spec. In mode proxy clients get what the resource
+// server makes of it: an error where it refuses.
 func (p replicaPair) token(t *testing.T, token specfacts.Token) (string, error) {
 	t.Helper()
 	if p.replica.Describe().Mode == oauth.Direct {
@@ -106,8 +106,8 @@ func (p replicaPair) token(t *testing.T, token specfacts.Token) (string, error) 
 	return tokens.AccessToken, nil
 }
 
-// TestReplicaTokens sends each token of each spec's section test, issued by the provider's replica over HTTP, to a resource
-// server.
+// TestReplicaTokens sends each token of each spec's section test, issued by the provider's replica
+// over HTTP, to a resource server.
 func TestReplicaTokens(t *testing.T) {
 	for _, name := range replica.Names() {
 		t.Run(name, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
 
-// stepClient is an OAuth client whose every step a test takes by itself. It starts from the resource's URL alone, as MCP
-// clients do.
+// stepClient is an OAuth client whose every step a test takes by itself. It starts from the
+// resource's URL alone, as MCP clients do.
 type stepClient struct {
 	t        *testing.T
 	http     *http.Client
@@ -89,7 +89,8 @@ func (c *stepClient) register(ctx context.Context, name, redirect string) {
 // attempt is one authorization request.
 type attempt struct{ url, state, verifier string }
 
-// request makes an authorization request. An empty scope is left out; further parameters replace the usual ones.
+// request makes an authorization request. An empty scope is left out; further parameters replace
+// the usual ones.
 func (c *stepClient) request(scope string, further url.Values) attempt {
 	a := attempt{state: rand.Text(), verifier: rand.Text() + rand.Text()}
 	challenge := sha256.Sum256([]byte(a.verifier))
@@ -108,8 +109,8 @@ func (c *stepClient) request(scope string, further url.Values) attempt {
 	return a
 }
 
-// code reads the redirect that answers an attempt: its code, or the error that it carries. State and issuer must be right
-// in both cases.
+// code reads the redirect that answers an attempt: its code, or the error that it carries. State
+// and issuer must be right in both cases.
 func (c *stepClient) code(a attempt, redirect string) (code, refused string) {
 	c.t.Helper()
 	u, err := url.Parse(redirect)
@@ -190,7 +191,8 @@ func (c *stepClient) revoke(ctx context.Context, token, hint string) {
 	}
 }
 
-// call asks the resource who the caller of a token is. Of one who is refused nothing but the status is known.
+// call asks the resource who the caller of a token is. Of one who is refused nothing but the status
+// is known.
 func (c *stepClient) call(ctx context.Context, token string) (caller harness.Caller, status int) {
 	c.t.Helper()
 	origin, _ := splitURL(c.t, c.resource)

@@ -86,7 +86,8 @@ func prepare() error {
 // wholeRun has the results of the last run of the whole matrix.
 const wholeRun = "results.json"
 
-// clearRun removes the logs of earlier runs. The results of the whole matrix stay until there are others.
+// clearRun removes the logs of earlier runs. The results of the whole matrix stay until there are
+// others.
 func clearRun() error {
 	entries, err := os.ReadDir(suite.run)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -114,8 +115,8 @@ func build(dir, binary, command string) error {
 // timeout bounds one cell: slower than a slow machine, faster than somebody's patience.
 const timeout = 10 * time.Minute
 
-// needed returns what e2e/run has installed and put into the environment. Where it could not, the test is skipped, but
-// never in CI.
+// needed returns what e2e/run has installed and put into the environment. Where it could not, the
+// test is skipped, but never in CI.
 func needed(t *testing.T, variable, why string) string {
 	t.Helper()
 	value := os.Getenv(variable)

@@ -24,9 +24,10 @@ func (r remembers) Verify(context.Context, oauth.Presented) (*oauth.AuthInfo, er
 	return r.caller, nil
 }
 
-// TestTheMiddlewareAllocatesLittle holds what the middleware adds to a request of a known caller to three allocations: the
-// context, the request that carries it, and the handler that Echo makes of a route's middleware for every request; a further
-// middleware costs that last one alone. The race detector adds allocations of its own.
+// TestTheMiddlewareAllocatesLittle holds what the middleware adds to a request of a known caller to
+// three allocations: the context, the request that carries it, and the handler that Echo makes of a
+// route's middleware for every request; a further middleware costs that last one alone. The race
+// detector adds allocations of its own.
 func TestTheMiddlewareAllocatesLittle(t *testing.T) {
 	e := echo.New()
 	guard, err := echoadapter.Mount(e, remembers{fake{"https://idp.example.com"}, &oauth.AuthInfo{Subject: "alice", Scopes: []string{"write"}}}, echoadapter.Config{

@@ -32,7 +32,8 @@ func TestBodiesOfRefusedRequestsAreNotWaitedFor(t *testing.T) {
 	}
 }
 
-// closesAfter sends a request whose body never comes, and demands an answer after which the connection is closed.
+// closesAfter sends a request whose body never comes, and demands an answer after which the
+// connection is closed.
 func closesAfter(t *testing.T, address, path, host string, status int) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)

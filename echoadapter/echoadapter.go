@@ -1,5 +1,5 @@
-// Package echoadapter mounts an identity provider on an Echo v4 server: public metadata routes, and middleware that lets
-// only verified callers through.
+// Package echoadapter mounts an identity provider on an Echo v4 server: public metadata routes, and
+// middleware that lets only verified callers through.
 package echoadapter
 
 import (
@@ -29,9 +29,10 @@ type Guard struct {
 	public map[string]bool
 }
 
-// Mount adds the public metadata routes of a resource to e and returns its guard. Nothing is protected until
-// [Guard.Require] is put on a route or group. The well-known forms at the root of the host go to the first resource
-// mounted on e; every further one is found by its path-inserted forms.
+// Mount adds the public metadata routes of a resource to e and returns its guard. Nothing is
+// protected until [Guard.Require] is put on a route or group. The well-known forms at the root of
+// the host go to the first resource mounted on e; every further one is found by its path-inserted
+// forms.
 func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error) {
 	g, err := runtime.NewGuard(provider, config)
 	if err != nil {
@@ -65,7 +66,8 @@ func Mount(e *echo.Echo, provider oauth.Provider, config Config) (*Guard, error)
 	return &Guard{guard: g, public: public}, nil
 }
 
-// mounted begins the names of the routes that Mount adds, by which the next one says whose they are.
+// mounted begins the names of the routes that Mount adds, by which the next one says whose they
+// are.
 const mounted = "latchkey: the guard of "
 
 // siteOf is what is on an Echo so far.
@@ -99,14 +101,15 @@ func preflight(g *runtime.Guard) echo.HandlerFunc {
 	}
 }
 
-// UpstreamToken returns the provider's own access token of the caller that ctx carries, as [runtime.Guard.UpstreamToken]
-// does: for tools that call the provider's API in the user's name, in mode proxy.
+// UpstreamToken returns the provider's own access token of the caller that ctx carries, as
+// [runtime.Guard.UpstreamToken] does: for tools that call the provider's API in the user's name, in
+// mode proxy.
 func (g *Guard) UpstreamToken(ctx context.Context) (oauth.Secret, error) {
 	return g.guard.UpstreamToken(ctx)
 }
 
-// Refuse answers a request with the refusal of an error, for net/http handlers below [Guard.Require], such as
-// mcpadapter's.
+// Refuse answers a request with the refusal of an error, for net/http handlers below
+// [Guard.Require], such as mcpadapter's.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) { g.guard.Refuse(w, r, err) }
 
 // RequireConfig adjusts [Guard.RequireWithConfig].
@@ -115,11 +118,13 @@ type RequireConfig struct {
 	Skipper middleware.Skipper
 }
 
-// Require returns middleware that lets only verified callers through. [AuthInfo] finds them in the handlers below. On the whole
-// of an Echo (Use) it leaves the routes alone that Mount added, which clients need before they have a token.
+// Require returns middleware that lets only verified callers through. [AuthInfo] finds them in the
+// handlers below. On the whole of an Echo (Use) it leaves the routes alone that Mount added, which
+// clients need before they have a token.
 //
-// Preflight requests of the allowed origins are answered where Echo routes OPTIONS requests to this middleware: for the paths of
-// the resource, in groups, and on the whole of an Echo. A single route of another path and method needs one for OPTIONS too.
+// Preflight requests of the allowed origins are answered where Echo routes OPTIONS requests to this
+// middleware: for the paths of the resource, in groups, and on the whole of an Echo. A single route
+// of another path and method needs one for OPTIONS too.
 func (g *Guard) Require() echo.MiddlewareFunc { return g.RequireWithConfig(RequireConfig{}) }
 
 // RequireWithConfig is [Guard.Require] with a configuration.
@@ -155,8 +160,8 @@ func (g *Guard) RequireWithConfig(config RequireConfig) echo.MiddlewareFunc {
 	}
 }
 
-// owns reports whether Echo chose one of the routes that Mount added. The pattern alone does not say
-// so: an application may put a handler of its own at the same path, for a method or for a host.
+// owns reports whether Echo chose one of the routes that Mount added. The pattern alone does not
+// say so: an application may put a handler of its own at the same path, for a method or for a host.
 func (g *Guard) owns(c echo.Context) bool {
 	if !g.public[c.Path()] {
 		return false
@@ -170,9 +175,10 @@ func (g *Guard) owns(c echo.Context) bool {
 	})
 }
 
-// answer turns an [*oauth.Error] that a handler below returned into a refusal with this resource's challenge. Handlers may
-// return one at any time before they write. An [*echo.HTTPError] with another status stands: it tells of somebody else's
-// refusal, such as that of a service that the handler asked.
+// answer turns an [*oauth.Error] that a handler below returned into a refusal with this resource's
+// challenge. Handlers may return one at any time before they write. An [*echo.HTTPError] with
+// another status stands: it tells of somebody else's refusal, such as that of a service that the
+// handler asked.
 func (g *Guard) answer(c echo.Context, err error) error {
 	if _, ok := errors.AsType[*oauth.Error](err); !ok || c.Response().Committed {
 		return err
@@ -184,8 +190,9 @@ func (g *Guard) answer(c echo.Context, err error) error {
 	return refusal(c, g.guard, refused)
 }
 
-// refusal answers through Echo's error handling, so that logging middleware and custom error handlers see it: the
-// challenge is set already, the error is an [*echo.HTTPError] whose cause is the [*oauth.Error].
+// refusal answers through Echo's error handling, so that logging middleware and custom error
+// handlers see it: the challenge is set already, the error is an [*echo.HTTPError] whose cause is
+// the [*oauth.Error].
 func refusal(c echo.Context, g *runtime.Guard, err error) error {
 	cause := oauth.AsError(err)
 	refused := g.Refusal(c.Request(), cause)

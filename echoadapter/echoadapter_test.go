@@ -259,7 +259,8 @@ func TestPreflightAlsoForRoutesOfOneMethod(t *testing.T) {
 	}
 }
 
-// A guard on the whole of an Echo knows its own routes from those that the application put at the same paths.
+// A guard on the whole of an Echo knows its own routes from those that the application put at the
+// same paths.
 func TestAGuardOfAllRoutesProtectsOthersAtItsOwnPaths(t *testing.T) {
 	t.Parallel()
 	const path = "/.well-known/oauth-protected-resource"

@@ -23,7 +23,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// proxied is a server on Echo with two resources in mode proxy, in front of one identity provider that registers nobody.
+// proxied is a server on Echo with two resources in mode proxy, in front of one identity provider
+// that registers nobody.
 type proxied struct {
 	origin string
 	idp    *devidp.TestServer
@@ -107,7 +108,8 @@ func (p *proxied) fetch(t *testing.T, method, address, contentType, body string,
 	}
 }
 
-// logIn finds a resource's endpoints as clients do, and returns them with the tokens of a new login.
+// logIn finds a resource's endpoints as clients do, and returns them with the tokens of a new
+// login.
 func (p *proxied) logIn(t *testing.T, path string) (endpoints oauth.AuthorizationServerMetadata, tokens oauth.TokenResponse) {
 	t.Helper()
 	ctx := t.Context()
@@ -158,7 +160,8 @@ func (p *proxied) walk(ctx context.Context, user *browser.Browser, authorize *ur
 	return user.Return(ctx, callback)
 }
 
-// TestProxyModeOnEcho logs in to two resources of one server through all the routes that Mount adds.
+// TestProxyModeOnEcho logs in to two resources of one server through all the routes that Mount
+// adds.
 func TestProxyModeOnEcho(t *testing.T) {
 	t.Parallel()
 	p := newProxied(t)
@@ -186,7 +189,8 @@ func TestProxyModeOnEcho(t *testing.T) {
 	}
 }
 
-// TestProxyRoutesOnEcho: Echo's own answers, which no OAuth client understands, never take the place of the broker's.
+// TestProxyRoutesOnEcho: Echo's own answers, which no OAuth client understands, never take the
+// place of the broker's.
 func TestProxyRoutesOnEcho(t *testing.T) {
 	t.Parallel()
 	p := newProxied(t)

@@ -9,11 +9,13 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/relay"
 )
 
-// RelayConfig says where a browser relay is reached, by whom, and what it may reach. PublicURL is required.
+// RelayConfig says where a browser relay is reached, by whom, and what it may reach. PublicURL is
+// required.
 type RelayConfig = relay.Config
 
-// MountRelay adds the two routes of the browser relay to e: by default GET /oauth/metadata and POST /oauth/proxy, with
-// their CORS preflights. The relay has its own list of allowed origins; leave its paths out of a CORS middleware.
+// MountRelay adds the two routes of the browser relay to e: by default GET /oauth/metadata and POST
+// /oauth/proxy, with their CORS preflights. The relay has its own list of allowed origins; leave
+// its paths out of a CORS middleware.
 func MountRelay(e *echo.Echo, config RelayConfig) (*relay.Relay, error) {
 	r, err := relay.New(config)
 	if err != nil {

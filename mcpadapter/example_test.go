@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// One tool of a server needs a scope of its own. The stand-ins are for what [runtime.NewGuard] or echoadapter.Mount returns.
+// One tool of a server needs a scope of its own. The stand-ins are for what [runtime.NewGuard] or
+// echoadapter.Mount returns.
 func ExampleToolScopes() {
 	scopes := mcpadapter.ToolScopes{"delete_note": {"notes:write"}}
 

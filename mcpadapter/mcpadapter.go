@@ -1,5 +1,6 @@
-// Package mcpadapter hands the verified caller to the official Go MCP SDK (github.com/modelcontextprotocol/go-sdk), so
-// that tools see who calls and sessions are bound to one user.
+// Package mcpadapter hands the verified caller to the official Go MCP SDK
+// (github.com/modelcontextprotocol/go-sdk), so that tools see who calls and sessions are bound to
+// one user.
 package mcpadapter
 
 import (
@@ -19,22 +20,23 @@ import (
 // extraKey is where TokenInfo.Extra keeps the caller.
 const extraKey = "github.com/latchkey-auth/latchkey/oauth.AuthInfo"
 
-// Handler puts the caller that a guard verified into the SDK's own [auth.TokenInfo]. The token is not verified again, and
-// refusals stay the guard's. Mount it below the guard; without one every request is answered with a 500, since nobody was
-// verified.
+// Handler puts the caller that a guard verified into the SDK's own [auth.TokenInfo]. The token is
+// not verified again, and refusals stay the guard's. Mount it below the guard; without one every
+// request is answered with a 500, since nobody was verified.
 //
-// Behind a reverse proxy on the same machine set DisableLocalhostProtection in the SDK's options: it refuses every public
-// Host on loopback. The guard makes up for it, since a page that rebinds DNS has no token.
+// Behind a reverse proxy on the same machine set DisableLocalhostProtection in the SDK's options:
+// it refuses every public Host on loopback. The guard makes up for it, since a page that rebinds
+// DNS has no token.
 //
-// Sessions are bound to one issuer and subject: by the SDK for its streamable transport, here for an [mcp.SSEHandler]. Give
-// Handler the SDK's handler itself. Tools behind an SSEHandler find their caller with [oauth.FromContext], since that
-// transport does not pass the SDK's TokenInfo on.
+// Sessions are bound to one issuer and subject: by the SDK for its streamable transport, here for
+// an [mcp.SSEHandler]. Give Handler the SDK's handler itself. Tools behind an SSEHandler find their
+// caller with [oauth.FromContext], since that transport does not pass the SDK's TokenInfo on.
 func Handler(next http.Handler) http.Handler {
 	if sse, ok := next.(*mcp.SSEHandler); ok {
 		next = &sseSessions{next: sse, users: map[string]string{}}
 	}
-	// The SDK keeps its context key to itself, so its own middleware has to write the value. Expiry was checked already,
-	// with a leeway that the SDK does not know.
+	// The SDK keeps its context key to itself, so its own middleware has to write the value. Expiry
+	// was checked already, with a leeway that the SDK does not know.
 	below := auth.RequireBearerToken(tokenInfo, &auth.RequireBearerTokenOptions{
 		AllowMissingExpiration: true, ClockSkew: time.Duration(math.MaxInt64 / 2),
 	})(next)
@@ -62,12 +64,14 @@ func tokenInfo(ctx context.Context, _ string, _ *http.Request) (*auth.TokenInfo,
 	}, nil
 }
 
-// UserID is the identifier under which the SDK binds sessions to a caller: the issuer, a space and the subject, since a
-// subject alone is unique within its issuer only (MCP security best practices, "Session Hijacking").
+// UserID is the identifier under which the SDK binds sessions to a caller: the issuer, a space and
+// the subject, since a subject alone is unique within its issuer only (MCP security best practices,
+// "Session Hijacking").
 func UserID(info *oauth.AuthInfo) string { return info.Issuer + " " + info.Subject }
 
-// AuthInfo returns the caller of the request that a tool, prompt or resource handler answers. It is the caller of this
-// very request, also in stateful sessions, where the handler's context keeps the one of the session's first request.
+// AuthInfo returns the caller of the request that a tool, prompt or resource handler answers. It is
+// the caller of this very request, also in stateful sessions, where the handler's context keeps the
+// one of the session's first request.
 func AuthInfo(request mcp.Request) (*oauth.AuthInfo, bool) {
 	extra := request.GetExtra()
 	if extra == nil || extra.TokenInfo == nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// guard stands for a guard: it takes "Bearer NAME" for the verified caller NAME, whose token ran out a second ago, within
-// the leeway that the guard granted.
+// guard stands for a guard: it takes "Bearer NAME" for the verified caller NAME, whose token ran
+// out a second ago, within the leeway that the guard granted.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")

@@ -9,9 +9,9 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/auth"
 )
 
-// sseSessions binds the sessions of the SDK's HTTP+SSE transport to their users. The SDK does so for the streamable
-// transport only: here, whoever knew a session's id could have tools called in the name of the user who opened it (MCP
-// security best practices, "Session Hijacking").
+// sseSessions binds the sessions of the SDK's HTTP+SSE transport to their users. The SDK does so
+// for the streamable transport only: here, whoever knew a session's id could have tools called in
+// the name of the user who opened it (MCP security best practices, "Session Hijacking").
 type sseSessions struct {
 	next http.Handler
 
@@ -56,8 +56,8 @@ func (s *sseSessions) forget(id string) {
 	delete(s.users, id)
 }
 
-// sseWriter finds the session's id in the event that opens a stream, before the client can. If the SDK came to write it
-// differently, every message would be refused.
+// sseWriter finds the session's id in the event that opens a stream, before the client can. If the
+// SDK came to write it differently, every message would be refused.
 type sseWriter struct {
 	http.ResponseWriter
 

@@ -15,7 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// sseServer is a server of the SDK's older transport with a tool that tells whom it takes for its caller.
+// sseServer is a server of the SDK's older transport with a tool that tells whom it takes for its
+// caller.
 func sseServer(t *testing.T) *httptest.Server {
 	t.Helper()
 	s := mcp.NewServer(&mcp.Implementation{Name: "test", Version: "1"}, nil)
@@ -77,7 +78,8 @@ func post(t *testing.T, target, user, body string) int {
 	return response.StatusCode
 }
 
-// RS-12: the SDK binds the sessions of this transport to nobody; a message of another user ran as the session's.
+// RS-12: the SDK binds the sessions of this transport to nobody; a message of another user ran as
+// the session's.
 // covers: RS-12
 func TestSSESessionIsBoundToItsUser(t *testing.T) {
 	t.Parallel()

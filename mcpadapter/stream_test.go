@@ -33,7 +33,8 @@ func (s shortLived) Verify(_ context.Context, presented oauth.Presented) (*oauth
 	return &oauth.AuthInfo{Issuer: "https://idp.example.com", Subject: "alice", ExpiresAt: s[presented.Token]}, nil
 }
 
-// TestStreamsOfTheSDKEndWithTheirToken opens the stream of a session, which ends with its token, and goes on with another one.
+// TestStreamsOfTheSDKEndWithTheirToken opens the stream of a session, which ends with its token,
+// and goes on with another one.
 // covers: R11
 func TestStreamsOfTheSDKEndWithTheirToken(t *testing.T) {
 	t.Parallel()

@@ -13,12 +13,12 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// ToolScopes are the scopes or permissions that tools need, all of them, by the tool's name. Tools that are not listed need
-// what the guard needs.
+// ToolScopes are the scopes or permissions that tools need, all of them, by the tool's name. Tools
+// that are not listed need what the guard needs.
 //
-// It takes two hooks, since the answer that makes clients ask for more scopes is one of HTTP (RFC 6750 section 3.1), and
-// what a message means is known to MCP alone: [ToolScopes.Enforce] is the lock, [ToolScopes.Challenge] tells clients which
-// key to get.
+// It takes two hooks, since the answer that makes clients ask for more scopes is one of HTTP (RFC
+// 6750 section 3.1), and what a message means is known to MCP alone: [ToolScopes.Enforce] is the
+// lock, [ToolScopes.Challenge] tells clients which key to get.
 type ToolScopes map[string][]string
 
 // Refuser answers a refused request with a challenge. A guard is one.
@@ -31,8 +31,8 @@ const maxLookedAt = 1 << 20
 
 const callTool = "tools/call"
 
-// Enforce is middleware for [mcp.Server.AddReceivingMiddleware]: a call of a tool fails whose caller lacks one of its
-// scopes, whatever the transport.
+// Enforce is middleware for [mcp.Server.AddReceivingMiddleware]: a call of a tool fails whose
+// caller lacks one of its scopes, whatever the transport.
 func (s ToolScopes) Enforce(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, request mcp.Request) (mcp.Result, error) {
 		if call, ok := request.(*mcp.CallToolRequest); ok {
@@ -48,9 +48,10 @@ func (s ToolScopes) Enforce(next mcp.MethodHandler) mcp.MethodHandler {
 	}
 }
 
-// Challenge answers a call of a tool whose caller lacks one of its scopes with 403 and error="insufficient_scope", after
-// which clients ask for what they had and what was missing. Put it below the guard and around [Handler]. What it does not
-// find in a request, such as a tool's name behind a megabyte of arguments, is left to [ToolScopes.Enforce].
+// Challenge answers a call of a tool whose caller lacks one of its scopes with 403 and
+// error="insufficient_scope", after which clients ask for what they had and what was missing. Put
+// it below the guard and around [Handler]. What it does not find in a request, such as a tool's
+// name behind a megabyte of arguments, is left to [ToolScopes.Enforce].
 func (s ToolScopes) Challenge(guard Refuser, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost || r.Body == nil || len(s) == 0 {

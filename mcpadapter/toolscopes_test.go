@@ -15,8 +15,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// scopedServer is an MCP server whose tool "write" needs the scope notes:write, and whose tool "move" needs two; with
-// challenge, callers learn so by HTTP. The guard takes "Bearer A,B" for a caller with the scopes A and B.
+// scopedServer is an MCP server whose tool "write" needs the scope notes:write, and whose tool
+// "move" needs two; with challenge, callers learn so by HTTP. The guard takes "Bearer A,B" for a
+// caller with the scopes A and B.
 func scopedServer(t *testing.T, challenge, stateless bool) *httptest.Server {
 	t.Helper()
 	scopes := mcpadapter.ToolScopes{"write": {"notes:write"}, "move": {"notes:write", "folders:write"}}
@@ -50,7 +51,8 @@ func (refuser) Refuse(w http.ResponseWriter, _ *http.Request, err error) {
 	http.Error(w, string(e.Code)+" "+strings.Join(e.Required, " ")+", caller "+e.Caller.Subject, e.Status)
 }
 
-// In a session the context is that of its first request: what counts is the token of the request that calls the tool.
+// In a session the context is that of its first request: what counts is the token of the request
+// that calls the tool.
 func TestToolScopesAreThoseOfTheCallItself(t *testing.T) {
 	t.Parallel()
 	b := &bearer{"notes:write"}
@@ -67,8 +69,8 @@ func TestToolScopesAreThoseOfTheCallItself(t *testing.T) {
 	}
 }
 
-// Where nobody was verified, as over a transport in memory, the lock stays shut. Behind the older SSE transport the caller is
-// in the context alone.
+// Where nobody was verified, as over a transport in memory, the lock stays shut. Behind the older
+// SSE transport the caller is in the context alone.
 func TestToolScopesWithoutARequestsCaller(t *testing.T) {
 	t.Parallel()
 	scopes := mcpadapter.ToolScopes{"write": {"notes:write"}}

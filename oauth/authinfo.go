@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// UserInfo is the person (or machine) behind a token, in one shape for every provider. A field that the provider's tokens
-// do not carry is empty.
+// UserInfo is the person (or machine) behind a token, in one shape for every provider. A field that
+// the provider's tokens do not carry is empty.
 type UserInfo struct {
-	// ID is the provider's stable identifier of the user, usually the sub claim. It is unique within one issuer only.
+	// ID is the provider's stable identifier of the user, usually the sub claim. It is unique
+	// within one issuer only.
 	ID       string
 	Email    string
 	Name     string
@@ -26,8 +27,8 @@ type UserInfo struct {
 	Extra Claims
 }
 
-// MarshalJSON writes the user with the extra claims beside the common fields; a common field wins over an extra claim of
-// its name. Empty fields are left out.
+// MarshalJSON writes the user with the extra claims beside the common fields; a common field wins
+// over an extra claim of its name. Empty fields are left out.
 func (u UserInfo) MarshalJSON() ([]byte, error) {
 	out := make(map[string]any, 9)
 	for name, value := range u.Extra.All() {
@@ -49,14 +50,17 @@ func (u UserInfo) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// AuthInfo is a verified caller. It may be shared by all requests that carry the same token: treat it as read-only.
+// AuthInfo is a verified caller. It may be shared by all requests that carry the same token: treat
+// it as read-only.
 type AuthInfo struct {
 	// Provider is the short name of the provider that vouched for the caller.
 	Provider string
-	// Issuer and Subject together identify the caller; neither does alone (OpenID Connect Core section 5.7).
+	// Issuer and Subject together identify the caller; neither does alone (OpenID Connect Core
+	// section 5.7).
 	Issuer  string
 	Subject string
-	// ClientID is the OAuth client that obtained the token; empty where the provider's tokens do not name it.
+	// ClientID is the OAuth client that obtained the token; empty where the provider's tokens do
+	// not name it.
 	ClientID string
 	// Audience are the recipients that the token names.
 	Audience []string
@@ -71,11 +75,12 @@ type AuthInfo struct {
 
 	// Claims are all claims of the token.
 	Claims Claims
-	// AccessToken is the token itself. It was made for this server: never send it to another one (MCP authorization,
-	// "token passthrough").
+	// AccessToken is the token itself. It was made for this server: never send it to another one
+	// (MCP authorization, "token passthrough").
 	AccessToken Secret
 
-	// Hierarchy lets broader scopes satisfy narrower needs. The guard sets it from its configuration.
+	// Hierarchy lets broader scopes satisfy narrower needs. The guard sets it from its
+	// configuration.
 	Hierarchy ScopeHierarchy
 }
 
@@ -94,7 +99,8 @@ func (a *AuthInfo) HasAll(needed ...string) bool {
 	return true
 }
 
-// HasAny reports whether the caller has at least one of the given scopes or permissions. It is false for an empty list.
+// HasAny reports whether the caller has at least one of the given scopes or permissions. It is
+// false for an empty list.
 func (a *AuthInfo) HasAny(needed ...string) bool {
 	var few [usualScopes]string
 	granted := a.Hierarchy.expand(few[:0], a.Scopes)
@@ -111,8 +117,9 @@ var (
 	_ slog.LogValuer = AuthInfo{}
 )
 
-// Format prints who the caller is, whatever the verb. Without it a verb that does not fit, such as %s for a struct that
-// holds a pointer to a caller, would make fmt print the fields as they are, the token included.
+// Format prints who the caller is, whatever the verb. Without it a verb that does not fit, such as
+// %s for a struct that holds a pointer to a caller, would make fmt print the fields as they are,
+// the token included.
 func (a AuthInfo) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "%s of %s", a.Subject, a.Issuer)
 }

@@ -5,8 +5,8 @@ import (
 	"reflect"
 )
 
-// UserMapper is the capability of a provider to turn verified claims into the common user shape. In a configuration it
-// replaces a provider's own mapping.
+// UserMapper is the capability of a provider to turn verified claims into the common user shape. In
+// a configuration it replaces a provider's own mapping.
 type UserMapper interface {
 	UserInfo(claims Claims) UserInfo
 }
@@ -17,21 +17,23 @@ type UserMapperFunc func(claims Claims) UserInfo
 // UserInfo calls the function.
 func (f UserMapperFunc) UserInfo(claims Claims) UserInfo { return f(claims) }
 
-// MetadataServer is the capability of a provider that serves authorization server metadata of its own. The metadata of any
-// other provider is put together from its [Description].
+// MetadataServer is the capability of a provider that serves authorization server metadata of its
+// own. The metadata of any other provider is put together from its [Description].
 type MetadataServer interface {
-	// MetadataHandler serves the document of a well-known suffix, [WellKnownAuthorizationServer] or [WellKnownOpenID].
+	// MetadataHandler serves the document of a well-known suffix, [WellKnownAuthorizationServer] or
+	// [WellKnownOpenID].
 	MetadataHandler(suffix string) http.Handler
 }
 
-// maxWrappers is how many providers may be wrapped in each other. More than that is a wrapper that unwraps to itself.
+// maxWrappers is how many providers may be wrapped in each other. More than that is a wrapper that
+// unwraps to itself.
 const maxWrappers = 64
 
-// Capability returns the outermost provider of a chain of wrappers that has the capability C, an interface. A chain is
-// followed by the method Unwrap() Provider.
+// Capability returns the outermost provider of a chain of wrappers that has the capability C, an
+// interface. A chain is followed by the method Unwrap() Provider.
 //
-// A type that embeds a concrete provider has its capabilities without Unwrap. What answers in the place of Verify must
-// therefore never be taken from here without a look at whose it is.
+// A type that embeds a concrete provider has its capabilities without Unwrap. What answers in the
+// place of Verify must therefore never be taken from here without a look at whose it is.
 func Capability[C any](provider Provider) (C, bool) {
 	for range maxWrappers {
 		if isNil(provider) {

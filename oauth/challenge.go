@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// Challenge is one challenge of a WWW-Authenticate header with the parameters of RFC 6750 section 3 and RFC 9728
-// section 5.1.
+// Challenge is one challenge of a WWW-Authenticate header with the parameters of RFC 6750 section 3
+// and RFC 9728 section 5.1.
 type Challenge struct {
 	// Scheme is the authentication scheme; empty means Bearer.
 	Scheme string
@@ -19,7 +19,8 @@ type Challenge struct {
 	ResourceMetadata string
 }
 
-// String returns the challenge as a header value. Characters that the header cannot carry are left out.
+// String returns the challenge as a header value. Characters that the header cannot carry are left
+// out.
 func (c Challenge) String() string {
 	var b strings.Builder
 	b.WriteString(schemeOr(c.Scheme))
@@ -63,8 +64,9 @@ func writeQuoted(b *strings.Builder, value string) {
 	}
 }
 
-// ParseChallenges reads the challenges of WWW-Authenticate header values (RFC 9110 section 11.6.1). What cannot be read
-// ends its header value; what was read before it counts. Unknown parameters and token68 credentials are skipped.
+// ParseChallenges reads the challenges of WWW-Authenticate header values (RFC 9110 section 11.6.1).
+// What cannot be read ends its header value; what was read before it counts. Unknown parameters and
+// token68 credentials are skipped.
 func ParseChallenges(values []string) []Challenge {
 	var challenges []Challenge
 	for _, value := range values {

@@ -7,9 +7,10 @@ import (
 	"slices"
 )
 
-// Check returns the refusal of a caller whom allowed does not let in. An [*Error] of allowed is answered as it is; any other
-// is a 403, see [Forbidden], whose text goes to the log alone, with the name of the check. Without a caller Check is a server
-// error that says what to do: nobody was verified.
+// Check returns the refusal of a caller whom allowed does not let in. An [*Error] of allowed is
+// answered as it is; any other is a 403, see [Forbidden], whose text goes to the log alone, with
+// the name of the check. Without a caller Check is a server error that says what to do: nobody was
+// verified.
 func (a *AuthInfo) Check(name string, allowed func(*AuthInfo) error) error {
 	if a == nil {
 		return noCaller(name)
@@ -38,7 +39,8 @@ func (a *AuthInfo) CheckScope(needed ...string) error {
 	})
 }
 
-// CheckAnyScope returns the 403 of a caller who has none of the scopes or permissions of which one is needed.
+// CheckAnyScope returns the 403 of a caller who has none of the scopes or permissions of which one
+// is needed.
 func (a *AuthInfo) CheckAnyScope(needed ...string) error {
 	return a.Check("RequireAnyScope", func(a *AuthInfo) error {
 		if a.HasAny(needed...) {
@@ -48,8 +50,8 @@ func (a *AuthInfo) CheckAnyScope(needed ...string) error {
 	})
 }
 
-// CheckRole returns the 403 of a caller who lacks one of the needed roles. No scope would help: clients are not told to ask
-// for one.
+// CheckRole returns the 403 of a caller who lacks one of the needed roles. No scope would help:
+// clients are not told to ask for one.
 func (a *AuthInfo) CheckRole(needed ...string) error {
 	return a.Check("RequireRole", func(a *AuthInfo) error {
 		for _, role := range needed {

@@ -13,17 +13,19 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/strictjson"
 )
 
-// Claims are the claims of a verified token: a JSON object that was checked once and is read on demand. Names match
-// exactly, by case too. The zero value has no claims. Claims are immutable and safe for concurrent use.
+// Claims are the claims of a verified token: a JSON object that was checked once and is read on
+// demand. Names match exactly, by case too. The zero value has no claims. Claims are immutable and
+// safe for concurrent use.
 //
-// The reading methods take a path: Strings("realm_access", "roles") reads the roles member of the realm_access object.
-// They give the zero value for a claim that is absent or of another type.
+// The reading methods take a path: Strings("realm_access", "roles") reads the roles member of the
+// realm_access object. They give the zero value for a claim that is absent or of another type.
 type Claims struct {
 	raw     string
 	members []strictjson.Member
 }
 
-// ParseClaims reads a JSON object. It refuses what encoding/json lets pass: duplicate names, invalid UTF-8, deep nesting.
+// ParseClaims reads a JSON object. It refuses what encoding/json lets pass: duplicate names,
+// invalid UTF-8, deep nesting.
 func ParseClaims(object string) (Claims, error) {
 	var few [24]strictjson.Member // a usual token has 10 to 20 claims
 	members, err := strictjson.ParseObject(object, few[:0])
@@ -80,8 +82,9 @@ func (c Claims) String(path ...string) string {
 	return s
 }
 
-// Strings returns a claim that is an array of strings. A single string counts as an array of one (RFC 7519 section 4.1.3
-// allows both for aud). An array with anything else inside gives nil: half a list of roles or audiences is none.
+// Strings returns a claim that is an array of strings. A single string counts as an array of one
+// (RFC 7519 section 4.1.3 allows both for aud). An array with anything else inside gives nil: half
+// a list of roles or audiences is none.
 func (c Claims) Strings(path ...string) []string {
 	raw, _ := c.lookup(path)
 	if s, ok := strictjson.Unquote(raw); ok {
@@ -123,11 +126,12 @@ func number(raw string) (float64, bool) {
 	return f, err == nil
 }
 
-// maxSeconds is the largest number of seconds that a NumericDate may hold: beyond it a float64 loses whole seconds.
+// maxSeconds is the largest number of seconds that a NumericDate may hold: beyond it a float64
+// loses whole seconds.
 const maxSeconds = 1 << 53
 
-// Time returns a NumericDate claim (RFC 7519 section 2); fractions are allowed. The second result is false where there is
-// none, and for negative or absurdly large numbers.
+// Time returns a NumericDate claim (RFC 7519 section 2); fractions are allowed. The second result
+// is false where there is none, and for negative or absurdly large numbers.
 func (c Claims) Time(path ...string) (time.Time, bool) {
 	raw, ok := c.lookup(path)
 	if !ok {
@@ -157,8 +161,8 @@ func (c Claims) Object(path ...string) Claims {
 	return Claims{raw: raw, members: members}
 }
 
-// Select returns a view of some claims under new names; absent and null ones are left out. names maps, pair by pair, the
-// new name to the top-level claim.
+// Select returns a view of some claims under new names; absent and null ones are left out. names
+// maps, pair by pair, the new name to the top-level claim.
 func (c Claims) Select(names ...[2]string) Claims {
 	selected := make([]strictjson.Member, 0, len(names))
 	for _, name := range names {
@@ -169,8 +173,8 @@ func (c Claims) Select(names ...[2]string) Claims {
 	return Claims{members: selected}
 }
 
-// Decode unmarshals all claims into v with encoding/json. Mind that encoding/json folds the case of names into struct
-// fields: read what decides about access with the other methods.
+// Decode unmarshals all claims into v with encoding/json. Mind that encoding/json folds the case of
+// names into struct fields: read what decides about access with the other methods.
 func (c Claims) Decode(v any) error {
 	object, _ := c.MarshalJSON()
 	return json.Unmarshal(object, v)
@@ -204,7 +208,8 @@ func (c *Claims) UnmarshalJSON(object []byte) error {
 	return err
 }
 
-// Format prints the number of claims, not the claims: they are personal data that does not belong in logs by accident.
+// Format prints the number of claims, not the claims: they are personal data that does not belong
+// in logs by accident.
 func (c Claims) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "[%d claims]", len(c.members))
 }

@@ -26,8 +26,8 @@ func NewContext(ctx context.Context, info *AuthInfo) context.Context {
 	return &callerContext{Context: ctx, info: info}
 }
 
-// FromContext returns the verified caller of the request that ctx belongs to. The second result is false where no guard
-// ran.
+// FromContext returns the verified caller of the request that ctx belongs to. The second result is
+// false where no guard ran.
 func FromContext(ctx context.Context) (*AuthInfo, bool) {
 	info, ok := ctx.Value(callerkey.Key{}).(*AuthInfo)
 	return info, ok && info != nil

@@ -11,8 +11,8 @@ import (
 // Code is an OAuth error code as it goes over the wire.
 type Code string
 
-// The error codes of RFC 6750 section 3.1, RFC 6749 sections 4.1.2.1 and 5.2, RFC 7591 section 3.2.2 and RFC 8707
-// section 2.
+// The error codes of RFC 6750 section 3.1, RFC 6749 sections 4.1.2.1 and 5.2, RFC 7591
+// section 3.2.2 and RFC 8707 section 2.
 const (
 	CodeInvalidRequest          Code = "invalid_request"
 	CodeInvalidToken            Code = "invalid_token"
@@ -31,9 +31,11 @@ const (
 	CodeInvalidClientMetadata   Code = "invalid_client_metadata"
 )
 
-// Error is a refusal. Code and Description are made for the client; Reason and the wrapped cause are for logs only.
+// Error is a refusal. Code and Description are made for the client; Reason and the wrapped cause
+// are for logs only.
 type Error struct {
-	// Code is the RFC error code. It is empty when the client sent no credentials at all (RFC 6750 section 3.1).
+	// Code is the RFC error code. It is empty when the client sent no credentials at all (RFC 6750
+	// section 3.1).
 	Code Code
 	// Description is one safe sentence for the client.
 	Description string
@@ -43,7 +45,8 @@ type Error struct {
 	Reason Reason
 	// RetryAfter, when positive, becomes a Retry-After header.
 	RetryAfter time.Duration
-	// Required and RequiredAny are the scopes whose lack caused the refusal: all of the first, or one of the second.
+	// Required and RequiredAny are the scopes whose lack caused the refusal: all of the first, or
+	// one of the second.
 	Required    []string
 	RequiredAny []string
 	// Caller is who was refused, where somebody was verified.
@@ -97,8 +100,8 @@ func InvalidToken(reason Reason, cause error) *Error {
 	}
 }
 
-// Unavailable returns the 503 for a provider that cannot be asked. It is never a 401, which would make clients log in
-// again for nothing.
+// Unavailable returns the 503 for a provider that cannot be asked. It is never a 401, which would
+// make clients log in again for nothing.
 func Unavailable(retryAfter time.Duration, cause error) *Error {
 	return &Error{
 		Code: CodeTemporarilyUnavailable, Status: http.StatusServiceUnavailable,
@@ -112,7 +115,8 @@ func InvalidRequest(reason Reason, description string) *Error {
 	return &Error{Code: CodeInvalidRequest, Status: http.StatusBadRequest, Description: description, Reason: reason}
 }
 
-// MissingScopes returns the 403 for a caller who lacks some of the needed scopes (RFC 6750 section 3.1).
+// MissingScopes returns the 403 for a caller who lacks some of the needed scopes (RFC 6750
+// section 3.1).
 func MissingScopes(needed ...string) *Error {
 	return &Error{
 		Code: CodeInsufficientScope, Status: http.StatusForbidden, Reason: ReasonInsufficientScope, Required: needed,
@@ -135,8 +139,8 @@ func (e *Error) For(caller *AuthInfo) *Error {
 	return &own
 }
 
-// AsError returns err as an [*Error] with a status. What a sentinel leaves open is filled in by its code; whatever is no
-// [*Error] becomes a 500 that tells the client nothing.
+// AsError returns err as an [*Error] with a status. What a sentinel leaves open is filled in by its
+// code; whatever is no [*Error] becomes a 500 that tells the client nothing.
 func AsError(err error) *Error {
 	e, ok := errors.AsType[*Error](err)
 	switch {
@@ -178,8 +182,8 @@ func (e *Error) completed(err error) *Error {
 	return c
 }
 
-// ConfigError is one problem of a provider's configuration. A constructor reports all of them joined; errors.As finds
-// the first.
+// ConfigError is one problem of a provider's configuration. A constructor reports all of them
+// joined; errors.As finds the first.
 type ConfigError struct {
 	// Provider is the provider's title.
 	Provider string

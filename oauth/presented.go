@@ -9,8 +9,8 @@ import (
 // SchemeBearer is the authentication scheme of bearer tokens (RFC 6750 section 2.1).
 const SchemeBearer = "Bearer"
 
-// Presented is an access token as it is presented to a protected resource, with what else of the request a proof may be
-// bound to. Only Token and Resource are always set.
+// Presented is an access token as it is presented to a protected resource, with what else of the
+// request a proof may be bound to. Only Token and Resource are always set.
 type Presented struct {
 	// Token is the access token.
 	Token Secret
@@ -21,13 +21,15 @@ type Presented struct {
 
 	// Method is the method of the request. It is empty where the token did not come with a request.
 	Method string
-	// URL is the URL of the request without query: scheme and host of the resource as they are configured, and the path that was
-	// asked for. Nothing in it comes from Host or forwarded headers.
+	// URL is the URL of the request without query: scheme and host of the resource as they are
+	// configured, and the path that was asked for. Nothing in it comes from Host or forwarded
+	// headers.
 	URL string
-	// Proof is the DPoP header field (RFC 9449 section 4.1). It is empty where there is none, and where there are several, which
-	// section 4.3 forbids.
+	// Proof is the DPoP header field (RFC 9449 section 4.1). It is empty where there is none, and
+	// where there are several, which section 4.3 forbids.
 	Proof string
-	// Certificate is the client's certificate of a TLS connection that ends here (RFC 8705), nil where there is none.
+	// Certificate is the client's certificate of a TLS connection that ends here (RFC 8705), nil
+	// where there is none.
 	Certificate *x509.Certificate
 }
 

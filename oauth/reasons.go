@@ -178,10 +178,10 @@ const (
 	// ReasonSubjectChanged is new tokens of the provider that are for another user than before.
 	ReasonSubjectChanged Reason = "subject_changed"
 	// ReasonAccessTokenTooLarge is an access token that would not fit into a request's header.
-	ReasonAccessTokenTooLarge Reason = "access_token_too_large" //nolint:gosec // a word
+	ReasonAccessTokenTooLarge Reason = "access_token_too_large"
 	// ReasonOpaqueToken is a token of the provider that cannot be passed through since it is no
 	// JWT.
-	ReasonOpaqueToken Reason = "opaque_token"
+	ReasonOpaqueToken Reason = "opaque_token" //nolint:gosec // a word
 	// ReasonRelayTarget is a URL that the browser relay does not send requests to.
 	ReasonRelayTarget Reason = "relay_target"
 )

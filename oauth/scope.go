@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// ParseScope splits a scope string of RFC 6749 section 3.3 at its spaces, without empty and repeated entries.
+// ParseScope splits a scope string of RFC 6749 section 3.3 at its spaces, without empty and
+// repeated entries.
 func ParseScope(scope string) []string {
 	var scopes []string
 	for s := range strings.SplitSeq(scope, " ") {
@@ -16,8 +17,8 @@ func ParseScope(scope string) []string {
 	return scopes
 }
 
-// ValidScope reports whether s is one scope token of RFC 6749 section 3.3: printable ASCII without space, quote and
-// backslash.
+// ValidScope reports whether s is one scope token of RFC 6749 section 3.3: printable ASCII without
+// space, quote and backslash.
 func ValidScope(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '\\' {
@@ -27,8 +28,9 @@ func ValidScope(s string) bool {
 	return s != ""
 }
 
-// ScopeHierarchy names, for a broad scope, the narrower ones that it includes: {"admin": {"write"}, "write": {"read"}}
-// makes a caller with "admin" pass where "read" is needed. It follows chains and tolerates loops.
+// ScopeHierarchy names, for a broad scope, the narrower ones that it includes: {"admin": {"write"},
+// "write": {"read"}} makes a caller with "admin" pass where "read" is needed. It follows chains and
+// tolerates loops.
 type ScopeHierarchy map[string][]string
 
 // Expand returns the granted scopes and everything that they include.

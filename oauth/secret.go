@@ -8,11 +8,12 @@ import (
 // redacted is what every printed form of a Secret shows.
 const redacted = "[redacted]"
 
-// Secret is a credential in a configuration or on a caller: a client secret, a signing secret, an access token. It prints,
-// logs and marshals as "[redacted]"; [Secret.Reveal] is the one way to its value.
+// Secret is a credential in a configuration or on a caller: a client secret, a signing secret, an
+// access token. It prints, logs and marshals as "[redacted]"; [Secret.Reveal] is the one way to its
+// value.
 //
-// Package fmt does not ask the types of unexported fields how to print: a struct of yours that keeps a Secret in one
-// needs a Format method of its own.
+// Package fmt does not ask the types of unexported fields how to print: a struct of yours that
+// keeps a Secret in one needs a Format method of its own.
 type Secret string
 
 var (
@@ -20,7 +21,8 @@ var (
 	_ slog.LogValuer = Secret("")
 )
 
-// Reveal returns the secret itself. Nothing that it returns belongs in a log, an error or a response.
+// Reveal returns the secret itself. Nothing that it returns belongs in a log, an error or a
+// response.
 func (s Secret) Reveal() string { return string(s) }
 
 // String implements fmt.Stringer without the secret.
@@ -37,6 +39,6 @@ func (s Secret) Format(state fmt.State, _ rune) { _, _ = fmt.Fprint(state, s.Str
 // LogValue implements slog.LogValuer without the secret.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalText implements encoding.TextMarshaler without the secret. There is no UnmarshalText: a Secret decodes as the
-// plain string that it is.
+// MarshalText implements encoding.TextMarshaler without the secret. There is no UnmarshalText: a
+// Secret decodes as the plain string that it is.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

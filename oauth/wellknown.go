@@ -19,14 +19,15 @@ const (
 	WellKnownOpenID = "openid-configuration"
 )
 
-// InsertWellKnown puts a well-known suffix between host and path of a URL: https://h/p gives https://h/.well-known/suffix/p
-// (RFC 8414 section 3.1, RFC 9728 section 3.1). A URL that does not parse gives the empty string.
+// InsertWellKnown puts a well-known suffix between host and path of a URL: https://h/p gives
+// https://h/.well-known/suffix/p (RFC 8414 section 3.1, RFC 9728 section 3.1). A URL that does not
+// parse gives the empty string.
 func InsertWellKnown(base, suffix string) string {
 	return wellKnown(base, func(path string) string { return "/.well-known/" + suffix + path })
 }
 
-// AppendWellKnown puts a well-known suffix behind the path of a URL: https://h/p gives https://h/p/.well-known/suffix
-// (OpenID Connect Discovery section 4.1).
+// AppendWellKnown puts a well-known suffix behind the path of a URL: https://h/p gives
+// https://h/p/.well-known/suffix (OpenID Connect Discovery section 4.1).
 func AppendWellKnown(base, suffix string) string {
 	return wellKnown(base, func(path string) string { return path + "/.well-known/" + suffix })
 }
@@ -45,8 +46,9 @@ func wellKnown(base string, place func(path string) string) string {
 	return u.Scheme + "://" + u.Host + path
 }
 
-// AuthorizationServerMetadataURLs returns where the metadata of an issuer may be, in the order in which MCP clients try:
-// RFC 8414 inserted, OpenID inserted, OpenID appended. Without a path the forms coincide and are listed once.
+// AuthorizationServerMetadataURLs returns where the metadata of an issuer may be, in the order in
+// which MCP clients try: RFC 8414 inserted, OpenID inserted, OpenID appended. Without a path the
+// forms coincide and are listed once.
 func AuthorizationServerMetadataURLs(issuer string) []string {
 	forms := []string{
 		InsertWellKnown(issuer, WellKnownAuthorizationServer),
@@ -58,14 +60,15 @@ func AuthorizationServerMetadataURLs(issuer string) []string {
 	return forms
 }
 
-// ProtectedResourceMetadataURL returns the path-inserted address of a resource's own RFC 9728 document.
+// ProtectedResourceMetadataURL returns the path-inserted address of a resource's own RFC 9728
+// document.
 func ProtectedResourceMetadataURL(resource string) string {
 	return InsertWellKnown(resource, WellKnownProtectedResource)
 }
 
-// CanonicalResource checks a resource URL and returns its canonical form: lower-case scheme and host, no default port, no
-// trailing slash (MCP authorization, "Canonical Server URI"; RFC 8707 section 2). Plain http is accepted for loopback
-// hosts only.
+// CanonicalResource checks a resource URL and returns its canonical form: lower-case scheme and
+// host, no default port, no trailing slash (MCP authorization, "Canonical Server URI"; RFC 8707
+// section 2). Plain http is accepted for loopback hosts only.
 func CanonicalResource(resource string) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(resource))
 	switch {

@@ -13,8 +13,8 @@ type ProtectedResourceMetadata struct {
 	ResourceDocumentation  string   `json:"resource_documentation,omitempty"`
 }
 
-// AuthorizationServerMetadata is the document of RFC 8414 section 2, with the members of RFC 9207, OpenID Connect
-// Discovery and draft-ietf-oauth-client-id-metadata-document that MCP clients read.
+// AuthorizationServerMetadata is the document of RFC 8414 section 2, with the members of RFC 9207,
+// OpenID Connect Discovery and draft-ietf-oauth-client-id-metadata-document that MCP clients read.
 type AuthorizationServerMetadata struct {
 	Issuer                                     string   `json:"issuer"`
 	AuthorizationEndpoint                      string   `json:"authorization_endpoint,omitempty"`
@@ -37,8 +37,8 @@ type AuthorizationServerMetadata struct {
 	ClientIDMetadataDocumentSupported          bool     `json:"client_id_metadata_document_supported,omitempty"`
 }
 
-// ClientMetadata is what a client says of itself when it registers (RFC 7591 section 2), and what a client ID metadata
-// document holds.
+// ClientMetadata is what a client says of itself when it registers (RFC 7591 section 2), and what a
+// client ID metadata document holds.
 type ClientMetadata struct {
 	ClientID                string          `json:"client_id,omitempty"`
 	ClientName              string          `json:"client_name,omitempty"`
@@ -57,8 +57,8 @@ type ClientMetadata struct {
 	SoftwareVersion         string          `json:"software_version,omitempty"`
 }
 
-// ClientInformation is the answer to a registration (RFC 7591 section 3.2.1). It carries a secret in the clear, since it
-// is the one message whose purpose that is.
+// ClientInformation is the answer to a registration (RFC 7591 section 3.2.1). It carries a secret
+// in the clear, since it is the one message whose purpose that is.
 type ClientInformation struct {
 	ClientMetadata
 
@@ -67,8 +67,8 @@ type ClientInformation struct {
 	ClientSecretExpiresAt int64  `json:"client_secret_expires_at,omitempty"`
 }
 
-// TokenResponse is the successful answer of a token endpoint (RFC 6749 section 5.1). It carries tokens in the clear: do
-// not log it.
+// TokenResponse is the successful answer of a token endpoint (RFC 6749 section 5.1). It carries
+// tokens in the clear: do not log it.
 type TokenResponse struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
@@ -78,7 +78,8 @@ type TokenResponse struct {
 	IDToken      string `json:"id_token,omitempty"`
 }
 
-// ErrorResponse is the error answer of a token, registration or revocation endpoint (RFC 6749 section 5.2).
+// ErrorResponse is the error answer of a token, registration or revocation endpoint (RFC 6749
+// section 5.2).
 type ErrorResponse struct {
 	Error            Code   `json:"error"`
 	ErrorDescription string `json:"error_description,omitempty"`

@@ -12,9 +12,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
-// TestACachedTokenCostsNoAllocation holds the guard's part of a request with a cached token to no allocation, whatever scopes
-// and hierarchy it has, and the whole middleware for net/http to two: the context and the request that carries it. The race
-// detector adds allocations of its own.
+// TestACachedTokenCostsNoAllocation holds the guard's part of a request with a cached token to no
+// allocation, whatever scopes and hierarchy it has, and the whole middleware for net/http to two:
+// the context and the request that carries it. The race detector adds allocations of its own.
 func TestACachedTokenCostsNoAllocation(t *testing.T) {
 	i := newIDP(t)
 	for name, change := range map[string]func(*runtime.GuardConfig){

@@ -7,9 +7,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// bearerToken returns the one bearer credential of a request (RFC 6750 section 2.1), whose characters [isToken68] has yet to
-// look at. Tokens in the query or the body are never read: they end up in logs and histories (MCP authorization, "Access
-// Token Usage").
+// bearerToken returns the one bearer credential of a request (RFC 6750 section 2.1), whose
+// characters [isToken68] has yet to look at. Tokens in the query or the body are never read: they
+// end up in logs and histories (MCP authorization, "Access Token Usage").
 func bearerToken(r *http.Request, maxBytes int) (string, error) {
 	headers := r.Header["Authorization"]
 	switch {
@@ -42,7 +42,8 @@ func ambiguousPath() *oauth.Error {
 	return oauth.InvalidRequest(oauth.ReasonAmbiguousPath, "The path of the request is not in its plain spelling")
 }
 
-// namesToken reports whether a query may have a parameter access_token, so that others need not be taken apart.
+// namesToken reports whether a query may have a parameter access_token, so that others need not be
+// taken apart.
 func namesToken(query string) bool {
 	return strings.Contains(query, "access_token") || strings.IndexByte(query, '%') >= 0
 }
@@ -55,8 +56,9 @@ var token68 = func() (allowed [256]bool) {
 	return allowed
 }()
 
-// isToken68 reports whether s is a b64token of RFC 6750 section 2.1. A loop that looks at a character at a time takes as long
-// as the rest of a request with a cached token; this one takes a third.
+// isToken68 reports whether s is a b64token of RFC 6750 section 2.1. A loop that looks at a
+// character at a time takes as long as the rest of a request with a cached token; this one takes a
+// third.
 func isToken68(s string) bool {
 	rest := strings.TrimRight(s, "=")
 	if rest == "" {

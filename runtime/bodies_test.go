@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// TestBodiesOfRefusedRequestsAreNotWaitedFor announces bodies that never come to what applications mount.
+// TestBodiesOfRefusedRequestsAreNotWaitedFor announces bodies that never come to what applications
+// mount.
 // covers: A3
 func TestBodiesOfRefusedRequestsAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
@@ -30,7 +31,8 @@ func TestBodiesOfRefusedRequestsAreNotWaitedFor(t *testing.T) {
 	}
 }
 
-// closesAfter sends a request whose body never comes, and demands an answer after which the connection is closed.
+// closesAfter sends a request whose body never comes, and demands an answer after which the
+// connection is closed.
 func closesAfter(t *testing.T, address, path, host string, status int) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)

@@ -198,7 +198,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// introspecting is a provider in direct mode that is asked about its tokens, which are bound to the application "mine".
+// introspecting is a provider in direct mode that is asked about its tokens, which are bound to the
+// application "mine".
 func introspecting(t *testing.T, client *http.Client, change func(*runtime.Definition), opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
 	d := runtime.Definition{
@@ -374,7 +375,8 @@ func TestAHierarchyKeepsTheTokensOfOneUserApart(t *testing.T) {
 	}
 }
 
-// In proxy mode the broker verifies the provider's tokens, which are cached; that makes them no tokens of this server.
+// In proxy mode the broker verifies the provider's tokens, which are cached; that makes them no
+// tokens of this server.
 func TestACachedTokenOfTheProviderIsNoneOfTheProxy(t *testing.T) {
 	t.Parallel()
 	i := newIDP(t)

@@ -15,8 +15,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// The capabilities that only the engine can give, looked for like those of package oauth. Their methods are promoted to
-// types that embed a [Provider]: each therefore says whose it is, where that makes a difference.
+// The capabilities that only the engine can give, looked for like those of package oauth. Their
+// methods are promoted to types that embed a [Provider]: each therefore says whose it is, where
+// that makes a difference.
 type (
 	// rememberer has the callers of accepted tokens at hand.
 	rememberer interface{ remembered() memory }
@@ -33,7 +34,8 @@ type (
 // memory is what a provider remembers of callers.
 type memory struct {
 	of oauth.Provider
-	// recall returns the caller of a token for which Verify would give the same without looking at it anew, else nil.
+	// recall returns the caller of a token for which Verify would give the same without looking at
+	// it again, else nil.
 	recall func(token, resource string) *oauth.AuthInfo
 }
 
@@ -61,8 +63,9 @@ func leewayOf(provider oauth.Provider) time.Duration {
 	return DefaultLeeway
 }
 
-// recallOf returns how the caller of a known token is found without asking the provider; nil if it has to be asked. Only the
-// provider's own memory counts: what a wrapper found through Unwrap, or by embedding, would answer in place of its Verify.
+// recallOf returns how the caller of a known token is found without asking the provider; nil if it
+// has to be asked. Only the provider's own memory counts: what a wrapper found through Unwrap, or
+// by embedding, would answer in place of its Verify.
 func recallOf(provider oauth.Provider) func(token, resource string) *oauth.AuthInfo {
 	r, ok := provider.(rememberer)
 	if !ok {
@@ -74,7 +77,8 @@ func recallOf(provider oauth.Provider) func(token, resource string) *oauth.AuthI
 	return nil
 }
 
-// standInOf returns what stands in as the authorization server for a provider in proxy mode, nil in direct mode.
+// standInOf returns what stands in as the authorization server for a provider in proxy mode, nil in
+// direct mode.
 func standInOf(provider oauth.Provider) (*standIn, error) {
 	d := provider.Describe()
 	found, ok := oauth.Capability[stander](provider)
@@ -106,7 +110,8 @@ func senderOf(provider oauth.Provider, resource string, config GuardConfig) *eve
 	return events.To(observe.Slog(logger), config.Observer, inherited).For(provider.Describe().Name, resource)
 }
 
-// metadataHandlerOf returns what serves a provider's authorization server metadata: its own, or a synthesis.
+// metadataHandlerOf returns what serves a provider's authorization server metadata: its own, or a
+// synthesis.
 func metadataHandlerOf(provider oauth.Provider) func(suffix string) http.Handler {
 	if own, ok := oauth.Capability[oauth.MetadataServer](provider); ok {
 		return own.MetadataHandler
@@ -121,9 +126,10 @@ func (p *Provider) MetadataHandler(suffix string) http.Handler { return p.metada
 // vouchedKey is the context key of a token that was just verified.
 type vouchedKey struct{}
 
-// vouched is a token of the provider that this server itself got and verified a moment ago, with its caller. The Verify of a
-// wrapper, which is asked next, may call that of the wrapped provider: it gets this caller. To ask again would cost another
-// round trip, and where nothing ties a token to this server the provider accepts none that is presented from outside.
+// vouched is a token of the provider that this server itself got and verified a moment ago, with
+// its caller. The Verify of a wrapper, which is asked next, may call that of the wrapped provider:
+// it gets this caller. To ask again would cost another round trip, and where nothing ties a token
+// to this server the provider accepts none that is presented from outside.
 type vouched struct {
 	by              *Provider
 	token, resource string

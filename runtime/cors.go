@@ -7,8 +7,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 )
 
-// corsPolicy is what pages of the allowed origins may send to protected endpoints and read from them: the headers of MCP
-// clients in browsers, and the challenge.
+// corsPolicy is what pages of the allowed origins may send to protected endpoints and read from
+// them: the headers of MCP clients in browsers, and the challenge.
 func corsPolicy(allowedOrigins, allowedHeaders []string) (cors.Policy, error) {
 	origins, err := cors.ParseOrigins(allowedOrigins)
 	further, headerErr := cors.ParseHeaders(allowedHeaders)
@@ -21,7 +21,8 @@ func corsPolicy(allowedOrigins, allowedHeaders []string) (cors.Policy, error) {
 	}, errors.Join(err, headerErr)
 }
 
-// Preflight answers a CORS preflight request and reports whether it was one. Browsers send those without credentials, so
-// they are never refused with 401: an origin that is not allowed gets an answer without permission. For any other request
-// it sets the headers that let an allowed origin read the answer.
+// Preflight answers a CORS preflight request and reports whether it was one. Browsers send those
+// without credentials, so they are never refused with 401: an origin that is not allowed gets an
+// answer without permission. For any other request it sets the headers that let an allowed origin
+// read the answer.
 func (g *Guard) Preflight(w http.ResponseWriter, r *http.Request) bool { return g.cors.Preflight(w, r) }

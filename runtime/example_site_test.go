@@ -68,7 +68,8 @@ func ExampleSite() {
 	// 200
 }
 
-// members lets only members in, whatever the provider says. Unwrap keeps all that the provider can do.
+// members lets only members in, whatever the provider says. Unwrap keeps all that the provider can
+// do.
 type members struct{ oauth.Provider }
 
 func (m members) Unwrap() oauth.Provider { return m.Provider }

@@ -24,50 +24,60 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// GuardConfig says what a [Guard] protects. The zero value of every field but Resource is the safe default.
+// GuardConfig says what a [Guard] protects. The zero value of every field but Resource is the safe
+// default.
 type GuardConfig struct {
-	// Resource is the public URL of the protected endpoint, for example https://mcp.example.com/mcp. Required. Nothing is
-	// ever derived from a request's Host or forwarded headers.
+	// Resource is the public URL of the protected endpoint, for example
+	// https://mcp.example.com/mcp. Required. Nothing is ever derived from a request's Host or
+	// forwarded headers.
 	Resource string
 	// Name is shown to people by clients that read the metadata.
 	Name string
 	// Documentation is the URL of documentation for people.
 	Documentation string
-	// Scopes are needed for every request. They are announced with the provider's own, so the provider must know them.
+	// Scopes are needed for every request. They are announced with the provider's own, so the
+	// provider must know them.
 	Scopes []string
-	// ScopesSupported replaces the scopes that metadata and challenges announce: the provider's, without offline_access,
-	// and Scopes. Clients ask for all of them at once, so one that the provider does not know breaks their login.
+	// ScopesSupported replaces the scopes that metadata and challenges announce: the provider's,
+	// without offline_access, and Scopes. Clients ask for all of them at once, so one that the
+	// provider does not know breaks their login.
 	ScopesSupported []string
 	// Hierarchy lets broader scopes satisfy narrower needs.
 	Hierarchy oauth.ScopeHierarchy
-	// Subpaths are further endpoints below the resource, such as "/sse", each with metadata and an audience of its own.
+	// Subpaths are further endpoints below the resource, such as "/sse", each with metadata and an
+	// audience of its own.
 	Subpaths []string
-	// AllowedOrigins are the browser origins whose scripts may call the protected endpoints: "https://app.example.com",
-	// or "*" for all. Their preflight requests are answered here. Metadata is readable from every origin.
+	// AllowedOrigins are the browser origins whose scripts may call the protected endpoints:
+	// "https://app.example.com", or "*" for all. Their preflight requests are answered here.
+	// Metadata is readable from every origin.
 	AllowedOrigins []string
-	// AllowedHeaders are the names of further headers that these scripts may send. The headers of MCP clients, those of its
-	// tool parameters (Mcp-Param-*) and of traces are allowed without it.
+	// AllowedHeaders are the names of further headers that these scripts may send. The headers of
+	// MCP clients, those of its tool parameters (Mcp-Param-*) and of traces are allowed without it.
 	AllowedHeaders []string
 	// LandingPage, when set, answers browsers that open the endpoint without a token. It is public.
 	LandingPage http.Handler
 	// Proxy adjusts proxy mode. It means nothing for a provider in direct mode.
 	Proxy proxy.Options
-	// MaxTokenBytes bounds the token, in bytes. The default is [DefaultMaxTokenBytes]; at most 512 KB are possible, since
-	// net/http takes a header of 1 MB as a whole. Servers in front have limits of their own, often of 8 KB.
+	// MaxTokenBytes bounds the token, in bytes. The default is [DefaultMaxTokenBytes]; at most 512
+	// KB are possible, since net/http takes a header of 1 MB as a whole. Servers in front have
+	// limits of their own, often of 8 KB.
 	MaxTokenBytes int
-	// InsecureStreamsOutliveTokens lets an answer that streams go on after its token expired or was revoked: see
-	// [Guard.Stream]. The guard says so at its start.
+	// InsecureStreamsOutliveTokens lets an answer that streams go on after its token expired or was
+	// revoked: see [Guard.Stream]. The guard says so at its start.
 	InsecureStreamsOutliveTokens bool
-	// Logger gets what happens here, by [observe.Slog]. The default is the provider's, else [slog.Default].
+	// Logger gets what happens here, by [observe.Slog]. The default is the provider's, else
+	// [slog.Default].
 	Logger *slog.Logger
 	// Observer sees what happens here, beside the log and the provider's observers.
 	Observer observe.Observer
 }
 
-// DefaultMaxTokenBytes is the size in bytes of the longest token that a guard looks at, where nothing else is configured.
+// DefaultMaxTokenBytes is the size in bytes of the longest token that a guard looks at, where
+// nothing else is configured.
 const DefaultMaxTokenBytes = 16 << 10
 
-// Guard protects handlers of one resource and serves the metadata by which clients find the provider.
+// Guard protects handlers of one resource and serves the metadata by which clients find the
+// provider.
 type Guard struct {
 	provider  oauth.Provider
 	config    GuardConfig
@@ -77,7 +87,8 @@ type Guard struct {
 	cors      cors.Policy
 	// verify checks access tokens: the provider's, or those that the server issues in proxy mode.
 	verify func(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
-	// recall, where there is one, returns the caller of a token that verify accepted and remembers, or nil.
+	// recall, where there is one, returns the caller of a token that verify accepted and remembers,
+	// or nil.
 	recall func(token, resource string) *oauth.AuthInfo
 	// issuer is the authorization server that clients are sent to.
 	issuer string
@@ -99,8 +110,9 @@ type endpoint struct {
 type Route struct {
 	Path    string
 	Handler http.Handler
-	// Shared marks a path that is not this resource's alone: the well-known forms at the root of the host and those of the
-	// issuer. With several guards on one host they belong to the first: see [Site].
+	// Shared marks a path that is not this resource's alone: the well-known forms at the root of
+	// the host and those of the issuer. With several guards on one host they belong to the first:
+	// see [Site].
 	Shared bool
 }
 
@@ -186,8 +198,9 @@ func (g *Guard) addEndpoints(resource string) error {
 	return nil
 }
 
-// addRoutes lists the metadata paths: for every endpoint its own document, the root forms, and the authorization server's
-// documents at the root and where clients look that take the resource or the issuer for the base.
+// addRoutes lists the metadata paths: for every endpoint its own document, the root forms, and the
+// authorization server's documents at the root and where clients look that take the resource or the
+// issuer for the base.
 func (g *Guard) addRoutes(resource string) error {
 	for _, e := range slices.Backward(g.endpoints) {
 		handler, err := metadata.ResourceHandler(g.resourceMetadata(e.resource))
@@ -222,8 +235,8 @@ func (g *Guard) addRoutes(resource string) error {
 	return nil
 }
 
-// route adds the path of a URL unless it is there already. The resource's own forms come first: without a path they are the
-// root's, and not shared.
+// route adds the path of a URL unless it is there already. The resource's own forms come first:
+// without a path they are the root's, and not shared.
 func (g *Guard) route(address string, handler http.Handler, shared bool) {
 	u, err := url.Parse(address)
 	if err != nil || u.Path == "" || slices.ContainsFunc(g.routes, func(r Route) bool { return r.Path == u.Path }) {
@@ -262,12 +275,12 @@ func union(a, b []string) []string {
 	return all
 }
 
-// Routes returns the guard's public paths, for routers other than net/http's. Of several guards on one host take those of
-// their [Site].
+// Routes returns the guard's public paths, for routers other than net/http's. Of several guards on
+// one host take those of their [Site].
 func (g *Guard) Routes() []Route { return g.alone.Routes() }
 
-// Handler serves the guard's public paths and answers 404 to all others. It is for the one guard of a host: mount it at "/".
-// Several make a [Site].
+// Handler serves the guard's public paths and answers 404 to all others. It is for the one guard of
+// a host: mount it at "/". Several make a [Site].
 func (g *Guard) Handler() http.Handler { return g.alone.Handler() }
 
 // Format prints the guard's resource, whatever the verb: its inside holds secrets.
@@ -287,8 +300,8 @@ func (g *Guard) EndpointPaths() []string {
 	return paths
 }
 
-// Authenticate verifies a request's bearer token and returns its caller. The error is an [*oauth.Error]; answer it with
-// [Guard.Refuse].
+// Authenticate verifies a request's bearer token and returns its caller. The error is an
+// [*oauth.Error]; answer it with [Guard.Refuse].
 func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	var begin time.Time
 	watched := g.events.Enabled(observe.CallerVerified)
@@ -321,7 +334,8 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	return info, nil
 }
 
-// admitted tells the observers of a verified caller. It returns the refusal of one who does not agree.
+// admitted tells the observers of a verified caller. It returns the refusal of one who does not
+// agree.
 func (g *Guard) admitted(r *http.Request, info *oauth.AuthInfo, begin time.Time) error {
 	event := events.By(info, observe.Event{
 		Kind: observe.CallerVerified, Level: slog.LevelDebug, Resource: info.Resource,
@@ -334,7 +348,8 @@ func (g *Guard) admitted(r *http.Request, info *oauth.AuthInfo, begin time.Time)
 	return nil
 }
 
-// callerOf verifies a token. What equals a token that was accepted before needs no further look at its characters.
+// callerOf verifies a token. What equals a token that was accepted before needs no further look at
+// its characters.
 func (g *Guard) callerOf(r *http.Request, token string, e *endpoint) (*oauth.AuthInfo, error) {
 	if g.recall != nil {
 		if info := g.recall(token, e.resource); info != nil {
@@ -379,10 +394,12 @@ func (e *endpoint) requestURL(u *url.URL) string {
 	return e.origin + asked
 }
 
-// endpointOf returns the endpoint that a URL is for. Protected handlers elsewhere belong to the resource itself.
+// endpointOf returns the endpoint that a URL is for. Protected handlers elsewhere belong to the
+// resource itself.
 //
-// A caller must not choose another audience by writing the path differently. Routers read one in two ways: net/http's undoes
-// its escapes and dot segments, Echo takes it as it stands. Where that makes a difference, plain is false.
+// A caller must not choose another audience by writing the path differently. Routers read one in
+// two ways: net/http's undoes its escapes and dot segments, Echo takes it as it stands. Where that
+// makes a difference, plain is false.
 func (g *Guard) endpointOf(u *url.URL) (_ *endpoint, plain bool) {
 	if len(g.endpoints) == 1 {
 		return &g.endpoints[0], true
@@ -401,8 +418,8 @@ func (g *Guard) endpointAt(asked string) *endpoint {
 	return &g.endpoints[len(g.endpoints)-1]
 }
 
-// cleanPath is the path as net/http's router divides it. An encoded slash divides nothing, so /mcp%2Fsse is below no endpoint;
-// dot segments lead where they lead.
+// cleanPath is the path as net/http's router divides it. An encoded slash divides nothing, so
+// /mcp%2Fsse is below no endpoint; dot segments lead where they lead.
 func cleanPath(u *url.URL) string {
 	if u.RawPath != "" && strings.Count(u.RawPath, "/") != strings.Count(u.Path, "/") {
 		return ""
@@ -410,9 +427,10 @@ func cleanPath(u *url.URL) string {
 	return path.Clean(u.Path)
 }
 
-// Protect lets only verified callers reach next, where [oauth.FromContext] finds them. It answers CORS preflight requests
-// of the allowed origins. Bodies may be slow, and have to go on: one that brings less than 128 bytes a second runs out of a
-// minute of patience, and after ten minutes it ends in any case. How long they may be is for next to say.
+// Protect lets only verified callers reach next, where [oauth.FromContext] finds them. It answers
+// CORS preflight requests of the allowed origins. Bodies may be slow, and have to go on: one that
+// brings less than 128 bytes a second runs out of a minute of patience, and after ten minutes it
+// ends in any case. How long they may be is for next to say.
 func (g *Guard) Protect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, body := pacedbody.Begin(w, r)
@@ -441,7 +459,8 @@ func (g *Guard) Landing(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// opensPage reports whether a request looks like a person opening a page: no credentials, HTML wanted, not a stream.
+// opensPage reports whether a request looks like a person opening a page: no credentials, HTML
+// wanted, not a stream.
 func opensPage(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && len(r.Header.Values("Authorization")) == 0 &&

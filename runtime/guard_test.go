@@ -233,7 +233,8 @@ func TestGuardVerifiesForTheEndpointsOwnResource(t *testing.T) {
 	}
 }
 
-// RS-5: a request cannot choose another of the resource's audiences by writing its path differently than the router reads it.
+// RS-5: a request cannot choose another of the resource's audiences by writing its path differently
+// than the router reads it.
 // covers: RS-5
 func TestEndpointIsTheOneThatRoutersFind(t *testing.T) {
 	t.Parallel()
@@ -509,7 +510,8 @@ func TestPreflightIsNever401(t *testing.T) {
 	}
 }
 
-// A preflight request with a token must have no effect, and what is none must not be answered like one.
+// A preflight request with a token must have no effect, and what is none must not be answered like
+// one.
 func TestPreflightReachesNoHandler(t *testing.T) {
 	t.Parallel()
 	var reached string

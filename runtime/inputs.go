@@ -32,16 +32,17 @@ type Field struct {
 	KeepSlash bool
 	// MinLength is the least number of bytes of a secret.
 	MinLength int
-	// Pattern is a regular expression (package regexp) that the whole value must match, Not one that it must not match; Must
-	// says so in words: "a GUID".
+	// Pattern is a regular expression (package regexp) that the whole value must match, Not one
+	// that it must not match; Must says so in words: "a GUID".
 	Pattern string
 	Not     string
 	Must    string
 }
 
-// Inputs resolves a provider's configuration: the caller's value, then the variable, then the default. An empty value
-// counts as unset, white space around a value is dropped. It collects every problem, so that [Inputs.Err] reports them at
-// once, and remembers which hosts the operator wrote: only those may have loopback or private addresses.
+// Inputs resolves a provider's configuration: the caller's value, then the variable, then the
+// default. An empty value counts as unset, white space around a value is dropped. It collects every
+// problem, so that [Inputs.Err] reports them at once, and remembers which hosts the operator wrote:
+// only those may have loopback or private addresses.
 type Inputs struct {
 	title    string
 	options  options
@@ -77,9 +78,9 @@ func (in *Inputs) List(value []string, field Field) []string {
 	return strings.FieldsFunc(in.resolve("", field), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
-// URL resolves an absolute URL without credentials, query and fragment: https, or http for a loopback host or one of
-// [InsecureHTTPHost]. A missing
-// scheme is added: http for a loopback host, else https.
+// URL resolves an absolute URL without credentials, query and fragment: https, or http for a
+// loopback host or one of [InsecureHTTPHost]. A missing scheme is added: http for a loopback host,
+// else https.
 func (in *Inputs) URL(value string, field Field) string {
 	text := in.address(value, field, false)
 	if field.KeepSlash {
@@ -88,12 +89,13 @@ func (in *Inputs) URL(value string, field Field) string {
 	return strings.TrimRight(text, "/")
 }
 
-// Endpoint resolves the URL of an endpoint as [Inputs.URL] does, but keeps it as it was written, with its query (RFC 6749
-// sections 3.1 and 3.2).
+// Endpoint resolves the URL of an endpoint as [Inputs.URL] does, but keeps it as it was written,
+// with its query (RFC 6749 sections 3.1 and 3.2).
 func (in *Inputs) Endpoint(value string, field Field) string { return in.address(value, field, true) }
 
-// Identifier resolves an issuer that is compared byte for byte and never fetched from: any StringOrURI (RFC 7519 section 2).
-// That is a URI, which may be http or a URN, or a text without a colon.
+// Identifier resolves an issuer that is compared byte for byte and never fetched from: any
+// StringOrURI (RFC 7519 section 2). That is a URI, which may be http or a URN, or a text without a
+// colon.
 func (in *Inputs) Identifier(value string, field Field) string {
 	text := in.resolve(value, field)
 	u, err := url.Parse(text)
@@ -109,7 +111,8 @@ func (in *Inputs) Identifier(value string, field Field) string {
 	return text
 }
 
-// wellKnown begins the paths of metadata (RFC 8615). People copy their addresses in place of the issuer's.
+// wellKnown begins the paths of metadata (RFC 8615). People copy their addresses in place of the
+// issuer's.
 const wellKnown = "/.well-known/"
 
 // address resolves a URL with or without a query.
@@ -151,19 +154,21 @@ func (in *Inputs) address(value string, field Field, endpoint bool) string {
 	return text
 }
 
-// hostPattern is a DNS name or IPv4 address in its usual spelling. Underscores occur in private networks.
+// hostPattern is a DNS name or IPv4 address in its usual spelling. Underscores occur in private
+// networks.
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
-// isReachable reports whether the outbound client can use a URL's host: a name or address in its usual spelling, and a port
-// that exists. Found here, a mistake is reported at start instead of as an outage.
+// isReachable reports whether the outbound client can use a URL's host: a name or address in its
+// usual spelling, and a port that exists. Found here, a mistake is reported at start instead of as
+// an outage.
 func isReachable(u *url.URL) bool {
 	isIPv6 := strings.HasPrefix(u.Host, "[") && strings.Contains(u.Hostname(), ":")
 	return (isIPv6 || hostPattern.MatchString(u.Hostname())) && !strings.HasSuffix(u.Host, ":") &&
 		egress.Policy{OperatorHosts: []string{u.Host}}.Validate() == nil
 }
 
-// Host resolves a host name, with a port where one is given. An https scheme and trailing slashes are dropped; a path is
-// an error, since it would be lost.
+// Host resolves a host name, with a port where one is given. An https scheme and trailing slashes
+// are dropped; a path is an error, since it would be lost.
 func (in *Inputs) Host(value string, field Field) string {
 	text := in.resolve(value, field)
 	if text == "" {
@@ -208,7 +213,8 @@ func (in *Inputs) Label(value string, field Field) string {
 
 var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
 
-// overrideEndpoints puts the URLs of [WithEndpoint] in place, and returns where the metadata is, if one says so.
+// overrideEndpoints puts the URLs of [WithEndpoint] in place, and returns where the metadata is, if
+// one says so.
 func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) (discovery string, err error) {
 	byName := map[string]*string{
 		"authorization": &endpoints.Authorization, "token": &endpoints.Token, "jwks": &endpoints.JWKS,
@@ -235,8 +241,8 @@ func (in *Inputs) Require(set bool, field Field) {
 	}
 }
 
-// RequireOneOf reports message, as of the first field, unless at least one of the resolved values is set. The fields are
-// those of the values, in the same order.
+// RequireOneOf reports message, as of the first field, unless at least one of the resolved values
+// is set. The fields are those of the values, in the same order.
 func (in *Inputs) RequireOneOf(message string, fields []Field, values ...string) {
 	for _, v := range values {
 		if v != "" {
@@ -272,7 +278,8 @@ func (in *Inputs) resolve(value string, field Field) string {
 	return value
 }
 
-// matches reports whether a pattern describes the whole of a value. The generator has made sure that it is a pattern.
+// matches reports whether a pattern describes the whole of a value. The generator has made sure
+// that it is a pattern.
 func matches(pattern, value string) bool {
 	compiled, err := regexp.Compile(`^(?:` + pattern + `)$`)
 	return err == nil && compiled.MatchString(value)
@@ -290,7 +297,8 @@ func (in *Inputs) missing(field Field) {
 	}
 }
 
-// problemf reports a value that cannot be used, without showing it: it may be a secret in the wrong field.
+// problemf reports a value that cannot be used, without showing it: it may be a secret in the wrong
+// field.
 func (in *Inputs) problemf(field Field, format string, args ...any) {
 	source := "config"
 	if field.Env != "" {

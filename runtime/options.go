@@ -16,8 +16,8 @@ import (
 // DefaultLeeway is how far the clocks of provider and server may be apart.
 const DefaultLeeway = 30 * time.Second
 
-// Option sets what cuts across all providers. Options with a name that starts with Insecure weaken security; each logs a
-// warning.
+// Option sets what cuts across all providers. Options with a name that starts with Insecure weaken
+// security; each logs a warning.
 type Option func(*options)
 
 type options struct {
@@ -55,7 +55,8 @@ func newOptions(opts []Option) options {
 	return o
 }
 
-// secretVariable is the variable that the secret of some credentials was read from; empty where it was not.
+// secretVariable is the variable that the secret of some credentials was read from; empty where it
+// was not.
 func (o *options) secretVariable(c facts.Credentials) string {
 	for _, secret := range []oauth.Secret{c.ClientSecret, c.ClientKey} {
 		if secret != "" && o.variables[secret] != "" {
@@ -65,7 +66,8 @@ func (o *options) secretVariable(c facts.Credentials) string {
 	return ""
 }
 
-// WithLogger sets where refusals, outages and warnings are logged, by [observe.Slog]. The default is [slog.Default].
+// WithLogger sets where refusals, outages and warnings are logged, by [observe.Slog]. The default
+// is [slog.Default].
 func WithLogger(logger *slog.Logger) Option { return func(o *options) { o.logger = logger } }
 
 // WithObserver adds an observer of everything that happens, beside the log and the other observers.
@@ -76,9 +78,9 @@ func WithObserver(observer observe.Observer) Option {
 // WithClock replaces time.Now, for tests.
 func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
 
-// WithHTTPClient replaces the client for all requests to the provider. The default client allows nothing that the
-// provider's own configuration does not name; a replacement takes over that duty, proxy, certificate authorities and time
-// limits included.
+// WithHTTPClient replaces the client for all requests to the provider. The default client allows
+// nothing that the provider's own configuration does not name; a replacement takes over that duty,
+// proxy, certificate authorities and time limits included.
 func WithHTTPClient(client *http.Client) Option { return func(o *options) { o.client = client } }
 
 // WithLookupEnv replaces os.LookupEnv as the source of variables for unset configuration fields.
@@ -86,33 +88,35 @@ func WithLookupEnv(lookup func(name string) (string, bool)) Option {
 	return func(o *options) { o.lookupEnv = lookup }
 }
 
-// WithLeeway sets how far the clocks of provider and server may be apart when exp and nbf are checked. The default
-// is [DefaultLeeway].
+// WithLeeway sets how far the clocks of provider and server may be apart when exp and nbf are
+// checked. The default is [DefaultLeeway].
 func WithLeeway(leeway time.Duration) Option { return func(o *options) { o.leeway = leeway } }
 
 // TokenCache bounds the cache of verified tokens.
 type TokenCache = verify.TokenCache
 
-// WithTokenCache bounds the cache of verified tokens, which is on by default. For a provider that is asked about its tokens
-// (introspection, token information, user information) MaxEntries and MaxAge bound what its spec says about relying on
-// answers; a smaller MaxAge means that a revocation is noticed earlier and that the provider is asked more often.
+// WithTokenCache bounds the cache of verified tokens, which is on by default. For a provider that
+// is asked about its tokens (introspection, token information, user information) MaxEntries and
+// MaxAge bound what its spec says about relying on answers; a smaller MaxAge means that a
+// revocation is noticed earlier and that the provider is asked more often.
 func WithTokenCache(limits TokenCache) Option { return func(o *options) { o.cache = limits } }
 
-// WithoutTokenCache verifies every token on every request. A provider that is asked about its tokens is then asked every
-// time: mind its limits.
+// WithoutTokenCache verifies every token on every request. A provider that is asked about its
+// tokens is then asked every time: mind its limits.
 func WithoutTokenCache() Option { return WithTokenCache(TokenCache{Off: true}) }
 
-// WithScopesSupported replaces the provider's list of scopes that metadata announces. Clients ask for all of them, and
-// most providers refuse a login that asks for an unknown one: name only what the provider knows. No arguments announce
-// none.
+// WithScopesSupported replaces the provider's list of scopes that metadata announces. Clients ask
+// for all of them, and most providers refuse a login that asks for an unknown one: name only what
+// the provider knows. No arguments announce none.
 func WithScopesSupported(scopes ...string) Option {
 	return func(o *options) { o.scopes, o.scopesSet = scopes, true }
 }
 
-// WithEndpoint replaces one of the provider's endpoints: authorization, token, userinfo, tokeninfo, jwks, introspection,
-// revocation, registration or end_session; or, by the name discovery, the address from which the provider's metadata is
-// fetched, which must still name the provider's issuer. It is for sovereign clouds, private gateways and tests. The URL's
-// host counts as written by the operator: it may be loopback or private.
+// WithEndpoint replaces one of the provider's endpoints: authorization, token, userinfo, tokeninfo,
+// jwks, introspection, revocation, registration or end_session; or, by the name discovery, the
+// address from which the provider's metadata is fetched, which must still name the provider's
+// issuer. It is for sovereign clouds, private gateways and tests. The URL's host counts as written
+// by the operator: it may be loopback or private.
 func WithEndpoint(name, url string) Option {
 	return func(o *options) {
 		if o.endpoints == nil {
@@ -122,10 +126,10 @@ func WithEndpoint(name, url string) Option {
 	}
 }
 
-// InsecureSkipSignature accepts tokens without checking who signed them. Every other check still runs. It is for local
-// debugging: anybody can then write a token.
+// InsecureSkipSignature accepts tokens without checking who signed them. Every other check still
+// runs. It is for local debugging: anybody can then write a token.
 func InsecureSkipSignature() Option { return func(o *options) { o.insecure.SkipSignature = true } }
 
-// InsecureSkipAudience accepts tokens that the provider issued for other servers. Any of those servers can then act as
-// the user here.
+// InsecureSkipAudience accepts tokens that the provider issued for other servers. Any of those
+// servers can then act as the user here.
 func InsecureSkipAudience() Option { return func(o *options) { o.insecure.SkipAudience = true } }

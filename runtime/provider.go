@@ -1,6 +1,7 @@
-// Package runtime is the engine that every provider shares: it verifies tokens, serves metadata and guards handlers. A
-// generated provider package fills in a [Definition]; [New] turns it into a [Provider]; a [Guard] protects net/http
-// handlers with it. Package echoadapter does the same for Echo.
+// Package runtime is the engine that every provider shares: it verifies tokens, serves metadata and
+// guards handlers. A generated provider package fills in a [Definition]; [New] turns it into a
+// [Provider]; a [Guard] protects net/http handlers with it. Package echoadapter does the same for
+// Echo.
 package runtime
 
 import (
@@ -45,8 +46,8 @@ type tokenVerifier interface {
 	Forget(token string)
 }
 
-// New compiles a definition whose configuration was resolved by in. A problem of the configuration is an
-// [*oauth.ConfigError]; any other error is a mistake in the definition.
+// New compiles a definition whose configuration was resolved by in. A problem of the configuration
+// is an [*oauth.ConfigError]; any other error is a mistake in the definition.
 func New(in *Inputs, d Definition) (*Provider, error) {
 	if err := in.Err(); err != nil {
 		return nil, err
@@ -116,7 +117,8 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	})
 }
 
-// answerCache is how long answers about opaque tokens are relied on, within the operator's limits for verified tokens.
+// answerCache is how long answers about opaque tokens are relied on, within the operator's limits
+// for verified tokens.
 func answerCache(limits TokenCache) verify.AnswerCache {
 	answers := verify.AnswerCache{Off: limits.Off, MaxEntries: limits.MaxEntries}
 	if limits.MaxAge != 0 {
@@ -200,8 +202,8 @@ func (p *Provider) Format(state fmt.State, _ rune) {
 // synthesised is the metadata of a provider that publishes none.
 func (p *Provider) synthesised() oauth.AuthorizationServerMetadata { return Synthesise(p.description) }
 
-// Synthesise puts authorization server metadata together from a provider's description. It announces S256, which OAuth 2.1
-// demands of every authorization server.
+// Synthesise puts authorization server metadata together from a provider's description. It
+// announces S256, which OAuth 2.1 demands of every authorization server.
 func Synthesise(d oauth.Description) oauth.AuthorizationServerMetadata {
 	return oauth.AuthorizationServerMetadata{
 		Issuer:                            d.Issuer,
@@ -234,34 +236,38 @@ func firstSet(values []string) string {
 type JWKSConfig struct {
 	// JWKSURL is the key set's address. Required.
 	JWKSURL string
-	// Issuer is what iss must be, byte for byte. It is never fetched from, so that any StringOrURI will do, such as
-	// http://adfs.example.com/adfs/services/trust (RFC 7519 section 4.1.1). Required.
+	// Issuer is what iss must be, byte for byte. It is never fetched from, so that any StringOrURI
+	// will do, such as http://adfs.example.com/adfs/services/trust (RFC 7519 section 4.1.1).
+	// Required.
 	Issuer string
 	// Audience is what aud must contain. The default is the server's resource URL.
 	Audience string
-	// Algorithms are the accepted algorithms. The default is every asymmetric one that RFC 8725 allows.
+	// Algorithms are the accepted algorithms. The default is every asymmetric one that RFC 8725
+	// allows.
 	Algorithms []string
 	// Types are the accepted typ headers. The default is JWT, at+jwt and none at all.
 	Types []string
-	// Require lists claims that must be there: what tells access tokens from the provider's other tokens, or from those for
-	// other applications.
+	// Require lists claims that must be there: what tells access tokens from the provider's other
+	// tokens, or from those for other applications.
 	Require []facts.Requirement
-	// IDTokenShaped, when not empty, is the reason why the provider's access tokens look like ID tokens, with at_hash for
-	// one, as those of Dex do. Such tokens are refused otherwise. Then an ID token may pass as well: say in Types or Require
-	// what tells them apart.
+	// IDTokenShaped, when not empty, is the reason why the provider's access tokens look like ID
+	// tokens, with at_hash for one, as those of Dex do. Such tokens are refused otherwise. Then an
+	// ID token may pass as well: say in Types or Require what tells them apart.
 	IDTokenShaped string
-	// NumericSubject, when not empty, is the reason why the provider's sub is a number. It is refused otherwise (RFC 7519
-	// section 4.1.2).
+	// NumericSubject, when not empty, is the reason why the provider's sub is a number. It is
+	// refused otherwise (RFC 7519 section 4.1.2).
 	NumericSubject string
 }
 
-// DefaultAlgorithms are the asymmetric algorithms that are accepted where nothing narrower is known.
+// DefaultAlgorithms are the asymmetric algorithms that are accepted where nothing narrower is
+// known.
 func DefaultAlgorithms() []string {
 	return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 }
 
-// JWKSVerifier returns a verifier of JWTs against a remote key set, for the custom provider. The signature, the issuer,
-// the times and the audience are always checked; [InsecureSkipAudience] turns the last off.
+// JWKSVerifier returns a verifier of JWTs against a remote key set, for the custom provider. The
+// signature, the issuer, the times and the audience are always checked; [InsecureSkipAudience]
+// turns the last off.
 func JWKSVerifier(config JWKSConfig, opts ...Option) (oauth.TokenVerifier, error) {
 	in := NewInputs("jwksVerifier:", opts...)
 	url := in.Endpoint(config.JWKSURL, Field{Name: "jwksUrl", Required: true, Missing: "jwksVerifier: jwksUrl is required"})

@@ -51,7 +51,8 @@ func stray(t *testing.T) string {
 	return token
 }
 
-// SECURITY.md: outbound requests go to hosts that the operator configured. What a spec alone names is never on this machine.
+// SECURITY.md: outbound requests go to hosts that the operator configured. What a spec alone names
+// is never on this machine.
 func TestProvidersReachLoopbackOnlyWhereTheOperatorWroteIt(t *testing.T) {
 	t.Parallel()
 	quiet := runtime.WithLogger(slog.New(slog.DiscardHandler))
@@ -149,7 +150,8 @@ func TestJWKSVerifierChecksTheAudience(t *testing.T) {
 	}
 }
 
-// The rules of a definition are those for opaque tokens too, where their way of asking does not say otherwise.
+// The rules of a definition are those for opaque tokens too, where their way of asking does not say
+// otherwise.
 func TestRulesForTokensHoldForOpaqueOnes(t *testing.T) {
 	t.Parallel()
 	answer := func(more string) string {
@@ -210,7 +212,7 @@ func TestInsecureSkipSignatureMeansNothingForOpaqueTokens(t *testing.T) {
 	}
 }
 
-// The clock is that of the provider's keys too: when their time is over, they are fetched anew.
+// The clock is that of the provider's keys too: when their time is over, they are fetched again.
 func TestTheClockIsAlsoThatOfTheKeys(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_900_000_000, 0)

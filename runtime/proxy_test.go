@@ -33,7 +33,8 @@ import (
 const (
 	appID     = "mcp-server"
 	appSecret = "test-secret-of-the-application-0123456789"
-	// appAudience is what the identity provider writes into tokens for which nobody named a resource.
+	// appAudience is what the identity provider writes into tokens for which nobody named a
+	// resource.
 	appAudience = "api://mcp"
 )
 
@@ -58,7 +59,8 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// front is an MCP server on Echo, in mode proxy in front of an identity provider that registers nobody.
+// front is an MCP server on Echo, in mode proxy in front of an identity provider that registers
+// nobody.
 type front struct {
 	resource string
 	idp      *devidp.TestServer
@@ -329,7 +331,8 @@ func (s *session) whoIs() map[string]any {
 	return user
 }
 
-// generic is the generic provider, whose clients get sealed tokens unless the operator asks for others.
+// generic is the generic provider, whose clients get sealed tokens unless the operator asks for
+// others.
 func generic(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
 	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{
@@ -354,7 +357,8 @@ func introspected(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) 
 	return introspectedAs(t, proxy.Sealed, idp, opts...)
 }
 
-// introspectedJWTs passes its tokens through, which are JWTs and checked by introspection all the same.
+// introspectedJWTs passes its tokens through, which are JWTs and checked by introspection all the
+// same.
 func introspectedJWTs(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
 	return introspectedAs(t, proxy.Passthrough, idp, opts...)
@@ -390,7 +394,8 @@ func opaqueTokens(c *devidp.Config) { c.AccessTokens = devidp.Opaque }
 
 func jwtTokens(c *devidp.Config) { c.AccessTokens = devidp.JWT }
 
-// TestARevokedTokenIsNotRememberedByTheGuard: what was passed through is checked at the provider, and the answer is cached.
+// TestARevokedTokenIsNotRememberedByTheGuard: what was passed through is checked at the provider,
+// and the answer is cached.
 func TestARevokedTokenIsNotRememberedByTheGuard(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, jwtTokens, introspectedJWTs)
@@ -447,7 +452,8 @@ func TestProxyLogin(t *testing.T) {
 	}
 }
 
-// checkUpstream looks at what a tool gets to call the provider's API with. RS-7: never the token that the client sent.
+// checkUpstream looks at what a tool gets to call the provider's API with. RS-7: never the token
+// that the client sent.
 func (s *session) checkUpstream(sealed bool) {
 	s.t.Helper()
 	s.mu.Lock()
@@ -492,8 +498,9 @@ func (s *session) revoke(sealed bool) {
 	}
 }
 
-// Whoever logs in at the provider with another application has a token of it, which is worth nothing here.
-// TestProxyGrantsScopesThatAreNotAnnounced: a client asks for a tool's scope when a challenge says so, and not before.
+// Whoever logs in at the provider with another application has a token of it, which is worth
+// nothing here. TestProxyGrantsScopesThatAreNotAnnounced: a client asks for a tool's scope when a
+// challenge says so, and not before.
 func TestProxyGrantsScopesThatAreNotAnnounced(t *testing.T) {
 	t.Parallel()
 	f := newFront(t, opaqueTokens, introspected)

@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// Refusal is the answer to a refused request, ready for any router: set Header, then send Status with Body as JSON.
+// Refusal is the answer to a refused request, ready for any router: set Header, then send Status
+// with Body as JSON.
 type Refusal struct {
 	Status int
 	Header http.Header
@@ -28,8 +29,8 @@ type RefusalBody struct {
 	Message            string   `json:"message,omitempty"`
 }
 
-// Refusal turns an error of [Guard.Authenticate] or of a handler below the guard into an answer and tells the observers. A 403
-// that names no caller is about the request's.
+// Refusal turns an error of [Guard.Authenticate] or of a handler below the guard into an answer and
+// tells the observers. A 403 that names no caller is about the request's.
 func (g *Guard) Refusal(r *http.Request, err error) Refusal {
 	e := oauth.AsError(err)
 	if caller, ok := oauth.FromContext(r.Context()); ok && e.Caller == nil && e.Status == http.StatusForbidden {
@@ -66,7 +67,8 @@ func refusalBody(e *oauth.Error) RefusalBody {
 	return body
 }
 
-// challenge is the WWW-Authenticate value of a refusal: RFC 6750 section 3 and RFC 9728 section 5.1.
+// challenge is the WWW-Authenticate value of a refusal: RFC 6750 section 3 and RFC 9728
+// section 5.1.
 func (g *Guard) challenge(r *http.Request, e *oauth.Error) oauth.Challenge {
 	at, _ := g.endpointOf(r.URL)
 	c := oauth.Challenge{
@@ -85,8 +87,8 @@ func (g *Guard) resourceOf(r *http.Request) string {
 	return at.resource
 }
 
-// neededScopes is what a client should ask for next. After a 403 that is all it had and all that was missing, so that one
-// more login is enough; where one of several scopes would do, the first.
+// neededScopes is what a client should ask for next. After a 403 that is all it had and all that
+// was missing, so that one more login is enough; where one of several scopes would do, the first.
 func (g *Guard) neededScopes(e *oauth.Error) []string {
 	if e.Code != oauth.CodeInsufficientScope {
 		return g.announcedScopes()

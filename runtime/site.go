@@ -9,16 +9,17 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/pacedbody"
 )
 
-// Site is several guards on one host. It owns what they share: the well-known forms at the root of the host, which belong to
-// the guard that was added first, and the table of public paths, in which every path has one owner. (The cookies of logins
-// under way share a budget of the host without it, so that it also holds for servers in several processes.)
+// Site is several guards on one host. It owns what they share: the well-known forms at the root of
+// the host, which belong to the guard that was added first, and the table of public paths, in which
+// every path has one owner. (The cookies of logins under way share a budget of the host without it,
+// so that it also holds for servers in several processes.)
 //
 // With net/http one pattern is enough, beside those of the protected handlers:
 //
 //	mux.Handle("/", site.Handler())
 //
-// A pattern for a whole tree, such as "/mcp/", would hide the endpoints of mode proxy, which are below the resource. Where one
-// is needed mount each of [Site.Routes] as a pattern of its own.
+// A pattern for a whole tree, such as "/mcp/", would hide the endpoints of mode proxy, which are
+// below the resource. Where one is needed mount each of [Site.Routes] as a pattern of its own.
 //
 // A site is complete before it serves: Add and Reserve must not run beside requests.
 type Site struct {
@@ -45,16 +46,17 @@ func NewSite(guards ...*Guard) (*Site, error) {
 	return s, nil
 }
 
-// Reserve says that a path is served by somebody else, whom errors call name. Shared forms leave it alone, and a guard that
-// needs it is an error.
+// Reserve says that a path is served by somebody else, whom errors call name. Shared forms leave it
+// alone, and a guard that needs it is an error.
 func (s *Site) Reserve(path, name string) {
 	if _, ok := s.owners[path]; !ok {
 		s.owners[path] = owner{name: name, reserved: true}
 	}
 }
 
-// Add adds a guard and returns the routes that are the guard's on this site: all of its own, and the shared ones that nobody
-// has. A path that somebody else has is an error that names both, and nothing is added.
+// Add adds a guard and returns the routes that are the guard's on this site: all of its own, and
+// the shared ones that nobody has. A path that somebody else has is an error that names both, and
+// nothing is added.
 func (s *Site) Add(guard *Guard) ([]Route, error) {
 	if guard == nil {
 		return nil, errors.New("site: a guard is nil")

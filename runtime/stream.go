@@ -21,7 +21,8 @@ import (
 const (
 	// lookEvery is how often the token of a stream is looked at again.
 	lookEvery = time.Minute
-	// maxUnanswered is how many looks in a row may end without an answer, such as while the provider is down.
+	// maxUnanswered is how many looks in a row may end without an answer, such as while the
+	// provider is down.
 	maxUnanswered = 5
 	// lastWords is how long a handler may take to end its answer once its stream is over.
 	lastWords = 5 * time.Second
@@ -47,8 +48,8 @@ type stream struct {
 	watched   atomic.Bool
 	over      atomic.Bool
 
-	mu         sync.Mutex // for what follows
-	ctx        context.Context
+	mu         sync.Mutex      // for what follows
+	ctx        context.Context //nolint:containedctx // of the request that the writer answers
 	cancel     context.CancelCauseFunc
 	begin      time.Time
 	timer      *time.Timer
@@ -57,18 +58,18 @@ type stream struct {
 	ended      bool
 }
 
-// Stream is for adapters, which call it with the caller that [Guard.Authenticate] returned: it returns what the handler gets,
-// with the caller in the request's context. When the handler has returned they give that request to [Guard.EndStream].
-// [Guard.Protect] does both itself.
+// Stream is for adapters, which call it with the caller that [Guard.Authenticate] returned: it
+// returns what the handler gets, with the caller in the request's context. When the handler has
+// returned they give that request to [Guard.EndStream]. [Guard.Protect] does both itself.
 //
-// Where the answer streams, it ends with the token: at its expiry and the provider's leeway, and within a minute after it is
-// found to be good no longer, since it is verified again once a minute. A provider that is down ends a stream after five
-// minutes.
+// Where the answer streams, it ends with the token: at its expiry and the provider's leeway, and
+// within a minute after it is found to be good no longer, since it is verified again once a minute.
+// A provider that is down ends a stream after five minutes.
 //
-// The answers that count as streams are those of type text/event-stream, and those to a GET that asks for one, waits for its
-// context's end, or is written bit by bit. At the end the context of the request is canceled, by which the handlers of MCP
-// libraries end their answer as usual, and the client can come back with a new token. What a handler writes after that is
-// dropped.
+// The answers that count as streams are those of type text/event-stream, and those to a GET that
+// asks for one, waits for its context's end, or is written bit by bit. At the end the context of
+// the request is canceled, by which the handlers of MCP libraries end their answer as usual, and
+// the client can come back with a new token. What a handler writes after that is dropped.
 func (g *Guard) Stream(w http.ResponseWriter, r *http.Request, info *oauth.AuthInfo) (http.ResponseWriter, *http.Request) {
 	s := &stream{guard: g, info: info, writer: w, parent: r.Context(), get: r.Method == http.MethodGet}
 	if token, err := bearerToken(r, g.config.MaxTokenBytes); err == nil {
@@ -86,7 +87,8 @@ func (g *Guard) Stream(w http.ResponseWriter, r *http.Request, info *oauth.AuthI
 	return (*streamWriter)(s), s.request
 }
 
-// EndStream releases what [Guard.Stream] holds for a request that it returned, and tells the observers of a stream that it ended.
+// EndStream releases what [Guard.Stream] holds for a request that it returned, and tells the
+// observers of a stream that it ended.
 func (g *Guard) EndStream(r *http.Request) {
 	if c, ok := r.Context().(*streamContext); ok {
 		(*stream)(c).end()
@@ -147,8 +149,8 @@ func (s *stream) cancelable() context.Context {
 	return s.ctx
 }
 
-// wait is how long the next look is away: a minute, or less where the token expires before. What is issued here is good until
-// its expiry, what others issue as long as their clock may differ.
+// wait is how long the next look is away: a minute, or less where the token expires before. What is
+// issued here is good until its expiry, what others issue as long as their clock may differ.
 func (s *stream) wait() time.Duration {
 	next := lookEvery
 	if s.info.ExpiresAt.IsZero() {
@@ -192,8 +194,8 @@ func (s *stream) look() {
 	cancel(refused)
 }
 
-// refused verifies the token once more, and returns why it is no longer good. A provider that panics has no answer: there is no
-// server here that would recover.
+// refused verifies the token once more, and returns why it is no longer good. A provider that
+// panics has no answer: there is no server here that would recover.
 func (s *stream) refused() (refused *oauth.Error) {
 	defer func() {
 		if recover() != nil {
@@ -244,8 +246,8 @@ func (s *stream) answers(bitByBit bool) {
 	}
 }
 
-// streamContext is the context of a stream's request. It and the writer are the stream itself, so that a request which does not
-// stream costs no allocation more than one without.
+// streamContext is the context of a stream's request. It and the writer are the stream itself, so
+// that a request which does not stream costs no allocation more than one without.
 type streamContext stream
 
 // Deadline implements [context.Context].
@@ -305,7 +307,8 @@ func (w *streamWriter) Write(content []byte) (int, error) {
 	return w.writer.Write(content)
 }
 
-// flushingStreamWriter is the writer of a stream that can flush. Libraries look for [http.Flusher], and stream nothing without.
+// flushingStreamWriter is the writer of a stream that can flush. Libraries look for [http.Flusher],
+// and stream nothing without.
 type flushingStreamWriter stream
 
 // Header implements [http.ResponseWriter].

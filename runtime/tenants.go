@@ -10,9 +10,10 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// Tenants returns the tenants whose users may log in, for [facts.Tenants]: the configured tenant itself or, where that is
-// one of many, a name for several of them, those of allowed. There allowed must be set: a server that forgot it would let in
-// the users of every customer of the provider. [facts.AnyTenant] says that this is meant.
+// Tenants returns the tenants whose users may log in, for [facts.Tenants]: the configured tenant
+// itself or, where that is one of many, a name for several of them, those of allowed. There allowed
+// must be set: a server that forgot it would let in the users of every customer of the provider.
+// [facts.AnyTenant] says that this is meant.
 func (in *Inputs) Tenants(tenant string, allowed []string, tenantField, allowedField Field, many ...string) []string {
 	several := slices.Contains(many, tenant)
 	switch {

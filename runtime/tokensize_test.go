@@ -16,7 +16,8 @@ import (
 // largest is the largest MaxTokenBytes.
 const largest = 512 << 10
 
-// A long token goes through a server of net/http with its usual limits, the guard and every way to verify it.
+// A long token goes through a server of net/http with its usual limits, the guard and every way to
+// verify it.
 // covers: D7
 func TestALimitAbove16KBIsOne(t *testing.T) {
 	t.Parallel()

@@ -8,8 +8,8 @@ import (
 
 // UserInfoConfig says how [UserInfoVerifier] checks tokens.
 type UserInfoConfig struct {
-	// URL is the userinfo endpoint (OpenID Connect Core section 5.3), or the API call that says who the
-	// caller is. Required.
+	// URL is the userinfo endpoint (OpenID Connect Core section 5.3), or the API call that says who
+	// the caller is. Required.
 	URL string
 	// Issuer is the issuer of callers. Required.
 	Issuer string
@@ -21,9 +21,9 @@ type UserInfoConfig struct {
 	InvalidStatus []int
 }
 
-// UserInfoVerifier returns a verifier that asks who a token's user is, for the OAuth proxy with sealed
-// tokens. Such an answer names no application, so the verifier accepts only tokens that this server
-// itself got from the provider's token endpoint; a token that comes from outside is refused.
+// UserInfoVerifier returns a verifier that asks who a token's user is, for the OAuth proxy with
+// sealed tokens. Such an answer names no application, so the verifier accepts only tokens that this
+// server itself got from the provider's token endpoint; a token that comes from outside is refused.
 func UserInfoVerifier(config UserInfoConfig, opts ...Option) (oauth.TokenVerifier, error) {
 	in := NewInputs("userInfoVerifier:", opts...)
 	url := in.Endpoint(config.URL, Field{Name: "url", Required: true, Missing: "userInfoVerifier: url is required"})

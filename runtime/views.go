@@ -7,16 +7,18 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// views are callers as a guard with a scope hierarchy sees them: copies that know the hierarchy. A provider gives the same
-// caller for the same token again and again, which guards with other hierarchies may share, so the copies are remembered:
-// then a request costs none. Finding one takes no lock.
+// views are callers as a guard with a scope hierarchy sees them: copies that know the hierarchy. A
+// provider gives the same caller for the same token again and again, which guards with other
+// hierarchies may share, so the copies are remembered: then a request costs none. Finding one takes
+// no lock.
 type views struct {
 	hierarchy oauth.ScopeHierarchy
 	seed      maphash.Seed
 	made      [viewSets][viewWays]atomic.Pointer[view]
 }
 
-// So many copies are remembered at most; the callers of a provider that makes a new one for every request go as they come.
+// So many copies are remembered at most; the callers of a provider that makes a new one for every
+// request go as they come.
 const (
 	viewSets = 256
 	viewWays = 4

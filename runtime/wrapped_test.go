@@ -270,7 +270,8 @@ func TestAWrapperIsAskedAboutEveryTokenInModeProxy(t *testing.T) {
 	}
 }
 
-// byUserInfo is a provider by hand whose answers name no application: it accepts no token that comes from outside.
+// byUserInfo is a provider by hand whose answers name no application: it accepts no token that
+// comes from outside.
 func byUserInfo(t *testing.T, idp *devidp.TestServer, opts ...runtime.Option) *runtime.Provider {
 	t.Helper()
 	in := runtime.NewInputs("Example", opts...)

@@ -1,5 +1,5 @@
-// Package load sends HTTP requests over keep-alive connections, with little work of its own: the requests are written as they
-// are given, and of the answers only status and length are read.
+// Package load sends HTTP requests over keep-alive connections, with little work of its own: the
+// requests are written as they are given, and of the answers only status and length are read.
 package load
 
 import (
@@ -36,8 +36,8 @@ func (o Outcome) Quantile(share float64) time.Duration {
 	return o.Latencies[min(len(o.Latencies)-1, int(share*float64(len(o.Latencies))))]
 }
 
-// Closed keeps every connection busy for a while: each sends the next request when the answer is there. The requests go out
-// by turns. An answer other than 200 ends the run with an error.
+// Closed keeps every connection busy for a while: each sends the next request when the answer is
+// there. The requests go out by turns. An answer other than 200 ends the run with an error.
 func Closed(ctx context.Context, addr string, requests [][]byte, connections int, lasts time.Duration) (Outcome, error) {
 	counts := make([]int, connections)
 	start := time.Now()
@@ -57,8 +57,9 @@ func Closed(ctx context.Context, addr string, requests [][]byte, connections int
 	return Outcome{Requests: total, Took: time.Since(start)}, err
 }
 
-// Open sends requests at a fixed rate, whether or not earlier ones were answered, as far as the connections reach, and counts
-// each one's latency from when it was due: a server that stalls is seen to stall.
+// Open sends requests at a fixed rate, whether or not earlier ones were answered, as far as the
+// connections reach, and counts each one's latency from when it was due: a server that stalls is
+// seen to stall.
 func Open(ctx context.Context, addr string, requests [][]byte, connections, perSecond int, lasts time.Duration) (Outcome, error) {
 	latencies := make([][]time.Duration, connections)
 	interval := time.Duration(connections) * time.Second / time.Duration(perSecond)

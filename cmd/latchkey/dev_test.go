@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// TestDevInProxyMode finds the MCP server as its own authorization server, and a provider that registers nobody.
+// TestDevInProxyMode finds the MCP server as its own authorization server, and a provider that
+// registers nobody.
 func TestDevInProxyMode(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

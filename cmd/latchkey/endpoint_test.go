@@ -67,7 +67,8 @@ func fakeGoogle(t *testing.T) *httptest.Server {
 	return server
 }
 
-// TestServeWithNothingButVariables serves Google from its variables, with the endpoints at another address, and logs in.
+// TestServeWithNothingButVariables serves Google from its variables, with the endpoints at another
+// address, and logs in.
 func TestServeWithNothingButVariables(t *testing.T) {
 	t.Parallel()
 	google := fakeGoogle(t)

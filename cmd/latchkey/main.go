@@ -1,5 +1,5 @@
-// Command latchkey runs a protected MCP server with any of the built-in identity providers, plays the authorization flow,
-// and generates providers from specs.
+// Command latchkey runs a protected MCP server with any of the built-in identity providers, plays
+// the authorization flow, and generates providers from specs.
 package main
 
 import (

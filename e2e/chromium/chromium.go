@@ -1,5 +1,5 @@
-// Package chromium drives a real browser, Chromium, for tests: driver.mjs holds its strings, by the DevTools protocol, and
-// this package holds the driver's.
+// Package chromium drives a real browser, Chromium, for tests: driver.mjs holds its strings, by the
+// DevTools protocol, and this package holds the driver's.
 package chromium
 
 import (
@@ -19,9 +19,11 @@ import (
 
 // Config says what to run.
 type Config struct {
-	// Root is the folder of the end-to-end tests, Node the program that runs the driver, Chromium the browser.
+	// Root is the folder of the end-to-end tests, Node the program that runs the driver, Chromium
+	// the browser.
 	Root, Node, Chromium string
-	// LogDir receives browser.log: every document that was asked for and every complaint, without queries.
+	// LogDir receives browser.log: every document that was asked for and every complaint, without
+	// queries.
 	LogDir string
 	// Hosts are rules for names of the test's own sites: "MAP client.example.com 127.0.0.1:4711".
 	Hosts string
@@ -129,8 +131,8 @@ func (t *Tab) Run(ctx context.Context, command string, args map[string]any, answ
 	return t.browser.run(ctx, command, all, answer)
 }
 
-// Look is what a tab shows, and what the browser said of it since the last look. URLs other than the document's own are
-// without query.
+// Look is what a tab shows, and what the browser said of it since the last look. URLs other than
+// the document's own are without query.
 type Look struct {
 	URL        string      `json:"url"`
 	Title      string      `json:"title"`
@@ -140,7 +142,8 @@ type Look struct {
 	Documents []string `json:"documents"`
 }
 
-// Complaint is an error or warning of the browser about a page: of its console, or an issue that DevTools lists.
+// Complaint is an error or warning of the browser about a page: of its console, or an issue that
+// DevTools lists.
 type Complaint struct {
 	Page string `json:"page"`
 	Text string `json:"text"`

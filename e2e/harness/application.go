@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Application is a confidential OAuth client of a provider, registered there beforehand. Its tokens are what others than
-// latchkey get from the same provider.
+// Application is a confidential OAuth client of a provider, registered there beforehand. Its tokens
+// are what others than latchkey get from the same provider.
 type Application struct {
 	ID, Secret, RedirectURI string
 	// Authorize and Token are the provider's endpoints.
@@ -24,7 +24,8 @@ type Application struct {
 	Scope string
 }
 
-// Login gets tokens by the authorization code grant. answer answers the provider's pages, as in [Walk].
+// Login gets tokens by the authorization code grant. answer answers the provider's pages, as in
+// [Walk].
 func (a Application) Login(ctx context.Context, answer func(*Page) (*Form, error)) (*Tokens, error) {
 	verifier := rand.Text() + rand.Text()
 	challenge := sha256.Sum256([]byte(verifier))

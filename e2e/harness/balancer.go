@@ -46,9 +46,10 @@ func newBalancer(ctx context.Context, port int, replicas []int) (*balancer, erro
 	return b, nil
 }
 
-// ReverseProxy sends requests on to the servers that choose names, with the host that the client named. It reads a request
-// before it sends it on, as reverse proxies do by default: without that Go's now and then cuts off the answer of a server
-// that is faster than the end of the request's body.
+// ReverseProxy sends requests on to the servers that choose names, with the host that the client
+// named. It reads a request before it sends it on, as reverse proxies do by default: without that
+// Go's now and then cuts off the answer of a server that is faster than the end of the request's
+// body.
 func ReverseProxy(choose func(*http.Request) *url.URL) http.Handler {
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -56,7 +57,8 @@ func ReverseProxy(choose func(*http.Request) *url.URL) http.Handler {
 			r.Out.Host = r.In.Host
 			r.SetXForwarded()
 		},
-		// A connection to a server that was killed must not be used again: not every request can be repeated.
+		// A connection to a server that was killed must not be used again: not every request can be
+		// repeated.
 		Transport: &http.Transport{DisableKeepAlives: true}, ErrorLog: quiet(),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -58,8 +58,8 @@ func (b *Browser) Do(request *http.Request) (*Page, error) {
 	return &Page{URL: request.URL, Status: response.StatusCode, Header: response.Header, Body: body}, nil
 }
 
-// Visit follows redirects from target until stop says so of the next address, or a page answers that is no redirect.
-// The page at which stop said so is not requested: its Status is 0.
+// Visit follows redirects from target until stop says so of the next address, or a page answers
+// that is no redirect. The page at which stop said so is not requested: its Status is 0.
 func (b *Browser) Visit(ctx context.Context, target string, stop func(*url.URL) bool) (*Page, error) {
 	next, err := url.Parse(target)
 	if err != nil {
@@ -131,8 +131,8 @@ func (b *Browser) post(ctx context.Context, target, contentType string, body []b
 // refreshPattern is a page that leads on by itself, without a script.
 var refreshPattern = regexp.MustCompile(`<meta http-equiv="refresh" content="0; ?url=([^"]*)">`)
 
-// Redirect is where the page sends the browser: by status and Location, or at once by a Refresh header or element. It is
-// nil where the page is there to be looked at.
+// Redirect is where the page sends the browser: by status and Location, or at once by a Refresh
+// header or element. It is nil where the page is there to be looked at.
 func (p *Page) Redirect() (*url.URL, error) {
 	if target, found := strings.CutPrefix(p.Header.Get("Refresh"), "0; url="); found && p.Status == http.StatusOK {
 		return p.URL.Parse(target)

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// dpopProof signs a proof of possession (RFC 9449 section 4.2) for one request, with a key that nobody has afterwards.
+// dpopProof signs a proof of possession (RFC 9449 section 4.2) for one request, with a key that
+// nobody has afterwards.
 func dpopProof(method, target string) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -90,7 +90,8 @@ func (f *Form) has(name string) bool {
 	return false
 }
 
-// Press fills in a button's value, as pressing it does. An empty value means the first button of the name.
+// Press fills in a button's value, as pressing it does. An empty value means the first button of
+// the name.
 func (f *Form) Press(name, value string) error {
 	for _, button := range f.Buttons {
 		if button.Name == name && (value == "" || button.Value == value) {

@@ -17,10 +17,12 @@ import (
 	"time"
 )
 
-// redirectURI is where an OAuthClient's browser ends. Nobody listens: the redirect is read, not followed.
+// redirectURI is where an OAuthClient's browser ends. Nobody listens: the redirect is read, not
+// followed.
 const redirectURI = "http://127.0.0.1:33418/callback"
 
-// OAuthClient is a bare OAuth client, for asking an authorization server for exactly the token that a test wants.
+// OAuthClient is a bare OAuth client, for asking an authorization server for exactly the token that
+// a test wants.
 type OAuthClient struct {
 	server   Server
 	metadata struct {
@@ -48,8 +50,8 @@ func NewOAuthClient(ctx context.Context, server Server) (*OAuthClient, error) {
 	return NewOAuthClientAt(ctx, server, strings.TrimSuffix(server.Issuer(), "/")+"/.well-known/openid-configuration")
 }
 
-// NewOAuthClientAt is NewOAuthClient with the address of the metadata: that of a resource server which registers clients
-// itself, or of a server whose OpenID configuration does not say enough.
+// NewOAuthClientAt is NewOAuthClient with the address of the metadata: that of a resource server
+// which registers clients itself, or of a server whose OpenID configuration does not say enough.
 func NewOAuthClientAt(ctx context.Context, server Server, metadata string) (*OAuthClient, error) {
 	c, err := unregistered(ctx, server, metadata)
 	if err != nil {
@@ -70,8 +72,8 @@ func NewOAuthClientAt(ctx context.Context, server Server, metadata string) (*OAu
 	return c, nil
 }
 
-// NewDocumentClient is NewOAuthClient for a client that does not register: its client id is the address where the server
-// finds its [ClientDocument].
+// NewDocumentClient is NewOAuthClient for a client that does not register: its client id is the
+// address where the server finds its [ClientDocument].
 func NewDocumentClient(ctx context.Context, server Server, clientID string) (*OAuthClient, error) {
 	c, err := unregistered(ctx, server, strings.TrimSuffix(server.Issuer(), "/")+"/.well-known/openid-configuration")
 	if err != nil {

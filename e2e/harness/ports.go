@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// The ports that are handed out are below those that systems give to outgoing connections: one of these might take the port
-// of a server that is not started yet, or that is restarted.
+// The ports that are handed out are below those that systems give to outgoing connections: one of
+// these might take the port of a server that is not started yet, or that is restarted.
 const lowestPort, highestPort = 20_000, 29_999
 
 // Ports hands out free loopback ports, each once.

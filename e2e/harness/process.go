@@ -33,7 +33,8 @@ type Command struct {
 	Dir string
 	// Env is added to the plain environment (see Environment).
 	Env []string
-	// LogDir is where <Name>.log is written: standard error, and standard output unless Output is set.
+	// LogDir is where <Name>.log is written: standard error, and standard output unless Output is
+	// set.
 	LogDir string
 	// Output receives standard output, line by line, in addition to the log.
 	Output func(line string)
@@ -49,7 +50,8 @@ type Process struct {
 	once sync.Once
 }
 
-// Environment is what every child gets: what programs need to run, nothing that configures latchkey.
+// Environment is what every child gets: what programs need to run, nothing that configures
+// latchkey.
 func Environment() []string {
 	var env []string
 	for _, entry := range os.Environ() {
@@ -61,7 +63,8 @@ func Environment() []string {
 	return env
 }
 
-// Start starts a process in a group of its own, so that Stop ends its children too. Ending ctx kills the group.
+// Start starts a process in a group of its own, so that Stop ends its children too. Ending ctx
+// kills the group.
 func Start(ctx context.Context, c Command) (*Process, error) {
 	if err := os.MkdirAll(c.LogDir, 0o750); err != nil {
 		return nil, err

@@ -13,14 +13,15 @@ import (
 // readyTime bounds how long a resource server may take to answer.
 const readyTime = time.Minute
 
-// ResourceServer is `latchkey serve` in front of an authorization server: one process, or several that share nothing but
-// their configuration.
+// ResourceServer is `latchkey serve` in front of an authorization server: one process, or several
+// that share nothing but their configuration.
 type ResourceServer struct {
 	// Binary is the command line's path, LogDir where serve.log is written.
 	Binary, LogDir string
 	Port           int
 	Server         Server
-	// Replicas, when set, are the ports of processes behind a reverse proxy on Port, which sends each request to the next.
+	// Replicas, when set, are the ports of processes behind a reverse proxy on Port, which sends
+	// each request to the next.
 	Replicas []int
 
 	processes []*Process
@@ -81,7 +82,8 @@ func (r *ResourceServer) start(ctx context.Context, name string, port int, args 
 	return nil
 }
 
-// Restart replaces the processes by new ones with the same arguments, and further ones, at the same addresses.
+// Restart replaces the processes by new ones with the same arguments, and further ones, at the same
+// addresses.
 func (r *ResourceServer) Restart(ctx context.Context, further ...string) error {
 	r.end((*Process).Stop)
 	return r.Start(ctx, slices.Concat(r.args, further)...)
@@ -120,7 +122,8 @@ func (r *ResourceServer) Log() string {
 	return log.String()
 }
 
-// RefusedTokens is how many MCP requests were refused so far for the token that they had. Those without any are not logged.
+// RefusedTokens is how many MCP requests were refused so far for the token that they had. Those
+// without any are not logged.
 func (r *ResourceServer) RefusedTokens() int {
 	refused := 0
 	for line := range strings.Lines(r.Log()) {

@@ -8,11 +8,11 @@ type Server interface {
 	Issuer() string
 	// UserID is the subject of the tokens that its user gets.
 	UserID() string
-	// Login plays the user's browser from the authorization request to the redirect back to the client, which it
-	// returns without following it.
+	// Login plays the user's browser from the authorization request to the redirect back to the
+	// client, which it returns without following it.
 	Login(ctx context.Context, authorizeURL string) (string, error)
-	// Command is latchkey's command line for a resource server that listens on addr and trusts this server, and
-	// Environment what configures its provider.
+	// Command is latchkey's command line for a resource server that listens on addr and trusts this
+	// server, and Environment what configures its provider.
 	Command(addr string) []string
 	Environment() []string
 	// Log is what the server has logged so far.
@@ -21,14 +21,16 @@ type Server interface {
 	Stop()
 }
 
-// Serve is the command line of `latchkey serve` for a provider, at the path and with the public URL that all tests use.
+// Serve is the command line of `latchkey serve` for a provider, at the path and with the public URL
+// that all tests use.
 func Serve(provider, addr string, further ...string) []string {
 	return append([]string{
 		"serve", "--provider", provider, "--addr", addr, "--public-url", "http://" + addr, "--path", "/mcp",
 	}, further...)
 }
 
-// EmailOf is the mail address that callers of a server's user have: empty for most, whose access tokens name none.
+// EmailOf is the mail address that callers of a server's user have: empty for most, whose access
+// tokens name none.
 func EmailOf(server Server) string {
 	named, ok := server.(interface{ Email() string })
 	if !ok {
@@ -37,7 +39,8 @@ func EmailOf(server Server) string {
 	return named.Email()
 }
 
-// NamesNoClient reports whether a server is one of the few whose access tokens do not say which client they were issued to.
+// NamesNoClient reports whether a server is one of the few whose access tokens do not say which
+// client they were issued to.
 func NamesNoClient(server Server) bool {
 	silent, ok := server.(interface{ NamesNoClient() bool })
 	return ok && silent.NamesNoClient()

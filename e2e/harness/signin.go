@@ -35,7 +35,8 @@ type SignIn struct {
 	requests []AuthorizeRequest
 }
 
-// NewSignIn starts the service for the clients of a resource server, which after /restart lives as long as ctx.
+// NewSignIn starts the service for the clients of a resource server, which after /restart lives as
+// long as ctx.
 func NewSignIn(ctx context.Context, resource *ResourceServer) *SignIn {
 	s := &SignIn{resource: resource}
 	mux := http.NewServeMux()
@@ -86,8 +87,8 @@ func (s *SignIn) login(ctx context.Context, authorizeURL string) (string, error)
 	return s.resource.Server.Login(ctx, authorizeURL)
 }
 
-// returnTo takes the browser back to the client. A client may open the browser before it listens, since people are slower
-// than this one.
+// returnTo takes the browser back to the client. A client may open the browser before it listens,
+// since people are slower than this one.
 func returnTo(ctx context.Context, redirect string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// pace is the time between two requests of one caller, from start to start: enough for a fault to hit many, and little
-// enough that the load is no fault of its own.
+// pace is the time between two requests of one caller, from start to start: enough for a fault to
+// hit many, and little enough that the load is no fault of its own.
 const pace = 100 * time.Millisecond
 
 // patience is how long a caller waits for an answer. Longer is a hang.
@@ -51,8 +51,8 @@ type Outcomes struct {
 // Prepare makes a caller's next request. The time that it takes does not count.
 type Prepare func(ctx context.Context) (*http.Request, error)
 
-// Traffic is callers who ask again and again, and what they got, by phase and kind of caller. A request belongs to the phase
-// that it began in.
+// Traffic is callers who ask again and again, and what they got, by phase and kind of caller. A
+// request belongs to the phase that it began in.
 type Traffic struct {
 	client *http.Client
 	group  sync.WaitGroup
@@ -153,7 +153,8 @@ func (t *Traffic) Stop() []Outcomes {
 	return all
 }
 
-// Ask asks once, as a caller of a kind, and returns what it counted. It is for callers who do not come again.
+// Ask asks once, as a caller of a kind, and returns what it counted. It is for callers who do not
+// come again.
 func (t *Traffic) Ask(ctx context.Context, callers string, prepare Prepare) string {
 	request, err := prepare(ctx)
 	t.mu.Lock()
@@ -218,8 +219,8 @@ func (t *Traffic) send(request *http.Request) (string, error) {
 	return strconv.Itoa(response.StatusCode), nil
 }
 
-// failure names an error. A new connection that is reset without any answer was in the kernel's queue when the listener
-// closed: no program has seen its request.
+// failure names an error. A new connection that is reset without any answer was in the kernel's
+// queue when the listener closed: no program has seen its request.
 func failure(err error, unseen bool) string {
 	var timeout interface{ Timeout() bool }
 	var operation *net.OpError

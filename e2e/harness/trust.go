@@ -8,14 +8,17 @@ import (
 	"os"
 )
 
-// Certified is a [Server] that is reached by https, with a certificate of an authority that was made for the test.
+// Certified is a [Server] that is reached by https, with a certificate of an authority that was
+// made for the test.
 type Certified interface {
 	Server
-	// Authority is the path of the authority's certificate, in PEM. It is empty where the server is reached by http.
+	// Authority is the path of the authority's certificate, in PEM. It is empty where the server is
+	// reached by http.
 	Authority() string
 }
 
-// Trusting is the environment in which a program of any language trusts a server. It is empty for a server without https.
+// Trusting is the environment in which a program of any language trusts a server. It is empty for a
+// server without https.
 func Trusting(server Server) []string {
 	authority := authorityOf(server)
 	if authority == "" {

@@ -1,5 +1,5 @@
-// Package matrix reads cells.yaml, the list of all pairs of an authorization server and an MCP client, and the results of a
-// run, and writes both as a page.
+// Package matrix reads cells.yaml, the list of all pairs of an authorization server and an MCP
+// client, and the results of a run, and writes both as a page.
 package matrix
 
 import (
@@ -58,8 +58,9 @@ type Server struct {
 	Cells map[string]Cell `yaml:"cells"`
 }
 
-// Pinned is a version and where it is fixed: "npm:PACKAGE", "go:MODULE", "py:DISTRIBUTION", "run:VARIABLE of e2e/run", or
-// "repository" for what is in this one and has the version "this one".
+// Pinned is a version and where it is fixed: "npm:PACKAGE", "go:MODULE", "py:DISTRIBUTION",
+// "run:VARIABLE of e2e/run", or "repository" for what is in this one and has the version "this
+// one".
 type Pinned struct {
 	Version string `yaml:"version"`
 	By      string `yaml:"pinned"`
@@ -82,8 +83,8 @@ const (
 
 // Cell is a pair: either it runs, or it is excluded.
 type Cell struct {
-	// Excluded is the reason's name, empty for a cell that runs. Of one that is excluded nothing but the login is tried, which
-	// must fail with what the reason's logs show.
+	// Excluded is the reason's name, empty for a cell that runs. Of one that is excluded nothing
+	// but the login is tried, which must fail with what the reason's logs show.
 	Excluded string
 	// Differs are the steps that do not go as Step.Means says, by their names.
 	Differs map[string]Difference
@@ -103,7 +104,8 @@ type Manner string
 const (
 	// LeftOut: the step is not taken.
 	LeftOut Manner = "left out"
-	// Fails: the step is taken, and must fail with what the reason's logs show. The client goes on after it.
+	// Fails: the step is taken, and must fail with what the reason's logs show. The client goes on
+	// after it.
 	Fails Manner = "fails"
 	// Helped: the application has to do something that the SDK does not.
 	Helped Manner = "helped"
@@ -145,15 +147,15 @@ type Reason struct {
 
 // Evidence is one proof of a reason: a line of a peer's source, a page, or what a log shows.
 type Evidence struct {
-	// Source is a file: "npm:PACKAGE/PATH", "go:MODULE/PATH", "py:PACKAGE/PATH", or a path in this repository. Text must be in
-	// its Line.
+	// Source is a file: "npm:PACKAGE/PATH", "go:MODULE/PATH", "py:PACKAGE/PATH", or a path in this
+	// repository. Text must be in its Line.
 	Source string `yaml:"source"`
 	Line   int    `yaml:"line"`
 	Text   string `yaml:"text"`
 	// Link is a page.
 	Link string `yaml:"link"`
-	// Log is what every cell with this reason shows: the error with which its step fails, or fails without the help or the
-	// relay that it then gets. An ellipsis (…) stands for anything.
+	// Log is what every cell with this reason shows: the error with which its step fails, or fails
+	// without the help or the relay that it then gets. An ellipsis (…) stands for anything.
 	Log string `yaml:"log"`
 }
 
@@ -347,8 +349,8 @@ func (m *Matrix) Client(name string) (Client, bool) {
 	return m.Clients[i], true
 }
 
-// Selects reports whether the value of CELL selects a cell: globs such as keycloak/*, separated by commas or spaces. Nothing
-// selects everything.
+// Selects reports whether the value of CELL selects a cell: globs such as keycloak/*, separated by
+// commas or spaces. Nothing selects everything.
 func Selects(globs, cell string) (bool, error) {
 	patterns := strings.FieldsFunc(globs, func(r rune) bool { return r == ',' || r == ' ' })
 	for _, pattern := range patterns {

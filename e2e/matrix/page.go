@@ -197,7 +197,8 @@ func (p *page) software() {
 	}
 }
 
-// protocols are the revisions of MCP that a client agreed on with the MCP server, as far as it tells.
+// protocols are the revisions of MCP that a client agreed on with the MCP server, as far as it
+// tells.
 func (p *page) protocols(client string) string {
 	var spoken []string
 	for _, r := range p.results.Cells {

@@ -49,8 +49,8 @@ type Result struct {
 	Steps []StepResult `json:"steps"`
 	// Caller is the user as the tool whoami answered.
 	Caller *Caller `json:"caller,omitempty"`
-	// ClientSays and ServerSays are the versions that the client printed: its own, and that of the MCP server. Protocol is
-	// the revision of MCP that they agreed on.
+	// ClientSays and ServerSays are the versions that the client printed: its own, and that of the
+	// MCP server. Protocol is the revision of MCP that they agreed on.
 	ClientSays string `json:"client_says,omitempty"`
 	ServerSays string `json:"server_says,omitempty"`
 	Protocol   string `json:"protocol,omitempty"`
@@ -142,7 +142,8 @@ func ReadResults(file string) (*Results, error) {
 	return r, nil
 }
 
-// Unmet returns the cells that should have run and gone well, and did not. A cell that CELL did not select need not run.
+// Unmet returns the cells that should have run and gone well, and did not. A cell that CELL did not
+// select need not run.
 func (m *Matrix) Unmet(r *Results) error {
 	var unmet []error
 	for _, server := range m.Servers {
@@ -167,8 +168,8 @@ func (m *Matrix) Unmet(r *Results) error {
 	return errors.Join(unmet...)
 }
 
-// Proves returns why a run does not prove the whole matrix as it is: it was of a part, of other versions, a cell did not go
-// well, or its tool did not name the user.
+// Proves returns why a run does not prove the whole matrix as it is: it was of a part, of other
+// versions, a cell did not go well, or its tool did not name the user.
 func (m *Matrix) Proves(r *Results) error {
 	if r.Selected != "" {
 		return fmt.Errorf("the run was one of CELL=%s", r.Selected)
@@ -187,7 +188,8 @@ func (m *Matrix) Proves(r *Results) error {
 	return errors.Join(problems...)
 }
 
-// Table prints the matrix of a run: servers down, clients across. Of a run of a part it prints the servers that had one.
+// Table prints the matrix of a run: servers down, clients across. Of a run of a part it prints the
+// servers that had one.
 func (m *Matrix) Table(w io.Writer, r *Results) {
 	width := 0
 	for _, server := range m.Servers {

@@ -10,12 +10,14 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
-// Mount adds the public paths of a site to r: metadata, and the endpoints of mode proxy. Nothing is protected until
-// [runtime.Guard.Protect] is put around a handler; it and the guard's requirements are middleware for chi's With and Use:
+// Mount adds the public paths of a site to r: metadata, and the endpoints of mode proxy. Nothing is
+// protected until [runtime.Guard.Protect] is put around a handler; it and the guard's requirements
+// are middleware for chi's With and Use:
 //
 //	r.With(guard.Protect, guard.RequireScope("admin")).Delete("/admin", purge)
 //
-// On a router with Use(guard.Protect) mount the site on a router above it: clients need its paths before they have a token.
+// On a router with Use(guard.Protect) mount the site on a router above it: clients need its paths
+// before they have a token.
 func Mount(r chi.Router, site *runtime.Site) error {
 	routes := site.Routes()
 	for _, route := range routes {

@@ -12,7 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
-// newProvider is the embedded identity provider, in place of the one that the server has in earnest.
+// newProvider is the embedded identity provider, in place of the one that the server has in
+// earnest.
 func newProvider(t *testing.T, issuer string) oauth.Provider {
 	t.Helper()
 	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: issuer + "/jwks", Issuer: issuer})
@@ -68,8 +69,8 @@ func TestExampleGreetsItsCallerAndProtectsItsRoutes(t *testing.T) {
 	}
 }
 
-// The example listens on loopback, behind a reverse proxy that passes the public Host on: the SDK's own protection of local
-// servers must not refuse that.
+// The example listens on loopback, behind a reverse proxy that passes the public Host on: the SDK's
+// own protection of local servers must not refuse that.
 func TestExampleAnswersBehindAReverseProxy(t *testing.T) {
 	t.Parallel()
 	idp := devidp.Start(t)

@@ -1,6 +1,8 @@
-// Command nethttp protects a plain net/http handler with Keycloak: the same works with chi, gin or any other router.
+// Command nethttp protects a plain net/http handler with Keycloak: the same works with chi, gin or
+// any other router.
 //
-// Set MCP_USE_OAUTH_KEYCLOAK_SERVER_URL and MCP_USE_OAUTH_KEYCLOAK_REALM, or fill in the configuration.
+// Set MCP_USE_OAUTH_KEYCLOAK_SERVER_URL and MCP_USE_OAUTH_KEYCLOAK_REALM, or fill in the
+// configuration.
 package main
 
 import (

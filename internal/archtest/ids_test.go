@@ -90,8 +90,8 @@ func readIDs(name string, source any, where map[string][]string) (problems []str
 	return problems, nil
 }
 
-// testFiles are the test files of all modules of the repository.
-func testFiles(t *testing.T) []string {
+// sourceFiles are the Go files of all modules of the repository.
+func sourceFiles(t *testing.T) []string {
 	t.Helper()
 	var found []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -100,7 +100,7 @@ func testFiles(t *testing.T) []string {
 			return err
 		case entry.IsDir() && path != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules"):
 			return filepath.SkipDir
-		case strings.HasSuffix(path, "_test.go"):
+		case strings.HasSuffix(path, ".go"):
 			found = append(found, path)
 		}
 		return nil
@@ -124,7 +124,10 @@ func TestRowsAndTestsNameEachOther(t *testing.T) {
 			t.Error(problem)
 		}
 	}
-	for _, file := range testFiles(t) {
+	for _, file := range sourceFiles(t) {
+		if !strings.HasSuffix(file, "_test.go") {
+			continue
+		}
 		problems, err := readIDs(file, nil, where)
 		if err != nil {
 			t.Fatal(err)

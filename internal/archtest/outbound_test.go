@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// outbound are the ways to reach the network past runtime/egress. For a type, only its use as a pointer is harmless: that
-// takes a client which somebody else made.
+// outbound are the ways to reach the network past runtime/egress. For a type, only its use as a
+// pointer is harmless: that takes a client which somebody else made.
 func outbound() map[string][]string {
 	return map[string][]string{
 		"net/http": {
@@ -72,8 +72,8 @@ func findOutbound(name string, source []byte) ([]finding, error) {
 	return found, nil
 }
 
-// watchedImports returns the watched names by the name under which the file imports their package. A dot import hides
-// them, so it is a finding by itself.
+// watchedImports returns the watched names by the name under which the file imports their package.
+// A dot import hides them, so it is a finding by itself.
 func watchedImports(files *token.FileSet, file *ast.File) (map[string][]string, []finding) {
 	watched := map[string][]string{}
 	var found []finding
@@ -95,7 +95,8 @@ func watchedImports(files *token.FileSet, file *ast.File) (map[string][]string, 
 	return watched, found
 }
 
-// goFiles returns the module's non-test Go files, relative to its root. Nested modules are not part of it.
+// goFiles returns the module's non-test Go files, relative to its root. Nested modules are not part
+// of it.
 func goFiles(t *testing.T) []string {
 	t.Helper()
 	var files []string

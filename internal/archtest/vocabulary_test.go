@@ -118,8 +118,8 @@ func TestTheVocabularyIsDocumented(t *testing.T) {
 	}
 }
 
-// A reason that nothing gives would be looked for in vain, and one that stands elsewhere would have
-// no meaning here.
+// A reason that nothing gives would be looked for without success, and one that stands elsewhere
+// would have no meaning here.
 func TestEveryReasonIsUsedAndStandsInOnePlace(t *testing.T) {
 	t.Parallel()
 	used := map[string]bool{}

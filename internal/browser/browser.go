@@ -1,5 +1,6 @@
-// Package browser plays the browser of a user who logs in through a server in proxy mode, for the demo and for tests: it
-// keeps cookies, reads the pages of runtime/internal/broker and answers them.
+// Package browser plays the browser of a user who logs in through a server in proxy mode, for the
+// demo and for tests: it keeps cookies, reads the pages of runtime/internal/broker and answers
+// them.
 package browser
 
 import (
@@ -19,8 +20,8 @@ import (
 // Browser is one user's browser. It follows no redirect by itself, so that each can be looked at.
 type Browser struct{ client *http.Client }
 
-// New returns a browser without cookies. It reaches the network through a copy of client, or as any browser does where that
-// is nil.
+// New returns a browser without cookies. It reaches the network through a copy of client, or as any
+// browser does where that is nil.
 func New(client *http.Client) (*Browser, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -81,7 +82,8 @@ func (b *Browser) Answer(ctx context.Context, page *Page, decision string) (*Pag
 	return b.show(request)
 }
 
-// Consent opens an authorization request, allows what it asks for, and returns where the user logs in.
+// Consent opens an authorization request, allows what it asks for, and returns where the user logs
+// in.
 func (b *Browser) Consent(ctx context.Context, authorize *url.URL) (*url.URL, error) {
 	page, err := b.Open(ctx, authorize)
 	if err != nil {
@@ -93,7 +95,8 @@ func (b *Browser) Consent(ctx context.Context, authorize *url.URL) (*url.URL, er
 	return page.leads()
 }
 
-// Return opens the callback with which the provider's login ends, and returns where the client gets its code.
+// Return opens the callback with which the provider's login ends, and returns where the client gets
+// its code.
 func (b *Browser) Return(ctx context.Context, callback *url.URL) (*url.URL, error) {
 	page, err := b.Open(ctx, callback)
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// client is an MCP client that does what the authorization chapter of the protocol asks of one, by hand, so that every
-// message can be shown.
+// client is an MCP client that does what the authorization chapter of the protocol asks of one, by
+// hand, so that every message can be shown.
 type client struct {
 	http  *http.Client
 	say   *transcript
@@ -193,7 +193,8 @@ func (c *client) attempt(resource, redirect string) (attempt, error) {
 	return attempt{url: u, verifier: verifier, state: state, resource: resource, redirect: redirect}, nil
 }
 
-// authorize lets the user log in and consent, and redeems the code for tokens of the given resource.
+// authorize lets the user log in and consent, and redeems the code for tokens of the given
+// resource.
 func (c *client) authorize(ctx context.Context, resource string) (oauth.TokenResponse, error) {
 	a, err := c.attempt(resource, redirectURI)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package demo plays an MCP client through the whole authorization flow, against the embedded identity provider, and
-// prints what goes over the wire.
+// Package demo plays an MCP client through the whole authorization flow, against the embedded
+// identity provider, and prints what goes over the wire.
 package demo
 
 import (
@@ -27,8 +27,8 @@ type Options struct {
 // user is who logs in.
 const user = "alice"
 
-// Run plays the flow in both modes, each with servers of its own on free ports, and stops them. It fails unless every step
-// holds.
+// Run plays the flow in both modes, each with servers of its own on free ports, and stops them. It
+// fails unless every step holds.
 func Run(ctx context.Context, options Options) error {
 	say := &transcript{out: options.Out, colour: options.Colour}
 	for _, part := range []struct {

@@ -108,7 +108,8 @@ func formForPeople(form url.Values) string {
 	return strings.Join(parts, "&")
 }
 
-// longestID is the length of a client_id that is worth reading. In proxy mode it carries the registration, sealed.
+// longestID is the length of a client_id that is worth reading. In proxy mode it carries the
+// registration, sealed.
 const longestID = 60
 
 // hidden stands for a secret in a transcript.

@@ -9,8 +9,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// application is the one client that the identity provider knows in mode proxy: the MCP server. Its secret is made anew for
-// each run, and with it what seals the tokens of clients.
+// application is the one client that the identity provider knows in mode proxy: the MCP server. Its
+// secret is made again for each run, and with it what seals the tokens of clients.
 type application struct {
 	id       string
 	secret   oauth.Secret

@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// Algorithm is the name of a JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2).
+// Algorithm is the name of a JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1,
+// RFC 9864 section 2.2).
 type Algorithm string
 
 // The algorithms that this package knows. "none" is not among them.
@@ -22,7 +23,8 @@ const (
 	ES384 Algorithm = "ES384"
 	ES512 Algorithm = "ES512"
 	EdDSA Algorithm = "EdDSA" // with Ed25519 only
-	// Ed25519 is what RFC 9864 calls EdDSA with Ed25519, so that the name says all: the signatures are the same.
+	// Ed25519 is what RFC 9864 calls EdDSA with Ed25519, so that the name says all: the signatures
+	// are the same.
 	Ed25519 Algorithm = "Ed25519"
 	HS256   Algorithm = "HS256"
 	HS384   Algorithm = "HS384"
@@ -87,8 +89,9 @@ func (a Algorithm) scheme() scheme {
 // Known reports whether a is one of this package's algorithms. Names match by case too.
 func (a Algorithm) Known() bool { return a.scheme().kind != unknownKind }
 
-// Within reports whether a is one of the allowed algorithms. EdDSA stands for Ed25519 too, which is the one curve that it is
-// accepted with. A key with an alg of its own still fits tokens of exactly that name: see [Key.Fits].
+// Within reports whether a is one of the allowed algorithms. EdDSA stands for Ed25519 too, which is
+// the one curve that it is accepted with. A key with an alg of its own still fits tokens of exactly
+// that name: see [Key.Fits].
 func (a Algorithm) Within(allowed []Algorithm) bool {
 	return slices.Contains(allowed, a) || a == Ed25519 && slices.Contains(allowed, EdDSA)
 }
@@ -96,8 +99,8 @@ func (a Algorithm) Within(allowed []Algorithm) bool {
 // Symmetric reports whether a needs a shared secret instead of a key pair.
 func (a Algorithm) Symmetric() bool { return a.scheme().kind == hmacKind }
 
-// MinSecret is the least number of bytes of a shared secret for a: the size of its hash (RFC 7518 section 3.2). It is zero
-// for an algorithm that takes none.
+// MinSecret is the least number of bytes of a shared secret for a: the size of its hash (RFC 7518
+// section 3.2). It is zero for an algorithm that takes none.
 func (a Algorithm) MinSecret() int {
 	if s := a.scheme(); s.kind == hmacKind {
 		return s.hash.Size()
@@ -105,8 +108,8 @@ func (a Algorithm) MinSecret() int {
 	return 0
 }
 
-// usualToken is the size up to which what is signed is hashed from a copy on the stack: a token is a string, a hash wants
-// bytes.
+// usualToken is the size up to which what is signed is hashed from a copy on the stack: a token is
+// a string, a hash wants bytes.
 const usualToken = 1536
 
 // sum appends the digest of input to dst.

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// base64url is RFC 7515's alphabet without padding. Strict refuses spare bits, which would be a second spelling.
+// base64url is RFC 7515's alphabet without padding. Strict refuses spare bits, which would be a
+// second spelling.
 var base64url = base64.RawURLEncoding.Strict()
 
 // errBase64 tells that a segment is not canonical base64url.
@@ -35,7 +36,8 @@ func decodeText(segment string) (string, error) {
 	return b.String(), nil
 }
 
-// decodeInto decodes a segment into dst and returns the number of bytes. It refuses what dst cannot hold.
+// decodeInto decodes a segment into dst and returns the number of bytes. It refuses what dst cannot
+// hold.
 func decodeInto(dst []byte, segment string) (int, error) {
 	if base64url.DecodedLen(len(segment)) > len(dst) {
 		return 0, errBase64

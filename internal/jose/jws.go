@@ -23,12 +23,14 @@ var (
 	ErrEncrypted = errors.New("an encrypted JWT (JWE)")
 	// ErrMalformed tells that a text of three segments is not a correct compact JWS.
 	ErrMalformed = errors.New("malformed JWT")
-	// ErrCritical tells that the header demands extensions, of which none is supported (RFC 7515 section 4.1.11, RFC 7797).
+	// ErrCritical tells that the header demands extensions, of which none is supported (RFC 7515
+	// section 4.1.11, RFC 7797).
 	ErrCritical = errors.New("JWT header demands an extension")
 )
 
-// Header is what is used of a JWS header: alg, kid and typ, empty where the header has none. Nothing else is: jwk, jku, x5u
-// and x5c, with which a token could bring its own key, are not even read.
+// Header is what is used of a JWS header: alg, kid and typ, empty where the header has none.
+// Nothing else is: jwk, jku, x5u and x5c, with which a token could bring its own key, are not even
+// read.
 type Header struct {
 	Algorithm Algorithm
 	KeyID     string
@@ -61,15 +63,18 @@ type JWS struct {
 	signatureLen int
 }
 
-// Parse reads a compact JWS (RFC 7515 section 7.1). Header, payload and signature have one accepted spelling each: three
-// segments of canonical base64url without padding, white space or line breaks. The header must be a JSON object without
-// duplicate members. The caller limits the length of the text. The JWS is filled in place, since it is large.
+// Parse reads a compact JWS (RFC 7515 section 7.1). Header, payload and signature have one accepted
+// spelling each: three segments of canonical base64url without padding, white space or line breaks.
+// The header must be a JSON object without duplicate members. The caller limits the length of the
+// text. The JWS is filled in place, since it is large.
 //
-// That makes no token unique. An ECDSA signature has two values that are as good, (r, s) and (r, n-s), so that whoever holds a
-// token of ES256 and its kin can write a second one of the same content. No RFC demands one of the two, and providers give out
-// either: nothing may rely on a token being the only one of its content.
+// That makes no token unique. An ECDSA signature has two values that are as good, (r, s) and (r,
+// n-s), so that whoever holds a token of ES256 and its kin can write a second one of the same
+// content. No RFC demands one of the two, and providers give out either: nothing may rely on a
+// token being the only one of its content.
 //
-// Errors wrap [ErrNotCompact], [ErrEncrypted], [ErrMalformed] or [ErrCritical] and hold nothing of the text.
+// Errors wrap [ErrNotCompact], [ErrEncrypted], [ErrMalformed] or [ErrCritical] and hold nothing of
+// the text.
 func (t *JWS) Parse(compact string) error {
 	if err := t.ParseHeader(compact, nil); err != nil {
 		return err
@@ -77,9 +82,10 @@ func (t *JWS) Parse(compact string) error {
 	return t.Decode()
 }
 
-// ParseHeader is the first half of Parse: it divides the text into its segments and reads the header, so that a token can be
-// refused for it before more work is done. The JWS is not complete before [JWS.Decode]. A provider's tokens mostly have one
-// header: known, if it is not nil, is one that was parsed before, and a token that spells it alike is not parsed again.
+// ParseHeader is the first half of Parse: it divides the text into its segments and reads the
+// header, so that a token can be refused for it before more work is done. The JWS is not complete
+// before [JWS.Decode]. A provider's tokens mostly have one header: known, if it is not nil, is one
+// that was parsed before, and a token that spells it alike is not parsed again.
 func (t *JWS) ParseHeader(compact string, known *Header) error {
 	header, rest, ok := strings.Cut(compact, ".")
 	payload, signature, ok2 := strings.Cut(rest, ".")

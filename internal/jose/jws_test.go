@@ -180,7 +180,8 @@ func TestErrorsHoldNothingOfTheToken(t *testing.T) {
 	}
 }
 
-// FuzzParse holds the parser to one spelling: what it accepts is, segment by segment, the encoding of what it read.
+// FuzzParse holds the parser to one spelling: what it accepts is, segment by segment, the encoding
+// of what it read.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"", "..", "a.b.c", "a.b.c.d.e", encode(`{"alg":"RS256","kid":"1","typ":"JWT"}`) + "." + encode(`{"sub":"a"}`) + "." + encode("sig"),

@@ -18,13 +18,15 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/strictjson"
 )
 
-// The RSA modulus sizes that are used. RFC 7518 section 3.3 demands 2048 bits; beyond 8192 a check costs too much.
+// The RSA modulus sizes that are used. RFC 7518 section 3.3 demands 2048 bits; beyond 8192 a check
+// costs too much.
 const (
 	minRSABits = 2048
 	maxRSABits = 8192
 )
 
-// Key is a public key, or a shared secret, with what it may be used for. It is immutable. Exactly one of its keys is set.
+// Key is a public key, or a shared secret, with what it may be used for. It is immutable. Exactly
+// one of its keys is set.
 type Key struct {
 	id     string
 	only   Algorithm // empty: every algorithm of its kind
@@ -36,8 +38,9 @@ type Key struct {
 	secret  []byte
 }
 
-// NewSecretKey returns a shared secret for one HMAC algorithm. A secret below the size of the algorithm's hash is refused
-// (RFC 7518 section 3.2): whoever holds one token could find it by trying.
+// NewSecretKey returns a shared secret for one HMAC algorithm. A secret below the size of the
+// algorithm's hash is refused (RFC 7518 section 3.2): whoever holds one token could find it by
+// trying.
 func NewSecretKey(a Algorithm, secret string) (*Key, error) {
 	if !a.Symmetric() {
 		return nil, fmt.Errorf("%q takes no shared secret", a)
@@ -51,12 +54,12 @@ func NewSecretKey(a Algorithm, secret string) (*Key, error) {
 // ID returns the kid; empty if the key has none.
 func (k *Key) ID() string { return k.id }
 
-// Issuer returns the issuer whose tokens the key is for, where its set says so. The member has no RFC; Entra ID's keys, which
-// many tenants share, have it.
+// Issuer returns the issuer whose tokens the key is for, where its set says so. The member has no
+// RFC; Entra ID's keys, which many tenants share, have it.
 func (k *Key) Issuer() string { return k.issuer }
 
-// Fits reports whether the key may check signatures of an algorithm: its type and curve belong to the algorithm, and the
-// key's own alg, where it has one, is the same.
+// Fits reports whether the key may check signatures of an algorithm: its type and curve belong to
+// the algorithm, and the key's own alg, where it has one, is the same.
 func (k *Key) Fits(a Algorithm) bool {
 	switch {
 	case k == nil:
@@ -146,7 +149,8 @@ func parseKey(text string) (*Key, error) {
 	return k, nil
 }
 
-// withoutNulls is a JWK without its members that are null: some providers write so what a key does not have.
+// withoutNulls is a JWK without its members that are null: some providers write so what a key does
+// not have.
 func withoutNulls(text string, members []strictjson.Member) []byte {
 	if !slices.ContainsFunc(members, func(m strictjson.Member) bool { return m.Value == "null" }) {
 		return []byte(text)
@@ -164,7 +168,8 @@ func withoutNulls(text string, members []strictjson.Member) []byte {
 	return without
 }
 
-// encrypts reports whether a key without use says by its key_ops or its alg that it is for encryption.
+// encrypts reports whether a key without use says by its key_ops or its alg that it is for
+// encryption.
 func encrypts(parsed jwk.Key) bool {
 	if ops := parsed.KeyOps(); len(ops) > 0 {
 		return !slices.ContainsFunc(ops, func(op jwk.KeyOperation) bool {
@@ -186,7 +191,8 @@ func textMember(members []strictjson.Member, name string) string {
 	return ""
 }
 
-// setPublic takes the public part of a JWK. Shared secrets are refused: what everybody can fetch is none.
+// setPublic takes the public part of a JWK. Shared secrets are refused: what everybody can fetch is
+// none.
 func (k *Key) setPublic(parsed jwk.Key) error {
 	public, err := parsed.PublicKey()
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"fmt"
 )
 
-// ParseSigningKey reads a private key in PEM (PKCS #8, PKCS #1 or SEC 1) for signing under the given kid, which may be
-// empty. The kind of key decides the algorithm: RS256 for RSA, ES256, ES384 or ES512 by the curve, EdDSA for Ed25519. Errors
-// hold nothing of the key.
+// ParseSigningKey reads a private key in PEM (PKCS #8, PKCS #1 or SEC 1) for signing under the
+// given kid, which may be empty. The kind of key decides the algorithm: RS256 for RSA, ES256, ES384
+// or ES512 by the curve, EdDSA for Ed25519. Errors hold nothing of the key.
 func ParseSigningKey(text, id string) (*SigningKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {

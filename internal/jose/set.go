@@ -9,14 +9,17 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/strictjson"
 )
 
-// MaxKeys is how many keys a set may hold. Providers that keep a key for each application or tenant publish some hundred.
+// MaxKeys is how many keys a set may hold. Providers that keep a key for each application or tenant
+// publish some hundred.
 const MaxKeys = 1000
 
-// MaxCandidates is how many keys are tried for one token: everybody can send tokens, and each try costs a signature check.
+// MaxCandidates is how many keys are tried for one token: everybody can send tokens, and each try
+// costs a signature check.
 const MaxCandidates = 4
 
-// ErrForEncryption tells that a key of a set says of itself that it is for encryption (RFC 7517 sections 4.2 to 4.4), which is
-// nothing wrong: many providers publish one beside their signature keys.
+// ErrForEncryption tells that a key of a set says of itself that it is for encryption (RFC 7517
+// sections 4.2 to 4.4), which is nothing wrong: many providers publish one beside their signature
+// keys.
 var ErrForEncryption = errors.New("the key is for encryption")
 
 // Set is an immutable set of public keys.
@@ -26,11 +29,13 @@ type Set struct {
 	unusable []error
 }
 
-// ParseSet reads a JWK set (RFC 7517 section 5). A key that cannot be used, be it malformed, of an unknown type, too small,
-// or meant for something else than signatures, is left out and does not harm the others; private keys are reduced to their
-// public part. The caller limits the length of the text. An error means that the text is no key set at all.
+// ParseSet reads a JWK set (RFC 7517 section 5). A key that cannot be used, be it malformed, of an
+// unknown type, too small, or meant for something else than signatures, is left out and does not
+// harm the others; private keys are reduced to their public part. The caller limits the length of
+// the text. An error means that the text is no key set at all.
 func ParseSet(text []byte) (*Set, error) {
-	// Not strictjson: a duplicate member inside one key must cost that key alone. A map does not fold the case of names.
+	// Not strictjson: a duplicate member inside one key must cost that key alone. A map does not
+	// fold the case of names.
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(strictjson.WithoutBOM(text), &object); err != nil {
 		return nil, errors.New("not a JSON object")
@@ -58,12 +63,13 @@ func ParseSet(text []byte) (*Set, error) {
 // Len returns the number of usable keys.
 func (s *Set) Len() int { return len(s.keys) }
 
-// Unusable says, for each key that was left out, why. The errors hold no key material; they wrap [ErrForEncryption] where
-// there is nothing wrong with the key.
+// Unusable says, for each key that was left out, why. The errors hold no key material; they wrap
+// [ErrForEncryption] where there is nothing wrong with the key.
 func (s *Set) Unusable() []error { return s.unusable }
 
-// Find returns the keys that may have made the signature of a token with the given kid and algorithm: those with this kid
-// or, for a token without one, all that fit the algorithm. There is none for a kid that the set does not have.
+// Find returns the keys that may have made the signature of a token with the given kid and
+// algorithm: those with this kid or, for a token without one, all that fit the algorithm. There is
+// none for a kid that the set does not have.
 func (s *Set) Find(id string, a Algorithm) Candidates {
 	var found Candidates
 	for _, k := range s.keys {
@@ -79,8 +85,9 @@ func (s *Set) Has(id string, a Algorithm, k *Key) bool {
 	return (id == "" || k.id == id) && k.Fits(a) && slices.Contains(s.keys, k)
 }
 
-// Candidates are the keys of a set that may have made a token's signature, [MaxCandidates] at most, in the set's order. Equal
-// key material counts once, under whatever names and with or without an alg. The zero value holds none.
+// Candidates are the keys of a set that may have made a token's signature, [MaxCandidates] at most,
+// in the set's order. Equal key material counts once, under whatever names and with or without an
+// alg. The zero value holds none.
 type Candidates struct {
 	keys    [MaxCandidates]*Key
 	len     int
@@ -130,8 +137,9 @@ func (c *Candidates) Only(test func(*Key) bool) Candidates {
 	return left
 }
 
-// Renew returns the set with each key that old holds too replaced by old's value, so that a key keeps its identity (its
-// pointer) for as long as the provider publishes it. The second result reports whether the sets differ in their keys.
+// Renew returns the set with each key that old holds too replaced by old's value, so that a key
+// keeps its identity (its pointer) for as long as the provider publishes it. The second result
+// reports whether the sets differ in their keys.
 func (s *Set) Renew(old *Set) (renewed *Set, changed bool) {
 	renewed = &Set{keys: slices.Clone(s.keys), unusable: s.unusable}
 	changed = len(s.keys) != len(old.keys)

@@ -236,7 +236,8 @@ func TestKeysInUnusualButValidForm(t *testing.T) {
 	}
 }
 
-// TestCoordinatesWithStrippedZeros takes a P-256 key whose x begins with a zero byte, which some providers leave out.
+// TestCoordinatesWithStrippedZeros takes a P-256 key whose x begins with a zero byte, which some
+// providers leave out.
 func TestCoordinatesWithStrippedZeros(t *testing.T) {
 	t.Parallel()
 	for range 20_000 {

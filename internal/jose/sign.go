@@ -26,7 +26,8 @@ type SigningKey struct {
 	secret  []byte
 }
 
-// GenerateKey makes a new key pair, RSA with 2048 bits, for an algorithm. For an HMAC algorithm it makes a random secret.
+// GenerateKey makes a new key pair, RSA with 2048 bits, for an algorithm. For an HMAC algorithm it
+// makes a random secret.
 func GenerateKey(a Algorithm, id string) (*SigningKey, error) {
 	k := &SigningKey{id: id, algorithm: a}
 	var err error
@@ -82,8 +83,8 @@ func (k *SigningKey) Format(state fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(state, "signing key %q", k.id)
 }
 
-// Sign returns the compact JWS of a payload. The header has alg and, where the key has a name, kid; header adds members and
-// replaces these. A nil value leaves a member out.
+// Sign returns the compact JWS of a payload. The header has alg and, where the key has a name, kid;
+// header adds members and replaces these. A nil value leaves a member out.
 func (k *SigningKey) Sign(header map[string]any, payload []byte) (string, error) {
 	members := map[string]any{"alg": k.algorithm}
 	if k.id != "" {

@@ -18,8 +18,8 @@ var (
 	ErrSignature = errors.New("signature does not match")
 )
 
-// Verify checks the signature with the given key. The algorithm is the token's; that it is acceptable at all is for the
-// caller to say, before. The key must fit it: see [Key.Fits].
+// Verify checks the signature with the given key. The algorithm is the token's; that it is
+// acceptable at all is for the caller to say, before. The key must fit it: see [Key.Fits].
 func (t *JWS) Verify(k *Key) error {
 	if !k.Fits(t.Algorithm) {
 		return ErrKeyMismatch
@@ -45,7 +45,8 @@ func (t *JWS) Verify(k *Key) error {
 	return nil
 }
 
-// VerifyAny checks the signature with one candidate after the other and returns the key that it matches, nil if there is none.
+// VerifyAny checks the signature with one candidate after the other and returns the key that it
+// matches, nil if there is none.
 func (t *JWS) VerifyAny(candidates *Candidates) *Key {
 	for _, k := range candidates.All() {
 		if t.Verify(k) == nil {
@@ -67,8 +68,9 @@ func (t *JWS) verifyPSS(s scheme, public *rsa.PublicKey) bool {
 	return rsa.VerifyPSS(public, s.hash, s.sum(nil, t.signed), t.signature[:t.signatureLen], pssOptions) == nil
 }
 
-// verifyECDSA checks r and s, each of exactly half bytes (RFC 7518 section 3.4). ecdsa.Verify refuses zero and whatever is
-// not below the order of the curve. Of s and the order less s it takes either, as it must: see [JWS.Parse].
+// verifyECDSA checks r and s, each of exactly half bytes (RFC 7518 section 3.4). ecdsa.Verify
+// refuses zero and whatever is not below the order of the curve. Of s and the order less s it takes
+// either, as it must: see [JWS.Parse].
 func (t *JWS) verifyECDSA(s scheme, public *ecdsa.PublicKey) bool {
 	if t.signatureLen != 2*s.half {
 		return false

@@ -66,8 +66,8 @@ func TestEveryAlgorithmVerifiesItsOwnSignaturesOnly(t *testing.T) {
 	}
 }
 
-// TestAlgorithmsAndKeysAreBound tries every key with every algorithm: RSA keys serve all six RSA algorithms unless they
-// name one, every other key serves exactly its own.
+// TestAlgorithmsAndKeysAreBound tries every key with every algorithm: RSA keys serve all six RSA
+// algorithms unless they name one, every other key serves exactly its own.
 // covers: T-TOK-06
 func TestAlgorithmsAndKeysAreBound(t *testing.T) {
 	t.Parallel()
@@ -100,7 +100,8 @@ func TestAlgorithmsAndKeysAreBound(t *testing.T) {
 	}
 }
 
-// RFC 9864 section 2.2: EdDSA with Ed25519 has a name of its own, and one who takes the one takes the other.
+// RFC 9864 section 2.2: EdDSA with Ed25519 has a name of its own, and one who takes the one takes
+// the other.
 func TestEd25519IsWithinEdDSA(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -207,7 +208,8 @@ func TestECDSASignaturesHaveOneForm(t *testing.T) {
 	}
 }
 
-// RFC 7518 section 3.5: the salt is as long as the hash. With any length a signature would have more than one form.
+// RFC 7518 section 3.5: the salt is as long as the hash. With any length a signature would have
+// more than one form.
 func TestPSSSaltsAreAsLongAsTheHash(t *testing.T) {
 	t.Parallel()
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -232,7 +234,8 @@ func TestPSSSaltsAreAsLongAsTheHash(t *testing.T) {
 	}
 }
 
-// Providers give out either of the two signatures, so that none can be refused: whoever compares tokens has to know.
+// Providers give out either of the two signatures, so that none can be refused: whoever compares
+// tokens has to know.
 func TestAnECDSASignatureHasATwin(t *testing.T) {
 	t.Parallel()
 	k := newKey(t, jose.ES256, "k")
@@ -250,8 +253,8 @@ func TestAnECDSASignatureHasATwin(t *testing.T) {
 	}
 }
 
-// TestOneTokenHasOneSpelling changes, removes and inserts every single byte of a valid token. Of several bytes at once it says
-// nothing: see [TestAnECDSASignatureHasATwin].
+// TestOneTokenHasOneSpelling changes, removes and inserts every single byte of a valid token. Of
+// several bytes at once it says nothing: see [TestAnECDSASignatureHasATwin].
 // covers: T-TOK-08
 func TestOneTokenHasOneSpelling(t *testing.T) {
 	t.Parallel()

@@ -1,5 +1,5 @@
-// Package originguard keeps DNS rebinding away from servers on this machine: a request must name a host that the server
-// knows itself by, and a browser's request must come from a known origin.
+// Package originguard keeps DNS rebinding away from servers on this machine: a request must name a
+// host that the server knows itself by, and a browser's request must come from a known origin.
 package originguard
 
 import (
@@ -20,8 +20,9 @@ type Guard struct {
 	any     bool
 }
 
-// New returns the guard of a server that is reached at publicURL and listens on listenAddr. Where it listens on loopback,
-// the usual names of loopback with its port are its own too. origins are further browser origins; "*" allows all.
+// New returns the guard of a server that is reached at publicURL and listens on listenAddr. Where
+// it listens on loopback, the usual names of loopback with its port are its own too. origins are
+// further browser origins; "*" allows all.
 func New(publicURL, listenAddr string, origins []string) (*Guard, error) {
 	u, err := url.Parse(publicURL)
 	if err != nil || u.Host == "" {
@@ -42,8 +43,9 @@ func New(publicURL, listenAddr string, origins []string) (*Guard, error) {
 	return g, nil
 }
 
-// own adds a host of the server's and its origin. A host with its scheme's default port and one without are the same (RFC
-// 9110 section 4.2): reverse proxies write either, browsers leave it out of an origin.
+// own adds a host of the server's and its origin. A host with its scheme's default port and one
+// without are the same (RFC 9110 section 4.2): reverse proxies write either, browsers leave it out
+// of an origin.
 func (g *Guard) own(scheme, host string) {
 	scheme, host = strings.ToLower(scheme), strings.ToLower(host)
 	host = strings.TrimSuffix(host, defaultPort(scheme))
@@ -54,8 +56,9 @@ func (g *Guard) own(scheme, host string) {
 	g.origins = append(g.origins, scheme+"://"+host)
 }
 
-// Allow adds a further host, NAME or NAME:PORT, under which a reverse proxy passes requests on. A name alone is the host without
-// a port and with the default ones. It is no origin of the server: browsers do not see it.
+// Allow adds a further host, NAME or NAME:PORT, under which a reverse proxy passes requests on. A
+// name alone is the host without a port and with the default ones. It is no origin of the server:
+// browsers do not see it.
 func (g *Guard) Allow(host string) error {
 	u, err := url.Parse("http://" + host)
 	if err != nil || u.Host != host || u.Hostname() == "" || strings.HasSuffix(host, ":") || strings.Contains(host, "*") {

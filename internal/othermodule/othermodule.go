@@ -1,5 +1,5 @@
-// Package othermodule runs commands in a module of a test's own that uses this one, as its users do, with nothing but what this
-// machine has downloaded.
+// Package othermodule runs commands in a module of a test's own that uses this one, as its users
+// do, with nothing but what this machine has downloaded.
 package othermodule
 
 import (
@@ -10,12 +10,12 @@ import (
 	"testing"
 )
 
-// Run runs a command in the module at dir and returns what it prints. goflags is the variable GOFLAGS. root is this module's
-// folder.
+// Run runs a command in the module at dir and returns what it prints. goflags is the variable
+// GOFLAGS. root is this module's folder.
 func Run(tb testing.TB, root, dir, goflags string, command ...string) string {
 	tb.Helper()
-	// Building this module downloads what it needs. Of the modules that are only named by others, another module wants to see the
-	// requirements too.
+	// Building this module downloads what it needs. Of the modules that are only named by others,
+	// another module wants to see the requirements too.
 	output(tb, root, os.Environ(), "go", "list", "-m", "all")
 	cache := strings.TrimSpace(output(tb, root, os.Environ(), "go", "env", "GOMODCACHE"))
 	return output(tb, dir, append(

@@ -1,5 +1,5 @@
-// Package pacedbody keeps clients from holding connections by bodies that never end: a request's body may be slow, and it must
-// go on.
+// Package pacedbody keeps clients from holding connections by bodies that never end: a request's
+// body may be slow, and it must go on.
 package pacedbody
 
 import (
@@ -17,8 +17,8 @@ const (
 	slowest = 128
 	// longest is how long a body may take in all.
 	longest = 10 * time.Minute
-	// farewell is how long is waited for the rest of a body that the handler did not read. What comes within that time leaves
-	// the connection open for the next request.
+	// farewell is how long is waited for the rest of a body that the handler did not read. What
+	// comes within that time leaves the connection open for the next request.
 	farewell = 250 * time.Millisecond
 )
 
@@ -34,7 +34,8 @@ type Body struct {
 	over     bool // it was read to its end, or the handler has returned
 }
 
-// Begin returns the request to go on with, and its body, which is nil where there is none or where it is paced already.
+// Begin returns the request to go on with, and its body, which is nil where there is none or where
+// it is paced already.
 func Begin(w http.ResponseWriter, r *http.Request) (*http.Request, *Body) {
 	if _, already := r.Body.(*Body); already || r.Body == nil || r.Body == http.NoBody {
 		return r, nil
@@ -69,7 +70,8 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// End is for when the handler has returned: net/http reads what is left of a body before it answers, and must not wait for it.
+// End is for when the handler has returned: net/http reads what is left of a body before it
+// answers, and must not wait for it.
 func (b *Body) End() {
 	if b == nil {
 		return

@@ -29,7 +29,8 @@ func (l *oneConnection) Accept() (net.Conn, error) {
 func (l *oneConnection) Close() error   { close(l.done); return nil }
 func (l *oneConnection) Addr() net.Addr { return &net.TCPAddr{} }
 
-// send sends a body, a piece at a time, and returns how long the connection was open and the answer's first line.
+// send sends a body, a piece at a time, and returns how long the connection was open and the
+// answer's first line.
 func send(t *testing.T, h http.Handler, pieces, size int, every time.Duration) (open time.Duration, status string) {
 	t.Helper()
 	client, server := net.Pipe()

@@ -1,4 +1,5 @@
-// Package proxyfacts_test holds what one configuration, and so a generated test, cannot show of the providers in mode proxy.
+// Package proxyfacts_test holds what one configuration, and so a generated test, cannot show of the
+// providers in mode proxy.
 package proxyfacts_test
 
 import (

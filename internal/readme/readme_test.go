@@ -34,7 +34,8 @@ func squeezed(code string) []string {
 	return lines
 }
 
-// Every line of Go in the README stands in an example, in the same order; the examples are compiled, run and tested.
+// Every line of Go in the README stands in an example, in the same order; the examples are
+// compiled, run and tested.
 func TestGoCodeIsThatOfTheExamples(t *testing.T) {
 	t.Parallel()
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, "README.md"), -1)
@@ -61,8 +62,8 @@ func TestGoCodeIsThatOfTheExamples(t *testing.T) {
 	}
 }
 
-// The table's rows are true. It need not have all providers, so that a new one is its spec alone: the generated index in
-// docs/providers has them.
+// The table's rows are true. It need not have all providers, so that a new one is its spec alone:
+// the generated index in docs/providers has them.
 func TestProviderTableIsTrue(t *testing.T) {
 	t.Parallel()
 	text := read(t, "README.md")
@@ -87,7 +88,8 @@ func TestProviderTableIsTrue(t *testing.T) {
 	}
 }
 
-// variablesOf are the variables that a provider needs: the required ones or, where one of several will do, those.
+// variablesOf are the variables that a provider needs: the required ones or, where one of several
+// will do, those.
 func variablesOf(p all.Provider) string {
 	if p.New == nil {
 		return "configured in Go"

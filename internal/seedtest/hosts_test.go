@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestHostsOfTenants refuses the usual mistakes, the tenant's name or the provider's API in place of its host, and leaves custom domains and servers
-// on this machine alone.
+// TestHostsOfTenants refuses the usual mistakes, the tenant's name or the provider's API in place
+// of its host, and leaves custom domains and servers on this machine alone.
 func TestHostsOfTenants(t *testing.T) {
 	t.Parallel()
 	others := map[string]string{

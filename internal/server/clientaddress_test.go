@@ -41,7 +41,8 @@ func newProxied(t *testing.T) http.Handler {
 	return handler
 }
 
-// TestLimitsCountEachClientBehindAProxy looks at whether requests ever run into a limit, not when: the limits refill.
+// TestLimitsCountEachClientBehindAProxy looks at whether requests ever run into a limit, not when:
+// the limits refill.
 // covers: T-PRX-05, T-OPS-02
 func TestLimitsCountEachClientBehindAProxy(t *testing.T) {
 	t.Parallel()

@@ -94,8 +94,8 @@ func TestAClientThatNeverEndsItsHeadersIsCutOff(t *testing.T) {
 	})
 }
 
-// net/http's own shutdown drops a request that arrives on an open connection just then: the client cannot know whether it was
-// handled.
+// net/http's own shutdown drops a request that arrives on an open connection just then: the client
+// cannot know whether it was handled.
 // covers: T-OPS-05
 func TestARequestThatArrivesDuringTheStopIsAnsweredAndTheLastOfItsConnection(t *testing.T) {
 	t.Parallel()

@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// recovered answers 500 to a request whose handler panics, and tells where. The text of a panic may hold what the request
-// held, so it is told only where it comes from the runtime.
+// recovered answers 500 to a request whose handler panics, and tells where. The text of a panic may
+// hold what the request held, so it is told only where it comes from the runtime.
 func recovered(log observe.Observer) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) (err error) {

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// windDown is how long connections that clients keep open serve on after a stop, to say with their next answer that it
-	// was the last. net/http would close them at once, and with them requests that are on their way.
+	// windDown is how long connections that clients keep open serve on after a stop, to say with
+	// their next answer that it was the last. net/http would close them at once, and with them
+	// requests that are on their way.
 	windDown = time.Second
 	// drainLimit is how long requests in flight may take to finish after that.
 	drainLimit = 15 * time.Second
@@ -24,7 +25,8 @@ const (
 	headerLimit = 10 * time.Second
 )
 
-// Run serves handler on the listener until ctx ends. Then nobody listens any more, and requests on open connections finish.
+// Run serves handler on the listener until ctx ends. Then nobody listens any more, and requests on
+// open connections finish.
 func Run(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
 	var stopping atomic.Bool
 	connections := newConnections()

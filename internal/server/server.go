@@ -147,8 +147,8 @@ func bounded(limit int64) echo.MiddlewareFunc {
 // healthPath is answered to everybody, whatever Host says: load balancers ask by address.
 const healthPath = "/healthz"
 
-// ResourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint. It is the one spelling in
-// which the endpoint is announced and sent.
+// ResourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint.
+// It is the one spelling in which the endpoint is announced and sent.
 func ResourceURL(publicURL, path string) (string, error) {
 	u, err := url.Parse(publicURL)
 	if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

@@ -116,7 +116,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// RS-8: the challenge of a tool names what the caller had and what the tool needs, so one login is enough.
+// RS-8: the challenge of a tool names what the caller had and what the tool needs, so one login is
+// enough.
 // covers: RS-8
 func TestToolWithScopesOfItsOwn(t *testing.T) {
 	t.Parallel()

@@ -1,8 +1,10 @@
-// Package strictjson reads a JSON object the way security needs it: one pass that checks the whole text and yields the
-// members as slices of it. It accepts less than encoding/json: see [ParseObject].
+// Package strictjson reads a JSON object the way security needs it: one pass that checks the whole
+// text and yields the members as slices of it. It accepts less than encoding/json: see
+// [ParseObject].
 //
-// It exists because decoding a token's claims with encoding/json costs a third of an RSA signature check and folds the case
-// of member names; a differential fuzz test holds it to encoding/json's grammar.
+// It exists because decoding a token's claims with encoding/json costs a third of an RSA signature
+// check and folds the case of member names; a differential fuzz test holds it to encoding/json's
+// grammar.
 package strictjson
 
 import (
@@ -31,18 +33,21 @@ var (
 	ErrUnicode   = errors.New("JSON string with invalid UTF-8, a lone surrogate or NUL")
 )
 
-// Member is one member of an object. Value is its raw JSON text, checked and without surrounding white space.
+// Member is one member of an object. Value is its raw JSON text, checked and without surrounding
+// white space.
 type Member struct {
 	Name  string
 	Value string
 }
 
-// WithoutBOM is a text without the byte order mark that some servers put in front of JSON, which a reader may ignore (RFC 8259
-// section 8.1). It is for documents that were fetched; in a token a mark is an error.
+// WithoutBOM is a text without the byte order mark that some servers put in front of JSON, which a
+// reader may ignore (RFC 8259 section 8.1). It is for documents that were fetched; in a token a
+// mark is an error.
 func WithoutBOM(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\ufeff")) }
 
-// ParseObject appends the members of the JSON object in text to dst. Beyond the JSON grammar (RFC 8259) it refuses, at
-// every depth: duplicate member names, invalid UTF-8, lone surrogates, NUL, and more than MaxDepth or MaxMembers.
+// ParseObject appends the members of the JSON object in text to dst. Beyond the JSON grammar
+// (RFC 8259) it refuses, at every depth: duplicate member names, invalid UTF-8, lone surrogates,
+// NUL, and more than MaxDepth or MaxMembers.
 func ParseObject(text string, dst []Member) ([]Member, error) {
 	s := scanner{text: text}
 	s.space()
@@ -60,7 +65,8 @@ func ParseObject(text string, dst []Member) ([]Member, error) {
 	return dst, nil
 }
 
-// ParseArray appends the raw JSON texts of an array's elements to dst, under the rules of [ParseObject].
+// ParseArray appends the raw JSON texts of an array's elements to dst, under the rules of
+// [ParseObject].
 func ParseArray(text string, dst []string) ([]string, error) {
 	s := scanner{text: text}
 	s.space()
@@ -78,8 +84,8 @@ func ParseArray(text string, dst []string) ([]string, error) {
 	return dst, nil
 }
 
-// Unquote returns the value of a JSON string literal as ParseObject yields it. The second result is false for any other
-// JSON value.
+// Unquote returns the value of a JSON string literal as ParseObject yields it. The second result is
+// false for any other JSON value.
 func Unquote(literal string) (string, bool) {
 	if len(literal) < 2 || literal[0] != '"' || literal[len(literal)-1] != '"' {
 		return "", false
@@ -114,8 +120,8 @@ func (s *scanner) space() {
 	}
 }
 
-// object reads an object whose brace is next. It appends to dst; a caller that only checks passes keep as false and the
-// members are dropped once their names were compared.
+// object reads an object whose brace is next. It appends to dst; a caller that only checks passes
+// keep as false and the members are dropped once their names were compared.
 func (s *scanner) object(depth int, dst []Member, keep bool) ([]Member, error) {
 	s.pos++
 	s.space()
@@ -301,7 +307,8 @@ func (s *scanner) string() error {
 	}
 }
 
-// plain moves past the characters of a string that stand for themselves and take one byte, which is most of every token.
+// plain moves past the characters of a string that stand for themselves and take one byte, which is
+// most of every token.
 func (s *scanner) plain() {
 	for i := s.pos; ; i++ {
 		if i == len(s.text) || s.text[i] < ' ' || s.text[i] >= utf8.RuneSelf || s.text[i] == '"' || s.text[i] == '\\' {

@@ -114,8 +114,8 @@ func TestParseArray(t *testing.T) {
 	}
 }
 
-// FuzzParseObjectAgainstEncodingJSON holds the scanner to the grammar of encoding/json: it never accepts what that refuses,
-// and where both accept, the values are equal.
+// FuzzParseObjectAgainstEncodingJSON holds the scanner to the grammar of encoding/json: it never
+// accepts what that refuses, and where both accept, the values are equal.
 func FuzzParseObjectAgainstEncodingJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":1}`, `{"a":"b","c":[1,2,{"d":null}],"e":-1.5E+10}`, `{"\u0061":"\ud83d\ude00\n"}`, `{"a":"ü"}`,

@@ -4,11 +4,12 @@
 // same types.
 //
 // The types' tags are the language: yaml is a key; validate its rules (those of validator, the
-// words of [Language.Words], and enum with a name of [Language.Vocabularies]); prose:"line" is
-// for text that people read, and prose:"lines" for such text of several lines; keyed:"Name" makes a list of structs a mapping whose keys go into that
-// field; shorthand:"scalar" or shorthand:"list" lets a bare value stand for a mapping with this key
-// alone, or for the struct itself where the key is "-". The comments of types and fields describe
-// them. Supported are structs, strings, bools, ints, lists of those, [Many] and [Object].
+// words of [Language.Words], and enum with a name of [Language.Vocabularies]); prose:"line" is for
+// text that people read, and prose:"lines" for such text of several lines; keyed:"Name" makes a
+// list of structs a mapping whose keys go into that field; shorthand:"scalar" or shorthand:"list"
+// lets a bare value stand for a mapping with this key alone, or for the struct itself where the key
+// is "-". The comments of types and fields describe them. Supported are structs, strings, bools,
+// ints, lists of those, [Many] and [Object].
 package yamldoc
 
 import (

@@ -27,13 +27,13 @@ type ClaimMap struct {
 type List struct {
 	// From are paths of an array of strings or a single string.
 	From []string
-	// Each, instead of From, is the path of an object or of a list of objects; of each of its members
-	// the list, or the string, at Member is taken. Without Member the names of an object's members
-	// are the list.
+	// Each, instead of From, is the path of an object or of a list of objects; of each of its
+	// members the list, or the string, at Member is taken. Without Member the names of an object's
+	// members are the list.
 	Each   string
 	Member string
-	// As forms an entry from {value} and, with Each, {key}, which is empty in a list of objects. Empty
-	// means "{value}".
+	// As forms an entry from {value} and, with Each, {key}, which is empty in a list of objects.
+	// Empty means "{value}".
 	As string
 }
 

@@ -6,9 +6,9 @@ type ExpiryFormat string
 const (
 	// ExpirySeconds is a time in seconds since 1970, as exp is.
 	ExpirySeconds ExpiryFormat = "seconds"
-	// ExpirySecondsOrMilliseconds is a time since 1970 in seconds or, where the number is above 10^11,
-	// in milliseconds: for providers whose documents and answers differ. Seconds come there in the
-	// year 5138.
+	// ExpirySecondsOrMilliseconds is a time since 1970 in seconds or, where the number is above
+	// 10^11, in milliseconds: for providers whose documents and answers differ. Seconds come there
+	// in the year 5138.
 	ExpirySecondsOrMilliseconds ExpiryFormat = "seconds_or_milliseconds"
 	// ExpiryIn is a number of seconds from now, as expires_in is.
 	ExpiryIn ExpiryFormat = "seconds_from_now"

@@ -5,8 +5,8 @@ type Introspection struct {
 	// Credentials are this server's own there. The default of AuthMethod is [AuthBasic].
 	Credentials
 
-	// Expiry are further claims, beside exp (RFC 7662 section 2.2), that say when the token ends. Of
-	// several the earliest counts.
+	// Expiry are further claims, beside exp (RFC 7662 section 2.2), that say when the token ends.
+	// Of several the earliest counts.
 	Expiry []Expiry
 	// NoExpiry, when not empty, is the documented reason why active tokens of this provider may
 	// lack an end. They are then accepted for as long as the provider calls them active, and their

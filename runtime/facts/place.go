@@ -1,7 +1,7 @@
 package facts
 
-// Asking says how a question whose credential is the token itself is put, where it is not a GET with
-// the scheme Bearer.
+// Asking says how a question whose credential is the token itself is put, where it is not a GET
+// with the scheme Bearer.
 type Asking struct {
 	// Scheme is the authentication scheme in the Authorization header: OAuth at Twitch. The default
 	// is Bearer.

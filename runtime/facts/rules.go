@@ -26,8 +26,8 @@ type Rules struct {
 	// look like ID tokens: with at_hash, c_hash or s_hash, or with a nonce and neither scope nor
 	// client. With any other provider that is refused.
 	IDTokenShaped string
-	// NumericSubject, when not empty, is the documented reason why this provider's sub is a number. With any other provider that
-	// is refused (RFC 7519 section 4.1.2).
+	// NumericSubject, when not empty, is the documented reason why this provider's sub is a number.
+	// With any other provider that is refused (RFC 7519 section 4.1.2).
 	NumericSubject string
 	// OpaqueHint tells the operator, in the log, why a token that is no JWT may have arrived.
 	OpaqueHint string

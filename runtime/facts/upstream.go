@@ -86,8 +86,8 @@ type Upstream struct {
 	ScopeAliases map[string]string
 	// ScopeAtToken repeats the scopes in token requests, as Entra ID needs it.
 	ScopeAtToken bool
-	// JSONBody makes token and revocation requests carry a JSON object in place of a form, as Notion
-	// wants it.
+	// JSONBody makes token and revocation requests carry a JSON object in place of a form, as
+	// Notion wants it.
 	JSONBody bool
 
 	// AuthorizeParams are added to authorization requests, such as access_type=offline at Google;

@@ -219,7 +219,8 @@ func (w *world) typ() any {
 	return "JWT"
 }
 
-// publicKeySecrets are HMAC keys made of the provider's public key in the spellings in which somebody might have it.
+// publicKeySecrets are HMAC keys made of the provider's public key in the spellings in which
+// somebody might have it.
 func (w *world) publicKeySecrets(t *testing.T) map[string]*jose.SigningKey {
 	t.Helper()
 	key := w.asymmetric()
@@ -277,7 +278,8 @@ type broken struct{}
 // RoundTrip implements [http.RoundTripper].
 func (broken) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("no network") }
 
-// checkMetadata serves the provider's metadata to clients with the very issuer that tokens and resource metadata name.
+// checkMetadata serves the provider's metadata to clients with the very issuer that tokens and
+// resource metadata name.
 func (w *world) checkMetadata(t *testing.T) {
 	t.Helper()
 	t.Run("serves authorization server metadata of its issuer", func(t *testing.T) {
@@ -303,8 +305,9 @@ func (w *world) checkMetadata(t *testing.T) {
 	})
 }
 
-// Verifier stands in for the operator's function of a provider that has one: it reads the claims of any signed token, checks
-// nothing, and refuses what is no token. It is for tests, which is why it wants one.
+// Verifier stands in for the operator's function of a provider that has one: it reads the claims of
+// any signed token, checks nothing, and refuses what is no token. It is for tests, which is why it
+// wants one.
 func Verifier(tb testing.TB) oauth.TokenVerifier {
 	tb.Helper()
 	return oauth.TokenVerifierFunc(func(_ context.Context, presented oauth.Presented) (oauth.Claims, error) {

@@ -26,7 +26,8 @@ import (
 
 // Proxy says what a provider in mode proxy gets to see of the server in front of it.
 type Proxy struct {
-	// ClientID and ClientSecret are the configured application; AuthMethod says how the secret must arrive.
+	// ClientID and ClientSecret are the configured application; AuthMethod says how the secret must
+	// arrive.
 	ClientID     string
 	ClientSecret string
 	AuthMethod   facts.AuthMethod
@@ -34,7 +35,8 @@ type Proxy struct {
 	CodeProtection facts.CodeProtection
 	// Resource says what becomes of the server's URL.
 	Resource facts.ResourceHandling
-	// Scopes are among those that every login asks for, under the provider's names. {resource} stands for the server.
+	// Scopes are among those that every login asks for, under the provider's names. {resource}
+	// stands for the server.
 	Scopes []string
 	// ScopeAtToken says that token requests repeat the scopes.
 	ScopeAtToken bool
@@ -43,7 +45,8 @@ type Proxy struct {
 	// AuthorizeParams and TokenParams are among the parameters of every such request.
 	AuthorizeParams map[string]string
 	TokenParams     map[string]string
-	// ResponseIssuer is what the provider calls itself in authorization responses. The default is its issuer.
+	// ResponseIssuer is what the provider calls itself in authorization responses. The default is
+	// its issuer.
 	ResponseIssuer string
 	// Passthrough says that clients get the provider's own tokens.
 	Passthrough bool
@@ -324,7 +327,8 @@ func parsePosted(r *http.Request, object bool) error {
 	return nil
 }
 
-// idToken is an ID token with the login's nonce. It comes over TLS from the token endpoint, so its signature is not needed.
+// idToken is an ID token with the login's nonce. It comes over TLS from the token endpoint, so its
+// signature is not needed.
 func (l *login) idToken() string {
 	claims, err := json.Marshal(map[string]any{
 		"iss": l.w.description.Issuer, "aud": l.w.suite.Proxy.ClientID, "sub": "user-1", "nonce": l.asked.Get("nonce"),

@@ -17,8 +17,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// Opaque says how the provider answers questions about opaque tokens. The fake answers alike, and refuses questions that are
-// put in another way.
+// Opaque says how the provider answers questions about opaque tokens. The fake answers alike, and
+// refuses questions that are put in another way.
 type Opaque struct {
 	// Check names the endpoint that is asked: "introspection", "tokeninfo" or "userinfo".
 	Check string
@@ -33,19 +33,22 @@ type Opaque struct {
 	AuthMethod   facts.AuthMethod
 	ClientID     string
 	ClientSecret string
-	// Client is the application to which good tokens were issued. ClientClaims are the claims with it.
+	// Client is the application to which good tokens were issued. ClientClaims are the claims with
+	// it.
 	Client       string
 	ClientClaims []string
 	// Audience says that answers name the token's audience.
 	Audience bool
-	// Exchange says that nothing ties tokens to the server: then only those are good that it got itself.
+	// Exchange says that nothing ties tokens to the server: then only those are good that it got
+	// itself.
 	Exchange bool
 	// Expiry are the claims that say when a token ends. NoExpiry says that they may be missing.
 	Expiry   []facts.Expiry
 	NoExpiry bool
 	// InvalidStatus is how the endpoint answers when it does not know a token; zero is 401.
 	InvalidStatus int
-	// Subject is the claim with the user, Profile that in the user's profile; empty means that there is no profile.
+	// Subject is the claim with the user, Profile that in the user's profile; empty means that
+	// there is no profile.
 	Subject string
 	Profile string
 }
@@ -323,7 +326,8 @@ func (w *world) describeToken(writer http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// question reads the token that a request asks about, from where the provider wants it and nowhere else.
+// question reads the token that a request asks about, from where the provider wants it and nowhere
+// else.
 func (o *Opaque) question(r *http.Request) (string, error) {
 	if r.URL.Query().Get(o.Parameter) != "" {
 		return "", errors.New("the token is in the URL")
@@ -366,7 +370,8 @@ func tokenInHeader(r *http.Request, asking facts.Asking) (token string, ok bool)
 	}
 }
 
-// authenticated reports whether a request has the server's credentials, in the way that the provider wants.
+// authenticated reports whether a request has the server's credentials, in the way that the
+// provider wants.
 func (o *Opaque) authenticated(r *http.Request) bool {
 	switch o.AuthMethod {
 	case facts.AuthBasic:
@@ -383,7 +388,8 @@ func (o *Opaque) authenticated(r *http.Request) bool {
 	return o.Place == facts.TokenInHeader || r.Header.Get("Authorization") == ""
 }
 
-// hasAssertion reports whether a posted form has a client assertion (RFC 7523 section 2.2) and no secret beside it.
+// hasAssertion reports whether a posted form has a client assertion (RFC 7523 section 2.2) and no
+// secret beside it.
 func hasAssertion(r *http.Request) bool {
 	return r.PostForm.Get("client_assertion_type") == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" &&
 		strings.Count(r.PostForm.Get("client_assertion"), ".") == 2 && !r.PostForm.Has("client_secret")

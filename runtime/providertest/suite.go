@@ -1,5 +1,6 @@
-// Package providertest tests a provider against a fake of itself: a key set, metadata and tokens made from the provider's
-// own description, without a network. Generated packages come with a test that uses it.
+// Package providertest tests a provider against a fake of itself: a key set, metadata and tokens
+// made from the provider's own description, without a network. Generated packages come with a test
+// that uses it.
 package providertest
 
 import (
@@ -14,7 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
-// Suite says how to make a provider and which tokens it must accept and refuse. Run adds what no provider may accept.
+// Suite says how to make a provider and which tokens it must accept and refuse. Run adds what no
+// provider may accept.
 type Suite struct {
 	// Provider makes the provider with the given options. Required.
 	Provider func(opts ...runtime.Option) (*runtime.Provider, error)
@@ -28,40 +30,45 @@ type Suite struct {
 	IssuerBound bool
 	// IDTokenShaped says that access tokens of this provider look like ID tokens.
 	IDTokenShaped bool
-	// OwnVerifier says that tokens are checked by [Verifier] in place of the operator's function: then only what the runtime
-	// checks itself is tested.
+	// OwnVerifier says that tokens are checked by [Verifier] in place of the operator's function:
+	// then only what the runtime checks itself is tested.
 	OwnVerifier bool
-	// Opaque says how opaque tokens are checked at the provider. Algorithms, headers and signatures mean nothing then.
+	// Opaque says how opaque tokens are checked at the provider. Algorithms, headers and signatures
+	// mean nothing then.
 	Opaque *Opaque
 	// Proxy says what a provider in mode proxy gets to see of a server in front of it.
 	Proxy *Proxy
-	// Accept are tokens that must pass. At least one is required; the added tests are variations of the first.
+	// Accept are tokens that must pass. At least one is required; the added tests are variations of
+	// the first.
 	Accept []Token
 	// Reject are tokens that must not pass.
 	Reject []Token
 }
 
-// Token says in what a token differs from a plain correct one, which has the provider's issuer and audience, the subject
-// "user-1", an hour to live and the typ JWT.
+// Token says in what a token differs from a plain correct one, which has the provider's issuer and
+// audience, the subject "user-1", an hour to live and the typ JWT.
 //
-// In texts, {issuer}, {audience} and {resource} stand for the provider's issuer, the wanted audience and the server's
-// resource URL.
+// In texts, {issuer}, {audience} and {resource} stand for the provider's issuer, the wanted
+// audience and the server's resource URL.
 type Token struct {
 	// Name says what the token is.
 	Name string
-	// Header are members of the JOSE header; nil leaves a member out. Without an alg the token is signed with the first of
-	// the suite's algorithms.
+	// Header are members of the JOSE header; nil leaves a member out. Without an alg the token is
+	// signed with the first of the suite's algorithms.
 	Header map[string]any
-	// Claims are claims; nil leaves a claim out. Of an opaque token they are the provider's answer about it.
+	// Claims are claims; nil leaves a claim out. Of an opaque token they are the provider's answer
+	// about it.
 	Claims map[string]any
 	// Profile is what stands in the user's profile beside the user's identifier.
 	Profile map[string]any
-	// WantUser is the user that an accepted token must give, in the form of [oauth.UserInfo]'s JSON.
+	// WantUser is the user that an accepted token must give, in the form of [oauth.UserInfo]'s
+	// JSON.
 	WantUser map[string]any
 	// Reason is why a token must be refused; empty accepts any reason.
 	Reason oauth.Reason
 
-	// audience, when set, is put in place of the right audience; a pointer to nil leaves the claim out.
+	// audience, when set, is put in place of the right audience; a pointer to nil leaves the claim
+	// out.
 	audience *any
 }
 

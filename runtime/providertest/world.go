@@ -61,8 +61,8 @@ func (w *world) newProvider(t *testing.T, transport http.RoundTripper) *runtime.
 	return provider
 }
 
-// oneOfEachKind is the suite's algorithms without those that differ from another in the hash alone: making RSA keys is
-// slow, and the hashes are the library's business.
+// oneOfEachKind is the suite's algorithms without those that differ from another in the hash alone:
+// making RSA keys is slow, and the hashes are the library's business.
 func (w *world) oneOfEachKind() []string {
 	var chosen []string
 	seen := map[string]bool{}
@@ -79,7 +79,8 @@ func (w *world) oneOfEachKind() []string {
 	return chosen
 }
 
-// algorithms are the suite's; with a verifier of its own the provider knows none, and the fake signs as it likes.
+// algorithms are the suite's; with a verifier of its own the provider knows none, and the fake
+// signs as it likes.
 func (w *world) algorithms() []string {
 	if len(w.suite.Algorithms) == 0 {
 		return []string{"ES256"}
@@ -195,7 +196,8 @@ func respond(r *http.Request, status int, contentType string, body []byte) *http
 	}
 }
 
-// audience is what a correct token names: the configured audience, else the server. Where tokens need none they have none.
+// audience is what a correct token names: the configured audience, else the server. Where tokens
+// need none they have none.
 func (w *world) audience() string {
 	if w.description.Audience != "" || w.suite.IssuerBound {
 		return w.description.Audience

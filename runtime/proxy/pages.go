@@ -24,8 +24,9 @@ type ServerInfo struct {
 	Logo template.URL
 }
 
-// ConsentPage asks the user. Its form posts to Action: the hidden field form with the value of Form, decision with the
-// value allow or deny, and remember with any value if CanRemember is set and the user wants it.
+// ConsentPage asks the user. Its form posts to Action: the hidden field form with the value of
+// Form, decision with the value allow or deny, and remember with any value if CanRemember is set
+// and the user wants it.
 type ConsentPage struct {
 	Page
 
@@ -44,8 +45,8 @@ type ConsentPage struct {
 type ClientInfo struct {
 	// Name is empty where the client gave none.
 	Name string
-	// DocumentHost is the host of the client's metadata document, which vouches for the rest. It is empty for clients that
-	// registered themselves, which anybody can do under any name.
+	// DocumentHost is the host of the client's metadata document, which vouches for the rest. It is
+	// empty for clients that registered themselves, which anybody can do under any name.
 	DocumentHost string
 }
 
@@ -54,8 +55,8 @@ type RedirectInfo struct {
 	URI string
 	// Host is the host of a web site, empty for applications on the user's device.
 	Host string
-	// Loopback and Scheme tell how an application on the user's device is reached: at a port of the device, or by a URI
-	// scheme that any application there can claim.
+	// Loopback and Scheme tell how an application on the user's device is reached: at a port of the
+	// device, or by a URI scheme that any application there can claim.
 	Loopback bool
 	Scheme   string
 }
@@ -63,8 +64,8 @@ type RedirectInfo struct {
 // ScopeInfo is a scope with its meaning in words, where the server has any.
 type ScopeInfo struct {
 	Name, Words string
-	// Login says that the scope is of those that each login at the provider asks for, such as openid: the default page has
-	// them in one line.
+	// Login says that the scope is of those that each login at the provider asks for, such as
+	// openid: the default page has them in one line.
 	Login bool
 }
 
@@ -78,15 +79,17 @@ func (p *ConsentPage) scopes(login bool) []ScopeInfo {
 	return slices.DeleteFunc(slices.Clone(p.Scopes), func(s ScopeInfo) bool { return s.Login != login })
 }
 
-// ContinuePage leads on. It exists since browsers apply a page's form-action policy to the redirects that follow its form,
-// and hang on redirects to applications: a page that moves on by itself, with a link for when it does not, has neither
-// problem.
+// ContinuePage leads on. It exists since browsers apply a page's form-action policy to the
+// redirects that follow its form, and hang on redirects to applications: a page that moves on by
+// itself, with a link for when it does not, has neither problem.
 type ContinuePage struct {
 	Page
 
-	// Kind is "login" on the way to the provider, "denied" and "done" on the way back to the client.
+	// Kind is "login" on the way to the provider, "denied" and "done" on the way back to the
+	// client.
 	Kind string
-	// Target was built by the server and checked; Host is its host, empty for an application that is opened by scheme.
+	// Target was built by the server and checked; Host is its host, empty for an application that
+	// is opened by scheme.
 	Target template.URL
 	Host   string
 }
@@ -102,8 +105,8 @@ type ErrorPage struct {
 	Return *ReturnLink
 }
 
-// ReturnLink leads back to a client that asked for something impossible. Whoever registered the client chose the site, so
-// the user must see its Host and decide.
+// ReturnLink leads back to a client that asked for something impossible. Whoever registered the
+// client chose the site, so the user must see its Host and decide.
 type ReturnLink struct {
 	URL  template.URL
 	Host string

@@ -190,8 +190,8 @@ func (r *Relay) refuse(w http.ResponseWriter, req *http.Request, err error) {
 	}{refused.message})
 }
 
-// asFailure returns the failure for an error of an outbound exchange: what the caller asked for in
-// vain is the caller's (400), what an upstream did is a gateway's (502, 504).
+// asFailure returns the failure for an error of an outbound exchange: a question that no
+// host answers is the caller's (400), what an upstream did is a gateway's (502, 504).
 func asFailure(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f

@@ -1,6 +1,6 @@
-// Package sessions ties the sessions of an MCP server to the callers who opened them (MCP security best practices, "Session
-// Hijacking"), whatever library the server is made of. Many know of sessions and nothing of callers: there, whoever learns
-// a session's id shares it.
+// Package sessions ties the sessions of an MCP server to the callers who opened them (MCP security
+// best practices, "Session Hijacking"), whatever library the server is made of. Many know of
+// sessions and nothing of callers: there, whoever learns a session's id shares it.
 package sessions
 
 import (
@@ -19,15 +19,18 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// header carries a session's id in both directions (MCP, "Transports", Streamable HTTP, "Session Management").
+// header carries a session's id in both directions (MCP, "Transports", Streamable HTTP, "Session
+// Management").
 const header = "Mcp-Session-Id"
 
 // Config says how sessions are tied. Its zero value is for one process.
 type Config struct {
-	// Keys are 32 random bytes each, in base64, newest first: see [seal.Config]. Replicas behind one address need the same
-	// ones. The default is a key of this process, which no other opens: after a restart clients open new sessions.
+	// Keys are 32 random bytes each, in base64, newest first: see [seal.Config]. Replicas behind
+	// one address need the same ones. The default is a key of this process, which no other opens:
+	// after a restart clients open new sessions.
 	Keys []oauth.Secret
-	// Observer is told when a session is used by somebody else. The default is [observe.Slog] with [slog.Default].
+	// Observer is told when a session is used by somebody else. The default is [observe.Slog] with
+	// [slog.Default].
 	Observer observe.Observer
 }
 
@@ -52,13 +55,14 @@ func New(config Config) (*Binder, error) {
 	return &Binder{box: ring.Box("session", seal.Binding{}), events: events.Or(config.Observer)}, nil
 }
 
-// Bind lets a request reach next only with a session that its own caller opened, or with none. Put it below a guard; without
-// one every request is answered with a 500, since there is no caller.
+// Bind lets a request reach next only with a session that its own caller opened, or with none. Put
+// it below a guard; without one every request is answered with a 500, since there is no caller.
 //
-// The ids that next gives out in Mcp-Session-Id leave sealed together with the caller's issuer and subject, and come back to
-// next as it made them, so there is nothing to remember. Any other id, an expired or a made-up one included, is answered
-// with 404, after which clients open a session of their own. Sessions that are not named by that header are not seen: those
-// of the older HTTP+SSE transport are.
+// The ids that next gives out in Mcp-Session-Id leave sealed together with the caller's issuer and
+// subject, and come back to next as it made them, so there is nothing to remember. Any other id, an
+// expired or a made-up one included, is answered with 404, after which clients open a session of
+// their own. Sessions that are not named by that header are not seen: those of the older HTTP+SSE
+// transport are.
 func (b *Binder) Bind(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info, ok := oauth.FromContext(r.Context())
@@ -130,7 +134,8 @@ func (b *Binder) refused(r *http.Request, info *oauth.AuthInfo, e observe.Event)
 	b.events.Observe(r.Context(), e)
 }
 
-// session is the session of one request: the id that next knows it by, and the one that the client does.
+// session is the session of one request: the id that next knows it by, and the one that the client
+// does.
 type session struct {
 	binder       *Binder
 	user         [sha256.Size]byte
@@ -177,7 +182,8 @@ func (w *writer) Write(content []byte) (int, error) {
 	return w.ResponseWriter.Write(content)
 }
 
-// flushingWriter is a writer whose answer can be streamed. Libraries look for [http.Flusher], and stream nothing without.
+// flushingWriter is a writer whose answer can be streamed. Libraries look for [http.Flusher], and
+// stream nothing without.
 type flushingWriter struct{ *writer }
 
 // Flush implements [http.Flusher].
@@ -189,6 +195,6 @@ func (w *flushingWriter) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Unwrap lets [http.ResponseController] set deadlines. Writers that cannot flush are not unwrapped: what is below them might,
-// with the session's name as it is.
+// Unwrap lets [http.ResponseController] set deadlines. Writers that cannot flush are not unwrapped:
+// what is below them might, with the session's name as it is.
 func (w *flushingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -19,7 +19,8 @@ import (
 
 const header = "Mcp-Session-Id"
 
-// library stands for an MCP server's: it gives out ids, answers with those that it gets, and binds nothing to anybody.
+// library stands for an MCP server's: it gives out ids, answers with those that it gets, and binds
+// nothing to anybody.
 func library(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get(header)
 	if id == "" && r.Method == http.MethodPost {

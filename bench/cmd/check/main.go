@@ -1,6 +1,7 @@
-// Command check compares ratios and allocations with the ceilings in ceilings.json and ends with status 1 if one is broken.
-// It takes well below two minutes. Ceilings of ratios have slack for a busy machine, and a ratio that is too high is measured
-// again before it counts; allocations have none, since they do not depend on the machine.
+// Command check compares ratios and allocations with the ceilings in ceilings.json and ends with
+// status 1 if one is broken. It takes well below two minutes. Ceilings of ratios have slack for a
+// busy machine, and a ratio that is too high is measured again before it counts; allocations have
+// none, since they do not depend on the machine.
 //
 //	go run ./cmd/check [-ceilings ceilings.json]
 package main

@@ -61,7 +61,8 @@ func describeMachine() machine {
 	return m
 }
 
-// loadAverage is how busy the machine was in the last minute, itself included; empty where the system does not tell.
+// loadAverage is how busy the machine was in the last minute, itself included; empty where the
+// system does not tell.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -1,9 +1,10 @@
-// Command report measures everything in one run and writes docs/performance.md with its plots and raw numbers.
+// Command report measures everything in one run and writes docs/performance.md with its plots and
+// raw numbers.
 //
 //	go run ./cmd/report [-quick] [-runs 10] [-slice 20ms] [-out ../docs]
 //
-// Times differ from machine to machine, ratios hardly do: the page leads with ratios. With -quick it measures little and
-// writes nothing but the table of targets to standard output.
+// Times differ from machine to machine, ratios hardly do: the page leads with ratios. With -quick
+// it measures little and writes nothing but the table of targets to standard output.
 package main
 
 import (

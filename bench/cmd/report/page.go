@@ -44,8 +44,8 @@ func page(m measured) string {
 	return b.String()
 }
 
-// ceilings says how many times as many requests as the other guards any guard could answer over sockets: as many as the handler
-// answers without one.
+// ceilings says how many times as many requests as the other guards any guard could answer over
+// sockets: as many as the handler answers without one.
 func ceilings(b *strings.Builder, m measured) {
 	route := byName(m.Route)
 	var reached []string

@@ -18,7 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/bench"
 )
 
-// process is a server under measurement, in a process of its own. It ends when its standard input does.
+// process is a server under measurement, in a process of its own. It ends when its standard input
+// does.
 type process struct {
 	name  string
 	addr  string
@@ -120,7 +121,8 @@ func startIncumbent(ctx context.Context, name, jwks, dir string, command ...stri
 	return nil, errors.New(name + " does not listen; see " + log.Name())
 }
 
-// install copies an incumbent's files to the cache and installs what they pin, unless that was done before.
+// install copies an incumbent's files to the cache and installs what they pin, unless that was done
+// before.
 func install(ctx context.Context, from, to string, commands ...[]string) error {
 	if err := os.MkdirAll(to, 0o750); err != nil {
 		return err

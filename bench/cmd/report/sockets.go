@@ -23,7 +23,8 @@ type scenario struct {
 	requests  [][]byte
 	anonymous bool // nobody is named
 
-	// PerSecond are requests per second, CPU microseconds of processor time of the server per request, one value per run.
+	// PerSecond are requests per second, CPU microseconds of processor time of the server per
+	// request, one value per run.
 	PerSecond bench.Series
 	CPU       bench.Series
 	// Share is PerSecond over that of the first scenario, which has a turn of its own before each.
@@ -32,7 +33,8 @@ type scenario struct {
 	P50, P99, P999 float64
 }
 
-// sockets starts all servers, measures them by turns and returns the scenarios: those of the route, then those of the tool.
+// sockets starts all servers, measures them by turns and returns the scenarios: those of the route,
+// then those of the tool.
 func sockets(ctx context.Context, o settings) (route, tool []*scenario, notes []string, err error) {
 	world, err := bench.NewWorld(jose.RS256)
 	if err != nil {
@@ -153,8 +155,8 @@ func drive(ctx context.Context, o settings, list []*scenario) error {
 // turns is how often each scenario has its turn within a run. The median of the turns counts.
 const turns = 5
 
-// driveOnce gives the scenarios their turns. The first one has a turn before each of the others, so that what the machine does
-// beside, which changes by the second, is the same for both.
+// driveOnce gives the scenarios their turns. The first one has a turn before each of the others, so
+// that what the machine does beside, which changes by the second, is the same for both.
 func driveOnce(ctx context.Context, o settings, list []*scenario) error {
 	perSecond, shares := make([]bench.Series, len(list)), make([]bench.Series, len(list))
 	requests, cpu := make([]int, len(list)), make([]time.Duration, len(list))

@@ -1,5 +1,5 @@
-// Command target serves one of the servers that are measured over sockets, on a free port of loopback, until its standard
-// input ends.
+// Command target serves one of the servers that are measured over sockets, on a free port of
+// loopback, until its standard input ends.
 package main
 
 import (

@@ -48,7 +48,8 @@ type traveller struct {
 	// tokens is the last token, refreshable whether the first login brought a refresh token.
 	tokens      *oauth2.Token
 	refreshable bool
-	// expired tells the SDK that its token is expired, consent makes every login ask for the user's consent.
+	// expired tells the SDK that its token is expired, consent makes every login ask for the user's
+	// consent.
 	expired, consent bool
 
 	handler *auth.AuthorizationCodeHandler
@@ -118,7 +119,8 @@ func (t *traveller) reconnect(ctx context.Context) error {
 	return err
 }
 
-// keep remembers tokens. The SDK renews by the expiry that the token response named, never after a 401.
+// keep remembers tokens. The SDK renews by the expiry that the token response named, never after
+// a 401.
 func (t *traveller) keep(ctx context.Context, config *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
 	t.tokens = token
 	return tokenSource(func() (*oauth2.Token, error) {
@@ -189,8 +191,8 @@ func (t *traveller) call(ctx context.Context, tool string) (facts, error) {
 	return nil, fmt.Errorf("the tool failed: %+v", result.Content)
 }
 
-// renew outlives the access token: by the refresh token, or by a login after the server refused it. (Told that a token
-// without a refresh token is expired, the SDK fails and does not log in.)
+// renew outlives the access token: by the refresh token, or by a login after the server refused it.
+// (Told that a token without a refresh token is expired, the SDK fails and does not log in.)
 func (t *traveller) renew(ctx context.Context) (facts, error) {
 	if !t.refreshable {
 		if err := t.connect(ctx, oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "stale"})); err != nil {
@@ -201,8 +203,8 @@ func (t *traveller) renew(ctx context.Context) (facts, error) {
 	return t.outlive(ctx)
 }
 
-// refresh logs in with prompt=consent, which the SDK leaves out, and without which OpenID Connect Core section 11 grants no
-// offline_access.
+// refresh logs in with prompt=consent, which the SDK leaves out, and without which OpenID Connect
+// Core section 11 grants no offline_access.
 func (t *traveller) refresh(ctx context.Context) (facts, error) {
 	t.consent = true
 	defer func() { t.consent = false }()

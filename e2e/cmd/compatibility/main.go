@@ -1,6 +1,7 @@
-// Command compatibility writes docs/compatibility.md from cells.yaml and the results of a run, which it keeps beside the page:
-// those of the last run of the whole matrix in this checkout, or else those that are kept already. It is started in the folder
-// of the end-to-end tests, and refuses results that do not prove the whole matrix as it is.
+// Command compatibility writes docs/compatibility.md from cells.yaml and the results of a run,
+// which it keeps beside the page: those of the last run of the whole matrix in this checkout, or
+// else those that are kept already. It is started in the folder of the end-to-end tests, and
+// refuses results that do not prove the whole matrix as it is.
 package main
 
 import (

@@ -1,7 +1,8 @@
-// Command customserver is an MCP server as an application would write it for an authorization server that latchkey has no
-// provider for: the custom provider, a verifier of JWTs against its key set, and plain net/http. It is to those what
-// `latchkey serve` is to the built-in providers, with the same addresses and the same tool. With -client-id it is in proxy
-// mode, in front of a provider that knows one application.
+// Command customserver is an MCP server as an application would write it for an authorization
+// server that latchkey has no provider for: the custom provider, a verifier of JWTs against its key
+// set, and plain net/http. It is to those what `latchkey serve` is to the built-in providers, with
+// the same addresses and the same tool. With -client-id it is in proxy mode, in front of a provider
+// that knows one application.
 package main
 
 import (

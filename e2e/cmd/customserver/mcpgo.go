@@ -11,8 +11,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/sessions"
 )
 
-// mcpGoHandler is the MCP server on mark3labs/mcp-go, with sessions. That library knows nothing of callers: its tools find
-// theirs in their context, which is the request's, and its sessions are tied to callers from outside.
+// mcpGoHandler is the MCP server on mark3labs/mcp-go, with sessions. That library knows nothing of
+// callers: its tools find theirs in their context, which is the request's, and its sessions are
+// tied to callers from outside.
 func mcpGoHandler(scopes []string) (http.Handler, error) {
 	mcpServer := server.NewMCPServer("customserver", "1.0.0")
 	for name, needed := range map[string][]string{"whoami": nil, stepUpTool: scopes} {

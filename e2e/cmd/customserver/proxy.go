@@ -14,7 +14,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-// proxySettings are the flags of proxy mode, for a provider that knows one application and no dynamic clients.
+// proxySettings are the flags of proxy mode, for a provider that knows one application and no
+// dynamic clients.
 type proxySettings struct {
 	clientID                            string
 	audience                            string
@@ -23,7 +24,8 @@ type proxySettings struct {
 	passthrough                         bool
 }
 
-// secretVariable holds the application's secret: everybody on a machine can read the arguments of its processes.
+// secretVariable holds the application's secret: everybody on a machine can read the arguments of
+// its processes.
 const secretVariable = "CUSTOMSERVER_CLIENT_SECRET"
 
 func (s *proxySettings) register(flags *flag.FlagSet) {
@@ -66,7 +68,8 @@ func newProxy(s settings, logger *slog.Logger) (*runtime.Provider, error) {
 	}, options...)
 }
 
-// verifier is how the provider's tokens are checked: by its keys, or by asking it. Each way ties tokens to this server.
+// verifier is how the provider's tokens are checked: by its keys, or by asking it. Each way ties
+// tokens to this server.
 func (s *settings) verifier(secret oauth.Secret, logger *slog.Logger) (oauth.TokenVerifier, error) {
 	switch {
 	case s.jwks != "":

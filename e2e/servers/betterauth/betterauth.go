@@ -16,7 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
 
-// The one user. The password is a test value: it opens nothing but a server that lives as long as its test.
+// The one user. The password is a test value: it opens nothing but a server that lives as long as
+// its test.
 const (
 	email    = "ada@example.com"
 	password = "test-password-of-ada"
@@ -33,8 +34,8 @@ type Config struct {
 	Resources []string
 	// Algorithm signs access tokens: EdDSA (the default), ES256 or RS256.
 	Algorithm string
-	// State is a file that keeps what the server knows, keys included, when it is asked to end (SIGTERM). By default it
-	// forgets everything.
+	// State is a file that keeps what the server knows, keys included, when it is asked to end
+	// (SIGTERM). By default it forgets everything.
 	State string
 }
 
@@ -104,7 +105,8 @@ func (s *Server) End(ctx context.Context, signal syscall.Signal) error {
 	return s.process.End(ctx, signal)
 }
 
-// StartAgain starts the server that ended, at the same address. What it still knows depends on Config.State.
+// StartAgain starts the server that ended, at the same address. What it still knows depends on
+// Config.State.
 func (s *Server) StartAgain(ctx context.Context) error { return s.start(ctx) }
 
 // KeySetURL is the address of the server's key set.
@@ -117,7 +119,8 @@ func algorithm(c Config) string {
 	return c.Algorithm
 }
 
-// Issuer is the base URL with the plugin's path, which is also what latchkey's provider is configured with.
+// Issuer is the base URL with the plugin's path, which is also what latchkey's provider is
+// configured with.
 func (s *Server) Issuer() string { return s.origin + "/api/auth" }
 
 // UserID is the id that Better Auth gave to its user.
@@ -140,9 +143,9 @@ func (s *Server) Log() string { return s.process.Log() }
 // Stop ends the server.
 func (s *Server) Stop() { s.process.Stop() }
 
-// Login signs in as the user and consents. Better Auth leaves both pages to the application; what the scripts of login.html
-// and consent.html post is posted here. Both get the signed query of the page back, which is how the server finds the
-// request again.
+// Login signs in as the user and consents. Better Auth leaves both pages to the application; what
+// the scripts of login.html and consent.html post is posted here. Both get the signed query of the
+// page back, which is how the server finds the request again.
 func (s *Server) Login(ctx context.Context, authorizeURL string) (string, error) {
 	browser := harness.NewBrowser()
 	page, err := browser.Visit(ctx, authorizeURL, s.needsScript)

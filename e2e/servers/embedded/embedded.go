@@ -1,4 +1,5 @@
-// Package embedded stands for the identity provider inside `latchkey dev`: it is ours, but who talks to it is not.
+// Package embedded stands for the identity provider inside `latchkey dev`: it is ours, but who
+// talks to it is not.
 package embedded
 
 import (

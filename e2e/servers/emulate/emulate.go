@@ -1,5 +1,6 @@
-// Package emulate runs the emulator of well-known services (npm emulate) as one of the providers that know no dynamic
-// clients: one application is registered there, and latchkey stands in front of it in proxy mode.
+// Package emulate runs the emulator of well-known services (npm emulate) as one of the providers
+// that know no dynamic clients: one application is registered there, and latchkey stands in front
+// of it in proxy mode.
 //
 // What the emulator lacks is added by a gateway in front of it, which gateway.go describes.
 package emulate
@@ -17,8 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/harness"
 )
 
-// The people at the emulator. It takes any token that it does not know for one of the first person of its configuration,
-// so nobody is first, and an answer about nobody is the emulator's refusal.
+// The people at the emulator. It takes any token that it does not know for one of the first person
+// of its configuration, so nobody is first, and an answer about nobody is the emulator's refusal.
 const (
 	nobody = "nobody@example.com"
 	user   = "ada@example.com"
@@ -27,7 +28,8 @@ const (
 
 // Config says what to run.
 type Config struct {
-	// Root is the folder of the end-to-end tests, Node the program that runs the emulator (22 or newer).
+	// Root is the folder of the end-to-end tests, Node the program that runs the emulator (22 or
+	// newer).
 	Root, Node string
 	// LogDir receives emulate.log.
 	LogDir string
@@ -90,7 +92,8 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 	return s, nil
 }
 
-// discover learns what the emulator makes up: its issuer, where it has one, and the user's identifier.
+// discover learns what the emulator makes up: its issuer, where it has one, and the user's
+// identifier.
 func (s *Server) discover(ctx context.Context) error {
 	if s.issuer = s.service.issuer; s.issuer == "" {
 		answer, err := s.gateway.ask(ctx, http.MethodGet, s.service.discovery, nil, nil)
@@ -144,7 +147,8 @@ func (s *Server) seed(dir string) (string, error) {
 	return path, os.WriteFile(path, encoded, 0o600)
 }
 
-// Issuer is what callers are said to come from: the provider's issuer, not latchkey's own, which issues the tokens.
+// Issuer is what callers are said to come from: the provider's issuer, not latchkey's own, which
+// issues the tokens.
 func (s *Server) Issuer() string { return s.issuer }
 
 // UserID is the identifier that the emulator made up for its user.
@@ -158,7 +162,8 @@ func (s *Server) Email() string {
 	return user
 }
 
-// Command is that of `latchkey serve` or, where the service has no fitting provider, of cmd/customserver.
+// Command is that of `latchkey serve` or, where the service has no fitting provider, of
+// cmd/customserver.
 func (s *Server) Command(addr string) []string { return s.service.command(s, addr) }
 
 // Environment holds the credentials of the application.

@@ -26,7 +26,8 @@ import (
 //     emulator for the user of the token, and refuse what it refuses;
 //   - GitHub's deletion of a token, by the emulator's page where users take back what they allowed an application.
 //
-// To know the application of a token, it passes token requests on to the emulator and remembers the answers, unchanged.
+// To know the application of a token, it passes token requests on to the emulator and remembers the
+// answers, unchanged.
 type gateway struct {
 	server *Server
 	http   *httptest.Server
@@ -223,8 +224,8 @@ func (g *gateway) checkToken(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// deleteToken answers as DELETE /applications/{client_id}/token of GitHub's API does. The emulator takes back all of the
-// user's tokens of that application.
+// deleteToken answers as DELETE /applications/{client_id}/token of GitHub's API does. The emulator
+// takes back all of the user's tokens of that application.
 func (g *gateway) deleteToken(w http.ResponseWriter, r *http.Request) {
 	issued, _, token, ok := g.application(w, r)
 	if !ok {
@@ -243,8 +244,8 @@ func (g *gateway) takeBack(ctx context.Context, application, token string) (repl
 	return g.ask(ctx, http.MethodPost, "/settings/connections/applications/"+url.PathEscape(application)+"/revoke", header, nil)
 }
 
-// application checks the credentials of the application in the path and finds the token that it asks about: its own, or
-// none (404).
+// application checks the credentials of the application in the path and finds the token that it
+// asks about: its own, or none (404).
 func (g *gateway) application(w http.ResponseWriter, r *http.Request) (issued grant, user profile, token string, ok bool) {
 	id, secret, _ := r.BasicAuth()
 	known := slices.Contains([]Application{g.server.application, g.server.other}, Application{id, secret})

@@ -23,8 +23,8 @@ func (s *Server) tokensOf(ctx context.Context, a Application) (*harness.Tokens, 
 	}.Login(ctx, Pick)
 }
 
-// Honours reports whether the emulator still gives something for a token: new tokens for a refresh token or, at GitHub, which
-// has none, the user for an access token.
+// Honours reports whether the emulator still gives something for a token: new tokens for a refresh
+// token or, at GitHub, which has none, the user for an access token.
 func (s *Server) Honours(ctx context.Context, token string) (bool, error) {
 	if s.service.revoke == "" {
 		_, err := s.gateway.profile(ctx, token)

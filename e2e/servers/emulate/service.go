@@ -9,26 +9,32 @@ const oktaUser = "00uadalovelace"
 
 // Service is one of the emulated services, and how latchkey is put in front of it.
 type Service struct {
-	// name is the emulator's, applications what its configuration calls the registered applications.
+	// name is the emulator's, applications what its configuration calls the registered
+	// applications.
 	name, applications string
 	// authorize, token and userinfo are its paths.
 	authorize, token, userinfo string
-	// revoke is the path that takes tokens; empty is GitHub's page where users take back what they allowed.
+	// revoke is the path that takes tokens; empty is GitHub's page where users take back what they
+	// allowed.
 	revoke string
 	scope  string // of a login of our own
 	// noEmail tells that what latchkey asks about tokens does not name the user's mail address.
 	noEmail bool
-	// issuer is what callers are said to come from. Where there is none, the emulator's metadata at discovery says it.
+	// issuer is what callers are said to come from. Where there is none, the emulator's metadata at
+	// discovery says it.
 	issuer, discovery string
 	command           func(s *Server, addr string) []string
-	// variables are those of the application's id and secret. Without the first, the id is on the command line.
+	// variables are those of the application's id and secret. Without the first, the id is on the
+	// command line.
 	variables [2]string
 }
 
-// Custom reports whether the server in front of the service is cmd/customserver, not the latchkey command line.
+// Custom reports whether the server in front of the service is cmd/customserver, not the latchkey
+// command line.
 func (s Service) Custom() bool { return s.variables[0] == "" }
 
-// SecretVariable is the variable of the server in front of the service that holds the application's secret.
+// SecretVariable is the variable of the server in front of the service that holds the application's
+// secret.
 func (s Service) SecretVariable() string { return s.variables[1] }
 
 // Google is reached by the provider google. The emulator has no tokeninfo: see the gateway.
@@ -50,8 +56,9 @@ func Google() Service {
 	}
 }
 
-// GitHub is reached by the provider github. The emulator knows neither the check nor the deletion of a token: see the
-// gateway. It ignores PKCE, answers errors with status 200 and gives no refresh tokens, as GitHub does for OAuth Apps.
+// GitHub is reached by the provider github. The emulator knows neither the check nor the deletion
+// of a token: see the gateway. It ignores PKCE, answers errors with status 200 and gives no refresh
+// tokens, as GitHub does for OAuth Apps.
 func GitHub() Service {
 	return Service{ //nolint:gosec // names of variables, no credentials
 		name: "github", applications: "oauth_apps",
@@ -71,9 +78,9 @@ func GitHub() Service {
 	}
 }
 
-// Okta is reached by the generic provider of proxy mode, in cmd/customserver: the access tokens of a custom authorization
-// server of Okta are JWTs, which the provider okta insists on, and the emulator's are opaque. It has introspection, which
-// names the application.
+// Okta is reached by the generic provider of proxy mode, in cmd/customserver: the access tokens of
+// a custom authorization server of Okta are JWTs, which the provider okta insists on, and the
+// emulator's are opaque. It has introspection, which names the application.
 func Okta() Service {
 	return Service{ //nolint:gosec // names of variables, no credentials
 		name: "okta", applications: "oauth_clients",
@@ -88,9 +95,10 @@ func Okta() Service {
 	}
 }
 
-// Microsoft is reached by the generic provider of proxy mode, in cmd/customserver: Entra ID's access tokens for an API of
-// one's own are JWTs, which the provider entra insists on, and the emulator's are opaque. There is nothing to ask but
-// userinfo, which names no application: only tokens that latchkey got itself are good.
+// Microsoft is reached by the generic provider of proxy mode, in cmd/customserver: Entra ID's
+// access tokens for an API of one's own are JWTs, which the provider entra insists on, and the
+// emulator's are opaque. There is nothing to ask but userinfo, which names no application: only
+// tokens that latchkey got itself are good.
 func Microsoft() Service {
 	return Service{ //nolint:gosec // names of variables, no credentials
 		name: "microsoft", applications: "oauth_clients",

@@ -1,8 +1,9 @@
-// Package fosite runs an authorization server on the library github.com/ory/fosite, which Ory Hydra is made of: JWT access
-// tokens as RFC 9068 wants them, PKCE for everybody, and an introspection endpoint.
+// Package fosite runs an authorization server on the library github.com/ory/fosite, which Ory Hydra
+// is made of: JWT access tokens as RFC 9068 wants them, PKCE for everybody, and an introspection
+// endpoint.
 //
-// The library knows an audience but not the resource parameter (RFC 8707), and neither registration nor documents: these
-// are here. A resource becomes the audience that a client is granted.
+// The library knows an audience but not the resource parameter (RFC 8707), and neither registration
+// nor documents: these are here. A resource becomes the audience that a client is granted.
 package fosite
 
 import (
@@ -35,12 +36,15 @@ type Config struct {
 	Port   int
 	// Resources are the protected resources that clients may ask for.
 	Resources []string
-	// Lifetime of access tokens. Zero means five minutes; a negative one makes tokens that expired before.
+	// Lifetime of access tokens. Zero means five minutes; a negative one makes tokens that expired
+	// before.
 	Lifetime time.Duration
-	// Introspected makes resource servers ask about tokens, though they could check them themselves.
+	// Introspected makes resource servers ask about tokens, though they could check them
+	// themselves.
 	Introspected bool
-	// Untyped answers introspection as the library does, which does not say what kind of token it describes: active refresh
-	// tokens look like access tokens. Otherwise the answer says it, as Ory Hydra's does.
+	// Untyped answers introspection as the library does, which does not say what kind of token it
+	// describes: active refresh tokens look like access tokens. Otherwise the answer says it, as
+	// Ory Hydra's does.
 	Untyped bool
 }
 
@@ -94,7 +98,8 @@ func (s *Server) compose(ctx context.Context, lifetime time.Duration) error {
 		JWTScopeClaimKey: jwt.JWTScopeFieldString, // RFC 9068 section 2.2.3; the library's default is a list named scp
 		EnforcePKCE:      true,
 		ScopeStrategy:    fosite.ExactScopeStrategy,
-		// Everybody gets a refresh token: clients ask for offline_access only where a resource announces it.
+		// Everybody gets a refresh token: clients ask for offline_access only where a resource
+		// announces it.
 		RefreshTokenScopes: []string{},
 		GlobalSecret:       []byte(rand.Text() + rand.Text()),
 	}

@@ -1,5 +1,6 @@
-// Package host makes whole authorization servers of Go libraries, which leave to their users what they do not support or
-// what is different everywhere: a listener with a log, dynamic client registration, and the page where the user logs in.
+// Package host makes whole authorization servers of Go libraries, which leave to their users what
+// they do not support or what is different everywhere: a listener with a log, dynamic client
+// registration, and the page where the user logs in.
 package host
 
 import (
@@ -26,7 +27,8 @@ type Host struct {
 	once   sync.Once
 }
 
-// Start serves a handler on a port. What it is asked, without queries, which hold codes, is logged to name.log in dir.
+// Start serves a handler on a port. What it is asked, without queries, which hold codes, is logged
+// to name.log in dir.
 func Start(ctx context.Context, name, dir string, port int, handler http.Handler) (*Host, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err

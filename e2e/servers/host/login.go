@@ -29,8 +29,8 @@ var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
 </html>
 `))
 
-// LoggedIn reports whether a request is the login page, filled in correctly. If not, it answers with the page, which comes
-// back to the address that it is shown at.
+// LoggedIn reports whether a request is the login page, filled in correctly. If not, it answers
+// with the page, which comes back to the address that it is shown at.
 func (u User) LoggedIn(w http.ResponseWriter, r *http.Request, client string) bool {
 	post := r.Method == http.MethodPost
 	if post && r.PostFormValue("username") == u.Username &&

@@ -16,8 +16,8 @@ type Client struct {
 	RedirectURIs []string
 }
 
-// Register is a registration endpoint (RFC 7591) for public clients: whatever a client asks for, it gets no secret, and may
-// use the grants of MCP clients. add receives each new client.
+// Register is a registration endpoint (RFC 7591) for public clients: whatever a client asks for, it
+// gets no secret, and may use the grants of MCP clients. add receives each new client.
 func Register(add func(Client)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {

@@ -1,6 +1,7 @@
-// Package keycloak runs a Keycloak server (Java) and makes realms in it, one for each test. Its start takes long, so that all
-// tests share one. A realm is sent to it as the representation that an import reads: what differs from test to test, such as the
-// audience mapper, cannot be in a file that is read at the start. It runs as it was built (start --optimized), on plain http.
+// Package keycloak runs a Keycloak server (Java) and makes realms in it, one for each test. Its
+// start takes long, so that all tests share one. A realm is sent to it as the representation that
+// an import reads: what differs from test to test, such as the audience mapper, cannot be in a file
+// that is read at the start. It runs as it was built (start --optimized), on plain http.
 package keycloak
 
 import (
@@ -34,11 +35,12 @@ const startTime = 8 * time.Minute
 
 // Config says what to run.
 type Config struct {
-	// Home is the folder of a Keycloak that was built before (kc.sh build). LogDir receives keycloak.log.
+	// Home is the folder of a Keycloak that was built before (kc.sh build). LogDir receives
+	// keycloak.log.
 	Home, LogDir string
 	Port         int
-	// Database is the path of the database's file, without its ending, which survives a restart. By default everything is
-	// kept in memory.
+	// Database is the path of the database's file, without its ending, which survives a restart. By
+	// default everything is kept in memory.
 	Database string
 }
 
@@ -96,7 +98,8 @@ func (i *Instance) start(ctx context.Context) error {
 // End ends the server by a signal and returns when it is gone.
 func (i *Instance) End(ctx context.Context, s syscall.Signal) error { return i.process.End(ctx, s) }
 
-// StartAgain starts the server that ended, at the same address. What it still knows depends on Config.Database.
+// StartAgain starts the server that ended, at the same address. What it still knows depends on
+// Config.Database.
 func (i *Instance) StartAgain(ctx context.Context) error { return i.start(ctx) }
 
 // Stop ends the server.
@@ -124,8 +127,8 @@ func (i *Instance) admin(ctx context.Context, method, path string, body, into an
 	return i.send(request, into)
 }
 
-// adminToken logs in as the administrator, and again after half of the minute that such tokens live: to check the
-// password is slow on purpose.
+// adminToken logs in as the administrator, and again after half of the minute that such tokens
+// live: to check the password is slow on purpose.
 func (i *Instance) adminToken(ctx context.Context) (string, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

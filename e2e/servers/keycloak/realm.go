@@ -18,15 +18,16 @@ import (
 type RealmConfig struct {
 	// Audience is what the realm's audience mapper puts into aud. Empty makes no mapper.
 	Audience string
-	// OptionalScopes are further client scopes, which a client may ask for. Keycloak holds a client that registered with scopes
-	// to those, so the administrator allows it these when it first asks: Login does.
+	// OptionalScopes are further client scopes, which a client may ask for. Keycloak holds a client
+	// that registered with scopes to those, so the administrator allows it these when it first
+	// asks: Login does.
 	OptionalScopes []string
 	// TokenLife is how long access tokens live. The default is Keycloak's: five minutes.
 	TokenLife time.Duration
 }
 
-// Realm is a realm of an Instance, with one user. The user has the realm role editor and the role read of the client
-// reports.
+// Realm is a realm of an Instance, with one user. The user has the realm role editor and the role
+// read of the client reports.
 type Realm struct {
 	instance *Instance
 	name     string
@@ -36,7 +37,8 @@ type Realm struct {
 
 var _ harness.Server = (*Realm)(nil)
 
-// The policies of anonymous client registration that its default settings make too strict for MCP clients.
+// The policies of anonymous client registration that its default settings make too strict for MCP
+// clients.
 const (
 	trustedHosts  = "trusted-hosts"
 	allowedScopes = "allowed-client-templates"
@@ -46,7 +48,8 @@ const (
 // toolsScope is the optional client scope that carries the audience and the roles.
 const toolsScope = "mcp:tools"
 
-// NewRealm makes a realm and sets it up for MCP clients, as Keycloak's documentation and latchkey's describe.
+// NewRealm makes a realm and sets it up for MCP clients, as Keycloak's documentation and latchkey's
+// describe.
 func (i *Instance) NewRealm(ctx context.Context, c RealmConfig) (*Realm, error) {
 	r := &Realm{instance: i, name: "mcp-" + strings.ToLower(rand.Text()[:8]), optional: map[string]string{}}
 	if err := i.admin(ctx, http.MethodPost, "", r.representation(c), nil); err != nil {
@@ -75,8 +78,9 @@ func (i *Instance) NewRealm(ctx context.Context, c RealmConfig) (*Realm, error) 
 		}
 		r.optional[scope] = id
 	}
-	// Registration from this machine, also of clients that name their home page. openid is no client scope of a realm, so
-	// the default policy refuses clients that register with it, as all official SDKs do.
+	// Registration from this machine, also of clients that name their home page. openid is no
+	// client scope of a realm, so the default policy refuses clients that register with it, as all
+	// official SDKs do.
 	err := r.changePolicies(ctx, map[string]object{
 		trustedHosts:  {"trusted-hosts": []string{"127.0.0.1", "localhost"}, "client-uris-must-match": []string{"false"}},
 		allowedScopes: {"allowed-client-scopes": []string{"openid"}},
@@ -108,8 +112,8 @@ func (r *Realm) representation(c RealmConfig) object {
 	return realm
 }
 
-// addToolsScope makes the client scope with the audience, and with the roles, which clients that registered themselves do
-// not get otherwise (policy Full Scope Disabled).
+// addToolsScope makes the client scope with the audience, and with the roles, which clients that
+// registered themselves do not get otherwise (policy Full Scope Disabled).
 func (r *Realm) addToolsScope(ctx context.Context, audience string) error {
 	var mappers []object
 	if audience != "" {
@@ -200,8 +204,9 @@ func (r *Realm) UserID() string { return r.userID }
 // Email is in the realm's access tokens.
 func (r *Realm) Email() string { return userEmail }
 
-// Command serves with latchkey's provider, and needs the scope that carries the audience: clients register with the scopes that the
-// resource announces, and Keycloak gives such a client no other scope, not even a default one of the realm.
+// Command serves with latchkey's provider, and needs the scope that carries the audience: clients
+// register with the scopes that the resource announces, and Keycloak gives such a client no other
+// scope, not even a default one of the realm.
 func (r *Realm) Command(addr string) []string {
 	return harness.Serve("keycloak", addr, "--scope", toolsScope)
 }

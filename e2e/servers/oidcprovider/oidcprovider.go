@@ -1,5 +1,5 @@
-// Package oidcprovider runs a server on node-oidc-provider (npm oidc-provider), for which latchkey has no provider of its
-// own: the resource server in front of it is cmd/customserver.
+// Package oidcprovider runs a server on node-oidc-provider (npm oidc-provider), for which latchkey
+// has no provider of its own: the resource server in front of it is cmd/customserver.
 package oidcprovider
 
 import (
@@ -20,7 +20,8 @@ const user = "ada"
 
 // Config says what to run.
 type Config struct {
-	// Root is the folder of the end-to-end tests, Node the program that runs the server (22 or newer).
+	// Root is the folder of the end-to-end tests, Node the program that runs the server (22 or
+	// newer).
 	Root, Node string
 	// LogDir receives oidc-provider.log.
 	LogDir string
@@ -33,7 +34,8 @@ type Config struct {
 	KeyNamesNoAlgorithm bool
 	// Opaque makes access tokens that only the server can read.
 	Opaque bool
-	// Authority is the path of a certificate, in PEM, with which clients' metadata documents are served. Empty knows none.
+	// Authority is the path of a certificate, in PEM, with which clients' metadata documents are
+	// served. Empty knows none.
 	Authority string
 
 	applications []application

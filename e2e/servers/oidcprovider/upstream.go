@@ -21,8 +21,9 @@ type application struct {
 	Audience    string `json:"audience"`
 }
 
-// Upstream is an oidc-provider that knows two applications and registers nobody: cmd/customserver, in proxy mode, is one of
-// them. Its access tokens are JWTs for the application's audience; a resource indicator is refused.
+// Upstream is an oidc-provider that knows two applications and registers nobody: cmd/customserver,
+// in proxy mode, is one of them. Its access tokens are JWTs for the application's audience; a
+// resource indicator is refused.
 type Upstream struct {
 	*Server
 
@@ -32,8 +33,8 @@ type Upstream struct {
 
 var _ harness.Server = (*Upstream)(nil)
 
-// StartUpstream starts the server for an application with the redirect URI. With passthrough clients get the provider's own
-// access tokens.
+// StartUpstream starts the server for an application with the redirect URI. With passthrough
+// clients get the provider's own access tokens.
 func StartUpstream(ctx context.Context, c Config, redirectURI string, passthrough bool) (*Upstream, error) {
 	u := &Upstream{
 		application: application{"mcp-server", rand.Text() + rand.Text(), redirectURI, audience},

@@ -22,8 +22,8 @@ func auth0() kind {
 	}
 }
 
-// encrypted is a token as only the API can read it, by a key of its own: a JWE in compact form (RFC 7516). What is in it is
-// noise of the token's length, since nobody here has that key.
+// encrypted is a token as only the API can read it, by a key of its own: a JWE in compact form
+// (RFC 7516). What is in it is noise of the token's length, since nobody here has that key.
 func encrypted(token string) string {
 	parts := []string{`{"alg":"RSA-OAEP-256","cty":"JWT","enc":"A256GCM"}`, noise(256), noise(12), noise(len(token)), noise(16)}
 	for i := range parts {
@@ -38,8 +38,9 @@ func noise(length int) string {
 	return string(text)
 }
 
-// auth0API finds the API that a login is for. The parameter audience wins, resource needs the compatibility profile, and
-// without an API the access token is opaque and good for the userinfo endpoint alone.
+// auth0API finds the API that a login is for. The parameter audience wins, resource needs the
+// compatibility profile, and without an API the access token is opaque and good for the userinfo
+// endpoint alone.
 func auth0API(s *Server, g *grant) *failure {
 	api := g.request.Get("audience")
 	if api == "" && !s.config.Dashboard.NoResources {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// makeCertificate returns a certificate for loopback and, in PEM, that of the authority which signed it and whose key
-// nobody has any more.
+// makeCertificate returns a certificate for loopback and, in PEM, that of the authority which
+// signed it and whose key nobody has any more.
 func makeCertificate() (certificate tls.Certificate, authority []byte, err error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -28,7 +28,8 @@ func clerk() kind {
 				delete(claims, "org_id")
 			}
 		},
-		// Public clients in a browser are supported, as Clerk says; which headers they may send it does not.
+		// Public clients in a browser are supported, as Clerk says; which headers they may send it
+		// does not.
 		scripts:      []string{"Authorization", "Content-Type", "MCP-Protocol-Version"},
 		opaquePrefix: "oat_",
 		lifetime:     24 * time.Hour,

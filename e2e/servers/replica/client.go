@@ -82,7 +82,8 @@ func (s *Server) serveRegister(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusCreated, answer)
 }
 
-// authenticate finds the client of a request and checks that it has sent its secret as it registered.
+// authenticate finds the client of a request and checks that it has sent its secret as it
+// registered.
 func (s *Server) authenticate(r *http.Request, form url.Values) (*client, *failure) {
 	id, secret, method := form.Get("client_id"), form.Get("client_secret"), "none"
 	if secret != "" {

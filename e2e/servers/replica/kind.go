@@ -10,11 +10,12 @@ import (
 
 // kind is in what a provider differs from the others. Every function may be nil.
 type kind struct {
-	// https says that the provider is reached by https. Those are not for which latchkey's configuration can name a plain
-	// http URL on loopback, and those whose endpoints are replaced.
+	// https says that the provider is reached by https. Those are not for which latchkey's
+	// configuration can name a plain http URL on loopback, and those whose endpoints are replaced.
 	https bool
-	// at are the fields of latchkey's configuration that name the provider's place. It is nil for providers in mode proxy:
-	// latchkey is configured with the real provider's place, and is told other endpoints.
+	// at are the fields of latchkey's configuration that name the provider's place. It is nil for
+	// providers in mode proxy: latchkey is configured with the real provider's place, and is told
+	// other endpoints.
 	at func(*Server) map[string]string
 	// documents are the discovery documents by where they are. There are no others.
 	documents map[facts.Form]string
@@ -23,14 +24,15 @@ type kind struct {
 	// keyPrefix begins the names of keys; key changes a key of the key set.
 	keyPrefix string
 	key       func(s *Server, key map[string]any)
-	// register says how clients register. Without it there is one client, that of latchkey's configuration.
+	// register says how clients register. Without it there is one client, that of latchkey's
+	// configuration.
 	register *registration
 	// scopes are those of the operator's own API; those of the documents are known anyway.
 	scopes func(*Server) []string
 	// issuer is the iss of an access token with the given claims of its own.
 	issuer func(s *Server, claims map[string]any) string
-	// prepare looks at an authorization request: it decides on grant.audience and grant.opaque, and refuses what the
-	// provider refuses.
+	// prepare looks at an authorization request: it decides on grant.audience and grant.opaque, and
+	// refuses what the provider refuses.
 	prepare func(s *Server, g *grant) *failure
 	// unasked are the scopes of a login that asks for none.
 	unasked string
@@ -52,7 +54,8 @@ type kind struct {
 	opaquePrefix string
 	// lifetime of access tokens; the default is an hour.
 	lifetime time.Duration
-	// scripts are the request headers that pages of other origins may send (CORS). Without any, pages cannot use the provider.
+	// scripts are the request headers that pages of other origins may send (CORS). Without any,
+	// pages cannot use the provider.
 	scripts []string
 	// further adds what else the provider has.
 	further func(s *Server, mux *http.ServeMux)

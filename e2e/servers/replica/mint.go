@@ -31,8 +31,9 @@ func (s *Server) WantUser(token specfacts.Token) map[string]any {
 	return user
 }
 
-// Give makes the logins from now on end with a token of the spec, byte for byte as it stands there. Nil goes back to the
-// user's own: the first accepted token, for the client and with the scopes of the login.
+// Give makes the logins from now on end with a token of the spec, byte for byte as it stands there.
+// Nil goes back to the user's own: the first accepted token, for the client and with the scopes of
+// the login.
 func (s *Server) Give(token *specfacts.Token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,8 +159,8 @@ func (s *Server) remember(token string, claims, profile map[string]any) string {
 	return token
 }
 
-// claims are all claims of a token of the spec: those that differ from the usual, which are the same as in the spec's
-// generated test.
+// claims are all claims of a token of the spec: those that differ from the usual, which are the
+// same as in the spec's generated test.
 func (s *Server) claims(token specfacts.Token) map[string]any {
 	now := time.Now()
 	until := now.Add(s.lifetime()).Unix()

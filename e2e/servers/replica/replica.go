@@ -44,12 +44,13 @@ type Config struct {
 	Dashboard Dashboard
 }
 
-// Dashboard holds the settings of providers that people get wrong. The zero value is the set-up that the provider's page
-// describes.
+// Dashboard holds the settings of providers that people get wrong. The zero value is the set-up
+// that the provider's page describes.
 type Dashboard struct {
 	// NoRegistration: dynamic client registration is off, as it is at first everywhere.
 	NoRegistration bool
-	// NoResources: Auth0's Resource Parameter Compatibility Profile is off; WorkOS has no Resource Indicator.
+	// NoResources: Auth0's Resource Parameter Compatibility Profile is off; WorkOS has no Resource
+	// Indicator.
 	NoResources bool
 	// OpaqueTokens: Clerk's switch Generate access tokens as JWTs is off.
 	OpaqueTokens bool
@@ -61,9 +62,11 @@ type Dashboard struct {
 	NoServer bool
 	// NoPolicy: no access policy of Okta's authorization server lets the app integration in.
 	NoPolicy bool
-	// KeysOf: the tenant to whose tokens Entra ID's keys are restricted. Usually they are good for all.
+	// KeysOf: the tenant to whose tokens Entra ID's keys are restricted. Usually they are good for
+	// all.
 	KeysOf string
-	// VersionOne: the manifest of Entra ID's app registration says nothing of requestedAccessTokenVersion.
+	// VersionOne: the manifest of Entra ID's app registration says nothing of
+	// requestedAccessTokenVersion.
 	VersionOne bool
 }
 
@@ -242,7 +245,8 @@ func (s *Server) host() string { return fmt.Sprintf("127.0.0.1:%d", s.config.Por
 // Origin is where the replica listens.
 func (s *Server) Origin() string { return s.origin }
 
-// Issuer is the provider's, byte for byte: with a slash at Auth0, of the real host for a provider in mode proxy.
+// Issuer is the provider's, byte for byte: with a slash at Auth0, of the real host for a provider
+// in mode proxy.
 func (s *Server) Issuer() string { return s.description.Issuer }
 
 // Describe is what latchkey's provider says of itself, configured for this replica.
@@ -266,7 +270,8 @@ func (s *Server) NamesNoClient() bool {
 // Authority is the file with the certificate to trust.
 func (s *Server) Authority() string { return s.authority }
 
-// Command is `latchkey serve`, with the endpoints at the replica where the provider is in mode proxy.
+// Command is `latchkey serve`, with the endpoints at the replica where the provider is in mode
+// proxy.
 func (s *Server) Command(addr string) []string {
 	var further []string
 	if s.description.Mode == oauth.Proxy {
@@ -316,7 +321,8 @@ func (s *Server) Asked() []url.Values {
 	return slices.Clone(s.requests)
 }
 
-// Login signs in as the user, at this server and, where the resource server stands between, at its consent page.
+// Login signs in as the user, at this server and, where the resource server stands between, at its
+// consent page.
 func (s *Server) Login(ctx context.Context, authorizeURL string) (string, error) {
 	browser, err := harness.NewBrowserFor(s)
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
-// configure reads the spec and configures latchkey's provider as its generated test does, but for where the replica is.
+// configure reads the spec and configures latchkey's provider as its generated test does, but for
+// where the replica is.
 func (s *Server) configure() error {
 	file := filepath.Join(s.config.Root, "specs", s.config.Provider+".yaml")
 	text, err := os.ReadFile(file)
@@ -64,8 +65,8 @@ func (s *Server) configure() error {
 	return nil
 }
 
-// makeKeys makes the provider's keys: one of its own for each algorithm that latchkey accepts and, where latchkey knows it,
-// the secret that both have.
+// makeKeys makes the provider's keys: one of its own for each algorithm that latchkey accepts and,
+// where latchkey knows it, the secret that both have.
 func (s *Server) makeKeys() error {
 	for _, name := range s.facts.Algorithms {
 		algorithm := jose.Algorithm(name)
@@ -145,8 +146,8 @@ func (s *Server) serveKeys(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"keys": keys})
 }
 
-// documents are the providers' discovery documents as they were recorded or documented, with the config fields of the
-// spec in braces.
+// documents are the providers' discovery documents as they were recorded or documented, with the
+// config fields of the spec in braces.
 //
 //go:embed documents
 var documents embed.FS

@@ -16,7 +16,8 @@ func workos() kind {
 		register:  &registration{prefix: "client_", method: "client_secret_basic"},
 		unasked:   "openid profile email",
 		prepare: func(s *Server, g *grant) *failure {
-			// Without any indicator the parameter is ignored; another indicator than the registered one is as good as none.
+			// Without any indicator the parameter is ignored; another indicator than the registered
+			// one is as good as none.
 			if g.audience = environmentAudience; !s.config.Dashboard.NoResources && g.resource == s.config.Resource {
 				g.audience = g.resource
 			}

@@ -287,7 +287,8 @@ func (s *storage) GetPrivateClaimsFromScopes(context.Context, string, string, []
 	return nil, errors.New("the library calls GetPrivateClaimsFromRequest in its place")
 }
 
-// GetPrivateClaimsFromRequest adds the scope (RFC 9068 section 2.2.3), which the library leaves out of access tokens.
+// GetPrivateClaimsFromRequest adds the scope (RFC 9068 section 2.2.3), which the library leaves out
+// of access tokens.
 func (s *storage) GetPrivateClaimsFromRequest(_ context.Context, request op.TokenRequest, _ []string) (map[string]any, error) {
 	return map[string]any{"scope": strings.Join(request.GetScopes(), " ")}, nil
 }

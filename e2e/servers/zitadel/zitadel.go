@@ -1,9 +1,10 @@
-// Package zitadel runs an authorization server on the library github.com/zitadel/oidc (pkg/op), which is OpenID certified.
+// Package zitadel runs an authorization server on the library github.com/zitadel/oidc (pkg/op),
+// which is OpenID certified.
 //
-// The library has neither dynamic client registration nor resource indicators (RFC 8707): a registration endpoint stands
-// beside it and writes to its storage, and the storage learns the resource parameter from an interceptor. What is then
-// issued, and how, is the library's doing: it signs access tokens with typ JWT, and gives the ID token the audience of the
-// access token.
+// The library has neither dynamic client registration nor resource indicators (RFC 8707): a
+// registration endpoint stands beside it and writes to its storage, and the storage learns the
+// resource parameter from an interceptor. What is then issued, and how, is the library's doing: it
+// signs access tokens with typ JWT, and gives the ID token the audience of the access token.
 package zitadel
 
 import (
@@ -29,7 +30,8 @@ type Config struct {
 	Port   int
 	// Resources are the protected resources that clients may ask for.
 	Resources []string
-	// Lifetime of access tokens. Zero means five minutes; a negative one makes tokens that expired before.
+	// Lifetime of access tokens. Zero means five minutes; a negative one makes tokens that expired
+	// before.
 	Lifetime time.Duration
 }
 

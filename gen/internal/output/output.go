@@ -27,10 +27,11 @@ type File struct {
 type Tree struct {
 	// Marker is in the first lines of every generated file. Files without it are foreign.
 	Marker string
-	// Roots are the folders in which files with the marker that are no longer generated are removed.
+	// Roots are the folders in which files with the marker that are no longer generated are
+	// removed.
 	Roots []Root
-	// Foreign says why a file with the marker is not this run's all the same, and nothing of one that
-	// is; nil where all are.
+	// Foreign says why a file with the marker is not this run's all the same, and nothing of one
+	// that is; nil where all are.
 	Foreign func(data []byte) string
 }
 

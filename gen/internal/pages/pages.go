@@ -408,7 +408,8 @@ func capitalized(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// Sample is a file of variables, all switched off. importPath is that of the folder of all packages.
+// Sample is a file of variables, all switched off. importPath is that of the folder of all
+// packages.
 func Sample(models []*model.Model, importPath string) []byte {
 	var b strings.Builder
 	b.WriteString("# " + prose.HeaderFor("*", importPath) + "\n")

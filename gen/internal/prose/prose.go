@@ -65,8 +65,8 @@ func Wrap(text string, width int) []string {
 	return lines
 }
 
-// marker is a word that means something to gofmt or the compiler at the start of a comment's line: a
-// bullet, the number of a list, a heading, a build constraint.
+// marker is a word that means something to gofmt or the compiler at the start of a comment's line:
+// a bullet, the number of a list, a heading, a build constraint.
 var marker = regexp.MustCompile(`^([-*•]|[+#].*|[0-9]+[.)])$`)
 
 // Harmless replaces everything that could hide what the text says by a space.

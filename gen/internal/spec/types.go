@@ -78,13 +78,14 @@ type Verified struct {
 type Field struct {
 	// Name in messages and templates, in lower camel case: serverUrl.
 	Name string `yaml:"name" validate:"required,field_name"`
-	// string: any text. url: an https URL (http for loopback hosts) that paths may follow. endpoint:
-	// the whole URL of one endpoint, kept as it was written, with its query (RFC 6749 section 3.1).
-	// identifier: an issuer that is compared and never fetched from, any StringOrURI (RFC 7519
-	// section 2). host: a host name, with a port where needed. segment: one path segment, escaped.
-	// label: one DNS label. secret: a text that is never printed. list: texts, in a variable
-	// separated by commas or spaces. verifier: a Go function that checks tokens. user_mapper: a Go
-	// function that maps claims to the user. parameters: a Go map of request parameters.
+	// string: any text. url: an https URL (http for loopback hosts) that paths may follow.
+	// endpoint: the whole URL of one endpoint, kept as it was written, with its query (RFC 6749
+	// section 3.1). identifier: an issuer that is compared and never fetched from, any StringOrURI
+	// (RFC 7519 section 2). host: a host name, with a port where needed. segment: one path segment,
+	// escaped. label: one DNS label. secret: a text that is never printed. list: texts, in a
+	// variable separated by commas or spaces. verifier: a Go function that checks tokens.
+	// user_mapper: a Go function that maps claims to the user. parameters: a Go map of request
+	// parameters.
 	Type string `yaml:"type" validate:"required,enum=field_type"`
 	// Whether the provider cannot work without it.
 	Required bool `yaml:"required"`

@@ -224,7 +224,8 @@ type Expiry struct {
 	// The claim.
 	Claim string `yaml:"claim" validate:"required,claim_path"`
 	// seconds: since 1970, as exp. seconds_or_milliseconds: since 1970, in milliseconds where the
-	// number is above 10^11, for providers whose documents and answers differ. seconds_from_now: as expires_in. rfc3339: a date and time.
+	// number is above 10^11, for providers whose documents and answers differ. seconds_from_now: as
+	// expires_in. rfc3339: a date and time.
 	Format string `yaml:"format" validate:"required,enum=expiry_format"`
 }
 
@@ -234,7 +235,8 @@ type UserInfo struct {
 	Scheme string `yaml:"scheme" validate:"omitempty,scheme"`
 	// Whether the request is a POST, without a body.
 	Post bool `yaml:"post"`
-	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below data.
+	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below
+	// data.
 	GraphQL string `yaml:"graphql"`
 	// Further headers, such as a version of the provider's API.
 	Headers []Header `yaml:"headers" validate:"dive" keyed:"Name"`
@@ -254,7 +256,8 @@ type Profile struct {
 	Scheme string `yaml:"scheme" validate:"omitempty,scheme"`
 	// Whether the request is a POST, without a body.
 	Post bool `yaml:"post"`
-	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below data.
+	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below
+	// data.
 	GraphQL string `yaml:"graphql"`
 	// Further headers, such as a version of the provider's API.
 	Headers []Header `yaml:"headers" validate:"dive" keyed:"Name"`

@@ -64,7 +64,7 @@ func twoConfigurations(t *testing.T, change func(*Config)) (w *world, one, other
 	return w, w.brokers, other
 }
 
-func TestScopesThatNoLongerExistAreDropped(t *testing.T) {
+func TestScopesThatNoLongerExistAreDropped(t *testing.T) { //nolint:tparallel // its steps share a world
 	t.Parallel()
 	w, one, other := twoConfigurations(t, func(c *Config) { c.UsualScopes = []string{"openid", "profile"} })
 	clientID := w.newClient(webRedirect)
@@ -96,7 +96,7 @@ func TestScopesThatNoLongerExistAreDropped(t *testing.T) {
 	})
 }
 
-func TestALoginEndsWithItsResource(t *testing.T) {
+func TestALoginEndsWithItsResource(t *testing.T) { //nolint:tparallel // its steps share a world
 	t.Parallel()
 	w, one, other := twoConfigurations(t, func(c *Config) { c.Subresources = nil })
 	clientID := w.newClient(webRedirect)

@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// watchfulStore remembers what was ever put into it. Where it swaps, it answers with what was sealed
-// for another key.
+// watchfulStore remembers what was ever put into it. Where it swaps, it answers with what was
+// sealed for another key.
 type watchfulStore struct {
 	store.Store
 

@@ -157,8 +157,8 @@ func TestTokensAreReadWhateverTheAnswerIsCalled(t *testing.T) {
 	}
 }
 
-// A provider may repeat what it was sent, and what it gives, anywhere: neither log nor event has it,
-// which every world checks at its end.
+// A provider may repeat what it was sent, and what it gives, anywhere: neither log nor event has
+// it, which every world checks at its end.
 // covers: A13
 func TestWhatAProviderRepeatsIsInNoLog(t *testing.T) {
 	t.Parallel()

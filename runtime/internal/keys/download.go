@@ -11,13 +11,15 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
-// maxBody is the size of the largest key set that is read. A hundred RSA keys with certificates take a third of it.
+// maxBody is the size of the largest key set that is read. A hundred RSA keys with certificates
+// take a third of it.
 const maxBody = 512 << 10
 
 // download fetches the key set once. Its errors hold neither query nor credentials of the address.
 func (r *Remote) download(ctx context.Context) (set *jose.Set, err error) {
 	defer func() {
-		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the process.
+		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the
+		// process.
 		if p := recover(); p != nil {
 			err = fmt.Errorf("fetching the key set panicked: %v", p)
 		}

@@ -18,8 +18,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
 )
 
-// TestWhatIsNoKeySetIsAnOutage serves, over real connections, everything that a provider may answer instead of its keys. The
-// keys known before stay in use, tokens with other keys get 503, and nobody hangs.
+// TestWhatIsNoKeySetIsAnOutage serves, over real connections, everything that a provider may answer
+// instead of its keys. The keys known before stay in use, tokens with other keys get 503, and
+// nobody hangs.
 // covers: T-TOK-19
 func TestWhatIsNoKeySetIsAnOutage(t *testing.T) {
 	t.Parallel()

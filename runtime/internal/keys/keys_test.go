@@ -23,8 +23,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// The tests below run in synctest bubbles: time.Sleep moves the bubble's clock and takes no time, and a bubble does not end
-// before every goroutine in it has, so that each of these tests is a check for leaks too.
+// The tests below run in synctest bubbles: time.Sleep moves the bubble's clock and takes no time,
+// and a bubble does not end before every goroutine in it has, so that each of these tests is a
+// check for leaks too.
 
 // provider is an http.RoundTripper that answers for a provider.
 type provider struct {
@@ -321,7 +322,8 @@ func TestTenThousandRandomKidsCauseOneFetchPerCoolDown(t *testing.T) {
 	}, newKey(t, "a"))
 }
 
-// A provider rotates its keys when it likes, also right after a server has started, or has just looked.
+// A provider rotates its keys when it likes, also right after a server has started, or has just
+// looked.
 func TestANewKeyWaitsForNoCoolDownThatAnotherFetchBegan(t *testing.T) {
 	t.Parallel()
 	a, b, c := newKey(t, "a"), newKey(t, "b"), newKey(t, "c")
@@ -390,7 +392,8 @@ func TestAnUnknownKeyWaitsForTheCoolDownOfAFailedFetch(t *testing.T) {
 	}, newKey(t, "a"))
 }
 
-// The cool-down is over at its end, not a moment later, also where another fetch was made meanwhile.
+// The cool-down is over at its end, not a moment later, also where another fetch was made
+// meanwhile.
 func TestTheCoolDownOfUnknownKeysIsOverAtItsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -411,7 +414,8 @@ func TestTheCoolDownOfUnknownKeysIsOverAtItsEnd(t *testing.T) {
 	})
 }
 
-// A look-up that was held up, by the scheduler say, finds its key when others have begun to look for keys that do not exist.
+// A look-up that was held up, by the scheduler say, finds its key when others have begun to look
+// for keys that do not exist.
 func TestALateFindingEndsNoCoolDownOfOthers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -903,7 +907,8 @@ func TestAClockThatIsSetBackKeepsNobodyWaiting(t *testing.T) {
 		r := keys.NewRemote(keys.Config{
 			URL: "https://idp.example.com/jwks", Client: &http.Client{Transport: p},
 			Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) },
-			// The fetch logs its failure after it read the clock, and before those who wait for it do.
+			// The fetch logs its failure after it read the clock, and before those who wait for it
+			// do.
 			Events: events.To(observe.Slog(slog.New(onWarning{slog.DiscardHandler, func() { offset.Store(int64(-365 * 24 * time.Hour)) }}))),
 		})
 		wantUnavailable(t, r, "a")
@@ -1057,8 +1062,8 @@ func TestLookUpsDuringRotations(t *testing.T) {
 	}, signing[0])
 }
 
-// "A key removed from the JWKS": what was verified with a key holds as long as that very key would be given, and asking never
-// waits.
+// "A key removed from the JWKS": what was verified with a key holds as long as that very key would
+// be given, and asking never waits.
 func TestHoldsIsTrueForTheVeryKeyOnly(t *testing.T) {
 	t.Parallel()
 	stays, goes := newKey(t, "stays"), newKey(t, "goes")
@@ -1108,7 +1113,8 @@ func TestHoldsIsTrueForTheVeryKeyOnly(t *testing.T) {
 	}, stays, goes)
 }
 
-// A token without kid of which several keys could be is no stranger: its reason is another, and no fetch helps.
+// A token without kid of which several keys could be is no stranger: its reason is another, and no
+// fetch helps.
 func TestAFloodHidesNoAmbiguousKeys(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, _ *provider, r *keys.Remote) {
@@ -1125,7 +1131,8 @@ func TestAFloodHidesNoAmbiguousKeys(t *testing.T) {
 	}, newKey(t, "a"), newKey(t, "b"))
 }
 
-// While a fetch is under way nobody knows what it will bring; when it brought nothing, the flood is counted anew.
+// While a fetch is under way nobody knows what it will bring; when it brought nothing, the flood is
+// counted again.
 func TestAFloodEndsWithTheNextFetch(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T, p *provider, r *keys.Remote) {
@@ -1192,7 +1199,8 @@ func TestAFloodEndsForRequestsThatAreUnderWay(t *testing.T) {
 	})
 }
 
-// "10,000 tokens with random kids": from some point on they are refused by their header alone, and nothing else is.
+// "10,000 tokens with random kids": from some point on they are refused by their header alone, and
+// nothing else is.
 func TestAFloodOfUnknownKeysIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	known, late := newKey(t, "known"), newKey(t, "late")
@@ -1248,7 +1256,8 @@ func TestAFloodOfUnknownKeysIsRefusedAtOnce(t *testing.T) {
 	}, known)
 }
 
-// A look-up that read the clock just before a refresh ended must not take the new set for one from the future.
+// A look-up that read the clock just before a refresh ended must not take the new set for one from
+// the future.
 func TestAClockThatIsJustBehindIsNoneThatWasSetBack(t *testing.T) {
 	signing := newKey(t, "1")
 	for behind, fetches := range map[time.Duration]int64{time.Millisecond: 1, 4 * time.Second: 1, time.Minute: 2} {

@@ -48,7 +48,7 @@ func (s *snapshot) age(now time.Time) time.Duration {
 
 // elapsed is the time since then. Somebody may have looked at the clock just before something
 // happened, and come to it just after. A clock that was set back by more tells nothing: then it is
-// forever, and everything is asked anew.
+// forever, and everything is asked again.
 func elapsed(then, now time.Time) time.Duration {
 	const justBefore = 5 * time.Second
 	switch d := now.Sub(then); {

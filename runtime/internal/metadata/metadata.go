@@ -1,5 +1,5 @@
-// Package metadata serves the documents by which clients find their way: RFC 9728 protected resource metadata, and the
-// provider's RFC 8414 and OpenID documents passed on.
+// Package metadata serves the documents by which clients find their way: RFC 9728 protected
+// resource metadata, and the provider's RFC 8414 and OpenID documents passed on.
 package metadata
 
 import (
@@ -28,14 +28,16 @@ import (
 )
 
 const (
-	// freshFor is how long a fetched document is served before it is fetched again, in the background.
+	// freshFor is how long a fetched document is served before it is fetched again, in the
+	// background.
 	freshFor = 10 * time.Minute
 	// staleFor is how long it may be served when the provider cannot be reached.
 	staleFor = 24 * time.Hour
-	// coolDown is the least time between two fetches after a failure, and how long a document stands in for a better one that
-	// could not be had.
+	// coolDown is the least time between two fetches after a failure, and how long a document
+	// stands in for a better one that could not be had.
 	coolDown = 10 * time.Second
-	// maxPause bounds how long a provider may ask to be left alone: a wrong Retry-After must not keep clients out for long.
+	// maxPause bounds how long a provider may ask to be left alone: a wrong Retry-After must not
+	// keep clients out for long.
 	maxPause = 5 * time.Minute
 	// fetchLimit bounds one round of fetches.
 	fetchLimit = 10 * time.Second
@@ -53,7 +55,8 @@ type Config struct {
 	Issuer string
 	// Forms are the documents that the provider serves, best first.
 	Forms []facts.Form
-	// URL is where the provider's document is in place of its well-known addresses, if it is elsewhere.
+	// URL is where the provider's document is in place of its well-known addresses, if it is
+	// elsewhere.
 	URL string
 	// Fallback is served when Forms is empty.
 	Fallback oauth.AuthorizationServerMetadata
@@ -63,8 +66,9 @@ type Config struct {
 	Now    func() time.Time
 }
 
-// Source yields a provider's authorization server metadata: fetched on demand, kept, and kept longer while the provider is
-// down. It has no goroutine of its own; a look-up past freshness starts one bounded fetch.
+// Source yields a provider's authorization server metadata: fetched on demand, kept, and kept
+// longer while the provider is down. It has no goroutine of its own; a look-up past freshness
+// starts one bounded fetch.
 type Source struct {
 	config    Config
 	gate      *upstream.Gate
@@ -85,9 +89,9 @@ func NewSource(config Config) *Source {
 	return s
 }
 
-// urls returns where to look for the document of a well-known suffix. A request for RFC 8414's document is also answered
-// with OpenID's, of which it is a subset; the reverse would lack what OpenID clients need. The first own ones are of the very
-// document.
+// urls returns where to look for the document of a well-known suffix. A request for RFC 8414's
+// document is also answered with OpenID's, of which it is a subset; the reverse would lack what
+// OpenID clients need. The first own ones are of the very document.
 func (c Config) urls(suffix string) (urls []string, own int) {
 	var same, other []string
 	for _, form := range c.Forms {
@@ -106,8 +110,8 @@ func (c Config) urls(suffix string) (urls []string, own int) {
 	return same, own
 }
 
-// Document returns the document of a well-known suffix. Errors are [*oauth.Error] values: 404 for a document that the
-// provider does not have, 503 when it cannot be had right now.
+// Document returns the document of a well-known suffix. Errors are [*oauth.Error] values: 404 for a
+// document that the provider does not have, 503 when it cannot be had right now.
 func (s *Source) Document(ctx context.Context, suffix string) ([]byte, error) {
 	a, err := s.answer(ctx, suffix)
 	return a.body, err
@@ -146,7 +150,8 @@ func (s *Source) Handler(suffix string) http.Handler {
 	})
 }
 
-// ResourceHandler serves a protected resource metadata document (RFC 9728 section 3.2) to clients on any origin.
+// ResourceHandler serves a protected resource metadata document (RFC 9728 section 3.2) to clients
+// on any origin.
 func ResourceHandler(document oauth.ProtectedResourceMetadata) (http.Handler, error) {
 	body, err := json.Marshal(document)
 	if err != nil {
@@ -237,8 +242,8 @@ func (d *document) fetch(ctx context.Context) (struct{}, error) {
 	return struct{}{}, nil
 }
 
-// keep puts what was fetched in place. It returns the event of the fetch, and reports whether OpenID's document begins to stand
-// in for one that the provider should have.
+// keep puts what was fetched in place. It returns the event of the fetch, and reports whether
+// OpenID's document begins to stand in for one that the provider should have.
 func (d *document) keep(body []byte, lacks, err error) (event observe.Event, newlyLacking bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -264,11 +269,13 @@ func (d *document) keep(body []byte, lacks, err error) (event observe.Event, new
 	return event, newlyLacking
 }
 
-// first returns the first usable document. If a better one may only be out of reach for the moment, it returns the error of
-// that one too. lacks says why there is none but OpenID's where there should be.
+// first returns the first usable document. If a better one may only be out of reach for the moment,
+// it returns the error of that one too. lacks says why there is none but OpenID's where there
+// should be.
 func (d *document) first(ctx context.Context) (body []byte, lacks, err error) {
 	defer func() {
-		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the process.
+		// The fetch has a goroutine of its own, where a panic of a client or a parser would end the
+		// process.
 		if p := recover(); p != nil {
 			body, err = nil, fmt.Errorf("fetching metadata panicked: %v", p)
 		}
@@ -290,7 +297,8 @@ func (d *document) first(ctx context.Context) (body []byte, lacks, err error) {
 	return nil, nil, errors.Join(problems...)
 }
 
-// pauseAfter is how long the provider is left alone after fetches that failed: as long as it asks for, within bounds.
+// pauseAfter is how long the provider is left alone after fetches that failed: as long as it asks
+// for, within bounds.
 func pauseAfter(err error) time.Duration {
 	pause := coolDown
 	if failed, ok := errors.AsType[*egress.Error](err); ok {
@@ -304,8 +312,8 @@ func pauseAfter(err error) time.Duration {
 	return pause
 }
 
-// mayPass tells a provider that does not answer now from one that has answered, and has no such document. What is wrong with
-// a document that was read is no matter of the exchange.
+// mayPass tells a provider that does not answer now from one that has answered, and has no such
+// document. What is wrong with a document that was read is no matter of the exchange.
 func mayPass(err error) bool {
 	exchange, ok := errors.AsType[*egress.Error](err)
 	if !ok {
@@ -322,8 +330,8 @@ func mayPass(err error) bool {
 	}
 }
 
-// one fetches one document. Its content type is not looked at: some providers serve JSON as text/plain, and what is no JSON
-// object with our issuer in it is refused anyway.
+// one fetches one document. Its content type is not looked at: some providers serve JSON as
+// text/plain, and what is no JSON object with our issuer in it is refused anyway.
 func (s *Source) one(ctx context.Context, url string) ([]byte, error) {
 	body, err := s.get(ctx, url)
 	if err != nil {
@@ -359,8 +367,9 @@ func (s *Source) get(ctx context.Context, url string) ([]byte, error) {
 	return strictjson.WithoutBOM(response.Body), nil
 }
 
-// Announced returns the scopes that protected resource metadata and challenges may name: the given ones without
-// offline_access, which is a matter between client and authorization server (MCP authorization, "Scope Selection").
+// Announced returns the scopes that protected resource metadata and challenges may name: the given
+// ones without offline_access, which is a matter between client and authorization server (MCP
+// authorization, "Scope Selection").
 func Announced(scopes []string) []string {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == "offline_access" })
 }

@@ -230,7 +230,8 @@ func (l *logged) Write(entry []byte) (int, error) {
 	return len(entry), nil
 }
 
-// An OAuth server that is off, as Supabase's is at first, has no metadata of RFC 8414, and OpenID's says nothing of it.
+// An OAuth server that is off, as Supabase's is at first, has no metadata of RFC 8414, and OpenID's
+// says nothing of it.
 func TestALackOfOAuthMetadataIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

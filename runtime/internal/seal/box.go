@@ -19,7 +19,8 @@ const (
 	version   = 1
 	keyIDSize = 2
 	headSize  = 1 + keyIDSize + chacha20poly1305.NonceSizeX
-	// minSize is the least a value can have: head, tag, and one byte each for the purpose's length and the expiry.
+	// minSize is the least a value can have: head, tag, and one byte each for the purpose's length
+	// and the expiry.
 	minSize = headSize + chacha20poly1305.Overhead + 2
 	// MaxLength is the longest text that [Box.Open] looks at.
 	MaxLength = 64 << 10
@@ -33,7 +34,8 @@ var (
 	ErrExpired    = errors.New("expired")
 )
 
-// Binding names the server that a value is sealed for. A value opens only under the binding that it was sealed under.
+// Binding names the server that a value is sealed for. A value opens only under the binding that it
+// was sealed under.
 type Binding struct {
 	// Issuer is who issues the tokens that are behind the value: the provider.
 	Issuer string
@@ -57,7 +59,8 @@ type boxKey struct {
 	aead cipher.AEAD
 }
 
-// Box returns the box of a purpose, such as "refresh". It panics for an empty purpose and for one longer than 32 bytes.
+// Box returns the box of a purpose, such as "refresh". It panics for an empty purpose and for one
+// longer than 32 bytes.
 func (r *Ring) Box(purpose string, binding Binding) *Box {
 	if purpose == "" || len(purpose) > 32 {
 		panic("seal: a purpose has 1 to 32 bytes")
@@ -78,7 +81,8 @@ func (r *Ring) Box(purpose string, binding Binding) *Box {
 	return b
 }
 
-// contextOf is the HKDF info and part of the additional data. Lengths in front keep neighbouring fields apart.
+// contextOf is the HKDF info and part of the additional data. Lengths in front keep neighbouring
+// fields apart.
 func contextOf(purpose string, b Binding) []byte {
 	context := []byte("latchkey/seal/v1")
 	for _, field := range []string{purpose, b.Issuer, b.Resource, b.Provider, b.Client} {
@@ -88,14 +92,14 @@ func contextOf(purpose string, b Binding) []byte {
 	return context
 }
 
-// Seal returns the sealed payload as text that goes into URLs, cookies and headers as it is. It expires at the given time,
-// rounded down to seconds; the zero time never does.
+// Seal returns the sealed payload as text that goes into URLs, cookies and headers as it is. It
+// expires at the given time, rounded down to seconds; the zero time never does.
 func (b *Box) Seal(payload []byte, expires time.Time) string {
 	return encode(b.SealBytes("", payload, expires))
 }
 
-// SealBytes is [Box.Seal] for places that take any bytes, such as a store. The value opens at the place that it was sealed
-// for alone: the name of its entry there. No place is a place too.
+// SealBytes is [Box.Seal] for places that take any bytes, such as a store. The value opens at the
+// place that it was sealed for alone: the name of its entry there. No place is a place too.
 func (b *Box) SealBytes(place string, payload []byte, expires time.Time) []byte {
 	var nonce [chacha20poly1305.NonceSizeX]byte
 	_, _ = rand.Read(nonce[:]) // never fails: crypto/rand ends the program instead
@@ -138,15 +142,15 @@ func seconds(t time.Time) uint64 {
 	return uint64(max(1, t.Unix())) // a time before 1970 is expired, not eternal
 }
 
-// additional is what a value is authenticated with. The context has an end that can be seen, so that the place behind it
-// cannot be taken for a part of it.
+// additional is what a value is authenticated with. The context has an end that can be seen, so
+// that the place behind it cannot be taken for a part of it.
 func (b *Box) additional(head []byte, place string) []byte {
 	additional := make([]byte, 0, len(head)+len(b.context)+len(place))
 	return append(append(append(additional, head...), b.context...), place...)
 }
 
-// Open returns the payload of a sealed value, and when it expires: the zero time for never. Errors are [ErrMalformed],
-// [ErrUnknownKey], [ErrForged] and [ErrExpired].
+// Open returns the payload of a sealed value, and when it expires: the zero time for never. Errors
+// are [ErrMalformed], [ErrUnknownKey], [ErrForged] and [ErrExpired].
 func (b *Box) Open(sealed string, now time.Time) (payload []byte, expires time.Time, err error) {
 	value, err := decode(sealed)
 	if err != nil {
@@ -174,7 +178,8 @@ func (b *Box) OpenBytes(place string, value []byte, now time.Time) (payload []by
 	return payload, expires, nil
 }
 
-// decode undoes base64 strictly: no padding, no spare bits, and none of the line breaks that Go's decoder skips.
+// decode undoes base64 strictly: no padding, no spare bits, and none of the line breaks that Go's
+// decoder skips.
 func decode(sealed string) ([]byte, error) {
 	if len(sealed) > MaxLength || strings.IndexByte(sealed, '\n') >= 0 || strings.IndexByte(sealed, '\r') >= 0 {
 		return nil, ErrMalformed
@@ -204,7 +209,8 @@ func (b *Box) decrypt(place string, value []byte) ([]byte, error) {
 	return nil, err
 }
 
-// unpack reads purpose and expiry. The key already stands for the purpose: that it is named inside too is a second lock.
+// unpack reads purpose and expiry. The key already stands for the purpose: that it is named inside
+// too is a second lock.
 func (b *Box) unpack(content []byte) ([]byte, time.Time, error) {
 	n := int(content[0])
 	if len(content) < 1+n || string(content[1:1+n]) != b.purpose {

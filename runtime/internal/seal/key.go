@@ -15,8 +15,8 @@ import (
 const (
 	// KeySize is the number of bytes of a sealing key.
 	KeySize = 32
-	// MinSecretLength is the least number of characters of a client secret that a key may be derived from. Sealed values
-	// are public, so a weaker one could be guessed offline.
+	// MinSecretLength is the least number of characters of a client secret that a key may be
+	// derived from. Sealed values are public, so a weaker one could be guessed offline.
 	MinSecretLength = 32
 	// maxKeys bounds a ring: each open may try them all.
 	maxKeys = 16
@@ -33,24 +33,27 @@ const (
 
 // Config names the keys of a [Ring].
 type Config struct {
-	// Keys are 32 random bytes each, in base64 (any of its alphabets, padded or not), newest first. The first seals, all
-	// of them open. To rotate, put a new key in front; drop the old one when everything that it sealed may be lost.
+	// Keys are 32 random bytes each, in base64 (any of its alphabets, padded or not), newest first.
+	// The first seals, all of them open. To rotate, put a new key in front; drop the old one when
+	// everything that it sealed may be lost.
 	Keys []oauth.Secret
-	// Secret is the client secret to derive the key from when Keys is empty, so that replicas agree without a setting. It
-	// needs [MinSecretLength] characters.
+	// Secret is the client secret to derive the key from when Keys is empty, so that replicas agree
+	// without a setting. It needs [MinSecretLength] characters.
 	Secret oauth.Secret
-	// PreviousSecrets are client secrets of the past. Keys derived from them open, so that changing the secret, or moving
-	// from it to Keys, logs nobody out.
+	// PreviousSecrets are client secrets of the past. Keys derived from them open, so that changing
+	// the secret, or moving from it to Keys, logs nobody out.
 	PreviousSecrets []oauth.Secret
 }
 
-// Ring is a list of keys: the newest seals, all of them open. It is immutable and prints without its keys.
+// Ring is a list of keys: the newest seals, all of them open. It is immutable and prints without
+// its keys.
 type Ring struct{ keys []ringKey }
 
 // ringKey is the extracted HKDF key of one configured key.
 type ringKey struct{ extracted []byte }
 
-// NewRing returns the ring of a configuration. Its errors tell the operator what to do and hold no secret.
+// NewRing returns the ring of a configuration. Its errors tell the operator what to do and hold no
+// secret.
 func NewRing(config Config) (*Ring, error) {
 	r := &Ring{}
 	for i, text := range config.Keys {

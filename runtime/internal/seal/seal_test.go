@@ -132,7 +132,8 @@ func TestOpenRefusesEveryOtherSpelling(t *testing.T) {
 			}
 		}
 	}
-	// The last character carries spare bits for two of three lengths: none of its siblings may open.
+	// The last character carries spare bits for two of three lengths: none of its siblings may
+	// open.
 	for n := range 3 {
 		sealed := box.Seal([]byte("payload")[:5+n], later)
 		opened := 0
@@ -209,7 +210,8 @@ func TestOpenChecksThePurposeInside(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: a sealed value of an old key after rotation; old keys of the ring accepted until removed.
+// Threats, proxy mode: a sealed value of an old key after rotation; old keys of the ring accepted
+// until removed.
 // covers: T-PRX-13
 func TestRotation(t *testing.T) {
 	t.Parallel()

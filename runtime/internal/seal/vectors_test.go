@@ -7,8 +7,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// The vectors come from a second implementation, written from RFC 5869, RFC 8439 and draft-irtf-cfrg-xchacha without any
-// library. They hold the format: a value that was sealed by one release must open in the next.
+// The vectors come from a second implementation, written from RFC 5869, RFC 8439 and
+// draft-irtf-cfrg-xchacha without any library. They hold the format: a value that was sealed by one
+// release must open in the next.
 var vectors = []struct {
 	name    string
 	config  Config

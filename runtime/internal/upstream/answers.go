@@ -17,8 +17,8 @@ import (
 // maxAnswer bounds an answer in bytes; token answers with group claims have up to some 20 KB.
 const maxAnswer = 256 << 10
 
-// parseAnswer reads an answer of any status: a form where it says that it is one, else a JSON object
-// whatever its content type says, which some servers leave at text/plain or text/html.
+// parseAnswer reads an answer of any status: a form where it says that it is one, else a JSON
+// object whatever its content type says, which some servers leave at text/plain or text/html.
 func parseAnswer(resp *egress.Response) (oauth.Claims, error) {
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if mediaType == "application/x-www-form-urlencoded" {
@@ -46,7 +46,8 @@ func parseForm(body string) (oauth.Claims, error) {
 	return oauth.NewClaims(members)
 }
 
-// ErrOwnCredentials is in the error of an answer that refuses our own credentials (RFC 6749 section 5.2).
+// ErrOwnCredentials is in the error of an answer that refuses our own credentials (RFC 6749
+// section 5.2).
 var ErrOwnCredentials = errors.New("the provider refuses this server's own credentials")
 
 // tokenAnswer is what the provider answered a token request.

@@ -16,13 +16,13 @@ type Limit struct {
 // Limits bound what reaches the provider on behalf of others. They count in this process alone. A
 // zero Limit is none.
 type Limits struct {
-	// Reserved is each login's own share, which no other limit takes away: of token requests, and as
-	// much of revocations.
+	// Reserved is each login's own share, which no other limit takes away: of token requests, and
+	// as much of revocations.
 	Reserved Limit
 	// Tokens and Revocations are for what one login asks for beyond its share.
 	Tokens, Revocations Limit
-	// Address is for what the logins of one client address ask for beyond their shares, All for those
-	// of everybody.
+	// Address is for what the logins of one client address ask for beyond their shares, All for
+	// those of everybody.
 	Address, All Limit
 }
 

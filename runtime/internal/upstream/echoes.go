@@ -12,9 +12,9 @@ import (
 // shortSecret is a length below which a secret may be a part of other text by chance.
 const shortSecret = 8
 
-// Quote makes what somebody else said fit for a log: short, and without the given secrets, the parts
-// of a JWT among them and what is percent-encoded of them. Some providers repeat a token in what
-// they say about it.
+// Quote makes what somebody else said fit for a log: short, and without the given secrets, the
+// parts of a JWT among them and what is percent-encoded of them. Some providers repeat a token in
+// what they say about it.
 func Quote(said string, secrets ...string) string {
 	const most = 200
 	said = withoutSecrets(said, secrets...)

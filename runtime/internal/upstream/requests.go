@@ -19,7 +19,8 @@ const Timeout = 20 * time.Second
 // call is the gate's call for one kind of request.
 type call func(req *http.Request, maxBytes int64) (*egress.Response, error)
 
-// post posts a form, or the JSON object with its members, as our application. Its errors name neither URL nor body.
+// post posts a form, or the JSON object with its members, as our application. Its errors name
+// neither URL nor body.
 func (c *Client) post(ctx context.Context, through call, endpoint string, form url.Values) (*egress.Response, error) {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	if err := c.auth.Add(header, form); err != nil {

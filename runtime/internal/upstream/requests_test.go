@@ -79,7 +79,8 @@ func TestARefreshMayGiveTheSameToken(t *testing.T) {
 	}
 }
 
-// Gitea says unauthorized_client of a refresh token that is no good; others have codes of their own.
+// Gitea says unauthorized_client of a refresh token that is no good; others have codes of their
+// own.
 func TestCodesOfADeadGrant(t *testing.T) {
 	t.Parallel()
 	own := func(u *facts.Upstream) { u.ErrorCodes = map[string]oauth.Code{"grant_gone": oauth.CodeInvalidGrant} }

@@ -17,9 +17,10 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
 
-// TestVerificationAllocatesLittle holds the verification of a token that was not seen before to at most ten allocations beyond
-// those of the raw signature check, keeping it in the cache included, and of one that is in the cache to none. It is not
-// compiled with the race detector, which adds allocations of its own; without it, it runs always.
+// TestVerificationAllocatesLittle holds the verification of a token that was not seen before to at
+// most ten allocations beyond those of the raw signature check, keeping it in the cache included,
+// and of one that is in the cache to none. It is not compiled with the race detector, which adds
+// allocations of its own; without it, it runs always.
 func TestVerificationAllocatesLittle(t *testing.T) {
 	mapper := newMapper(t, facts.ClaimMap{
 		Email: []string{"email"}, Name: []string{"name"}, Roles: facts.List{From: []string{"roles"}},

@@ -27,23 +27,28 @@ const (
 	maxRefusedBytes  = 4 << 20
 )
 
-// AnswerCache says how long a provider's answers about tokens are relied on. Zero values mean the defaults.
+// AnswerCache says how long a provider's answers about tokens are relied on. Zero values mean the
+// defaults.
 //
-// What it means for revocation: a token that the provider stops accepting, since it was revoked or its user locked, is
-// accepted here for at most TTL longer, and never beyond its own end. A shorter TTL costs requests to the provider, one per
-// token and TTL; most providers limit them. A caller that revokes a token itself ends this at once with [Opaque.Forget], in
-// its own process.
+// What it means for revocation: a token that the provider stops accepting, since it was revoked or
+// its user locked, is accepted here for at most TTL longer, and never beyond its own end. A shorter
+// TTL costs requests to the provider, one per token and TTL; most providers limit them. A caller
+// that revokes a token itself ends this at once with [Opaque.Forget], in its own process.
 //
-// Tokens are found by their SHA-256. Only accepted ones are kept with the good answers: a flood of others fills its own,
-// smaller memory and pushes none of them out. Outages are not cached.
+// Tokens are found by their SHA-256. Only accepted ones are kept with the good answers: a flood of
+// others fills its own, smaller memory and pushes none of them out. Outages are not cached.
 type AnswerCache struct {
-	// TTL is how long an accepted token is not asked about again. The default is [DefaultAnswerTTL], the most one hour.
+	// TTL is how long an accepted token is not asked about again. The default is
+	// [DefaultAnswerTTL], the most one hour.
 	TTL time.Duration
-	// RefusalTTL is how long a refused token is not asked about again. The default is [DefaultRefusalTTL], the most one hour.
+	// RefusalTTL is how long a refused token is not asked about again. The default is
+	// [DefaultRefusalTTL], the most one hour.
 	RefusalTTL time.Duration
-	// MaxEntries bounds the accepted and the refused tokens, each. The default is [DefaultMaxCachedAnswers].
+	// MaxEntries bounds the accepted and the refused tokens, each. The default is
+	// [DefaultMaxCachedAnswers].
 	MaxEntries int
-	// Off asks the provider on every request. Requests with the same token at the same time still share one question.
+	// Off asks the provider on every request. Requests with the same token at the same time still
+	// share one question.
 	Off bool
 }
 
@@ -78,9 +83,11 @@ type answers struct {
 	mu       sync.Mutex
 	accepted *timed[*answer]
 	refused  *timed[refused]
-	// familiar are tokens that were accepted not long ago, whether or not their answer still counts.
+	// familiar are tokens that were accepted not long ago, whether or not their answer still
+	// counts.
 	familiar *timed[struct{}]
-	// forgotten counts the calls of [Opaque.Forget]: a question that was asked before may not bring its answer back.
+	// forgotten counts the calls of [Opaque.Forget]: a question that was asked before may not bring
+	// its answer back.
 	forgotten uint64
 }
 
@@ -133,7 +140,8 @@ func (c *answers) version() uint64 {
 	return c.forgotten
 }
 
-// accept remembers a good answer, unless the token was forgotten or refused since the question was asked.
+// accept remembers a good answer, unless the token was forgotten or refused since the question was
+// asked.
 func (c *answers) accept(key tokenKey, a *answer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -192,8 +200,8 @@ func ownCopy(e *oauth.Error) *oauth.Error {
 	return &own
 }
 
-// timed keeps values until their time is over, or until there are too many and they were used the longest time ago. It is
-// not safe for concurrent use.
+// timed keeps values until their time is over, or until there are too many and they were used the
+// longest time ago. It is not safe for concurrent use.
 type timed[V any] struct {
 	entries  *recent.Table[tokenKey, kept[V]]
 	maxBytes int
@@ -212,7 +220,8 @@ func newTimed[V any](maxEntries, maxBytes int) *timed[V] {
 	return t
 }
 
-// get returns a value whose time has come and is not over. A clock that was set back makes it unknown.
+// get returns a value whose time has come and is not over. A clock that was set back makes it
+// unknown.
 func (t *timed[V]) get(key tokenKey, now time.Time) (V, bool) {
 	entry, ok := t.entries.Get(key)
 	if ok && (now.Before(entry.from) || !now.Before(entry.until)) {

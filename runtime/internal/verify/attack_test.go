@@ -13,7 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// publicForms are the byte strings under which a public key is known, each of which an attacker may try as an HMAC secret.
+// publicForms are the byte strings under which a public key is known, each of which an attacker may
+// try as an HMAC secret.
 func publicForms(t testing.TB, k *jose.SigningKey) map[string][]byte {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(k.Public())
@@ -73,8 +74,9 @@ func TestOneTokenHasOneSpelling(t *testing.T) {
 	}
 }
 
-// FuzzVerify holds the whole verification to its promise: what it accepts was signed by the provider, letter for letter but for
-// the signature of ES256, which has a twin that is as good: see Parse of package jose.
+// FuzzVerify holds the whole verification to its promise: what it accepts was signed by the
+// provider, letter for letter but for the signature of ES256, which has a twin that is as good: see
+// Parse of package jose.
 func FuzzVerify(f *testing.F) {
 	v := newVerifier(f)
 	issued, withTwin := map[string]bool{}, map[string]bool{}

@@ -95,8 +95,9 @@ func (r *audienceRule) accepts(recipient, resource string) bool {
 	return r.resource && (recipient == resource || isOrigin(resource) && recipient == resource+"/")
 }
 
-// isOrigin reports whether a canonical resource URL has no path. URL libraries of clients then add a slash, and the two are
-// the same URL (RFC 3986 section 6.2.3). With a path a slash makes another one.
+// isOrigin reports whether a canonical resource URL has no path. URL libraries of clients then add
+// a slash, and the two are the same URL (RFC 3986 section 6.2.3). With a path a slash makes another
+// one.
 func isOrigin(resource string) bool {
 	_, rest, ok := strings.Cut(resource, "://")
 	return ok && rest != "" && !strings.Contains(rest, "/")

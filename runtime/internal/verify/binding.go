@@ -91,7 +91,8 @@ func (b *binding) recipientCheck() check {
 	return c
 }
 
-// client checks the application that a token was issued to and returns it; it is empty where that is not checked.
+// client checks the application that a token was issued to and returns it; it is empty where that
+// is not checked.
 func (b *binding) client(claims oauth.Claims) (string, error) {
 	if len(b.clientIDs) == 0 {
 		return "", nil

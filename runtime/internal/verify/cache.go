@@ -24,21 +24,22 @@ const maxCachedTokenAge = 24 * time.Hour
 
 // TokenCache bounds the cache of verified JWTs. Zero values mean the defaults.
 //
-// It makes no token live longer: on every request a cached token's expiry is looked at, and the key that signed it must
-// still be the one that the provider's key set has for it. What was cached is the work, not the answer. A JWT that its
-// provider revoked is accepted until it expires, as it is without a cache, since nobody is asked. Only [Config.UserMapper],
-// if it reads more than the claims, is seen to change MaxAge later.
+// It makes no token live longer: on every request a cached token's expiry is looked at, and the key
+// that signed it must still be the one that the provider's key set has for it. What was cached is
+// the work, not the answer. A JWT that its provider revoked is accepted until it expires, as it is
+// without a cache, since nobody is asked. Only [Config.UserMapper], if it reads more than the
+// claims, is seen to change MaxAge later.
 //
-// Only accepted tokens are kept: a flood of others pushes none of them out. When the cache is full, expired tokens go first,
-// then those that were not used for the longest time.
+// Only accepted tokens are kept: a flood of others pushes none of them out. When the cache is full,
+// expired tokens go first, then those that were not used for the longest time.
 type TokenCache struct {
 	// MaxEntries is the number of tokens that are kept. The default is [DefaultMaxCachedTokens].
 	MaxEntries int
-	// MaxBytes is the memory for the tokens with their claims and callers, by estimate: about four times a token's length.
-	// The default is [DefaultMaxCachedTokenBytes].
+	// MaxBytes is the memory for the tokens with their claims and callers, by estimate: about four
+	// times a token's length. The default is [DefaultMaxCachedTokenBytes].
 	MaxBytes int
-	// MaxAge is how long a token is relied on before it is verified anew, at most a day. The default is
-	// [DefaultMaxCachedTokenAge].
+	// MaxAge is how long a token is relied on before it is verified again, at most a day. The
+	// default is [DefaultMaxCachedTokenAge].
 	MaxAge time.Duration
 	// Off verifies every token on every request.
 	Off bool
@@ -76,27 +77,29 @@ type accepted struct {
 	// from and until are when the checks of time hold, in Unix nanoseconds.
 	from, until int64
 	size        int64
-	// used is the Unix second of the last use. It is written once a second at most, so that readers on several processors
-	// do not take the entry's memory from each other.
+	// used is the Unix second of the last use. It is written once a second at most, so that readers
+	// on several processors do not take the entry's memory from each other.
 	used atomic.Int64
 }
 
 // ways is how many tokens share a bucket.
 const ways = 8
 
-// bucket holds the tokens of one hash value. Readers look at tags first, which are a part of the token's hash: that is one
-// cache line for all of them.
+// bucket holds the tokens of one hash value. Readers look at tags first, which are a part of the
+// token's hash: that is one cache line for all of them.
 type bucket struct {
 	tags  [ways]atomic.Uint32
 	slots [ways]atomic.Pointer[accepted]
 }
 
-// acceptedTokens is a bounded set of accepted tokens. Finding one takes no lock and writes no memory that others read; the
-// table has buckets of a few entries, like the caches of a processor, and doubles when a quarter of it is full, so that storing
-// one costs the same however many there are, and few take little room. A nil *acceptedTokens keeps nothing.
+// acceptedTokens is a bounded set of accepted tokens. Finding one takes no lock and writes no
+// memory that others read; the table has buckets of a few entries, like the caches of a processor,
+// and doubles when a quarter of it is full, so that storing one costs the same however many there
+// are, and few take little room. A nil *acceptedTokens keeps nothing.
 //
-// A token is found by its last characters, a part of the signature that nobody can guess, and then compared in full: the
-// time that a look-up takes says nothing about tokens to somebody who does not have them.
+// A token is found by its last characters, a part of the signature that nobody can guess, and then
+// compared in full: the time that a look-up takes says nothing about tokens to somebody who does
+// not have them.
 type acceptedTokens struct {
 	limits TokenCache
 	seed   maphash.Seed
@@ -118,7 +121,8 @@ func (t table) at(hash uint64) *bucket { return &t[hash&uint64(len(t)-1)] } //no
 // fewest is how many buckets there are at first.
 const fewest = 16
 
-// minEntryBytes is less than any entry takes: more entries than fit MaxBytes need no room in the table.
+// minEntryBytes is less than any entry takes: more entries than fit MaxBytes need no room in the
+// table.
 const minEntryBytes = 1 << 10
 
 func newAcceptedTokens(limits TokenCache) (*acceptedTokens, error) {
@@ -134,8 +138,8 @@ func newAcceptedTokens(limits TokenCache) (*acceptedTokens, error) {
 	return c, nil
 }
 
-// grow doubles the table if a quarter of it is full. Who is looking into the old one meanwhile finds what was there. The caller
-// holds the lock.
+// grow doubles the table if a quarter of it is full. Who is looking into the old one meanwhile
+// finds what was there. The caller holds the lock.
 func (c *acceptedTokens) grow() {
 	old := *c.table.Load()
 	if len(old) >= c.most || c.entries < len(old)*ways/4 {
@@ -185,7 +189,8 @@ func (c *acceptedTokens) find(token, resource string, now time.Time) *accepted {
 		if e == nil || e.token != token || e.resource != resource {
 			continue
 		}
-		// Before from: the clock was set back, and what a token says of its beginning must be looked at again.
+		// Before from: the clock was set back, and what a token says of its beginning must be
+		// looked at again.
 		instant := now.UnixNano()
 		if instant < e.from || instant >= e.until {
 			return nil
@@ -228,8 +233,8 @@ func (c *acceptedTokens) put(e *accepted, now, expires time.Time) {
 	b.tags[way].Store(tag)
 }
 
-// bytes estimates the memory that an entry takes: the token, the claims' text, the list of claims, and what is made of them, of
-// which lists may be most.
+// bytes estimates the memory that an entry takes: the token, the claims' text, the list of claims,
+// and what is made of them, of which lists may be most.
 func (e *accepted) bytes() int64 {
 	const perClaim, perText, fixed = 64, 24, 1 << 10
 	size := 2*len(e.token) + len(e.resource) + perClaim*e.claims.Len() + fixed
@@ -244,8 +249,8 @@ func (e *accepted) bytes() int64 {
 	return int64(size)
 }
 
-// wayFor returns the slot for an entry: its own from before, else an empty one, an expired one, or the one that was not used
-// for the longest time.
+// wayFor returns the slot for an entry: its own from before, else an empty one, an expired one, or
+// the one that was not used for the longest time.
 func (b *bucket) wayFor(e *accepted, tag uint32) int {
 	victim, best := 0, (*accepted)(nil)
 	for i := range b.slots {
@@ -280,11 +285,12 @@ func (c *acceptedTokens) drop(b *bucket, way int) {
 	c.bytes -= old.size
 }
 
-// sample is how many buckets are searched for a victim: the best of some sixty is nearly as good as the best of all.
+// sample is how many buckets are searched for a victim: the best of some sixty is nearly as good as
+// the best of all.
 const sample = 16
 
-// evict drops the entry of a sample of the table that goes first, moving on to the next sample each time. The caller holds
-// the lock and knows that there is an entry.
+// evict drops the entry of a sample of the table that goes first, moving on to the next sample each
+// time. The caller holds the lock and knows that there is an entry.
 func (c *acceptedTokens) evict(now int64) {
 	var from *bucket
 	way, best := 0, (*accepted)(nil)
@@ -315,12 +321,14 @@ func (c *acceptedTokens) forget(token string) {
 	}
 }
 
-// Forget drops what is cached about a token, so that the next request verifies it anew, and asks [Config.UserMapper]. The
-// provider is not asked: a JWT that it revoked is accepted until it expires.
+// Forget drops what is cached about a token, so that the next request verifies it again, and asks
+// [Config.UserMapper]. The provider is not asked: a JWT that it revoked is accepted until it
+// expires.
 func (v *JWT) Forget(token string) { v.accepted.forget(token) }
 
-// Recall returns the caller of a token that is in the cache, if everything that was checked still holds; nil if it has to be
-// verified. Verify does the same first. It is for callers who have checks of their own that an accepted token has passed.
+// Recall returns the caller of a token that is in the cache, if everything that was checked still
+// holds; nil if it has to be verified. Verify does the same first. It is for callers who have
+// checks of their own that an accepted token has passed.
 func (v *JWT) Recall(token, resource string) *oauth.AuthInfo {
 	if v.accepted == nil {
 		return nil

@@ -85,7 +85,8 @@ func TestTheCacheKeepsAsManyTokensAsItMay(t *testing.T) {
 	}
 }
 
-// The table grows with its tokens: a mount that nobody uses takes little memory, and the garbage collector looks at no more.
+// The table grows with its tokens: a mount that nobody uses takes little memory, and the garbage
+// collector looks at no more.
 func TestTheCacheGrowsWithItsTokens(t *testing.T) {
 	t.Parallel()
 	c := newTokens(t, TokenCache{})
@@ -133,7 +134,8 @@ func TestTheTableStopsGrowing(t *testing.T) {
 	}
 }
 
-// A provider's tokens begin alike: the header is the same, and so are the first claims. They must not share a bucket.
+// A provider's tokens begin alike: the header is the same, and so are the first claims. They must
+// not share a bucket.
 func TestTokensThatBeginAlikeAreSpreadOverTheTable(t *testing.T) {
 	t.Parallel()
 	c := newTokens(t, TokenCache{})
@@ -171,8 +173,8 @@ func TestAForgottenTokenIsForgottenForEveryResource(t *testing.T) {
 	}
 }
 
-// While the table grows and changes under them, readers find what is kept, and the counts stay true. The test is not parallel:
-// reader and writers need processors of their own to meet.
+// While the table grows and changes under them, readers find what is kept, and the counts stay
+// true. The test is not parallel: reader and writers need processors of their own to meet.
 func TestTheCacheStaysTrueWhileItGrows(t *testing.T) {
 	const writers, each = 3, 1500
 	for range 10 { // each time from the smallest table, which doubles eight times

@@ -271,7 +271,8 @@ func TestClaimsAndCallersAreCachedTogether(t *testing.T) {
 	}
 }
 
-// What [verify.JWT.VerifyToken] caches ends like what Verify does: custom providers use nothing else.
+// What [verify.JWT.VerifyToken] caches ends like what Verify does: custom providers use nothing
+// else.
 func TestCachedClaimsAreRefusedWhenFreshOnesWouldBe(t *testing.T) {
 	t.Parallel()
 	refused := func(reason oauth.Reason) error { return &oauth.Error{Code: oauth.CodeInvalidToken, Reason: reason} }
@@ -315,7 +316,8 @@ func TestCachedClaimsAreRefusedWhenFreshOnesWouldBe(t *testing.T) {
 	}
 }
 
-// Refused tokens are not kept, whatever they are refused for: a flood of them pushes no good token out.
+// Refused tokens are not kept, whatever they are refused for: a flood of them pushes no good token
+// out.
 // covers: T-TOK-17
 func TestAFloodOfInvalidTokensPushesNothingOut(t *testing.T) {
 	t.Parallel()
@@ -379,7 +381,8 @@ func TestACachedTokenStillWarnsOfInsecureSettings(t *testing.T) {
 	}
 }
 
-// keyServer answers for a provider's key set within a synctest bubble; each answer takes as long as delay says.
+// keyServer answers for a provider's key set within a synctest bubble; each answer takes as long as
+// delay says.
 type keyServer struct {
 	mu      sync.Mutex
 	body    []byte
@@ -420,7 +423,8 @@ func (s *keyServer) change(t testing.TB, change func(*keyServer), signing ...*jo
 	}
 }
 
-// withKeyServer runs a test in a synctest bubble, whose time costs nothing, with the real key set of package keys.
+// withKeyServer runs a test in a synctest bubble, whose time costs nothing, with the real key set
+// of package keys.
 func withKeyServer(t *testing.T, run func(t *testing.T, v *verify.JWT, server *keyServer, issue func(a jose.Algorithm) string)) {
 	t.Helper()
 	k := signingKeys()
@@ -443,7 +447,8 @@ func withKeyServer(t *testing.T, run func(t *testing.T, v *verify.JWT, server *k
 	})
 }
 
-// While a refresh of the keys is under way, neither cached nor first-seen tokens of known keys wait.
+// While a refresh of the keys is under way, neither cached nor first-seen tokens of known keys
+// wait.
 func TestNoGoodTokenWaitsForARefresh(t *testing.T) {
 	t.Parallel()
 	withKeyServer(t, func(t *testing.T, v *verify.JWT, server *keyServer, issue func(jose.Algorithm) string) {
@@ -487,7 +492,8 @@ func TestNoGoodTokenWaitsForARefresh(t *testing.T) {
 	})
 }
 
-// "A key removed from the JWKS": cached tokens end within the documented bounds of package keys, like others.
+// "A key removed from the JWKS": cached tokens end within the documented bounds of package keys,
+// like others.
 // covers: T-TOK-18
 func TestAKeysRemovalEndsItsCachedTokens(t *testing.T) {
 	t.Parallel()
@@ -516,7 +522,8 @@ func TestAKeysRemovalEndsItsCachedTokens(t *testing.T) {
 	}
 }
 
-// A refresh that changes nothing keeps the cache, and so does an outage while the keys may still be used.
+// A refresh that changes nothing keeps the cache, and so does an outage while the keys may still be
+// used.
 func TestAnUnchangedKeySetKeepsTheCache(t *testing.T) {
 	t.Parallel()
 	withKeyServer(t, func(t *testing.T, v *verify.JWT, server *keyServer, issue func(jose.Algorithm) string) {
@@ -571,7 +578,8 @@ func TestTheCacheIsConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// In a flood of unknown keys a token is refused by its header; before it, and for known keys always, by what is wrong with it.
+// In a flood of unknown keys a token is refused by its header; before it, and for known keys
+// always, by what is wrong with it.
 func TestAFloodDoesNotHideReasons(t *testing.T) {
 	t.Parallel()
 	withKeyServer(t, func(t *testing.T, v *verify.JWT, server *keyServer, issue func(jose.Algorithm) string) {

@@ -12,8 +12,9 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// MaxTokenSize is the size in bytes of the longest token that is looked at, whatever a guard lets through: half of what the
-// header of a request may have as a whole at net/http's default, http.DefaultMaxHeaderBytes.
+// MaxTokenSize is the size in bytes of the longest token that is looked at, whatever a guard lets
+// through: half of what the header of a request may have as a whole at net/http's default,
+// http.DefaultMaxHeaderBytes.
 const MaxTokenSize = 512 << 10
 
 // checkTokenSize refuses a token that is too long to be looked at.
@@ -56,7 +57,8 @@ type moment struct {
 
 func (c clock) read() moment { return moment{time: c.now(), leeway: c.leeway} }
 
-// expiryOf returns the check of exp (RFC 7519 section 4.1.4), which may be absent where it is not required.
+// expiryOf returns the check of exp (RFC 7519 section 4.1.4), which may be absent where it is not
+// required.
 func expiryOf(required bool) func(context.Context, *inspection) error {
 	return func(_ context.Context, in *inspection) error {
 		expires, present, err := instant(in.claims, "exp")
@@ -89,8 +91,9 @@ func notBeforeValues(in *inspection) (got, want []string) {
 	return shownInstant(in, "nbf"), []string{"none", "at or before " + stamp(in.now.time.Add(in.now.leeway))}
 }
 
-// maxAhead is how far ahead a token may have been issued. RFC 7519 section 4.1.6 asks for no check of iat at all, and clocks
-// that are apart make new tokens come from the future; what is a day ahead is no matter of clocks.
+// maxAhead is how far ahead a token may have been issued. RFC 7519 section 4.1.6 asks for no check
+// of iat at all, and clocks that are apart make new tokens come from the future; what is a day
+// ahead is no matter of clocks.
 const maxAhead = 24 * time.Hour
 
 // issuedAt refuses an iat that is absurd.
@@ -144,8 +147,8 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// bearerOnly refuses tokens that are bound to a client's key (RFC 7800, as DPoP and mutual TLS use it): whoever presents
-// one as a bearer token has not shown the key.
+// bearerOnly refuses tokens that are bound to a client's key (RFC 7800, as DPoP and mutual TLS use
+// it): whoever presents one as a bearer token has not shown the key.
 func bearerOnly(_ context.Context, in *inspection) error {
 	if in.claims.Has("cnf") {
 		return senderConstrained("cnf claim, DPoP or mutual TLS")
@@ -178,9 +181,10 @@ func accessTokenShaped(claims oauth.Claims, idTokenShaped bool) error {
 	return nil
 }
 
-// idTokenMark names what makes an ID token of the claims; it is empty for others. at_hash, c_hash and s_hash are hashes of
-// what an ID token was issued with (OpenID Connect Core section 3.3.2.11, FAPI 1.0 part 2 section 5.1). A nonce alone proves
-// nothing, since some providers copy it into access tokens; those, however, say for which scope or client they are.
+// idTokenMark names what makes an ID token of the claims; it is empty for others. at_hash, c_hash
+// and s_hash are hashes of what an ID token was issued with (OpenID Connect Core section 3.3.2.11,
+// FAPI 1.0 part 2 section 5.1). A nonce alone proves nothing, since some providers copy it into
+// access tokens; those, however, say for which scope or client they are.
 func idTokenMark(claims oauth.Claims) string {
 	for _, mark := range [...]string{"at_hash", "c_hash", "s_hash"} {
 		if claims.Has(mark) {
@@ -198,8 +202,9 @@ func idTokenMark(claims oauth.Claims) string {
 	return "a nonce and neither scope nor client"
 }
 
-// textSubject refuses a sub that is no text (RFC 7519 section 4.1.2: a StringOrURI). A number can be written in several ways, and
-// the user 7 is not the user "7"; numeric says that the provider documents numbers.
+// textSubject refuses a sub that is no text (RFC 7519 section 4.1.2: a StringOrURI). A number can
+// be written in several ways, and the user 7 is not the user "7"; numeric says that the provider
+// documents numbers.
 func textSubject(claims oauth.Claims, numeric bool) error {
 	raw := claims.Raw("sub")
 	if !claims.Has("sub") || raw[0] == '"' || numeric && isNaturalNumber(raw) {

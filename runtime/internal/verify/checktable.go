@@ -10,7 +10,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// The ids of the checks. They are stable: people and programs read them. docs/verification.md lists them.
+// The ids of the checks. They are stable: people and programs read them. docs/verification.md lists
+// them.
 const (
 	checkSize        = "size"
 	checkFormat      = "format"
@@ -61,7 +62,8 @@ type check struct {
 	needs []string
 	// run returns nil or an [*oauth.Error].
 	run func(context.Context, *inspection) error
-	// values are what the token has and what would pass, for [Finding]. Nil is for checks that have nothing to show.
+	// values are what the token has and what would pass, for [Finding]. Nil is for checks that have
+	// nothing to show.
 	values func(*inspection) (got, want []string)
 	// off says why the check is never run; empty if it is.
 	off string
@@ -92,7 +94,8 @@ type Outcome string
 const (
 	Passed Outcome = "passed"
 	Failed Outcome = "failed"
-	// Skipped is a check that is switched off, or that had nothing to look at since another one failed.
+	// Skipped is a check that is switched off, or that had nothing to look at since another one
+	// failed.
 	Skipped Outcome = "skipped"
 )
 
@@ -103,7 +106,8 @@ type Finding struct {
 	Outcome Outcome
 	// Reason is why it failed.
 	Reason oauth.Reason
-	// Got are the values that the token has, Want those of which one would pass. Either is empty where there is nothing to show.
+	// Got are the values that the token has, Want those of which one would pass. Either is empty
+	// where there is nothing to show.
 	Got, Want []string
 	// Fix says what is wrong and what to change where; for a check that was skipped, why.
 	Fix string
@@ -159,7 +163,8 @@ func (in *inspection) safeAll(values []string) []string {
 	return shown
 }
 
-// safe leaves the token, and the parts of a JWT, out of a text: some providers repeat a token in what they say about it.
+// safe leaves the token, and the parts of a JWT, out of a text: some providers repeat a token in
+// what they say about it.
 func (in *inspection) safe(text string) string {
 	for _, part := range append([]string{in.token}, strings.Split(in.token, ".")...) {
 		if len(part) >= shortToken {
@@ -193,7 +198,8 @@ func advice(e *oauth.Error) string {
 	return e.Description
 }
 
-// refuse returns the 401 for a token. what is wrong with it and fix, which may be empty, are for the operator.
+// refuse returns the 401 for a token. what is wrong with it and fix, which may be empty, are for
+// the operator.
 func refuse(reason oauth.Reason, what, fix string) *oauth.Error {
 	if fix = strings.TrimSpace(fix); fix != "" {
 		what += ". " + fix

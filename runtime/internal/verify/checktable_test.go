@@ -22,8 +22,8 @@ type explaining interface {
 	Explain(ctx context.Context, presented oauth.Presented) []verify.Finding
 }
 
-// explained returns the findings about a token by their ids, after it made sure that they say the same as Verify, in the same
-// order, and hold nothing of the token.
+// explained returns the findings about a token by their ids, after it made sure that they say the
+// same as Verify, in the same order, and hold nothing of the token.
 func explained(t *testing.T, v explaining, token string) map[string]verify.Finding {
 	t.Helper()
 	findings := v.Explain(t.Context(), presented(token, resource))

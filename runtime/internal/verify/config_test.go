@@ -177,8 +177,9 @@ func TestInsecureSettingsWarnAtStartAndOnceAMinute(t *testing.T) {
 	want(0, "with all checks on")
 }
 
-// Keycloak signs refresh tokens with HS512: advice on the algorithm of access tokens would mislead. Other providers sign access
-// tokens with the client's secret until a key is chosen: then advice on tokens would.
+// Keycloak signs refresh tokens with HS512: advice on the algorithm of access tokens would mislead.
+// Other providers sign access tokens with the client's secret until a key is chosen: then advice on
+// tokens would.
 // covers: R24
 func TestTheReasonOfATokenThatTheProviderMadeForItself(t *testing.T) {
 	t.Parallel()

@@ -18,21 +18,25 @@ type CustomConfig struct {
 	Provider string
 	// Verifier checks a token and returns its claims. Required.
 	Verifier oauth.TokenVerifier
-	// Issuers are the accepted iss values, compared byte for byte. The first one is the issuer of callers whose claims have
-	// none. Required.
+	// Issuers are the accepted iss values, compared byte for byte. The first one is the issuer of
+	// callers whose claims have none. Required.
 	Issuers []string
-	// Mapper reads the caller from the claims. Nil stands for an empty [facts.ClaimMap]: sub is the user.
+	// Mapper reads the caller from the claims. Nil stands for an empty [facts.ClaimMap]: sub is the
+	// user.
 	Mapper *Mapper
-	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the caller stay Mapper's.
+	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the
+	// caller stay Mapper's.
 	UserMapper oauth.UserMapper
-	// Leeway is how far the clocks of provider and server may be apart, at most ten minutes. Zero is none.
+	// Leeway is how far the clocks of provider and server may be apart, at most ten minutes. Zero
+	// is none.
 	Leeway time.Duration
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 }
 
-// Custom verifies tokens with a function of the operator and does not take its word for everything: what the returned
-// claims say about times (exp, nbf, iat), issuer and sender constraint is checked, and they must name a user.
+// Custom verifies tokens with a function of the operator and does not take its word for everything:
+// what the returned claims say about times (exp, nbf, iat), issuer and sender constraint is
+// checked, and they must name a user.
 type Custom struct {
 	verifier oauth.TokenVerifier
 	issuers  []string
@@ -67,17 +71,19 @@ func NewCustom(config CustomConfig) (*Custom, error) {
 	return c, nil
 }
 
-// Verify checks an access token for the protected resource that it is presented to and returns its caller. An error
-// of the function that is no [*oauth.Error] counts as a refusal of the token, except for an expired context and errors of
-// the network (net.Error), which say nothing about it: those are 503. A caller without exp has a zero ExpiresAt.
+// Verify checks an access token for the protected resource that it is presented to and returns its
+// caller. An error of the function that is no [*oauth.Error] counts as a refusal of the token,
+// except for an expired context and errors of the network (net.Error), which say nothing about it:
+// those are 503. A caller without exp has a zero ExpiresAt.
 func (c *Custom) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
 	return c.check(ctx, presented.Token.Reveal(), presented.Resource, func() (oauth.Claims, error) {
 		return c.verifier.VerifyToken(ctx, presented)
 	})
 }
 
-// VerifyExchanged checks a token that the caller itself obtained, as [ExchangeVerifier] explains. Where the function is one
-// itself, such as [NewUserInfo]'s, it is asked in that way; otherwise this is Verify.
+// VerifyExchanged checks a token that the caller itself obtained, as [ExchangeVerifier] explains.
+// Where the function is one itself, such as [NewUserInfo]'s, it is asked in that way; otherwise
+// this is Verify.
 func (c *Custom) VerifyExchanged(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
 	exchanged, ok := c.verifier.(ExchangeVerifier)
 	if !ok {
@@ -136,8 +142,9 @@ func (c *Custom) check(ctx context.Context, token, resource string, ask func() (
 	return in.caller, nil
 }
 
-// Explain runs all checks on a token and returns what each of them says. A function that explains itself, such as one of this
-// package, says what it has found; of the checks behind it those are added that it does not have, or that fail.
+// Explain runs all checks on a token and returns what each of them says. A function that explains
+// itself, such as one of this package, says what it has found; of the checks behind it those are
+// added that it does not have, or that fail.
 func (c *Custom) Explain(ctx context.Context, presented oauth.Presented) []Finding {
 	in := &inspection{token: presented.Token.Reveal(), resource: presented.Resource, now: c.clock.read()}
 	findings := explain(ctx, in, append(checkTable{

@@ -15,7 +15,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
 
-// newCustom returns a custom verifier whose function gives the usual claims after changes, or an error.
+// newCustom returns a custom verifier whose function gives the usual claims after changes, or an
+// error.
 func newCustom(t testing.TB, changes map[string]any, err error) *verify.Custom {
 	t.Helper()
 	given := parseClaims(t, payload(t, changes))
@@ -135,7 +136,8 @@ func TestACustomVerifierMayBeAJWTCheck(t *testing.T) {
 	}
 }
 
-// TestACustomVerifierMayAskForTheUser: what is bound by exchange alone is good for tokens that were obtained here, RS-5.
+// TestACustomVerifierMayAskForTheUser: what is bound by exchange alone is good for tokens that were
+// obtained here, RS-5.
 func TestACustomVerifierMayAskForTheUser(t *testing.T) {
 	t.Parallel()
 	p := says(http.StatusOK, `{"sub":"alice"}`)
@@ -160,7 +162,8 @@ func TestACustomVerifierMayAskForTheUser(t *testing.T) {
 	wantError(t, info, err, http.StatusServiceUnavailable, oauth.ReasonProviderUnavailable)
 }
 
-// TestACustomVerifierAsksAnewForWhatWasExchanged: only the provider knows whether the user took the access back.
+// TestACustomVerifierAsksAnewForWhatWasExchanged: only the provider knows whether the user took the
+// access back.
 func TestACustomVerifierAsksAnewForWhatWasExchanged(t *testing.T) {
 	t.Parallel()
 	p := says(http.StatusOK, fmt.Sprintf(`{"active":true,"token_type":"Bearer","sub":"alice","client_id":%q,"exp":%d}`, opaqueClient, opaqueNow.Unix()+60))

@@ -32,15 +32,16 @@ const (
 	defaultRetry = time.Second
 	// defaultPause is how long a provider is left alone that asked for it without saying how long.
 	defaultPause = 5 * time.Second
-	// credentialsPause is how long a provider is left alone that refused our own credentials: each further try could lock
-	// the application out.
+	// credentialsPause is how long a provider is left alone that refused our own credentials: each
+	// further try could lock the application out.
 	credentialsPause = 10 * time.Second
-	// maxPause bounds what a provider may ask for: a wrong Retry-After must not keep callers out for long.
+	// maxPause bounds what a provider may ask for: a wrong Retry-After must not keep callers out
+	// for long.
 	maxPause = 5 * time.Minute
 )
 
-// endpoint is one URL of a provider that answers questions about tokens. A token goes to this URL and nowhere else, and into
-// no error.
+// endpoint is one URL of a provider that answers questions about tokens. A token goes to this URL
+// and nowhere else, and into no error.
 type endpoint struct {
 	name string // for errors: "the introspection endpoint"
 	kind string // for events: "introspection"
@@ -147,7 +148,8 @@ func isPrintable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// ask asks about a token. The error is an [*oauth.Error]: 401 where the provider says that the token is no good, else 503.
+// ask asks about a token. The error is an [*oauth.Error]: 401 where the provider says that the
+// token is no good, else 503.
 func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) {
 	answer, err := e.exchange(ctx, token)
 	if err != nil {
@@ -185,7 +187,8 @@ func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response
 	return answer, nil
 }
 
-// asked is the event of a question. What comes of it is an event of its own, for the operator's attention.
+// asked is the event of a question. What comes of it is an event of its own, for the operator's
+// attention.
 func asked(answer *egress.Response, err error) observe.Event {
 	event := observe.Event{Level: slog.LevelDebug, Err: err}
 	switch {
@@ -199,7 +202,8 @@ func asked(answer *egress.Response, err error) observe.Event {
 	return event
 }
 
-// objectOf reads the JSON object of an answer, whatever content type it has: some providers call it text/plain or text/html.
+// objectOf reads the JSON object of an answer, whatever content type it has: some providers call it
+// text/plain or text/html.
 func objectOf(answer *egress.Response) (oauth.Claims, error) {
 	return oauth.ParseClaims(string(strictjson.WithoutBOM(answer.Body)))
 }
@@ -271,8 +275,8 @@ func (e *endpoint) request(ctx context.Context, token string) (*http.Request, er
 	return request, nil
 }
 
-// refusal sorts an answer that is not 200. What might speak of this server rather than of the token is never a 401: clients
-// would log in again for nothing.
+// refusal sorts an answer that is not 200. What might speak of this server rather than of the token
+// is never a 401: clients would log in again for nothing.
 func (e *endpoint) refusal(answer *egress.Response, token string) error {
 	status, code := answer.StatusCode, errorCode(answer, token)
 	switch {
@@ -367,8 +371,8 @@ func (e *endpoint) pauseOf(answer *egress.Response) time.Duration {
 	return min(max(pause, time.Second), maxPause)
 }
 
-// errorCode is the OAuth error code of an answer that is not 200: in its JSON object (RFC 6749 section 5.2) or in its
-// challenge (RFC 6750 section 3).
+// errorCode is the OAuth error code of an answer that is not 200: in its JSON object (RFC 6749
+// section 5.2) or in its challenge (RFC 6750 section 3).
 func errorCode(answer *egress.Response, token string) string {
 	if claims, err := objectOf(answer); err == nil {
 		if code, _ := errorMember(claims, token); code != "" {
@@ -393,8 +397,8 @@ func errorMember(claims oauth.Claims, token string) (code string, failed bool) {
 	}
 }
 
-// knownSpelling lets pass what looks like an error code. Anything else may be a sentence with the token in it, which belongs
-// in no log.
+// knownSpelling lets pass what looks like an error code. Anything else may be a sentence with the
+// token in it, which belongs in no log.
 func knownSpelling(code, token string) string {
 	if len(code) > 64 || code == token || strings.Trim(code, "abcdefghijklmnopqrstuvwxyz_") != "" {
 		return ""

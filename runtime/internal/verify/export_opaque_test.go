@@ -16,8 +16,8 @@ func UnderWay(o *Opaque) int {
 	return o.inquiries.open
 }
 
-// KeptBytes puts values of the given sizes, one after the other, into a memory of limited size and says how many remain and
-// how many bytes they count.
+// KeptBytes puts values of the given sizes, one after the other, into a memory of limited size and
+// says how many remain and how many bytes they count.
 func KeptBytes(maxBytes int, sizes ...int) (entries, bytes int) {
 	r := newTimed[int](len(sizes), maxBytes)
 	for i, size := range sizes {

@@ -27,7 +27,8 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return now }
 
-// signingKeys makes one key pair for each algorithm, once for the whole package: RSA keys take long.
+// signingKeys makes one key pair for each algorithm, once for the whole package: RSA keys take
+// long.
 var signingKeys = sync.OnceValue(func() map[jose.Algorithm]*jose.SigningKey {
 	all := map[jose.Algorithm]*jose.SigningKey{}
 	for _, a := range []jose.Algorithm{jose.RS256, jose.PS256, jose.ES256, jose.ES384, jose.EdDSA, jose.HS256} {
@@ -157,7 +158,8 @@ func signedWith(t testing.TB, k *jose.SigningKey, header map[string]any, payload
 	return token
 }
 
-// wantRefusal checks that a token is refused with 401 for a reason, and that nothing in the error gives the token away.
+// wantRefusal checks that a token is refused with 401 for a reason, and that nothing in the error
+// gives the token away.
 func wantRefusal(t testing.TB, v *verify.JWT, token string, reasons ...oauth.Reason) *oauth.Error {
 	t.Helper()
 	info, err := v.Verify(context.Background(), presented(token, resource))

@@ -18,8 +18,8 @@ const (
 	DefaultMaxConcurrent = 32
 )
 
-// Strangers' tokens that turn out to be no good are asked about at this rate: strangersBurst at once,
-// then strangersPerSecond. It is well below what providers allow a client.
+// Strangers' tokens that turn out to be no good are asked about at this rate: strangersBurst at
+// once, then strangersPerSecond. It is well below what providers allow a client.
 const (
 	strangersBurst     = 120
 	strangersPerSecond = 1
@@ -28,11 +28,12 @@ const (
 // queueFactor times the concurrent questions is how many may be under way or waiting.
 const queueFactor = 8
 
-// inquiries asks a provider about tokens: once for all who want to know the same at the same time, with a bound on questions
-// at once, and not while the provider wants to be left alone. A quarter of that bound is for tokens that were good before:
-// everybody can make up others, and must not keep their callers out. It has no goroutine but those of the questions under way, each
-// of which ends when nobody waits for it any more: package flight lets work go on that nobody waits for, which strangers
-// could fill the bound with.
+// inquiries asks a provider about tokens: once for all who want to know the same at the same time,
+// with a bound on questions at once, and not while the provider wants to be left alone. A quarter
+// of that bound is for tokens that were good before: everybody can make up others, and must not
+// keep their callers out. It has no goroutine but those of the questions under way, each of which
+// ends when nobody waits for it any more: package flight lets work go on that nobody waits for,
+// which strangers could fill the bound with.
 type inquiries struct {
 	question func(ctx context.Context, token string) (*answer, error)
 	timeout  time.Duration
@@ -83,8 +84,8 @@ func newInquiries(
 // strangersShare is how much of a bound is for tokens that were never good: three quarters.
 func strangersShare(bound int) int { return max(1, bound-bound/4) }
 
-// ask returns the answer to the question about a token, joining the one under way if there is one. It waits no longer than
-// ctx lasts. familiar tells that the token was good before.
+// ask returns the answer to the question about a token, joining the one under way if there is one.
+// It waits no longer than ctx lasts. familiar tells that the token was good before.
 func (q *inquiries) ask(ctx context.Context, key tokenKey, token string, familiar bool) (*answer, error) {
 	f, err := q.join(key, token, familiar)
 	if err != nil {
@@ -163,8 +164,8 @@ func (q *inquiries) run(ctx context.Context, f *flight, key tokenKey, token stri
 	close(f.done)
 }
 
-// askAnew asks even if the same question is under way: its answer is from now. It is for tokens that the provider gave to this
-// very server, which count as good.
+// askAnew asks even if the same question is under way: its answer is from now. It is for tokens
+// that the provider gave to this very server, which count as good.
 func (q *inquiries) askAnew(ctx context.Context, token string) (*answer, error) {
 	q.mu.Lock()
 	err := q.enter(true)

@@ -11,7 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
-// insecureLog warns of switched-off checks: at construction, and at most once in warnInterval while tokens pass.
+// insecureLog warns of switched-off checks: at construction, and at most once in warnInterval while
+// tokens pass.
 type insecureLog struct {
 	Insecure
 

@@ -19,19 +19,20 @@ type IntrospectionConfig struct {
 
 	// URL is the introspection endpoint. Required.
 	URL string
-	// AssertionAudience is whom assertions of [facts.AuthPrivateKeyJWT] are for: the provider's token endpoint or its
-	// issuer. Required for that method.
+	// AssertionAudience is whom assertions of [facts.AuthPrivateKeyJWT] are for: the provider's
+	// token endpoint or its issuer. Required for that method.
 	AssertionAudience string
 }
 
 // defaultTokenTypes are how providers call an access token that whoever holds it may use.
 var defaultTokenTypes = []string{"Bearer", "access_token", "urn:ietf:params:oauth:token-type:access_token"}
 
-// NewIntrospection returns a verifier that asks the provider's introspection endpoint. An error names what is wrong or
-// missing.
+// NewIntrospection returns a verifier that asks the provider's introspection endpoint. An error
+// names what is wrong or missing.
 //
-// A token is accepted if the answer's active is the JSON value true and everything else that the answer says is in order:
-// exp and token_type (both required), nbf, iat, iss, the binding. An answer that is none by RFC 7662 is an outage, not a refusal.
+// A token is accepted if the answer's active is the JSON value true and everything else that the
+// answer says is in order: exp and token_type (both required), nbf, iat, iss, the binding. An
+// answer that is none by RFC 7662 is an outage, not a refusal.
 func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 	if config.AuthMethod == "" {
 		config.AuthMethod = facts.AuthBasic
@@ -49,8 +50,8 @@ func NewIntrospection(config IntrospectionConfig) (*Opaque, error) {
 			name: "the introspection endpoint", kind: "introspection", call: (*upstream.Gate).Introspection, url: config.URL, place: facts.TokenInForm, parameter: "token",
 			extra:       url.Values{"token_type_hint": {"access_token"}},
 			credentials: config.Credentials, audience: config.AssertionAudience,
-			// unsupported_token_type (RFC 7009 section 2.2.1) is what node-oidc-provider says of its own JWTs, which it does
-			// not introspect: an ID token, for one.
+			// unsupported_token_type (RFC 7009 section 2.2.1) is what node-oidc-provider says of
+			// its own JWTs, which it does not introspect: an ID token, for one.
 			invalidErrors: []string{string(oauth.CodeInvalidToken), "unsupported_token_type"},
 		},
 		checks: checkTable{
@@ -92,8 +93,8 @@ func notActive() error {
 		"It has expired, was revoked, or is of another provider: the client must log in again")
 }
 
-// describedAccessToken refuses an answer that describes another token than an access token or, where typed is set, that does
-// not say what it describes.
+// describedAccessToken refuses an answer that describes another token than an access token or,
+// where typed is set, that does not say what it describes.
 func describedAccessToken(claims oauth.Claims, types []string, typed bool) error {
 	if err := bearerAccessToken(claims, types); err != nil {
 		return err
@@ -111,14 +112,15 @@ func tokenTypeValues(types []string) func(*inspection) (got, want []string) {
 	return func(in *inspection) (got, want []string) { return in.claims.Strings("token_type"), types }
 }
 
-// saysAccessToken reports whether an answer in which nothing speaks against an access token also calls it one.
+// saysAccessToken reports whether an answer in which nothing speaks against an access token also
+// calls it one.
 func saysAccessToken(claims oauth.Claims, types []string) bool {
 	return claims.Has("token_type") || strings.HasPrefix(claims.String("token_use"), "access") ||
 		containsFold(types, claims.String("typ"))
 }
 
-// bearerAccessToken refuses the provider's other tokens, which introspection describes as well, and those that are bound to
-// a client's key.
+// bearerAccessToken refuses the provider's other tokens, which introspection describes as well, and
+// those that are bound to a client's key.
 func bearerAccessToken(claims oauth.Claims, types []string) error {
 	if typ := claims.String("token_type"); claims.Has("token_type") && !containsFold(types, typ) {
 		if containsFold([]string{"DPoP", "PoP"}, typ) {

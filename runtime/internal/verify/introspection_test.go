@@ -72,8 +72,8 @@ func TestIntrospectionRequests(t *testing.T) {
 	}
 }
 
-// TestIntrospectionRefusesTokens covers rows of the threat model's Tokens table (RS-4, RS-5): audience, times, issuer, other
-// kinds of tokens, names in another case.
+// TestIntrospectionRefusesTokens covers rows of the threat model's Tokens table (RS-4, RS-5):
+// audience, times, issuer, other kinds of tokens, names in another case.
 // covers: T-TOK-11, T-TOK-12, T-TOK-13, RS-4, RS-5
 func TestIntrospectionRefusesTokens(t *testing.T) {
 	t.Parallel()
@@ -155,8 +155,8 @@ func TestIntrospectionAcceptsWhatRFC7662LeavesOpen(t *testing.T) {
 	}
 }
 
-// ory/fosite describes a refresh token in the words that it has for an access token, and says of neither what it is. RFC 7662
-// section 2.2 leaves token_type open.
+// ory/fosite describes a refresh token in the words that it has for an access token, and says of
+// neither what it is. RFC 7662 section 2.2 leaves token_type open.
 func TestAnAnswerThatDoesNotSayWhatItDescribesNeedsAReason(t *testing.T) {
 	t.Parallel()
 	untyped := func(changes map[string]any) *providerAPI {
@@ -271,7 +271,8 @@ func TestACallerIsNamedForTheResourceThatItCallsAt(t *testing.T) {
 	}
 }
 
-// TestUnusableAnswersAreOutages: an answer that is none says nothing about the token, so clients are not sent to log in again.
+// TestUnusableAnswersAreOutages: an answer that is none says nothing about the token, so clients
+// are not sent to log in again.
 func TestUnusableAnswersAreOutages(t *testing.T) {
 	t.Parallel()
 	good := active(t, nil)

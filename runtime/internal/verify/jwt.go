@@ -17,16 +17,19 @@ import (
 
 // KeySource finds the public keys of tokens. Package keys has one.
 type KeySource interface {
-	// Keys returns the keys that may have signed a token with the given kid, which may be empty, and algorithm: one at least.
-	// arrived is when the token did. The error is an [*oauth.Error]: 401 for an unknown key, 503 when nobody can know.
+	// Keys returns the keys that may have signed a token with the given kid, which may be empty,
+	// and algorithm: one at least. arrived is when the token did. The error is an [*oauth.Error]:
+	// 401 for an unknown key, 503 when nobody can know.
 	Keys(ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time) (jose.Candidates, error)
-	// Replaced returns the keys that took the place of those with which the signature was found wrong; none if there are no
-	// others, so that it is wrong. The error is an [*oauth.Error], 503 when nobody can know.
+	// Replaced returns the keys that took the place of those with which the signature was found
+	// wrong; none if there are no others, so that it is wrong. The error is an [*oauth.Error], 503
+	// when nobody can know.
 	Replaced(ctx context.Context, id string, algorithm jose.Algorithm, arrived time.Time, tried *jose.Candidates) (jose.Candidates, error)
-	// Holds reports whether the provider publishes this very key for such tokens. It never waits. now is the time.
+	// Holds reports whether the provider publishes this very key for such tokens. It never waits.
+	// now is the time.
 	Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool
-	// Flooded returns the error that Keys would give for an unknown key, at once and cheaply, while so many tokens with unknown
-	// keys arrive that they are not worth a closer look; nil otherwise.
+	// Flooded returns the error that Keys would give for an unknown key, at once and cheaply, while
+	// so many tokens with unknown keys arrive that they are not worth a closer look; nil otherwise.
 	Flooded(id string, algorithm jose.Algorithm, now time.Time) error
 }
 
@@ -38,15 +41,18 @@ type Config struct {
 	Rules    facts.Rules
 	// Keys are the provider's public keys. It may be nil where all algorithms use shared secrets.
 	Keys KeySource
-	// Mapper reads the caller from the claims. Nil stands for an empty [facts.ClaimMap]: sub is the user.
+	// Mapper reads the caller from the claims. Nil stands for an empty [facts.ClaimMap]: sub is the
+	// user.
 	Mapper *Mapper
-	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the caller stay Mapper's.
+	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the
+	// caller stay Mapper's.
 	UserMapper oauth.UserMapper
 	Insecure   Insecure
-	// Cache bounds the cache of verified tokens. There is none with Insecure.SkipSignature: whoever can make up tokens could
-	// fill it.
+	// Cache bounds the cache of verified tokens. There is none with Insecure.SkipSignature: whoever
+	// can make up tokens could fill it.
 	Cache TokenCache
-	// Leeway is how far the clocks of provider and server may be apart, at most ten minutes. Zero is none.
+	// Leeway is how far the clocks of provider and server may be apart, at most ten minutes. Zero
+	// is none.
 	Leeway time.Duration
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
@@ -54,7 +60,8 @@ type Config struct {
 	Events *events.Sender
 }
 
-// JWT verifies access tokens that are signed JWTs (RFC 9068, RFC 8725). It is safe for concurrent use.
+// JWT verifies access tokens that are signed JWTs (RFC 9068, RFC 8725). It is safe for concurrent
+// use.
 type JWT struct {
 	rules    compiledRules
 	keys     KeySource
@@ -64,7 +71,8 @@ type JWT struct {
 	// header is that of the token that was accepted last: the next one has the same as a rule.
 	header   atomic.Pointer[jose.Header]
 	insecure *insecureLog
-	// checks are what a token has to pass, in this order; user is the last one, for those who want a caller.
+	// checks are what a token has to pass, in this order; user is the last one, for those who want
+	// a caller.
 	checks checkTable
 	user   check
 	// inspections are for reuse: a check takes no memory that remains.
@@ -73,8 +81,8 @@ type JWT struct {
 
 var _ oauth.TokenVerifier = (*JWT)(nil)
 
-// NewJWT checks the rules and returns a verifier. An error names what is wrong or missing; there are no defaults for what
-// decides about access.
+// NewJWT checks the rules and returns a verifier. An error names what is wrong or missing; there
+// are no defaults for what decides about access.
 func NewJWT(config Config) (*JWT, error) {
 	rules, err := compileRules(config.Rules, config.Insecure)
 	if err != nil {
@@ -105,9 +113,9 @@ func NewJWT(config Config) (*JWT, error) {
 	return v, nil
 }
 
-// table lists the checks of a JWT. Issuer and expiry come before the signature: they are free, they spare the provider a key
-// fetch for tokens of somebody else, and the reason in the log is the true one. Nothing else is looked at before the signature
-// is known to be good.
+// table lists the checks of a JWT. Issuer and expiry come before the signature: they are free, they
+// spare the provider a key fetch for tokens of somebody else, and the reason in the log is the true
+// one. Nothing else is looked at before the signature is known to be good.
 func (v *JWT) table() checkTable {
 	unsigned := ""
 	if v.insecure.SkipSignature {
@@ -136,9 +144,9 @@ func (v *JWT) table() checkTable {
 	return append(t, check{id: checkSubject, needs: []string{checkContent}, run: v.rules.subject, values: subjectValues})
 }
 
-// Verify checks an access token for the protected resource that it is presented to and returns its caller. Every
-// refusal is an [*oauth.Error] with a reason; its cause never holds the token. All requests with one token and resource may
-// share the caller.
+// Verify checks an access token for the protected resource that it is presented to and returns its
+// caller. Every refusal is an [*oauth.Error] with a reason; its cause never holds the token. All
+// requests with one token and resource may share the caller.
 func (v *JWT) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
 	token, resource := presented.Token.Reveal(), presented.Resource
 	now := v.clock.read()
@@ -173,7 +181,8 @@ func (v *JWT) VerifyToken(ctx context.Context, presented oauth.Presented) (oauth
 	return in.claims, nil
 }
 
-// Explain runs all checks on a token and returns what each of them says, whatever was cached. It fetches keys as Verify does.
+// Explain runs all checks on a token and returns what each of them says, whatever was cached. It
+// fetches keys as Verify does.
 func (v *JWT) Explain(ctx context.Context, presented oauth.Presented) []Finding {
 	in := v.inspect(presented.Token.Reveal(), presented.Resource, v.clock.read())
 	defer v.done(in)
@@ -221,15 +230,16 @@ type verified struct {
 	expires  time.Time
 }
 
-// signer is the key that a signature was checked with, and how it is found. The key is nil for a shared secret, which never
-// changes.
+// signer is the key that a signature was checked with, and how it is found. The key is nil for a
+// shared secret, which never changes.
 type signer struct {
 	key       *jose.Key
 	keyID     string
 	algorithm jose.Algorithm
 }
 
-// flooded refuses a token at its key id, before its issuer could give the better reason, while a flood of such tokens arrives.
+// flooded refuses a token at its key id, before its issuer could give the better reason, while a
+// flood of such tokens arrives.
 func (v *JWT) flooded(_ context.Context, in *inspection) error {
 	if in.jws.Algorithm.Symmetric() {
 		return nil
@@ -283,7 +293,8 @@ func (v *JWT) key(ctx context.Context, in *inspection) error {
 	return err
 }
 
-// signature checks the signature with the key. Where it is wrong under the provider's, that may have been replaced.
+// signature checks the signature with the key. Where it is wrong under the provider's, that may
+// have been replaced.
 func (v *JWT) signature(ctx context.Context, in *inspection) error {
 	if in.secret != nil {
 		if err := in.jws.Verify(in.secret); err != nil {

@@ -100,7 +100,8 @@ func TestATokenMustNameItsUser(t *testing.T) {
 	}
 }
 
-// RS-4 and RS-6 (MCP authorization): a token is validated before anything else, and an invalid one is 401 invalid_token.
+// RS-4 and RS-6 (MCP authorization): a token is validated before anything else, and an invalid one
+// is 401 invalid_token.
 // covers: T-TOK-04, T-TOK-05, T-TOK-08, T-TOK-12, T-TOK-14, RS-4, RS-6
 func TestShapes(t *testing.T) {
 	t.Parallel()
@@ -216,7 +217,8 @@ func TestAlgorithmsComeFromTheRules(t *testing.T) {
 	wantRefusal(t, v, signed(t, jose.RS256, map[string]any{"alg": "ES256"}, payload(t, nil)), oauth.ReasonUnknownKey)
 }
 
-// RFC 9864: EdDSA with Ed25519 has two names. The rules may list either; each key keeps to the one that it names.
+// RFC 9864: EdDSA with Ed25519 has two names. The rules may list either; each key keeps to the one
+// that it names.
 // covers: T-TOK-01, T-TOK-02
 func TestEd25519IsTheOtherNameOfEdDSA(t *testing.T) {
 	t.Parallel()
@@ -270,7 +272,8 @@ func generate(t *testing.T, a jose.Algorithm, id string) *jose.SigningKey {
 	return key
 }
 
-// hmacWithPublicKey signs with HS256 and the bytes of a public key, for whoever takes them for a secret.
+// hmacWithPublicKey signs with HS256 and the bytes of a public key, for whoever takes them for a
+// secret.
 func hmacWithPublicKey(t *testing.T, key *jose.SigningKey) string {
 	t.Helper()
 	forger, err := jose.NewSecretSigningKey(jose.HS256, key.Public().(ed25519.PublicKey))
@@ -612,8 +615,8 @@ type number string
 
 func (n number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
 
-// RS-4 (MCP authorization): other tokens of the same provider, for the same audience and signed with the same key, are no
-// access tokens.
+// RS-4 (MCP authorization): other tokens of the same provider, for the same audience and signed
+// with the same key, are no access tokens.
 // covers: T-TOK-13, RS-4
 func TestOtherTokensOfTheProviderAreRefused(t *testing.T) {
 	t.Parallel()

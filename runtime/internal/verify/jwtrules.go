@@ -108,7 +108,8 @@ func compileSecret(s facts.SharedSecret, allowed []jose.Algorithm) (sharedSecret
 	return compiled, err
 }
 
-// secret returns the shared secret of an HMAC algorithm of the rules. compileRules made sure that there is one entry for it.
+// secret returns the shared secret of an HMAC algorithm of the rules. compileRules made sure that
+// there is one entry for it.
 func (c *compiledRules) secret(a jose.Algorithm) (*jose.Key, error) {
 	entry := c.secrets[slices.IndexFunc(c.secrets, func(s sharedSecret) bool { return s.algorithm == a })]
 	if entry.key == nil {
@@ -117,10 +118,12 @@ func (c *compiledRules) secret(a jose.Algorithm) (*jose.Key, error) {
 	return entry.key, nil
 }
 
-// defaultTypes are accepted where a provider's rules say nothing. An absent typ is the empty string.
+// defaultTypes are accepted where a provider's rules say nothing. An absent typ is the empty
+// string.
 var defaultTypes = []string{"", "JWT", "at+jwt"}
 
-// sameType compares typ values without case and without the prefix that RFC 7515 section 4.1.9 lets issuers leave out.
+// sameType compares typ values without case and without the prefix that RFC 7515 section 4.1.9 lets
+// issuers leave out.
 func sameType(a, b string) bool { return equalFoldASCII(withoutPrefix(a), withoutPrefix(b)) }
 
 func withoutPrefix(typ string) string {
@@ -151,7 +154,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// algorithm checks alg. The accepted algorithms come from the rules, never from a token (RFC 8725 section 3.1).
+// algorithm checks alg. The accepted algorithms come from the rules, never from a token (RFC 8725
+// section 3.1).
 func (c *compiledRules) algorithm(_ context.Context, in *inspection) error {
 	a := in.jws.Algorithm
 	if a.Within(c.algorithms) {

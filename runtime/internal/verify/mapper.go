@@ -20,8 +20,8 @@ type Mapper struct {
 	extra                                            [][2]string
 }
 
-// NewMapper compiles a claim map. Without UserID paths the user is sub, without Scopes paths the scopes are in scope, else in scp. An
-// error names the mistake in the map.
+// NewMapper compiles a claim map. Without UserID paths the user is sub, without Scopes paths the
+// scopes are in scope, else in scp. An error names the mistake in the map.
 func NewMapper(claims facts.ClaimMap) (*Mapper, error) {
 	m := &Mapper{separator: claims.ScopeSeparator}
 	if m.separator == "" {
@@ -77,7 +77,8 @@ func (m *Mapper) UserInfo(claims oauth.Claims) oauth.UserInfo {
 	}
 }
 
-// UserID returns the user's identifier. An integer counts as its decimal digits: some providers' APIs number their users.
+// UserID returns the user's identifier. An integer counts as its decimal digits: some providers'
+// APIs number their users.
 func (m *Mapper) UserID(claims oauth.Claims) string {
 	for _, p := range m.userID {
 		if s := claims.String(p...); s != "" {
@@ -117,7 +118,8 @@ func (m *Mapper) Extra(claims oauth.Claims) oauth.Claims {
 	return claims.Select(m.extra...)
 }
 
-// splitScopes splits with one allocation: up to manyScopes, comparing all with all is cheaper than a map.
+// splitScopes splits with one allocation: up to manyScopes, comparing all with all is cheaper than
+// a map.
 func splitScopes(s, separator string) []string {
 	const manyScopes = 64
 	scopes := make([]string, 0, strings.Count(s, separator)+1)
@@ -138,7 +140,8 @@ func splitScopes(s, separator string) []string {
 	return scopes
 }
 
-// isNaturalNumber reports whether a JSON text is an integer without sign, fraction and exponent, of at most 20 digits.
+// isNaturalNumber reports whether a JSON text is an integer without sign, fraction and exponent, of
+// at most 20 digits.
 func isNaturalNumber(raw []byte) bool {
 	if len(raw) == 0 || len(raw) > 20 {
 		return false

@@ -8,8 +8,8 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
-// aboutTheToken are claims that only the provider's answer about a token may bring. A profile is about a person, who can
-// often choose what stands in it.
+// aboutTheToken are claims that only the provider's answer about a token may bring. A profile is
+// about a person, who can often choose what stands in it.
 var aboutTheToken = []string{
 	"iss", "aud", "exp", "nbf", "iat", "jti", "active", "scope", "scp", "scopes", "client_id", "azp", "cid", "appid", "act",
 	"may_act", "cnf", "typ", "token_type", "token_use", "expires_in", "expires_at",
@@ -18,8 +18,8 @@ var aboutTheToken = []string{
 // tokenMembers are what providers call the token, or a part of it, in answers about it.
 var tokenMembers = []string{"token", "access_token", "refresh_token", "id_token", "hashed_token", "token_last_eight"}
 
-// merge returns the claims of an answer and, where it has none, those of the profile. The token itself is left out: claims
-// are handed around and written down in ways that no token is.
+// merge returns the claims of an answer and, where it has none, those of the profile. The token
+// itself is left out: claims are handed around and written down in ways that no token is.
 func merge(claims, profile oauth.Claims, token string) (oauth.Claims, error) {
 	object := make([]byte, 0, 1024)
 	add := func(name string, value json.RawMessage) error {

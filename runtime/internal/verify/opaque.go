@@ -22,17 +22,20 @@ import (
 type Verifier interface {
 	oauth.TokenVerifier
 	Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
-	// Explain runs all checks on a token, not to the first that fails, and returns what each of them says.
+	// Explain runs all checks on a token, not to the first that fails, and returns what each of
+	// them says.
 	Explain(ctx context.Context, presented oauth.Presented) []Finding
 	UserInfo(claims oauth.Claims) oauth.UserInfo
 }
 
-// ExchangeVerifier verifies tokens for whoever obtained them: package broker, which receives a provider's tokens for the
-// authorization codes that it redeems and the refresh tokens that it holds.
+// ExchangeVerifier verifies tokens for whoever obtained them: package broker, which receives a
+// provider's tokens for the authorization codes that it redeems and the refresh tokens that it
+// holds.
 type ExchangeVerifier interface {
-	// VerifyExchanged asks the provider about a token, whatever was cached. To call it is a promise: that the caller itself
-	// received the token from the provider's token endpoint, over TLS, for a code or a refresh token and with this server's
-	// own credentials. Never call it with a token that came from outside.
+	// VerifyExchanged asks the provider about a token, whatever was cached. To call it is a
+	// promise: that the caller itself received the token from the provider's token endpoint, over
+	// TLS, for a code or a refresh token and with this server's own credentials. Never call it with
+	// a token that came from outside.
 	VerifyExchanged(ctx context.Context, token, resource string) (*oauth.AuthInfo, error)
 	// Forget drops what is cached about a token.
 	Forget(token string)
@@ -51,8 +54,8 @@ type OpaqueConfig struct {
 	// Provider is the provider's short name, Title its name for people.
 	Provider string
 	Title    string
-	// Issuers are the accepted iss values of an answer that has one, compared byte for byte. The first one is the issuer of
-	// callers whose answer has none. Required.
+	// Issuers are the accepted iss values of an answer that has one, compared byte for byte. The
+	// first one is the issuer of callers whose answer has none. Required.
 	Issuers []string
 	// Binding ties tokens to this server. Required.
 	Binding facts.Binding
@@ -60,48 +63,55 @@ type OpaqueConfig struct {
 	Require []facts.Requirement
 	// NumericSubject, when not empty, is the documented reason why sub may be a number.
 	NumericSubject string
-	// Profile, when set, adds the user's profile to the answer. The token goes to its address too, once it was accepted.
+	// Profile, when set, adds the user's profile to the answer. The token goes to its address too,
+	// once it was accepted.
 	Profile *Profile
-	// Mapper reads the caller from the answer. Nil stands for an empty [facts.ClaimMap]: sub is the user.
+	// Mapper reads the caller from the answer. Nil stands for an empty [facts.ClaimMap]: sub is the
+	// user.
 	Mapper *Mapper
-	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the caller stay Mapper's.
+	// UserMapper replaces Mapper for [oauth.AuthInfo.User]. Client, scopes and permissions of the
+	// caller stay Mapper's.
 	UserMapper oauth.UserMapper
-	// ScopeAliases maps scopes as the provider reports them to the names by which they are asked for and required: Google
-	// reports https://www.googleapis.com/auth/userinfo.email for email.
+	// ScopeAliases maps scopes as the provider reports them to the names by which they are asked
+	// for and required: Google reports https://www.googleapis.com/auth/userinfo.email for email.
 	ScopeAliases map[string]string
 	// Insecure may switch Binding off with SkipAudience. There is no signature to skip.
 	Insecure Insecure
-	// Leeway is how far the clocks of provider and server may be apart, at most ten minutes. Zero is none.
+	// Leeway is how far the clocks of provider and server may be apart, at most ten minutes. Zero
+	// is none.
 	Leeway time.Duration
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Events gets the questions to the provider and the warnings of insecure settings, and says when the provider refuses this
-	// server's own credentials.
+	// Events gets the questions to the provider and the warnings of insecure settings, and says
+	// when the provider refuses this server's own credentials.
 	Events *events.Sender
-	// SecretVariable is the variable that holds this server's own secret, where there is one, for hints.
+	// SecretVariable is the variable that holds this server's own secret, where there is one, for
+	// hints.
 	SecretVariable string
-	// Client sends the questions. Redirects are never followed, whatever it says. The default reaches public hosts over
-	// HTTPS only, by package egress.
+	// Client sends the questions. Redirects are never followed, whatever it says. The default
+	// reaches public hosts over HTTPS only, by package egress.
 	Client *http.Client
 	// InsecureHTTPHosts are the hosts that plain http may reach besides those of this machine.
 	InsecureHTTPHosts plainurl.HTTPHosts
 	// Cache says how long answers are relied on.
 	Cache AnswerCache
-	// Timeout limits a question: the wait for one of MaxConcurrent, all requests and their answers. Zero means
-	// [DefaultAnswerTimeout].
+	// Timeout limits a question: the wait for one of MaxConcurrent, all requests and their answers.
+	// Zero means [DefaultAnswerTimeout].
 	Timeout time.Duration
-	// MaxConcurrent is how many questions are under way at once; eight times as many may wait, and what goes beyond is
-	// answered with 503. It keeps a flood of made-up tokens from using up what the provider allows this server. Zero means
-	// [DefaultMaxConcurrent].
+	// MaxConcurrent is how many questions are under way at once; eight times as many may wait, and
+	// what goes beyond is answered with 503. It keeps a flood of made-up tokens from using up what
+	// the provider allows this server. Zero means [DefaultMaxConcurrent].
 	MaxConcurrent int
 }
 
-// Opaque verifies access tokens that mean something to their provider only, by asking it. [NewIntrospection], [NewTokenInfo]
-// and [NewUserInfo] make one. It is safe for concurrent use and there is nothing to close.
+// Opaque verifies access tokens that mean something to their provider only, by asking it.
+// [NewIntrospection], [NewTokenInfo] and [NewUserInfo] make one. It is safe for concurrent use and
+// there is nothing to close.
 //
-// A provider that cannot be asked makes an [oauth.ErrTemporarilyUnavailable] with a time to wait, never a 401. So does one
-// that refuses this server's own credentials, with [oauth.ReasonOwnCredentials]; it is then left alone for a while, as it is
-// when it asks for that (429, or 503 with Retry-After). Tokens in the cache are served on.
+// A provider that cannot be asked makes an [oauth.ErrTemporarilyUnavailable] with a time to wait,
+// never a 401. So does one that refuses this server's own credentials, with
+// [oauth.ReasonOwnCredentials]; it is then left alone for a while, as it is when it asks for that
+// (429, or 503 with Retry-After). Tokens in the cache are served on.
 type Opaque struct {
 	strategy  strategy
 	issuers   []string
@@ -133,8 +143,9 @@ type strategy struct {
 	checks checkTable
 }
 
-// answer is what a provider said of a token that is good in itself: nothing but the audience remains to be checked for each
-// resource. It is immutable, but for the caller that was made of it last.
+// answer is what a provider said of a token that is good in itself: nothing but the audience
+// remains to be checked for each resource. It is immutable, but for the caller that was made of it
+// last.
 type answer struct {
 	verified
 
@@ -193,8 +204,8 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 	return o, nil
 }
 
-// Verify checks an access token for the protected resource that it is presented to and returns its caller. Every
-// refusal is an [*oauth.Error] with a reason; its cause never holds the token.
+// Verify checks an access token for the protected resource that it is presented to and returns its
+// caller. Every refusal is an [*oauth.Error] with a reason; its cause never holds the token.
 func (o *Opaque) Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
 	token, resource := presented.Token.Reveal(), presented.Resource
 	a, err := o.admit(ctx, token, resource)
@@ -204,8 +215,9 @@ func (o *Opaque) Verify(ctx context.Context, presented oauth.Presented) (*oauth.
 	return o.callerOf(a, token, resource)
 }
 
-// Recall returns the caller of a token whose answer is in the cache and good for the resource; nil if it has to be verified.
-// Verify does the same first. It is for callers who have checks of their own that an accepted token has passed.
+// Recall returns the caller of a token whose answer is in the cache and good for the resource; nil
+// if it has to be verified. Verify does the same first. It is for callers who have checks of their
+// own that an accepted token has passed.
 func (o *Opaque) Recall(token, resource string) *oauth.AuthInfo {
 	if o.binding.exchange {
 		return nil
@@ -231,8 +243,9 @@ func (o *Opaque) VerifyToken(ctx context.Context, presented oauth.Presented) (oa
 	return a.claims, nil
 }
 
-// VerifyExchanged checks a token that the caller itself obtained, as [ExchangeVerifier] explains, and returns its caller. It
-// asks the provider whatever the cache says: use it for a token that just arrived, and to learn whether one still works.
+// VerifyExchanged checks a token that the caller itself obtained, as [ExchangeVerifier] explains,
+// and returns its caller. It asks the provider whatever the cache says: use it for a token that
+// just arrived, and to learn whether one still works.
 func (o *Opaque) VerifyExchanged(ctx context.Context, token, resource string) (*oauth.AuthInfo, error) {
 	if err := sendable(token); err != nil {
 		return nil, err
@@ -251,7 +264,8 @@ func (o *Opaque) VerifyExchanged(ctx context.Context, token, resource string) (*
 	return o.callerOf(a, token, resource)
 }
 
-// Forget drops what is cached about a token, so that the next request asks the provider. Call it after revoking one.
+// Forget drops what is cached about a token, so that the next request asks the provider. Call it
+// after revoking one.
 func (o *Opaque) Forget(token string) { o.cache.forget(keyOf(token)) }
 
 // UserInfo maps verified claims to the common user shape.
@@ -330,8 +344,8 @@ func (o *Opaque) table(ask func(context.Context, *inspection) error) checkTable 
 	}})
 }
 
-// Explain runs all checks on a token and returns what each of them says. It asks the provider, whatever was cached, within the
-// limits of all questions.
+// Explain runs all checks on a token and returns what each of them says. It asks the provider,
+// whatever was cached, within the limits of all questions.
 func (o *Opaque) Explain(ctx context.Context, presented oauth.Presented) []Finding {
 	from := ""
 	if !o.binding.exchange {
@@ -391,8 +405,8 @@ func (o *Opaque) complete(ctx context.Context, in *inspection) error {
 	return nil
 }
 
-// issuer checks iss, byte for byte, where the answer has one (RFC 7662 section 2.2 makes it optional; the answer comes from
-// the configured endpoint in any case).
+// issuer checks iss, byte for byte, where the answer has one (RFC 7662 section 2.2 makes it
+// optional; the answer comes from the configured endpoint in any case).
 func (o *Opaque) issuer(_ context.Context, in *inspection) error {
 	if in.issuer = o.issuers[0]; !in.claims.Has("iss") {
 		return nil
@@ -408,7 +422,8 @@ func (o *Opaque) issuerValues(in *inspection) (got, want []string) {
 	return in.claims.Strings("iss"), o.issuers
 }
 
-// callerOf returns who an answer is about. All requests with one token and resource share the value.
+// callerOf returns who an answer is about. All requests with one token and resource share the
+// value.
 func (o *Opaque) callerOf(a *answer, token, resource string) (*oauth.AuthInfo, error) {
 	if info := a.caller.Load(); info != nil && info.Resource == resource {
 		return info, nil
@@ -471,7 +486,8 @@ func sendableText(_ context.Context, in *inspection) error {
 	return nil
 }
 
-// credentialsLog tells the operator, at most once in warnInterval, that the provider refuses this server's credentials.
+// credentialsLog tells the operator, at most once in warnInterval, that the provider refuses this
+// server's credentials.
 type credentialsLog struct {
 	provider string
 	endpoint *endpoint

@@ -132,7 +132,8 @@ func TestARefusalIsForOneRequestAlone(t *testing.T) {
 	}
 }
 
-// TestAFloodOfGarbagePushesNothingOut: "a million distinct invalid tokens: memory bounded, valid callers keep being served".
+// TestAFloodOfGarbagePushesNothingOut: "a million distinct invalid tokens: memory bounded, valid
+// callers keep being served".
 func TestAFloodOfGarbagePushesNothingOut(t *testing.T) {
 	t.Parallel()
 	good := active(t, nil)
@@ -211,8 +212,8 @@ func TestAForgottenTokenIsAskedAboutAgain(t *testing.T) {
 	wantAccepted(t, o)
 }
 
-// TestAnAnswerFromBeforeIsNotKept: a question that was under way when its token was forgotten, or refused, brings nothing
-// back.
+// TestAnAnswerFromBeforeIsNotKept: a question that was under way when its token was forgotten, or
+// refused, brings nothing back.
 func TestAnAnswerFromBeforeIsNotKept(t *testing.T) {
 	t.Parallel()
 	for name, interfere := range map[string]func(t *testing.T, p *providerAPI, o *verify.Opaque){
@@ -293,7 +294,8 @@ func TestARefusalForOneResourceEndsNothingElsewhere(t *testing.T) {
 	}
 }
 
-// When an accepted answer's time is over, the provider is asked: what it said before that answer counts no more.
+// When an accepted answer's time is over, the provider is asked: what it said before that answer
+// counts no more.
 func TestAnAcceptedTokenLeavesNoRefusalBehind(t *testing.T) {
 	t.Parallel()
 	clock := &ticking{}

@@ -48,7 +48,8 @@ func TestARealProviderIsAsked(t *testing.T) {
 	}
 }
 
-// TestARealProviderMisbehaves: "upstream answers 200 with an error, HTML, a 10 MB body, a redirect; hangs".
+// TestARealProviderMisbehaves: "upstream answers 200 with an error, HTML, a 10 MB body, a redirect;
+// hangs".
 // covers: T-TOK-19
 func TestARealProviderMisbehaves(t *testing.T) {
 	t.Parallel()

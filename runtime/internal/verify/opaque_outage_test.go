@@ -209,8 +209,8 @@ func TestAProviderThatHangsIsAnOutageInTime(t *testing.T) {
 	}
 }
 
-// TestAFloodOfTokensCannotHammerTheProvider: questions at once are bounded, those waiting too, and the rest is told to come
-// back.
+// TestAFloodOfTokensCannotHammerTheProvider: questions at once are bounded, those waiting too, and
+// the rest is told to come back.
 func TestAFloodOfTokensCannotHammerTheProvider(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -361,7 +361,8 @@ func TestAPauseDoesNotOutliveAClockThatIsSetBack(t *testing.T) {
 	wantAccepted(t, o)
 }
 
-// TestTheProviderRefusesOurOwnCredentials: that is the operator's mistake and no client's, so no client is sent to log in.
+// TestTheProviderRefusesOurOwnCredentials: that is the operator's mistake and no client's, so no
+// client is sent to log in.
 func TestTheProviderRefusesOurOwnCredentials(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -499,8 +500,8 @@ func TestManyGoroutinesMayUseOneVerifier(t *testing.T) {
 	}
 }
 
-// Everybody can make up tokens. Their questions must not keep those out that were good a moment ago and have to be asked about
-// again.
+// Everybody can make up tokens. Their questions must not keep those out that were good a moment ago
+// and have to be asked about again.
 func TestMadeUpTokensLeaveRoomForGoodOnes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

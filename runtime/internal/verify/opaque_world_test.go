@@ -39,7 +39,8 @@ type providerAPI struct {
 	mu       sync.Mutex
 	requests []asked
 	answer   func(r asked) *http.Response
-	// before, when set, runs in place of the network: it may wait, and an error is one of the network.
+	// before, when set, runs in place of the network: it may wait, and an error is one of the
+	// network.
 	before func(ctx context.Context, r asked) error
 }
 

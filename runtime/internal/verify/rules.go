@@ -1,7 +1,7 @@
 package verify
 
-// Insecure switches checks off. Each is logged as a warning when the verifier is made and when it let a token pass, at
-// most once a minute.
+// Insecure switches checks off. Each is logged as a warning when the verifier is made and when it
+// let a token pass, at most once a minute.
 type Insecure struct {
 	// SkipSignature accepts tokens whoever made them. All other checks still run.
 	SkipSignature bool

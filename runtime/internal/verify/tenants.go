@@ -59,13 +59,15 @@ func (r *tenantRule) check(claims oauth.Claims, issuer string) error {
 	return nil
 }
 
-// plainTenant reports whether a tenant can stand in an issuer without changing what stands around it.
+// plainTenant reports whether a tenant can stand in an issuer without changing what stands around
+// it.
 func plainTenant(tenant string) bool {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 	return tenant != "" && len(tenant) <= 64 && strings.Trim(tenant, plain) == ""
 }
 
-// signersFor leaves out the keys that the provider publishes for the tokens of another issuer. It is an error if none is left.
+// signersFor leaves out the keys that the provider publishes for the tokens of another issuer. It
+// is an error if none is left.
 func (r *tenantRule) signersFor(issuer string, keys jose.Candidates) (jose.Candidates, error) {
 	ours := keys.Only(func(key *jose.Key) bool {
 		return key.Issuer() == "" || key.Issuer() == issuer || key.Issuer() == r.issuer

@@ -17,7 +17,8 @@ const (
 	tenantBase  = "https://login.example.com/"
 )
 
-// tenants returns the rules of a provider with an issuer for each tenant, of which some are accepted.
+// tenants returns the rules of a provider with an issuer for each tenant, of which some are
+// accepted.
 func tenants(accepted ...string) func(*verify.Config) {
 	return rules(func(r *facts.Rules) {
 		r.Issuers = nil

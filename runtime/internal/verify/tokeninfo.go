@@ -26,9 +26,11 @@ type TokenInfoConfig struct {
 	AssertionAudience string
 }
 
-// NewTokenInfo returns a verifier that asks a token-info endpoint. An error names what is wrong or missing.
+// NewTokenInfo returns a verifier that asks a token-info endpoint. An error names what is wrong or
+// missing.
 //
-// The answer must name the application that the token was issued to: where it names it, [facts.Binding].ClientClaims says.
+// The answer must name the application that the token was issued to: where it names it,
+// [facts.Binding].ClientClaims says.
 func NewTokenInfo(config TokenInfoConfig) (*Opaque, error) {
 	if config.Place == "" {
 		config.Place = facts.TokenInForm
@@ -112,7 +114,8 @@ func (e *expiry) asCheck() check {
 	}}
 }
 
-// of returns the earliest end that an answer names. A claim that is there and cannot be read is an error.
+// of returns the earliest end that an answer names. A claim that is there and cannot be read is an
+// error.
 func (e *expiry) of(claims oauth.Claims, now moment) (time.Time, error) {
 	var earliest time.Time
 	for _, claim := range e.claims {
@@ -174,7 +177,8 @@ const leastMilliseconds = 1e11
 // maxRelative bounds a number of seconds from now, which must fit a time.Duration.
 const maxRelative = 100 * 365 * 24 * time.Hour
 
-// secondsOf reads a number of seconds that is not negative and not absurdly large. A string must consist of digits.
+// secondsOf reads a number of seconds that is not negative and not absurdly large. A string must
+// consist of digits.
 func secondsOf(claims oauth.Claims, p path) (float64, bool) {
 	seconds, ok := claims.Number(p...)
 	if text := claims.String(p...); text != "" && isNaturalNumber([]byte(text)) {

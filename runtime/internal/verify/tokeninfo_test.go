@@ -140,7 +140,8 @@ func TestATokenMayTravelInOtherPlaces(t *testing.T) {
 	})
 }
 
-// TestTokenInfoRefusesTokens: RS-5, and "the documented GitHub verifier accepts any app's token" of the seed.
+// TestTokenInfoRefusesTokens: RS-5, and "the documented GitHub verifier accepts any app's token" of
+// the seed.
 // covers: RS-5
 func TestTokenInfoRefusesTokens(t *testing.T) {
 	t.Parallel()

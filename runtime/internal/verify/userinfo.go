@@ -23,15 +23,18 @@ type UserInfoConfig struct {
 	OpaqueConfig
 	facts.UserInfo
 
-	// URL is the userinfo endpoint (OpenID Connect Core section 5.3), or the API call that says who the caller is. Required.
+	// URL is the userinfo endpoint (OpenID Connect Core section 5.3), or the API call that says who
+	// the caller is. Required.
 	URL string
 }
 
-// NewUserInfo returns a verifier that asks for the user's profile. An error names what is wrong or missing.
+// NewUserInfo returns a verifier that asks for the user's profile. An error names what is wrong or
+// missing.
 //
-// That a provider answers says only that it issued the token, to whatever application. [facts.Binding].Exchange is therefore the
-// usual binding here: the verifier is then good for tokens that the caller itself obtained, and refuses all others. A profile
-// says nothing of scopes and expiry either: those are in the token response.
+// That a provider answers says only that it issued the token, to whatever application.
+// [facts.Binding].Exchange is therefore the usual binding here: the verifier is then good for
+// tokens that the caller itself obtained, and refuses all others. A profile says nothing of scopes
+// and expiry either: those are in the token response.
 func NewUserInfo(config UserInfoConfig) (*Opaque, error) {
 	return newOpaque(config.OpaqueConfig, strategy{
 		endpoint: profileEndpoint(config.URL, config.Asking, config.Header, config.InvalidStatus, config.InvalidErrors),
@@ -55,8 +58,8 @@ type ProfileConfig struct {
 
 	// URL is the userinfo endpoint, or the API call that says who the caller is. Required.
 	URL string
-	// Client sends the requests. Redirects are never followed, whatever it says. The default reaches public hosts over HTTPS
-	// only, by package egress.
+	// Client sends the requests. Redirects are never followed, whatever it says. The default
+	// reaches public hosts over HTTPS only, by package egress.
 	Client *http.Client
 	// Events gets the questions.
 	Events *events.Sender
@@ -98,8 +101,8 @@ func NewProfile(config ProfileConfig) (*Profile, error) {
 	return p, nil
 }
 
-// Claims asks for the profile of a token's user, uncached. The profile proves nothing about the token but that the provider
-// issued it: verify the token first. The error is an [*oauth.Error].
+// Claims asks for the profile of a token's user, uncached. The profile proves nothing about the
+// token but that the provider issued it: verify the token first. The error is an [*oauth.Error].
 func (p *Profile) Claims(ctx context.Context, token string) (oauth.Claims, error) {
 	if err := sendable(token); err != nil {
 		return oauth.Claims{}, err
@@ -123,8 +126,8 @@ func (p *Profile) Claims(ctx context.Context, token string) (oauth.Claims, error
 	return all, nil
 }
 
-// of returns the profile of the user whom a verified answer names, if it names one. partial tells that an optional profile
-// could not be had.
+// of returns the profile of the user whom a verified answer names, if it names one. partial tells
+// that an optional profile could not be had.
 func (p *Profile) of(ctx context.Context, token, user string) (profile oauth.Claims, partial bool, err error) {
 	profile, err = p.Claims(ctx, token)
 	var e *oauth.Error

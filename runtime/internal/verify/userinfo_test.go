@@ -30,7 +30,8 @@ func userInfo(t testing.TB, p *providerAPI, changes ...func(*verify.UserInfoConf
 	return o
 }
 
-// TestAUserInfoCallBindsNothing: RS-5. That a provider knows a token says nothing about the application that got it.
+// TestAUserInfoCallBindsNothing: RS-5. That a provider knows a token says nothing about the
+// application that got it.
 // covers: RS-5
 func TestAUserInfoCallBindsNothing(t *testing.T) {
 	t.Parallel()

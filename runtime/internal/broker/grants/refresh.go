@@ -72,8 +72,8 @@ func (g *refreshGrant) narrow(granted []string, asked string) ([]string, *oauth.
 	return wanted, nil
 }
 
-// stillKnown leaves out the scopes that the server's configuration no longer has. Where none is left
-// of several, nothing is left of what the user allowed.
+// stillKnown leaves out the scopes that the server's configuration no longer has. Where none is
+// left of several, nothing is left of what the user allowed.
 func stillKnown(granted, known []string) ([]string, *oauth.Error) {
 	left := slices.DeleteFunc(slices.Clone(granted), func(s string) bool { return !slices.Contains(known, s) })
 	if len(left) == 0 && len(granted) > 0 {

@@ -24,7 +24,7 @@ func (t *turns) waiting() (n int) {
 }
 
 // Refreshes of one login wait for each other, no more than some, and go when their clients do.
-func TestRefreshesThatWaitGoWithTheirClients(t *testing.T) {
+func TestRefreshesThatWaitGoWithTheirClients(t *testing.T) { //nolint:tparallel // its steps share a world
 	t.Parallel()
 	g, provider := newGrants(t)
 	tokens, refused := redeem(t, g, newCode(g))
