@@ -149,7 +149,7 @@ func (b *Brokering) startBroker(mode proxy.TokenMode, checked bool) error {
 			}
 			return info.Claims, nil
 		}),
-		Scopes: []string{"openid", "profile", "email"},
+		Scopes: []string{"openid", "profile", "email", "notes:read"},
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 )
 
@@ -108,7 +107,7 @@ func inHalves(count int, each func(i int) error) error {
 }
 
 func refused(ctx context.Context, provider *runtime.Provider, token string) error {
-	if _, err := provider.Verify(ctx, presented(token, Resource)); !errors.Is(err, oauth.ErrInvalidToken) {
+	if _, err := provider.Verify(ctx, presented(token)); !isRefusal(err) {
 		return errors.Join(errAccepted, err)
 	}
 	return nil

@@ -12,7 +12,7 @@ import (
 // Inner runs a Go benchmark of a package that only the runtime itself may import, and reads its
 // figures: one result of as many runs.
 func Inner(ctx context.Context, name, benchmark, path string, runs int) (Result, error) {
-	command := exec.CommandContext(ctx, "go", "test", "-run=^$", "-benchmem", "-cpu=1", "-benchtime=0.2s",
+	command := exec.CommandContext(ctx, "go", "test", "-run=^$", "-benchmem", "-cpu=1", "-benchtime=0.2s", //nolint:gosec // the names are ours
 		"-bench=^"+benchmark+"$", "-count="+strconv.Itoa(runs), path)
 	output, err := command.CombinedOutput()
 	if err != nil {

@@ -77,7 +77,7 @@ func keycloakRotates(t *testing.T, report *faultReport) {
 		{afterRemoval, oldTokens, []string{"401"}, atOnce()},
 		{thirdKeySigns, renewing, []string{"200"}, atOnce()},
 		{thirdKeySigns, oldTokens, []string{"401"}, atOnce()},
-		{thirdKeySigns, thirdKey, []string{"401", "200"}, oneFetch()},
+		{thirdKeySigns, thirdKey, []string{"503", "200"}, oneFetch()},
 		{tenMinutes, oldToken, []string{"200", "401"}, atOnce()},
 		{halfAnHour, oldToken, []string{"401"}, atOnce()},
 	})

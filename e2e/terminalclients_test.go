@@ -151,7 +151,7 @@ func atHome(t *testing.T, home string) []string {
 	browser := filepath.Join(suite.root, "clients", "lib", "browser.mjs")
 	opener := "#!/bin/sh\nexec '" + suite.node22 + "' '" + browser + "' \"$1\"\n"
 	for _, name := range []string{"xdg-open", "open"} {
-		if err := os.WriteFile(filepath.Join(programs, name), []byte(opener), 0o700); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(filepath.Join(programs, name), []byte(opener), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -150,7 +150,7 @@ func (m *member) wants(kind Kind) bool {
 }
 
 func (m *member) ask(kind Kind) (wanted bool) {
-	wanted = true //nolint:wastedassign,ineffassign // what is left after a panic
+	wanted = true //nolint:wastedassign // what is left after a panic
 	defer m.recovered()
 	return m.enabler.Enabled(kind)
 }
@@ -167,7 +167,7 @@ func (m *member) start(ctx context.Context, operation Operation) (next context.C
 
 // decide asks the observer. One that panics has not agreed.
 func (m *member) decide(ctx context.Context, event Event) (err error) {
-	err = fmt.Errorf("the observer %T panicked", m.Observer) //nolint:wastedassign,ineffassign // what is left after a panic
+	err = fmt.Errorf("the observer %T panicked", m.Observer) //nolint:wastedassign // what is left after a panic
 	defer m.recovered()
 	return m.decider.Decide(ctx, event)
 }

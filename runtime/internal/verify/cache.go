@@ -342,7 +342,11 @@ func (v *JWT) Recall(token, resource string) *oauth.AuthInfo {
 // recall returns what is kept about a token, if everything that was checked still holds.
 func (v *JWT) recall(token, resource string, now time.Time) *accepted {
 	e := v.accepted.find(token, resource, now)
-	if e == nil || !v.stillHeld(&e.signer, now) {
+	if e == nil {
+		return nil
+	}
+	if !v.stillHeld(&e.signer, now) {
+		v.arrivals.note(token, time.Unix(0, e.from))
 		return nil
 	}
 	v.insecure.used()

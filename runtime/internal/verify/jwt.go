@@ -63,6 +63,7 @@ type Config struct {
 // JWT verifies access tokens that are signed JWTs (RFC 9068, RFC 8725). It is safe for concurrent
 // use.
 type JWT struct {
+	arrivals *arrivals
 	rules    compiledRules
 	keys     KeySource
 	callers  callers
@@ -106,7 +107,7 @@ func NewJWT(config Config) (*JWT, error) {
 	}
 	v := &JWT{
 		rules: rules, keys: config.Keys, callers: who, clock: times, accepted: cache,
-		insecure:    newInsecureLog(config, times.now),
+		arrivals: newArrivals(), insecure: newInsecureLog(config, times.now),
 		inspections: sync.Pool{New: func() any { return new(inspection) }},
 	}
 	v.checks, v.user = v.table(), who.check()
@@ -244,7 +245,14 @@ func (v *JWT) flooded(_ context.Context, in *inspection) error {
 	if in.jws.Algorithm.Symmetric() {
 		return nil
 	}
-	return v.keys.Flooded(in.jws.KeyID, in.jws.Algorithm, in.now.time)
+	err := v.keys.Flooded(in.jws.KeyID, in.jws.Algorithm, in.now.time)
+	if err == nil {
+		return nil
+	}
+	if _, known := v.arrivals.of(in.token); known {
+		return nil // and what is known of it decides
+	}
+	return err
 }
 
 // format divides the token and reads its header.
@@ -286,7 +294,10 @@ func (v *JWT) key(ctx context.Context, in *inspection) error {
 		in.secret, err = v.rules.secret(in.jws.Algorithm)
 		return err
 	}
-	if in.candidates, err = v.keys.Keys(ctx, in.jws.KeyID, in.jws.Algorithm, in.now.time); err != nil || v.rules.tenants == nil {
+	in.candidates, err = v.keysFor(ctx, in, func(ctx context.Context, arrived time.Time) (jose.Candidates, error) {
+		return v.keys.Keys(ctx, in.jws.KeyID, in.jws.Algorithm, arrived)
+	})
+	if err != nil || v.rules.tenants == nil {
 		return err
 	}
 	in.candidates, err = v.rules.tenants.signersFor(in.claims.String("iss"), in.candidates)
@@ -304,7 +315,9 @@ func (v *JWT) signature(ctx context.Context, in *inspection) error {
 	}
 	key := in.jws.VerifyAny(&in.candidates)
 	if key == nil {
-		replaced, err := v.keys.Replaced(ctx, in.jws.KeyID, in.jws.Algorithm, in.now.time, &in.candidates)
+		replaced, err := v.keysFor(ctx, in, func(ctx context.Context, arrived time.Time) (jose.Candidates, error) {
+			return v.keys.Replaced(ctx, in.jws.KeyID, in.jws.Algorithm, arrived, &in.candidates)
+		})
 		if err == nil && v.rules.tenants != nil && replaced.Len() > 0 {
 			replaced, err = v.rules.tenants.signersFor(in.claims.String("iss"), replaced)
 		}
@@ -312,6 +325,7 @@ func (v *JWT) signature(ctx context.Context, in *inspection) error {
 			return err
 		}
 		if key = in.jws.VerifyAny(&replaced); key == nil {
+			v.arrivals.note(in.token, in.now.time)
 			return mismatch(&in.candidates)
 		}
 	}
