@@ -30,6 +30,10 @@ type Options struct {
 	ScopeWords map[string]string
 	// Tokens says whose access tokens clients get. The default is the spec's, else [Sealed].
 	Tokens TokenMode
+	// AccessLifetime is how long a sealed access token is good at most; the provider's own may end
+	// it earlier. The default is one hour, the most one day: where replicas share no store, a
+	// revoked token works at the others until it ends.
+	AccessLifetime time.Duration
 	// RefreshLifetime is how long a refresh token may stay unused. The default is 30 days. The
 	// provider may end it earlier.
 	RefreshLifetime time.Duration

@@ -87,7 +87,11 @@ type Config struct {
 	Now func() time.Time
 }
 
-const defaultRefreshLifetime = 30 * 24 * time.Hour
+const (
+	defaultAccessLifetime  = time.Hour
+	maxAccessLifetime      = 24 * time.Hour
+	defaultRefreshLifetime = 30 * 24 * time.Hour
+)
 
 // complete fills in the defaults and returns what is wrong with the rest.
 func (c *Config) complete() error {
@@ -105,6 +109,10 @@ func (c *Config) complete() error {
 	if c.Tokens != proxy.Sealed && c.Tokens != proxy.Passthrough {
 		problems = append(problems, fmt.Errorf("mode of Tokens %q must be %q or %q", c.Tokens, proxy.Sealed, proxy.Passthrough))
 	}
+	if c.AccessLifetime < 0 || c.AccessLifetime > maxAccessLifetime {
+		problems = append(problems, fmt.Errorf("AccessLifetime %s must be between 0 and %s", c.AccessLifetime, maxAccessLifetime))
+	}
+	c.AccessLifetime = cmp.Or(c.AccessLifetime, defaultAccessLifetime)
 	if c.RefreshLifetime < 0 {
 		problems = append(problems, errors.New("RefreshLifetime must not be negative"))
 	}

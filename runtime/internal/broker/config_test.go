@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -24,6 +25,7 @@ func TestNewSaysWhatIsWrong(t *testing.T) {
 		"another token mode":             {func(c *Config) { c.Tokens = "opaque" }, `"opaque" must be "sealed" or "passthrough"`},
 		"65 scopes":                      {func(c *Config) { c.UsualScopes = make([]string, 65) }, "65 scopes, at most 64"},
 		"a scope with a space":           {func(c *Config) { c.UsualScopes = []string{"a b"} }, `scope "a b" has characters`},
+		"access tokens of two days":      {func(c *Config) { c.AccessLifetime = 48 * time.Hour }, "AccessLifetime 48h0m0s must be between"},
 		"a negative lifetime":            {func(c *Config) { c.RefreshLifetime = -1 }, "RefreshLifetime must not be negative"},
 		"a forbidden scheme":             {func(c *Config) { c.CustomSchemes = []string{"javascript"} }, `"javascript" cannot be allowed`},
 		"an origin with a path":          {func(c *Config) { c.AllowedOrigins = []string{"https://a.example/"} }, "allowed origin"},

@@ -672,3 +672,16 @@ func TestRevocationsAtTheProviderAreLimited(t *testing.T) {
 		t.Errorf("%d requests to the provider, %d refused", n, limited)
 	}
 }
+
+func TestTheLifetimeOfAccessTokensIsAnOption(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1, func(c *Config) { c.AccessLifetime = 10 * time.Minute })
+	tokens := w.login(w.newClient(webRedirect))
+	if tokens.ExpiresIn != 600 {
+		t.Errorf("expires in %d s, want 600", tokens.ExpiresIn)
+	}
+	w.add(10*time.Minute + time.Second)
+	if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); err == nil {
+		t.Error("it is accepted after its end")
+	}
+}

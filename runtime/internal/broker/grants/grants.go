@@ -57,7 +57,7 @@ func New(c Config) *Grants {
 	g := &Grants{
 		tickets: c.Tickets, options: c.Options, now: c.Now, events: c.Events,
 		families: families{
-			entries: c.Entries, answers: c.Tickets.Answer, memory: max(c.Options.RefreshLifetime, accessLifetime) + time.Minute,
+			entries: c.Entries, answers: c.Tickets.Answer, memory: max(c.Options.RefreshLifetime, c.Options.AccessLifetime) + time.Minute,
 			now: c.Now, events: c.Events, turns: &turns{taken: map[tickets.ID]int{}},
 		},
 		leg: leg{

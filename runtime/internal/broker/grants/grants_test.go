@@ -89,7 +89,7 @@ func newGrants(t *testing.T, changes ...func(*Config)) (*Grants, *fakeProvider) 
 		t.Fatal(err)
 	}
 	config := Config{
-		Options: proxy.Options{Tokens: proxy.Sealed, RefreshLifetime: time.Hour}, Resources: resources,
+		Options: proxy.Options{Tokens: proxy.Sealed, AccessLifetime: time.Hour, RefreshLifetime: time.Hour}, Resources: resources,
 		Scopes: []string{"read"}, Tickets: tickets.New(ring, seal.Binding{Resource: testResource}, tickets.ID{}, now),
 		Entries: Entries{Store: store.NewMemory(store.MemoryConfig{Now: now}), Prefix: "test:"}, Provider: provider,
 		Verify: func(_ context.Context, _, resource string) (*oauth.AuthInfo, error) {

@@ -18,13 +18,9 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
-const (
-	// accessLifetime bounds a sealed access token.
-	accessLifetime = time.Hour
-	// maxAccessToken bounds a sealed access token: common servers refuse requests whose headers
-	// exceed 8 KB.
-	maxAccessToken = 6 << 10
-)
+// maxAccessToken bounds a sealed access token: common servers refuse requests whose headers exceed
+// 8 KB.
+const maxAccessToken = 6 << 10
 
 // issuer makes our tokens of the provider's.
 type issuer struct {
@@ -129,7 +125,7 @@ func (i issuer) accessAnswer(g *grant, t upstream.Tokens, scopes []string, info 
 		}
 		return answer, nil
 	}
-	expires = earliest(expires, i.now().Add(accessLifetime))
+	expires = earliest(expires, i.now().Add(i.options.AccessLifetime))
 	answer.AccessToken = i.sealAccess(g, granted, t.Access, info, expires)
 	answer.ExpiresIn = int64(expires.Sub(i.now()).Seconds())
 	if n := len(answer.AccessToken); n > maxAccessToken {
@@ -203,7 +199,7 @@ func (i issuer) refreshToken(g grant, t upstream.Tokens, place lineage) string {
 	if t.Refresh == "" {
 		// In passthrough mode the client has the provider's token already; sealing the same again
 		// would refresh nothing.
-		if i.options.Tokens != proxy.Sealed || !t.Expires.IsZero() && !t.Expires.After(i.now().Add(accessLifetime)) {
+		if i.options.Tokens != proxy.Sealed || !t.Expires.IsZero() && !t.Expires.After(i.now().Add(i.options.AccessLifetime)) {
 			return ""
 		}
 		r.KeepsAccess, r.Upstream, r.UpstreamExpires = true, t.Access, t.Expires
