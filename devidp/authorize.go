@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/params"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -54,15 +55,15 @@ func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
 }
 
 // identify finds who asks, and where the answer may go.
-func (s *Server) identify(ctx context.Context, p parameters) (authorizationRequest, error) {
-	if p.get("client_id") == "" {
+func (s *Server) identify(ctx context.Context, p params.Params) (authorizationRequest, error) {
+	if p.Get("client_id") == "" {
 		return authorizationRequest{}, oauth.InvalidRequest("client_id", "The client_id parameter is missing")
 	}
-	c, err := s.findClient(ctx, p.get("client_id"))
+	c, err := s.findClient(ctx, p.Get("client_id"))
 	if err != nil {
 		return authorizationRequest{}, err
 	}
-	redirectURI := p.get("redirect_uri")
+	redirectURI := p.Get("redirect_uri")
 	switch {
 	case redirectURI == "":
 		return authorizationRequest{}, oauth.InvalidRequest("redirect_uri", "The redirect_uri parameter is missing")
@@ -70,41 +71,41 @@ func (s *Server) identify(ctx context.Context, p parameters) (authorizationReque
 		return authorizationRequest{}, oauth.InvalidRequest("redirect_uri",
 			"The redirect_uri is not registered for this client; it must match exactly")
 	}
-	return authorizationRequest{client: c, redirectURI: redirectURI, state: p.get("state")}, nil
+	return authorizationRequest{client: c, redirectURI: redirectURI, state: p.Get("state")}, nil
 }
 
 // challengePattern is a SHA-256 digest in base64url (RFC 7636 section 4.2).
 var challengePattern = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 // completeRequest checks everything that may be answered by a redirect.
-func (s *Server) completeRequest(p parameters, request *authorizationRequest) error {
+func (s *Server) completeRequest(p params.Params, request *authorizationRequest) error {
 	refuse := func(code oauth.Code, description string) error {
 		return &oauth.Error{Code: code, Status: http.StatusBadRequest, Reason: oauth.ReasonMalformedParameter, Description: description}
 	}
 	switch {
-	case p.get("request") != "" || p.get("request_uri") != "":
+	case p.Get("request") != "" || p.Get("request_uri") != "":
 		return refuse(codeRequestNotSupported, "Request objects are not supported")
-	case p.get("response_type") == "":
+	case p.Get("response_type") == "":
 		return refuse(oauth.CodeInvalidRequest, "The response_type parameter is missing")
-	case p.get("response_type") != "code":
+	case p.Get("response_type") != "code":
 		return refuse(oauth.CodeUnsupportedResponseType, "The only response_type on offer is code")
-	case p.get("response_mode") != "" && p.get("response_mode") != "query":
+	case p.Get("response_mode") != "" && p.Get("response_mode") != "query":
 		return refuse(oauth.CodeInvalidRequest, "The only response_mode on offer is query")
-	case p.get("code_challenge") == "":
+	case p.Get("code_challenge") == "":
 		return refuse(oauth.CodeInvalidRequest, "PKCE is required: the code_challenge parameter is missing")
-	case p.get("code_challenge_method") != "S256":
+	case p.Get("code_challenge_method") != "S256":
 		return refuse(oauth.CodeInvalidRequest, "The code_challenge_method must be S256")
-	case !challengePattern.MatchString(p.get("code_challenge")):
+	case !challengePattern.MatchString(p.Get("code_challenge")):
 		return refuse(oauth.CodeInvalidRequest, "The code_challenge is no SHA-256 digest in base64url")
-	case slices.Contains(strings.Fields(p.get("prompt")), "none"):
+	case slices.Contains(strings.Fields(p.Get("prompt")), "none"):
 		return refuse(codeLoginRequired, "Somebody has to log in: this server keeps no sessions")
 	}
-	request.challenge, request.nonce, request.loginHint = p.get("code_challenge"), p.get("nonce"), p.get("login_hint")
+	request.challenge, request.nonce, request.loginHint = p.Get("code_challenge"), p.Get("nonce"), p.Get("login_hint")
 	var err error
-	if request.scopes, err = s.wantedScopes(p.get("scope")); err != nil {
+	if request.scopes, err = s.wantedScopes(p.Get("scope")); err != nil {
 		return err
 	}
-	request.resources, err = s.wantedResources(p.resources())
+	request.resources, err = s.wantedResources(p.Resources())
 	return err
 }
 

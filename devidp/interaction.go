@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/latchkey-auth/latchkey/internal/params"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -52,7 +53,7 @@ type visit struct {
 	transaction
 
 	id string
-	p  parameters
+	p  params.Params
 }
 
 // openVisit reads a page's request. A post must come from the page's own form.
@@ -69,7 +70,7 @@ func (s *Server) openVisit(r *http.Request) (visit, error) {
 	}
 	expired := oauth.InvalidRequest("transaction",
 		"This login has ended, or was begun in another browser. Go back to the application and start again")
-	id := p.get(fieldTransaction)
+	id := p.Get(fieldTransaction)
 	t, ok := s.state.transaction(id)
 	if !ok {
 		return visit{}, expired
@@ -82,7 +83,7 @@ func (s *Server) openVisit(r *http.Request) (visit, error) {
 	if subtle.ConstantTimeCompare(digest[:], t.cookie[:]) != 1 {
 		return visit{}, expired
 	}
-	if r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(p.get(fieldForm)), []byte(t.form)) != 1 {
+	if r.Method == http.MethodPost && subtle.ConstantTimeCompare([]byte(p.Get(fieldForm)), []byte(t.form)) != 1 {
 		return visit{}, oauth.InvalidRequest("form", "This form is not from the login page of this server")
 	}
 	return visit{id: id, transaction: t, p: p}, nil
@@ -96,10 +97,10 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 		s.errorPage(w, r, err)
 	case r.Method != http.MethodPost:
 		s.loginPage(w, v)
-	case v.p.get(fieldDecision) == decisionDeny:
+	case v.p.Get(fieldDecision) == decisionDeny:
 		s.finish(w, r, v, s.denied(r))
 	default:
-		user, ok := s.user(v.p.get(fieldUser))
+		user, ok := s.user(v.p.Get(fieldUser))
 		if !ok || !s.state.logIn(v.id, user) {
 			s.errorPage(w, r, oauth.InvalidRequest("user", "There is no such user"))
 			return
@@ -128,9 +129,9 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, s.pageURL(pathLogin, v.id), http.StatusSeeOther)
 	case r.Method != http.MethodPost:
 		s.consentPage(w, v)
-	case v.p.get(fieldDecision) == decisionAllow:
+	case v.p.Get(fieldDecision) == decisionAllow:
 		s.finish(w, r, v, s.allowed)
-	case v.p.get(fieldDecision) == decisionDeny:
+	case v.p.Get(fieldDecision) == decisionDeny:
 		s.finish(w, r, v, s.denied(r))
 	default:
 		s.errorPage(w, r, oauth.InvalidRequest("decision", "Choose Allow or Cancel"))

@@ -27,14 +27,14 @@ func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 			Description: "Only a client with a secret may introspect tokens",
 		}
 	}
-	if err == nil && p.get("token") == "" {
+	if err == nil && p.Get("token") == "" {
 		err = oauth.InvalidRequest("token", "The token parameter is missing")
 	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	t, ok := s.state.activeAccess(p.get("token"))
+	t, ok := s.state.activeAccess(p.Get("token"))
 	if !ok || c.kind != presetClient && t.grant.clientID != c.id {
 		httpanswer.JSON(w, http.StatusOK, map[string]any{"active": false})
 		return

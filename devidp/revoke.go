@@ -18,7 +18,7 @@ func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	if err := s.state.revoke(p.get("token"), c.id); err != nil {
+	if err := s.state.revoke(p.Get("token"), c.id); err != nil {
 		s.refuse(w, r, err)
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/httpanswer"
+	"github.com/latchkey-auth/latchkey/internal/params"
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	grantType := p.get("grant_type")
+	grantType := p.Get("grant_type")
 	switch grantType {
 	case grantCode, grantRefresh:
 	case "":
@@ -48,7 +49,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	httpanswer.JSON(w, http.StatusOK, response)
 }
 
-func (s *Server) exchange(c *client, grantType string, p parameters) (oauth.TokenResponse, error) {
+func (s *Server) exchange(c *client, grantType string, p params.Params) (oauth.TokenResponse, error) {
 	if !slices.Contains(c.grants, grantType) {
 		return oauth.TokenResponse{}, &oauth.Error{
 			Code: oauth.CodeUnauthorizedClient, Status: http.StatusBadRequest, Reason: oauth.ReasonGrantType,
@@ -64,7 +65,7 @@ func (s *Server) exchange(c *client, grantType string, p parameters) (oauth.Toke
 // authenticateClient finds the client of a request and checks its secret where it has one (RFC 6749
 // section 2.3). A stale client_id is 401 invalid_client: that is how clients learn to register
 // again.
-func (s *Server) authenticateClient(w http.ResponseWriter, r *http.Request, p parameters) (*client, error) {
+func (s *Server) authenticateClient(w http.ResponseWriter, r *http.Request, p params.Params) (*client, error) {
 	id, secret, method, err := clientCredentials(r, p)
 	if err != nil {
 		return nil, err
@@ -91,8 +92,8 @@ func (s *Server) authenticateClient(w http.ResponseWriter, r *http.Request, p pa
 	return c, nil
 }
 
-func clientCredentials(r *http.Request, p parameters) (id, secret, method string, err error) {
-	id, secret = p.get("client_id"), p.get("client_secret")
+func clientCredentials(r *http.Request, p params.Params) (id, secret, method string, err error) {
+	id, secret = p.Get("client_id"), p.Get("client_secret")
 	if _, present := r.Header["Authorization"]; !present {
 		switch {
 		case id == "":
@@ -128,20 +129,20 @@ func invalidGrant(reason oauth.Reason, description string) *oauth.Error {
 // verifierPattern is RFC 7636 section 4.1.
 var verifierPattern = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 
-func (s *Server) exchangeCode(c *client, p parameters) (oauth.TokenResponse, error) {
-	if p.get("code") == "" {
+func (s *Server) exchangeCode(c *client, p params.Params) (oauth.TokenResponse, error) {
+	if p.Get("code") == "" {
 		return oauth.TokenResponse{}, oauth.InvalidRequest("code", "The code parameter is missing")
 	}
 	var resources []string
-	g, err := s.state.redeem(p.get("code"), func(issued *code) error {
-		digest := sha256.Sum256([]byte(p.get("code_verifier")))
+	g, err := s.state.redeem(p.Get("code"), func(issued *code) error {
+		digest := sha256.Sum256([]byte(p.Get("code_verifier")))
 		challenge := base64.RawURLEncoding.EncodeToString(digest[:])
 		switch {
 		case issued.grant.clientID != c.id:
 			return invalidGrant(oauth.ReasonOtherClient, "The code was issued to another client")
-		case issued.redirectURI != p.get("redirect_uri"):
+		case issued.redirectURI != p.Get("redirect_uri"):
 			return invalidGrant(oauth.ReasonRedirectURI, "The redirect_uri differs from the one of the authorization request")
-		case !verifierPattern.MatchString(p.get("code_verifier")),
+		case !verifierPattern.MatchString(p.Get("code_verifier")),
 			subtle.ConstantTimeCompare([]byte(challenge), []byte(issued.challenge)) != 1:
 			return invalidGrant(oauth.ReasonCodeVerifier, "The code_verifier does not fit the code_challenge")
 		}
@@ -176,15 +177,15 @@ func (s *state) redeem(value string, check func(*code) error) (*grant, error) {
 	return issued.grant, nil
 }
 
-func (s *Server) exchangeRefresh(c *client, p parameters) (oauth.TokenResponse, error) {
-	if p.get("refresh_token") == "" {
+func (s *Server) exchangeRefresh(c *client, p params.Params) (oauth.TokenResponse, error) {
+	if p.Get("refresh_token") == "" {
 		return oauth.TokenResponse{}, oauth.InvalidRequest("refresh_token", "The refresh_token parameter is missing")
 	}
 	var scopes, resources []string
 	keep := s.faults.Load().KeepRefreshToken
-	g, err := s.state.rotate(p.get("refresh_token"), c.id, keep, func(g *grant) error {
+	g, err := s.state.rotate(p.Get("refresh_token"), c.id, keep, func(g *grant) error {
 		var err error
-		if scopes, err = narrowScopes(g, p.get("scope")); err != nil {
+		if scopes, err = narrowScopes(g, p.Get("scope")); err != nil {
 			return err
 		}
 		resources, err = s.narrowResources(g, p)
@@ -236,8 +237,8 @@ func narrowScopes(g *grant, scope string) ([]string, error) {
 
 // narrowResources returns the resources of a token: those of the grant, or some of them (RFC 8707
 // section 2.2).
-func (s *Server) narrowResources(g *grant, p parameters) ([]string, error) {
-	wanted, err := s.wantedResources(p.resources())
+func (s *Server) narrowResources(g *grant, p params.Params) ([]string, error) {
+	wanted, err := s.wantedResources(p.Resources())
 	if err != nil || len(wanted) == 0 {
 		return g.resources, err
 	}

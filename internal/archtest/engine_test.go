@@ -54,7 +54,7 @@ func engineRooms() []room {
 		{
 			packages: []string{"runtime/internal/broker"},
 			may: []string{
-				"internal/httpanswer", "internal/plainurl", "internal/ratelimit", "internal/redirecturi", "oauth",
+				"internal/httpanswer", "internal/params", "internal/plainurl", "internal/ratelimit", "internal/redirecturi", "oauth",
 				"runtime/clientaddr", "runtime/facts", "runtime/internal/broker/...", "runtime/internal/cors",
 				"runtime/internal/events", "runtime/internal/seal", "runtime/internal/upstream", "runtime/observe",
 				"runtime/proxy", "runtime/store",

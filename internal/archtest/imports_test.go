@@ -163,10 +163,9 @@ func generatorRooms() []room {
 func brokerRooms() []room {
 	const broker = "runtime/internal/broker/"
 	told := []string{"oauth", "runtime/observe", "runtime/internal/events"}
-	ground := slices.Concat(told, []string{broker + "params", broker + "refusal", broker + "tickets"})
+	ground := slices.Concat(told, []string{"internal/params", broker + "refusal", broker + "tickets"})
 	return []room{
 		{packages: []string{broker + "refusal"}, may: []string{"oauth"}},
-		{packages: []string{broker + "params"}, may: []string{"oauth", broker + "refusal"}},
 		{packages: []string{broker + "tickets"}, may: []string{"oauth", "runtime/internal/seal"}},
 		{packages: []string{broker + "pages"}, may: slices.Concat(told, []string{"internal/httpanswer", "runtime/proxy"})},
 		{
@@ -187,7 +186,7 @@ func otherRooms() []room {
 	contract := []string{"oauth", "internal/strictjson"}
 	subjects := []string{
 		"internal/flight", "internal/httpanswer", "internal/noredirect", "internal/plainurl", "internal/ratelimit",
-		"internal/pageform", "internal/recent", "internal/redirecturi", "internal/callerkey", "internal/pacedbody",
+		"internal/pageform", "internal/params", "internal/recent", "internal/redirecturi", "internal/callerkey", "internal/pacedbody",
 	}
 	generator := []string{yaml, validator, jennifer}
 	return []room{
@@ -196,6 +195,7 @@ func otherRooms() []room {
 		{packages: []string{"internal/flight"}, modules: []string{xsync}},
 		{packages: []string{"internal/ratelimit"}, may: []string{"internal/recent"}, modules: []string{xtime}},
 		{packages: []string{"internal/redirecturi"}, may: []string{"internal/plainurl"}},
+		{packages: []string{"internal/params"}, may: []string{"oauth"}},
 		{
 			packages: []string{"oauth"}, may: []string{"internal/callerkey", "internal/strictjson", "internal/plainurl"},
 			never: []string{jwx, echo},

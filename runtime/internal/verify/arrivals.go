@@ -13,9 +13,9 @@ import (
 )
 
 // arrivals remember when tokens came first that are no good any more: those that a key set fetched
-// afterwards proved wrong, and accepted ones whose key has gone. Such a token is wrong when it comes
-// again, while the set may not be fetched for another one: a client that repeats its old token has
-// to hear that it is refused, and not that it should wait.
+// afterwards proved wrong, and accepted ones whose key has gone. Such a token is wrong when it
+// comes again, while the set may not be fetched for another one: a client that repeats its old
+// token has to hear that it is refused, and not that it should wait.
 type arrivals struct {
 	seed  maphash.Seed
 	mu    sync.Mutex

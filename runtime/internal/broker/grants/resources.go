@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/internal/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/params"
+	"github.com/latchkey-auth/latchkey/internal/params"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )

@@ -14,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 
 const (
@@ -136,7 +135,7 @@ func (p *Params) OnceEach() *oauth.Error {
 	if len(p.repeated) == 0 {
 		return nil
 	}
-	return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonRepeatedParameter, "A parameter was sent more than once")
+	return oauth.InvalidRequest(oauth.ReasonRepeatedParameter, "A parameter was sent more than once")
 }
 
 // Query reads the query of a request.
@@ -154,7 +153,7 @@ func Form(r *http.Request) (Params, *oauth.Error) {
 	var p Params
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil ||
 		mediaType != "application/x-www-form-urlencoded" {
-		return p, refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonContentType, "Send the parameters as application/x-www-form-urlencoded")
+		return p, oauth.InvalidRequest(oauth.ReasonContentType, "Send the parameters as application/x-www-form-urlencoded")
 	}
 	body, err := ReadBody(r, maxBytes)
 	if err != nil {
@@ -167,7 +166,7 @@ func Form(r *http.Request) (Params, *oauth.Error) {
 }
 
 func malformed(cause error) *oauth.Error {
-	e := refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMalformedParameter, "The parameters cannot be read")
+	e := oauth.InvalidRequest(oauth.ReasonMalformedParameter, "The parameters cannot be read")
 	e.Cause = cause
 	return e
 }
