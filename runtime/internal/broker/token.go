@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/latchkey-auth/latchkey/internal/params"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/clients"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
-	"github.com/latchkey-auth/latchkey/internal/params"
 )
 
 // token is the token endpoint (RFC 6749 section 3.2).

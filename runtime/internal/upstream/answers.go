@@ -14,21 +14,26 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 )
 
-// maxAnswer bounds an answer in bytes; token answers with group claims have up to some 20 KB.
-const maxAnswer = 256 << 10
+// MaxAnswer bounds an answer in bytes; token answers with group claims have up to some 20 KB.
+const MaxAnswer = 256 << 10
 
-// parseAnswer reads an answer of any status: a form where it says that it is one, else a JSON
-// object whatever its content type says, which some servers leave at text/plain or text/html.
+// Object reads the JSON object of an answer of any status, whatever content type it has: some
+// providers call it text/plain or text/html.
+func Object(resp *egress.Response) (oauth.Claims, error) {
+	return oauth.ParseClaims(string(strictjson.WithoutBOM(resp.Body)))
+}
+
+// parseAnswer reads an answer to a token request: a form where it says that it is one, else an
+// object.
 func parseAnswer(resp *egress.Response) (oauth.Claims, error) {
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if mediaType == "application/x-www-form-urlencoded" {
 		return parseForm(string(resp.Body))
 	}
-	body := strictjson.WithoutBOM(resp.Body)
-	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+	if !bytes.HasPrefix(bytes.TrimLeft(strictjson.WithoutBOM(resp.Body), " \t\r\n"), []byte("{")) {
 		return oauth.Claims{}, errors.New("the answer is neither a JSON object nor form-encoded")
 	}
-	return oauth.ParseClaims(string(body))
+	return Object(resp)
 }
 
 func parseForm(body string) (oauth.Claims, error) {

@@ -61,5 +61,5 @@ func send(ctx context.Context, through call, req *http.Request) (*egress.Respons
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	req.Header.Set("Accept", "application/json") // GitHub answers with a form otherwise
-	return through(req.WithContext(ctx), maxAnswer)
+	return through(req.WithContext(ctx), MaxAnswer)
 }

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
-	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -26,8 +25,6 @@ import (
 )
 
 const (
-	// maxAnswer is the size in bytes of the longest answer that is read.
-	maxAnswer = 256 << 10
 	// defaultRetry is what callers are told to wait after an outage of which nothing more is known.
 	defaultRetry = time.Second
 	// defaultPause is how long a provider is left alone that asked for it without saying how long.
@@ -158,7 +155,7 @@ func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) 
 	if err := e.usable(answer, token); err != nil {
 		return oauth.Claims{}, err
 	}
-	claims, err := objectOf(answer)
+	claims, err := upstream.Object(answer)
 	if err != nil {
 		return oauth.Claims{}, e.outage("the answer is not JSON that can be used: %w", err)
 	}
@@ -179,7 +176,7 @@ func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response
 		end(asked(nil, err))
 		return nil, e.outage("no request can be made for it")
 	}
-	answer, err := e.call(e.gate, request, maxAnswer)
+	answer, err := e.call(e.gate, request, upstream.MaxAnswer)
 	end(asked(answer, err))
 	if err != nil {
 		return nil, e.outage("%w", err)
@@ -200,12 +197,6 @@ func asked(answer *egress.Response, err error) observe.Event {
 		event.Status = answer.StatusCode
 	}
 	return event
-}
-
-// objectOf reads the JSON object of an answer, whatever content type it has: some providers call it
-// text/plain or text/html.
-func objectOf(answer *egress.Response) (oauth.Claims, error) {
-	return oauth.ParseClaims(string(strictjson.WithoutBOM(answer.Body)))
 }
 
 // usable tells why an answer is not what was asked for.
@@ -374,7 +365,7 @@ func (e *endpoint) pauseOf(answer *egress.Response) time.Duration {
 // errorCode is the OAuth error code of an answer that is not 200: in its JSON object (RFC 6749
 // section 5.2) or in its challenge (RFC 6750 section 3).
 func errorCode(answer *egress.Response, token string) string {
-	if claims, err := objectOf(answer); err == nil {
+	if claims, err := upstream.Object(answer); err == nil {
 		if code, _ := errorMember(claims, token); code != "" {
 			return code
 		}

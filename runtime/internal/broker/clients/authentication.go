@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/internal/params"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 

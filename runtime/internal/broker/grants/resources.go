@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/internal/params"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 )
 

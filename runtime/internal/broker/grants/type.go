@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/internal/params"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 )
