@@ -82,7 +82,7 @@ func (b *Brokering) start(ctx context.Context, mode proxy.TokenMode, checked boo
 		}
 		b.sessions = append(b.sessions, s)
 	}
-	// What the proxy gets is as long as what the broker gets.
+	// The proxy gets a form as long as the one that the broker gets.
 	b.refresh = url.Values{}
 	for name, values := range b.sessions[0].form {
 		b.refresh.Set(name, strings.Repeat("x", len(values[0])))

@@ -17,7 +17,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
-// What the tokens are made of.
+// The tokens are made of these.
 const (
 	Issuer   = "https://tenant.idp.example.com/"
 	Resource = "https://mcp.example.com/mcp"

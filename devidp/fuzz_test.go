@@ -104,7 +104,7 @@ func FuzzClientMetadata(f *testing.F) {
 	})
 }
 
-// What passes as this machine's Host header is a loopback host and nothing else.
+// A Host header that passes as this machine's is a loopback host and nothing else.
 func FuzzHostHeader(f *testing.F) {
 	for _, seed := range []string{"127.0.0.1:80", "[::1]:1", "localhost", "127.0.0.1@evil.example", "evil.example:80@127.0.0.1", "[::1%25lo]", "a.localhost"} {
 		f.Add(seed)

@@ -75,7 +75,7 @@ func parseMetadata(body []byte) (oauth.ClientMetadata, error) {
 }
 
 // settle checks client metadata and fills in what RFC 7591 section 2 says about absent members.
-// What this server does not offer is left out, so that the client can read what it got (section
+// The server leaves out what it does not offer, so that the client can read what it got (section
 // 3.2.1); of redirect URIs it says why.
 func (r clientRules) settle(m *oauth.ClientMetadata) (left []error, err error) {
 	if len(m.RedirectURIs) == 0 || len(m.RedirectURIs) > maxRedirectURIs {

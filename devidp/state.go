@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// How much is remembered, and for how long. What comes beyond pushes the oldest out.
+// How much is remembered, and for how long. An entry beyond its limit pushes the oldest out.
 const (
 	maxClients      = 1000
 	maxTransactions = 1000

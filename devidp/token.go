@@ -156,9 +156,8 @@ func (s *Server) exchangeCode(c *client, p params.Params) (oauth.TokenResponse, 
 	return s.respond(issue{grant: g, client: c, scopes: g.scopes, resources: resources, nonce: g.nonce})
 }
 
-// redeem uses a code up. What is wrong with the request does not burn the code, so that nobody who
-// merely saw it can spoil it; a second use revokes what the first one gave (RFC 6749
-// section 4.1.2).
+// redeem uses a code up. A faulty request does not burn the code, so that nobody who merely saw the
+// code can spoil it; a second use revokes what the first one gave (RFC 6749 section 4.1.2).
 func (s *state) redeem(value string, check func(*code) error) (*grant, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

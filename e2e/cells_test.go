@@ -16,8 +16,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/servers/embedded"
 )
 
-// peer is an authorization server of the matrix. What is to be known of it, and of its cells, is in
-// cells.yaml.
+// peer is an authorization server of the matrix. The file cells.yaml says what is to be known of
+// it, and of its cells.
 type peer struct {
 	name  string
 	start func(ctx context.Context, t *testing.T, resource string) harness.Server

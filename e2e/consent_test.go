@@ -33,7 +33,7 @@ const consentScheme = "latchkey-e2e"
 // consentSite is the name of a web site that is a client, for Chromium alone.
 const consentSite = "client.example.com"
 
-// What a person looks for in the pages.
+// A person looks for these in the pages.
 const (
 	allowButton = `form[action$="/consent"] button[value=allow]`
 	denyButton  = `form[action$="/consent"] button[value=deny]`
@@ -250,7 +250,8 @@ func (w *consentWorld) client(ctx context.Context, t *testing.T, name, redirect 
 	return c
 }
 
-// person is a tab of the browser with a person in front of it. What does not work ends the test.
+// person is a tab of the browser with a person in front of it. A step that does not work ends the
+// test.
 type person struct {
 	t     *testing.T
 	ctx   context.Context //nolint:containedctx // a person lives as long as a test

@@ -153,8 +153,8 @@ func (j *journey) check(ctx context.Context, t *testing.T) {
 }
 
 // checkBadToken says that the client sent the bad token, and began a login when it was refused.
-// What the client says of itself is not enough: most just call the tool, and would come to the same
-// end with a good token.
+// The client's word about itself is not enough: most clients just call the tool, and would come to
+// the same end with a good token.
 func (j *journey) checkBadToken(t *testing.T) {
 	t.Helper()
 	step := j.events.step(t, "bad token")

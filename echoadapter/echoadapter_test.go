@@ -158,7 +158,7 @@ func TestHandlersMayReturnOAuthErrors(t *testing.T) {
 	}
 }
 
-// What was sent cannot be taken back: a second answer would be written behind the first.
+// An answer that was sent cannot be taken back: a second answer would be written behind the first.
 func TestAnErrorBehindAnAnswerChangesNothing(t *testing.T) {
 	t.Parallel()
 	e := echo.New()

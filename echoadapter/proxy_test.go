@@ -55,7 +55,7 @@ func newProxied(t *testing.T) *proxied {
 		t.Fatal(err)
 	}
 	e := echo.New()
-	// What applications put in front of everything.
+	// Applications put these in front of everything.
 	e.Use(middleware.Recover(), middleware.RequestID(), middleware.Secure(), middleware.Gzip(), middleware.BodyLimit("1M"))
 	for _, path := range []string{"/notes/mcp", "/mail"} {
 		guard, err := echoadapter.Mount(e, provider, echoadapter.Config{

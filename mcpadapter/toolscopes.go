@@ -50,8 +50,8 @@ func (s ToolScopes) Enforce(next mcp.MethodHandler) mcp.MethodHandler {
 
 // Challenge answers a call of a tool whose caller lacks one of its scopes with 403 and
 // error="insufficient_scope", after which clients ask for what they had and what was missing. Put
-// it below the guard and around [Handler]. What it does not find in a request, such as a tool's
-// name behind a megabyte of arguments, is left to [ToolScopes.Enforce].
+// it below the guard and around [Handler]. Challenge leaves to [ToolScopes.Enforce] what it does
+// not find in a request, such as a tool's name behind a megabyte of arguments.
 func (s ToolScopes) Challenge(guard Refuser, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost || r.Body == nil || len(s) == 0 {

@@ -32,8 +32,9 @@ const maxWrappers = 64
 // Capability returns the outermost provider of a chain of wrappers that has the capability C, an
 // interface. A chain is followed by the method Unwrap() Provider.
 //
-// A type that embeds a concrete provider has its capabilities without Unwrap. What answers in the
-// place of Verify must therefore never be taken from here without a look at whose it is.
+// A type that embeds a concrete provider has its capabilities without Unwrap. A caller must
+// therefore never take a capability that answers in the place of Verify from here without a look at
+// whose it is.
 func Capability[C any](provider Provider) (C, bool) {
 	for range maxWrappers {
 		if isNil(provider) {

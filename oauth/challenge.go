@@ -65,8 +65,8 @@ func writeQuoted(b *strings.Builder, value string) {
 }
 
 // ParseChallenges reads the challenges of WWW-Authenticate header values (RFC 9110 section 11.6.1).
-// What cannot be read ends its header value; what was read before it counts. Unknown parameters and
-// token68 credentials are skipped.
+// A part that cannot be read ends its header value; the challenges that were read before it count.
+// Unknown parameters and token68 credentials are skipped.
 func ParseChallenges(values []string) []Challenge {
 	var challenges []Challenge
 	for _, value := range values {

@@ -139,8 +139,9 @@ func (e *Error) For(caller *AuthInfo) *Error {
 	return &own
 }
 
-// AsError returns err as an [*Error] with a status. What a sentinel leaves open is filled in by its
-// code; whatever is no [*Error] becomes a 500 that tells the client nothing.
+// AsError returns err as an [*Error] with a status. The code of a sentinel fills in the fields that
+// the sentinel leaves open; an error that is no [*Error] becomes a 500 that tells the client
+// nothing.
 func AsError(err error) *Error {
 	e, ok := errors.AsType[*Error](err)
 	switch {

@@ -157,7 +157,8 @@ func TestTheOperatorBoundsHowLongAnswersAreReliedOn(t *testing.T) {
 	}
 }
 
-// What is said of accepted tokens is said of refused ones too, whose own time is five seconds.
+// The operator's limits for accepted tokens hold for refused ones too, whose own time is five
+// seconds.
 func TestTheOperatorBoundsHowLongRefusalsAreReliedOn(t *testing.T) {
 	t.Parallel()
 	var later, asked atomic.Int64

@@ -348,8 +348,8 @@ func (g *Guard) admitted(r *http.Request, info *oauth.AuthInfo, begin time.Time)
 	return nil
 }
 
-// callerOf verifies a token. What equals a token that was accepted before needs no further look at
-// its characters.
+// callerOf verifies a token. A token that equals one that was accepted before needs no further look
+// at its characters.
 func (g *Guard) callerOf(r *http.Request, token string, e *endpoint) (*oauth.AuthInfo, error) {
 	if g.recall != nil {
 		if info := g.recall(token, e.resource); info != nil {

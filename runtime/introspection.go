@@ -33,9 +33,9 @@ type IntrospectionConfig struct {
 
 // IntrospectionVerifier returns a verifier that asks the authorization server about each token, for
 // the custom provider: the way for opaque tokens, and for those whose revocation has to count
-// within a minute. Answers are relied on as docs/opaque-tokens.md says. What the answer says of
-// times, issuer, audience and sender constraint is always checked; [InsecureSkipAudience] turns the
-// audience off.
+// within a minute. Answers are relied on as docs/opaque-tokens.md says. The verifier always checks
+// what the answer says of times, issuer, audience and sender constraint; [InsecureSkipAudience]
+// turns the audience off.
 func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.TokenVerifier, error) {
 	in := NewInputs("introspectionVerifier:", opts...)
 	url := in.Endpoint(config.URL, Field{Name: "url", Required: true, Missing: "introspectionVerifier: url is required"})

@@ -51,8 +51,8 @@ func stray(t *testing.T) string {
 	return token
 }
 
-// SECURITY.md: outbound requests go to hosts that the operator configured. What a spec alone names
-// is never on this machine.
+// SECURITY.md: outbound requests go to hosts that the operator configured. A host that a spec alone
+// names is never on this machine.
 func TestProvidersReachLoopbackOnlyWhereTheOperatorWroteIt(t *testing.T) {
 	t.Parallel()
 	quiet := runtime.WithLogger(slog.New(slog.DiscardHandler))

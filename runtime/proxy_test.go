@@ -498,7 +498,7 @@ func (s *session) revoke(sealed bool) {
 	}
 }
 
-// Whoever logs in at the provider with another application has a token of it, which is worth
+// A user who logs in at the provider with another application has a token of it, which is worth
 // nothing here. TestProxyGrantsScopesThatAreNotAnnounced: a client asks for a tool's scope when a
 // challenge says so, and not before.
 func TestProxyGrantsScopesThatAreNotAnnounced(t *testing.T) {

@@ -69,7 +69,7 @@ type stream struct {
 // The answers that count as streams are those of type text/event-stream, and those to a GET that
 // asks for one, waits for its context's end, or is written bit by bit. At the end the context of
 // the request is canceled, by which the handlers of MCP libraries end their answer as usual, and
-// the client can come back with a new token. What a handler writes after that is dropped.
+// the client can come back with a new token. The stream drops what a handler writes after that.
 func (g *Guard) Stream(w http.ResponseWriter, r *http.Request, info *oauth.AuthInfo) (http.ResponseWriter, *http.Request) {
 	s := &stream{guard: g, info: info, writer: w, parent: r.Context(), get: r.Method == http.MethodGet}
 	if token, err := bearerToken(r, g.config.MaxTokenBytes); err == nil {
@@ -149,8 +149,9 @@ func (s *stream) cancelable() context.Context {
 	return s.ctx
 }
 
-// wait is how long the next look is away: a minute, or less where the token expires before. What is
-// issued here is good until its expiry, what others issue as long as their clock may differ.
+// wait is how long the next look is away: a minute, or less where the token expires before. A token
+// that is issued here is good until its expiry; one that others issue is good for as long after
+// that as their clock may differ.
 func (s *stream) wait() time.Duration {
 	next := lookEvery
 	if s.info.ExpiresAt.IsZero() {

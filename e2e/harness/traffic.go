@@ -22,7 +22,7 @@ const pace = 100 * time.Millisecond
 // patience is how long a caller waits for an answer. Longer is a hang.
 const patience = 30 * time.Second
 
-// What a request got where it was no status.
+// A request got one of these where it got no status.
 const (
 	// Refused: nobody listened, so nobody saw the request.
 	Refused = "connection refused"

@@ -53,8 +53,8 @@ func mcpHandler() http.Handler {
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server },
 		&mcp.StreamableHTTPOptions{
 			Stateless: true,
-			// It would refuse the public Host that a reverse proxy on this machine passes on. What
-			// it is for, DNS rebinding, gets nobody past the guard: a foreign page has no token.
+			// It would refuse the public Host that a reverse proxy on this machine passes on. DNS rebinding,
+			// which that protection is for, gets nobody past the guard: a foreign page has no token.
 			DisableLocalhostProtection: true,
 		})
 }

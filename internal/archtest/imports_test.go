@@ -226,7 +226,7 @@ func otherRooms() []room {
 			never: []string{"providers_gen/...", "runtime/...", echo, jwx},
 		},
 		{packages: []string{"cmd/..."}, may: []string{"*"}, modules: []string{"*"}},
-		// What the command line runs. No library may import it, since no other row names it.
+		// The command line runs these. No library may import them, since no other row names them.
 		{
 			packages: []string{"internal/server", "internal/dev", "internal/demo", "internal/browser", "internal/originguard"},
 			may:      []string{"*"}, modules: []string{"*"}, never: []string{"providers_gen/...", "gen/..."},

@@ -16,9 +16,11 @@ import (
 // widestComment is how many columns a line may have that is nothing but a comment; a tab is one.
 const widestComment = 100
 
-// notPlain are words that a reader of plain English stumbles over, with what to write instead.
+// notPlain are words that a reader of plain English stumbles over, with what to write instead. The
+// first row is about the first word of a comment.
 func notPlain() map[*regexp.Regexp]string {
 	return map[*regexp.Regexp]string{
+		regexp.MustCompile(`^(What|Who|Whoever)\b`): "a named noun as the subject, its relative clause beside it",
 		regexp.MustCompile(`(?i)\btells whether\b`): "reports whether",
 		regexp.MustCompile(`(?i)\bin vain\b`):       "without success, or what happened instead",
 		regexp.MustCompile(`(?i)\bfor want of\b`):   "without, or because there is no",
@@ -82,7 +84,8 @@ func TestCommentsThatAreNotPlainAreFound(t *testing.T) {
 	wide := strings.Repeat("word ", 20)
 	source := "package p\n\n// a Tells\n// whether b\nvar a = 1\n\n// " + wide + "\n//\n//\t" + wide + "\n//   - " + wide +
 		"\nvar b = `// " + wide + "anew`\n\nvar c = 1 // " + wide + "\n\n//go:generate " + wide +
-		"\n\n// https://" + strings.Repeat("x", 100) + "\n\n// " + strings.Repeat("ä ", 48) + "\n\n// Output:\n// " + wide + "\n"
+		"\n\n// https://" + strings.Repeat("x", 100) + "\n\n// " + strings.Repeat("ä ", 48) + "\n\n// Output:\n// " + wide + "\n" +
+		"\n// Who\n// calls\nvar d = 1 // Whoever calls\n\n// What is it\n\n// Whatever\n// What. What\n\n// Whose\n"
 	problems, err := readComments("a.go", []byte(source))
 	if err != nil {
 		t.Fatal(err)
@@ -90,6 +93,9 @@ func TestCommentsThatAreNotPlainAreFound(t *testing.T) {
 	want := []string{
 		`a.go:3:1: "Tells whether": write reports whether`,
 		"a.go:7:1: a comment of 103 columns, at most 100 are allowed",
+		`a.go:24:1: "Who": write a named noun as the subject, its relative clause beside it`,
+		`a.go:26:11: "Whoever": write a named noun as the subject, its relative clause beside it`,
+		`a.go:28:1: "What": write a named noun as the subject, its relative clause beside it`,
 	}
 	if !slices.Equal(problems, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(problems, "\n"), strings.Join(want, "\n"))

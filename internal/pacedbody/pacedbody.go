@@ -17,7 +17,7 @@ const (
 	slowest = 128
 	// longest is how long a body may take in all.
 	longest = 10 * time.Minute
-	// farewell is how long is waited for the rest of a body that the handler did not read. What
+	// farewell is how long is waited for the rest of a body that the handler did not read. A rest that
 	// comes within that time leaves the connection open for the next request.
 	farewell = 250 * time.Millisecond
 )
@@ -84,7 +84,8 @@ func (b *Body) End() {
 	}
 }
 
-// set sets the deadline. What cannot have one, such as a recorder in a test, has no connection.
+// set sets the deadline. A response writer that cannot have one, such as a recorder in a test, has
+// no connection.
 func (b *Body) set(deadline time.Time) { _ = b.connection.SetReadDeadline(deadline) }
 
 // Handler paces the bodies of all requests to next.

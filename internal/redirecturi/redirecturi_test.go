@@ -114,8 +114,8 @@ func TestCustomSchemesThatBrowsersHandleCannotBeAllowed(t *testing.T) {
 	}
 }
 
-// What is accepted leads where it says: read by another rule, it has the same host, and nothing to
-// break out of a header or a page with.
+// A URI that is accepted leads where it says: read by another rule, it has the same host, and
+// nothing to break out of a header or a page with.
 func FuzzRedirectURI(f *testing.F) {
 	for _, seed := range []string{
 		"https://client.example.com/cb", "http://127.0.0.1:1/cb", "http://[::1]/", "cursor://x/y", "https://a@b/c", "https://0x7f.1/",

@@ -19,8 +19,8 @@ func Hidden(text string) (rune, bool) {
 // HiddenInProse is [Hidden] for text that people read, which has more in it: the spaces of
 // typography and of Chinese and Japanese, the joiner and non-joiner of Persian, of Indian scripts
 // and of emoji, and the selectors of variants. The latter stand behind what they join or select,
-// alone, so that no message hides in a row of them. What changes the direction of text stays
-// hidden.
+// alone, so that no message hides in a row of them. A character that changes the direction of text
+// stays hidden.
 func HiddenInProse(text string) (rune, bool) {
 	before := ' '
 	for _, r := range text {

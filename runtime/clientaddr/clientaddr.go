@@ -32,7 +32,7 @@ type Config struct {
 	// The default is [DefaultHeader].
 	Header string
 	// Trusted are the addresses that the proxies connect from, such as "10.0.0.0/8" or "192.0.2.7".
-	// Whoever connects from there is believed. Required.
+	// Every client that connects from there is believed. Required.
 	Trusted []string
 	// Observer is told once when a trusted proxy sends no usable header. The default is
 	// [observe.Slog] with [slog.Default].

@@ -40,8 +40,8 @@ type block struct {
 // updated on 2025-10-09, the IANA multicast registries (RFC 5771, RFC 4291), RFC 3879 and RFC 4291
 // section 2.5.5.1 for the retired IPv6 ranges. Ranges that the registries call globally reachable
 // (AS112, AMT, PCP and TURN anycast, ORCHID …) are listed all the same: no identity provider lives
-// there. What lies outside 2000::/3 need not be listed to be refused (see [refusal]); it is listed
-// for the sake of a good error message.
+// there. A range that lies outside 2000::/3 need not be listed to be refused (see [refusal]); it is
+// listed for the sake of a good error message.
 func specialBlocks() []block {
 	return []block{
 		{netip.MustParsePrefix("0.0.0.0/8"), "this network", false},

@@ -55,8 +55,8 @@ func TestAnAddressIsRefusedForTheRightReason(t *testing.T) {
 	}
 }
 
-// What resolve has checked is checked again for the socket: nothing between the two may change the
-// address.
+// The socket hook checks again the address that resolve has checked: nothing between the two may
+// change it.
 // covers: OUT-1
 func TestNoConnectionIsMadePastTheSocketHook(t *testing.T) {
 	t.Parallel()

@@ -51,8 +51,8 @@ const (
 	Notice Kind = "notice"
 )
 
-// Event is one thing that happened. What is unknown or does not apply is empty. An observer must
-// not change what the slices hold: callers of later requests may share them.
+// Event is one thing that happened. A field that is unknown or does not apply is empty. An observer
+// must not change what the slices hold: callers of later requests may share them.
 type Event struct {
 	Kind Kind
 	// Time is when it happened.

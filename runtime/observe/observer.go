@@ -17,8 +17,8 @@ import (
 //   - Enabled(Kind) bool reports whether it wants events of a kind. Without it the
 //     observer gets all. An event that nobody wants is not even made.
 //   - Start(context.Context, Operation) (context.Context, func(Event)) is called when something
-//     begins. What it returns is used for the operation and, once, when that ends, before Observe
-//     is called with the same event. It is for spans.
+//     begins. The operation uses the context that this returns, and calls the function once, when
+//     it ends, before Observe is called with the same event. It is for spans.
 //   - Decide(context.Context, Event) error is asked before a decision takes effect: a login,
 //     tokens, a revocation, a refusal, a verified caller. An error is answered with 503 instead. It
 //     is for records without which nothing may happen. Observe is called after it, with what

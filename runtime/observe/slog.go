@@ -7,8 +7,8 @@ import (
 )
 
 // Slog returns the observer that writes a line for each event; a nil logger is [slog.Default]. The
-// members of a line are listed in docs/observability.md. What is routine is written at DEBUG,
-// verified callers above all, and not made where the logger drops it.
+// members of a line are listed in docs/observability.md. Routine events, verified callers above
+// all, appear at DEBUG, and are not made where the logger drops them.
 func Slog(logger *slog.Logger) Observer {
 	if logger == nil {
 		logger = slog.Default()

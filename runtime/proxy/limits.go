@@ -7,7 +7,7 @@ type Rate struct {
 }
 
 // Limits bounds what clients may do, each replica for itself; a zero Rate means its default. IPv6
-// addresses count by their /64 network. What goes beyond is answered with 429,
+// addresses count by their /64 network. A request that goes beyond the limits gets 429,
 // temporarily_unavailable and Retry-After, before a code or refresh token counts as used.
 type Limits struct {
 	// Register is for registrations. The default is 2 per second after 60 at once.

@@ -52,10 +52,10 @@ type Options struct {
 	// inside them.
 	Logo []byte
 	// Templates replaces the pages: the templates named "consent", "continue" and "error", which
-	// get a [ConsentPage], a [ContinuePage] and an [ErrorPage]. What is missing keeps its default,
-	// and so do "style", "head" and "server", which they may use. The set must not have been
-	// executed before. The Content-Security-Policy stays: no script, nothing from elsewhere, styles
-	// in elements with the page's nonce only.
+	// get a [ConsentPage], a [ContinuePage] and an [ErrorPage]. A template that is missing keeps its
+	// default, and so do "style", "head" and "server", which they may use. The set must not have been
+	// executed before. The Content-Security-Policy stays: no script, nothing from elsewhere, styles in
+	// elements with the page's nonce only.
 	Templates *template.Template
 	// InsecureOpaquePassthrough lets [Passthrough] hand out provider tokens that are not JWTs. Any
 	// application that got such a token from the provider may then be able to use it here, and this

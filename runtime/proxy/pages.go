@@ -105,8 +105,8 @@ type ErrorPage struct {
 	Return *ReturnLink
 }
 
-// ReturnLink leads back to a client that asked for something impossible. Whoever registered the
-// client chose the site, so the user must see its Host and decide.
+// ReturnLink leads back to a client that asked for something impossible. The party that registered
+// the client chose the site, so the user must see its Host and decide.
 type ReturnLink struct {
 	URL  template.URL
 	Host string

@@ -251,7 +251,7 @@ func TestSpecialAddressesInMetadata(t *testing.T) {
 						t.Errorf("%s %s: status %d with %s", req.Method, special, got.status, got.body)
 					}
 				}
-				// What the document says may be passed on; where it leads may not be followed.
+				// The relay may pass on what the document says, and may not follow where the document leads.
 				send(t, r, metadataRequest(evil, "https://evil.example.com/.well-known/oauth-protected-resource/mcp"))
 				n.checkDials(t)
 				if arrived := n.arrived("as.example.com", "/token"); len(arrived) != 0 {

@@ -91,8 +91,8 @@ type Config struct {
 	// is for development.
 	InsecureAllowLoopback bool
 	// InsecureAnyTarget also accepts the requests of older mcp-use clients, which name a target and
-	// no MCP server. Whoever may call the relay can then send GET and POST requests to every public
-	// host from this server's address. Special addresses stay refused. It is for migration; see
+	// no MCP server. Every client that may call the relay can then send GET and POST requests to every
+	// public host from this server's address. Special addresses stay refused. It is for migration; see
 	// ValidateTarget.
 	InsecureAnyTarget bool
 	// ValidateTarget, when set, decides about the targets that InsecureAnyTarget opens: an error is

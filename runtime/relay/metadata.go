@@ -90,8 +90,8 @@ func (r *Relay) boundDocument(ctx context.Context, server, target *url.URL) (tex
 	return nil, "", notBound("metadata", nil)
 }
 
-// serverDocument fetches an authorization server's metadata for the browser. What the browser reads
-// now is what its next request will refer to, so it becomes the binding.
+// serverDocument fetches an authorization server's metadata for the browser. The browser's next
+// request will refer to the document that it reads now, so this document becomes the binding.
 func (r *Relay) serverDocument(ctx context.Context, issuer string, location *url.URL) (text []byte, kind string, err error) {
 	text, server, err := r.fetchServer(ctx, issuer, location)
 	if err == nil {

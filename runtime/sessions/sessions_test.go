@@ -166,7 +166,8 @@ func TestAnInformationalAnswerNamesNoSession(t *testing.T) {
 	}
 }
 
-// What stands in front, such as a log of requests, never reads the id that the library knows.
+// A handler that stands in front, such as a log of requests, never reads the id that the library
+// knows.
 func TestTheRequestItselfIsLeftAsItCame(t *testing.T) {
 	t.Parallel()
 	h := newBinder(t, sessions.Config{}).Bind(http.HandlerFunc(library))

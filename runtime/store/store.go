@@ -6,7 +6,7 @@
 // knows only what it saw itself, and the provider's own single use of codes and refresh tokens
 // decides in the end.
 //
-// What each guarantee costs, in calls of a [Store]; with a shared one each call is a round trip:
+// Each guarantee costs calls of a [Store]; with a shared one each call is a round trip:
 //
 //   - an authorization code is redeemed once: two swaps and a read per login, and a swap per callback for the transaction;
 //   - a replayed refresh token revokes its family, and the client's immediate retry is answered: five reads and two swaps

@@ -105,8 +105,8 @@ func (s *Server) End(ctx context.Context, signal syscall.Signal) error {
 	return s.process.End(ctx, signal)
 }
 
-// StartAgain starts the server that ended, at the same address. What it still knows depends on
-// Config.State.
+// StartAgain starts the server that ended, at the same address. Config.State decides what it still
+// knows.
 func (s *Server) StartAgain(ctx context.Context) error { return s.start(ctx) }
 
 // KeySetURL is the address of the server's key set.

@@ -2,7 +2,7 @@
 // that know no dynamic clients: one application is registered there, and latchkey stands in front
 // of it in proxy mode.
 //
-// What the emulator lacks is added by a gateway in front of it, which gateway.go describes.
+// A gateway, which gateway.go describes, stands in front of the emulator and adds what it lacks.
 package emulate
 
 import (

@@ -27,8 +27,8 @@ type Host struct {
 	once   sync.Once
 }
 
-// Start serves a handler on a port. What it is asked, without queries, which hold codes, is logged
-// to name.log in dir.
+// Start serves a handler on a port. The file name.log in dir lists the requests, without queries,
+// which hold codes.
 func Start(ctx context.Context, name, dir string, port int, handler http.Handler) (*Host, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, err

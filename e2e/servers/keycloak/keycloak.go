@@ -98,8 +98,8 @@ func (i *Instance) start(ctx context.Context) error {
 // End ends the server by a signal and returns when it is gone.
 func (i *Instance) End(ctx context.Context, s syscall.Signal) error { return i.process.End(ctx, s) }
 
-// StartAgain starts the server that ended, at the same address. What it still knows depends on
-// Config.Database.
+// StartAgain starts the server that ended, at the same address. Config.Database decides what it
+// still knows.
 func (i *Instance) StartAgain(ctx context.Context) error { return i.start(ctx) }
 
 // Stop ends the server.

@@ -23,7 +23,7 @@ func auth0() kind {
 }
 
 // encrypted is a token as only the API can read it, by a key of its own: a JWE in compact form
-// (RFC 7516). What is in it is noise of the token's length, since nobody here has that key.
+// (RFC 7516). Its content is noise of the token's length, since nobody here has that key.
 func encrypted(token string) string {
 	parts := []string{`{"alg":"RSA-OAEP-256","cty":"JWT","enc":"A256GCM"}`, noise(256), noise(12), noise(len(token)), noise(16)}
 	for i := range parts {

@@ -3,7 +3,7 @@
 //
 // The library has neither dynamic client registration nor resource indicators (RFC 8707): a
 // registration endpoint stands beside it and writes to its storage, and the storage learns the
-// resource parameter from an interceptor. What is then issued, and how, is the library's doing: it
+// resource parameter from an interceptor. The library decides what is then issued, and how: it
 // signs access tokens with typ JWT, and gives the ID token the audience of the access token.
 package zitadel
 
@@ -97,7 +97,7 @@ func (s *Server) handler(store *storage) (http.Handler, error) {
 		document.RegistrationEndpoint = s.origin + "/register"
 		op.Discover(w, document)
 	})
-	// What stands beside the library answers pages of other origins as the library does.
+	// The endpoints that stand beside the library answer pages of other origins as the library does.
 	return cors.New(*provider.CORSOptions()).Handler(mux), nil
 }
 

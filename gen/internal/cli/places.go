@@ -36,8 +36,8 @@ func (g *Generate) places() (places, error) {
 	return to, nil
 }
 
-// tree is what the command owns there. What is about the packages of another folder, which is
-// still there, is that folder's.
+// tree is what the command owns there. A file about the packages of another folder, which is still
+// there, belongs to that folder.
 func (to places) tree(around module, importPath string) output.Tree {
 	tree := output.Tree{
 		Marker: prose.Marker,

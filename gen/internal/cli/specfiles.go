@@ -11,8 +11,8 @@ import (
 	"github.com/latchkey-auth/latchkey/gen/internal/generate"
 )
 
-// readFolder reads all specs of a folder. What editors and file managers put beside them, under
-// names that begin with a dot or an underscore, and folders are none.
+// readFolder reads all specs of a folder. Files that editors and file managers put beside them,
+// under names that begin with a dot or an underscore, and folders are none.
 func readFolder(folder string) ([]generate.Spec, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {

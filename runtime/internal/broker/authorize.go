@@ -76,7 +76,8 @@ var authorizeParameters = []string{
 }
 
 // authorizeParams reads the query of a GET and the form of a POST request (RFC 6749 section 3.1).
-// What a POST request has in its query counts too: a parameter in both is a repeated one.
+// The parameters that a POST request has in its query count too: a parameter in both is a repeated
+// one.
 func authorizeParams(r *http.Request) (params.Params, *oauth.Error) {
 	p, refused := params.Query(r)
 	if refused != nil || r.Method != http.MethodPost {

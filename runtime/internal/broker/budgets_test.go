@@ -111,7 +111,7 @@ type roundTrips func(*http.Request) (*http.Response, error)
 
 func (f roundTrips) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Whoever uses up what an address, or all, may ask for leaves each login its share.
+// A client that uses up what an address, or all, may ask for leaves each login its share.
 // covers: A1
 func TestBudgetsOfAddressesAndOfAll(t *testing.T) {
 	t.Parallel()

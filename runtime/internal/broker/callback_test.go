@@ -148,8 +148,8 @@ func TestUpstreamIssuer(t *testing.T) {
 	}
 }
 
-// What the provider answers instead of a code reaches the client as a code that it knows, with
-// state and iss (AS-3).
+// An error that the provider answers with instead of a code reaches the client as a code that it
+// knows, with state and iss (AS-3).
 // covers: AS-3
 func TestUpstreamErrorsReachTheClient(t *testing.T) {
 	t.Parallel()

@@ -223,7 +223,8 @@ func (j *judge) Decide(_ context.Context, e observe.Event) error {
 	return nil
 }
 
-// What an observer does not agree to is a 503 that loses nothing: the client's next try succeeds.
+// A step that an observer does not agree to is a 503 that loses nothing: the client's next try
+// succeeds.
 func TestWhatCannotBeRecordedIsRefusedAndCanBeTriedAgain(t *testing.T) {
 	t.Parallel()
 	for kind, step := range map[observe.Kind]func(w *world, id string, agree func()) (refused, later int){

@@ -32,8 +32,8 @@ func TestReplicasTakeTurnsAtRefreshing(t *testing.T) {
 	}
 }
 
-// What a replica knows is enough to tell a descendant from a fork: the thief's tokens, made of an
-// old one somewhere else, do not become older by being refreshed more often.
+// A replica knows enough to tell a descendant from a fork: the thief's tokens, made of an old one
+// somewhere else, do not become older by being refreshed more often.
 func TestAForkIsNoticedHoweverOftenItIsRefreshed(t *testing.T) {
 	t.Parallel()
 	for name, forks := range map[string]int{"as often": 1, "more often": 3} {

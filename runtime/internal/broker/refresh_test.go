@@ -615,7 +615,7 @@ func TestAnAnswerIsNotKeptForLongerThanItsSealSays(t *testing.T) {
 	wantError(t, w.post("/token", refreshForm(clientID, tokens.RefreshToken)), http.StatusBadRequest, oauth.CodeInvalidGrant)
 }
 
-// Whoever else vouches for users, everything that was sealed before is void.
+// Any other provider that vouches for users makes everything void that was sealed before.
 func TestAnotherProviderEndsWhatWasSealed(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*facts.Upstream){

@@ -81,7 +81,7 @@ func TestAClientIDStaysShort(t *testing.T) {
 	}
 }
 
-// Whoever runs the server learns which scheme a client wanted, and how to allow it.
+// The operator who runs the server learns which scheme a client wanted, and how to allow it.
 // covers: R3
 func TestLeftOutRedirectURIsAreLogged(t *testing.T) {
 	t.Parallel()

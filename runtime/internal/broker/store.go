@@ -12,8 +12,8 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// watchedStore is a store whose failures are events. What follows from one is told where it is
-// known.
+// watchedStore is a store whose failures are events. The code that knows what follows from a
+// failure tells of it.
 type watchedStore struct {
 	store.Store
 

@@ -173,8 +173,8 @@ func TestBasicHeaders(t *testing.T) {
 	}
 }
 
-// Threats, proxy mode: a code redeemed twice. What the first got is revoked, since somebody else
-// has the code too.
+// Threats, proxy mode: a code redeemed twice. The tokens that the first redemption gave are
+// revoked, since somebody else has the code too.
 // covers: T-PRX-08
 func TestACodeIsRedeemedOnce(t *testing.T) {
 	t.Parallel()

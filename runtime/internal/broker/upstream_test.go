@@ -74,7 +74,7 @@ func TestStrangeAnswersOfTheProvider(t *testing.T) {
 	}
 }
 
-// What the answer to a refresh means for the grant: nil where it goes on, unharmed.
+// The answer to a refresh decides about the grant: nil where it goes on, unharmed.
 func TestWhatEndsAGrantAtARefresh(t *testing.T) {
 	t.Parallel()
 	const jsonType = "application/json"
@@ -436,8 +436,8 @@ func TestPassthrough(t *testing.T) {
 	}
 }
 
-// What Verify keeps about a token ends with it, whatever kind of token it is and whether the
-// provider can revoke it.
+// Verify forgets what it keeps about a token when the token ends, whatever kind of token it is and
+// whether the provider can revoke it.
 func TestRevokedTokensAreForgotten(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -770,7 +770,8 @@ func TestAWrongSignatureNeedsNoFetchWhereTheSetIsNewer(t *testing.T) {
 	}, newKey(t, "k"))
 }
 
-// Whoever sends one token with an unknown kid must not have the next caller's good token refused.
+// A client that sends one token with an unknown kid must not get the next caller's good token
+// refused.
 // covers: A12, T-TOK-16
 func TestWithinTheCoolDownNobodyIsRefused(t *testing.T) {
 	t.Parallel()

@@ -313,7 +313,7 @@ func pauseAfter(err error) time.Duration {
 }
 
 // mayPass tells a provider that does not answer now from one that has answered, and has no such
-// document. What is wrong with a document that was read is no matter of the exchange.
+// document. A fault of a document that was read is no matter of the exchange.
 func mayPass(err error) bool {
 	exchange, ok := errors.AsType[*egress.Error](err)
 	if !ok {

@@ -1,5 +1,5 @@
 // Package seal keeps short-lived state outside the server: a sealed value is encrypted and
-// authenticated, made for one purpose and one server, and may expire. Whoever carries it can
+// authenticated, made for one purpose and one server, and may expire. A party that carries it can
 // neither read nor change it, nor use it elsewhere.
 //
 // A sealed value is the unpadded base64url text of

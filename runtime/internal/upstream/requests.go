@@ -56,7 +56,8 @@ func objectOf(form url.Values) string {
 	return string(object)
 }
 
-// send sends a request and reads the answer, of any status. What an error quotes is not safe yet.
+// send sends a request and reads the answer, of any status. Text that an error quotes is not safe
+// yet.
 func send(ctx context.Context, through call, req *http.Request) (*egress.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()

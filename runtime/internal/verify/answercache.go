@@ -30,7 +30,7 @@ const (
 // AnswerCache says how long a provider's answers about tokens are relied on. Zero values mean the
 // defaults.
 //
-// What it means for revocation: a token that the provider stops accepting, since it was revoked or
+// The cache delays revocation: a token that the provider stops accepting, since it was revoked or
 // its user locked, is accepted here for at most TTL longer, and never beyond its own end. A shorter
 // TTL costs requests to the provider, one per token and TTL; most providers limit them. A caller
 // that revokes a token itself ends this at once with [Opaque.Forget], in its own process.

@@ -25,8 +25,8 @@ const maxCachedTokenAge = 24 * time.Hour
 // TokenCache bounds the cache of verified JWTs. Zero values mean the defaults.
 //
 // It makes no token live longer: on every request a cached token's expiry is looked at, and the key
-// that signed it must still be the one that the provider's key set has for it. What was cached is
-// the work, not the answer. A JWT that its provider revoked is accepted until it expires, as it is
+// that signed it must still be the one that the provider's key set has for it. The cache keeps the
+// work, not the answer. A JWT that its provider revoked is accepted until it expires, as it is
 // without a cache, since nobody is asked. Only [Config.UserMapper], if it reads more than the
 // claims, is seen to change MaxAge later.
 //
@@ -138,8 +138,8 @@ func newAcceptedTokens(limits TokenCache) (*acceptedTokens, error) {
 	return c, nil
 }
 
-// grow doubles the table if a quarter of it is full. Who is looking into the old one meanwhile
-// finds what was there. The caller holds the lock.
+// grow doubles the table if a quarter of it is full. A reader that is looking into the old one
+// meanwhile finds what was there. The caller holds the lock.
 func (c *acceptedTokens) grow() {
 	old := *c.table.Load()
 	if len(old) >= c.most || c.entries < len(old)*ways/4 {

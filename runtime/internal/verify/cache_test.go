@@ -271,8 +271,8 @@ func TestClaimsAndCallersAreCachedTogether(t *testing.T) {
 	}
 }
 
-// What [verify.JWT.VerifyToken] caches ends like what Verify does: custom providers use nothing
-// else.
+// The claims that [verify.JWT.VerifyToken] caches end like those that Verify does: custom providers
+// use nothing else.
 func TestCachedClaimsAreRefusedWhenFreshOnesWouldBe(t *testing.T) {
 	t.Parallel()
 	refused := func(reason oauth.Reason) error { return &oauth.Error{Code: oauth.CodeInvalidToken, Reason: reason} }

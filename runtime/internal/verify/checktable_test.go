@@ -179,7 +179,7 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 	}
 }
 
-// What is switched off is said, and what depends on it is looked at all the same.
+// The explanation names a check that is switched off, and looks at what depends on it all the same.
 func TestChecksThatAreOffAreExplained(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, func(c *verify.Config) { c.Insecure = verify.Insecure{SkipSignature: true, SkipAudience: true} })

@@ -184,8 +184,8 @@ func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response
 	return answer, nil
 }
 
-// asked is the event of a question. What comes of it is an event of its own, for the operator's
-// attention.
+// asked is the event of a question. A consequence of the question is an event of its own, for the
+// operator's attention.
 func asked(answer *egress.Response, err error) observe.Event {
 	event := observe.Event{Level: slog.LevelDebug, Err: err}
 	switch {
@@ -266,8 +266,8 @@ func (e *endpoint) request(ctx context.Context, token string) (*http.Request, er
 	return request, nil
 }
 
-// refusal sorts an answer that is not 200. What might speak of this server rather than of the token
-// is never a 401: clients would log in again for nothing.
+// refusal sorts an answer that is not 200. An answer that might speak of this server rather than of
+// the token is never a 401: clients would log in again for nothing.
 func (e *endpoint) refusal(answer *egress.Response, token string) error {
 	status, code := answer.StatusCode, errorCode(answer, token)
 	switch {

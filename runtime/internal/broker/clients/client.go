@@ -73,9 +73,9 @@ func DocumentHost(id string) string {
 }
 
 // cleanName makes a client's name fit for a page and a log: one line of characters that show what
-// they are, and not too long. What shows nothing, or changes the direction of text, could make the
-// name look like another's or leave an empty place; a stack of marks would cover what is around it.
-// A name of which nothing is left that shows anything is empty.
+// they are, and not too long. A character that shows nothing, or changes the direction of text,
+// could make the name look like another's or leave an empty place; a stack of marks would cover
+// what is around it. A name of which nothing is left that shows anything is empty.
 func cleanName(name string) string {
 	var kept []rune
 	shows, marks := false, 0

@@ -96,8 +96,8 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 		}
 		return none, refused
 	}
-	// What the provider granted, which may be less than what the user consented to: a refresh must
-	// not give more, even where its answer names no scopes (RFC 6749 section 6).
+	// The scopes are those that the provider granted, which may be fewer than the user consented to: a
+	// refresh must not give more, even where its answer names no scopes (RFC 6749 section 6).
 	given.scopes = oauth.ParseScope(answer.Scope)
 	event := g.issuer.event(observe.TokensIssued, given, c.Scopes, answer)
 	if refused := g.events.Decide(ctx, event); refused != nil {

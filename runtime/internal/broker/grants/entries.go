@@ -26,7 +26,7 @@ func storeNotice(ctx context.Context, to *events.Sender, message string, err err
 }
 
 // Key is the name of an entry: a digest, so that a store that is read says nothing of what its
-// entries are about. What is sealed into an entry opens under this name alone.
+// entries are about. A value that is sealed into an entry opens under this name alone.
 func (e Entries) Key(kind string, id tickets.ID) string {
 	return e.Prefix + tickets.Digest("entry", kind, id.String()).String()
 }

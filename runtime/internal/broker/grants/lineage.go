@@ -21,9 +21,9 @@ func (l lineage) next() lineage {
 	return lineage{ID: tickets.NewID(), Turn: l.Turn + 1, Ancestors: ancestors[:min(len(ancestors), tickets.MaxAncestors)]}
 }
 
-// continues reports whether a token is the known one, or was made of it. What is further away than
-// ancestors are named gets the benefit of the doubt: only tokens older than what is known are
-// certainly replays.
+// continues reports whether a token is the known one, or was made of it. A token that is further
+// away than ancestors are named gets the benefit of the doubt: only tokens older than what is known
+// are certainly replays.
 func (l lineage) continues(known tickets.Lineage) bool {
 	switch {
 	case known.Turn > l.Turn:
@@ -36,8 +36,8 @@ func (l lineage) continues(known tickets.Lineage) bool {
 	return true
 }
 
-// continuesRecord reports whether a token continues what a store keeps. What cannot be read is
-// continued by nothing.
+// continuesRecord reports whether a token continues what a store keeps. No token continues a record
+// that cannot be read.
 func (l lineage) continuesRecord(record []byte) bool {
 	known, err := tickets.ParseLineage(record)
 	return err == nil && l.continues(known)

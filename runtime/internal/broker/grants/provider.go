@@ -84,8 +84,8 @@ func (l leg) ask(ctx context.Context, endpoint, url string, question func(contex
 }
 
 // revoke tells the provider, and sees to it that nobody here relies on what was known of the token.
-// What the provider refuses is the operator's to correct: the client has done its part. An outage
-// is its to try again (RFC 7009 section 2.2.1).
+// A request that the provider refuses is the operator's to correct: the client has done its part.
+// An outage is its to try again (RFC 7009 section 2.2.1).
 func (l leg) revoke(ctx context.Context, caller upstream.Caller, token, hint string) *oauth.Error {
 	defer l.forget(token)
 	err := l.Revoke(ctx, caller, token, hint)

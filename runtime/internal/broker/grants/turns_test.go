@@ -77,7 +77,7 @@ func TestRefreshesThatWaitGoWithTheirClients(t *testing.T) { //nolint:tparallel 
 	}
 }
 
-// What is refused before it reaches the provider uses nothing up.
+// A request that is refused before it reaches the provider uses nothing up.
 func TestASurplusUsesNothingUp(t *testing.T) {
 	t.Parallel()
 	full := &upstream.Error{Kind: upstream.KindSurplus, RetryAfter: 7 * time.Second}

@@ -144,8 +144,8 @@ func allTickets(t testing.TB) []ticket {
 
 var seals = flag.Bool("seal", false, "seal the golden values that are missing")
 
-// What one release sealed opens in the next. The values in testdata were sealed once; a format's
-// new version adds a file, and the ones of the version before stay.
+// A value that one release sealed opens in the next. The values in testdata were sealed once; a
+// format's new version adds a file, and the ones of the version before stay.
 func TestGoldenValuesOpen(t *testing.T) {
 	t.Parallel()
 	for _, k := range allTickets(t) {
@@ -242,7 +242,7 @@ func TestRecordsOfNoVersionAreRefused(t *testing.T) {
 	}
 }
 
-// What a store keeps of a login is a record too, and not a secret.
+// The lineage that a store keeps of a login is a record too, and not a secret.
 func TestTheStoredPlaceOfARefreshTokenStaysReadable(t *testing.T) {
 	t.Parallel()
 	want := Lineage{ID: Digest("token"), Turn: 300}
