@@ -249,7 +249,7 @@ func TestBrokeredErrors(t *testing.T) {
 			// It is the operator's mistake: invalid_client would send the client to register again.
 			status, answer := l.redeem(t, l.callback(t, redirect).Get("code"))
 			wantError(t, status, answer, http.StatusInternalServerError, "server_error")
-			if log := resource.Log(); !strings.Contains(log, "reason=upstream_error") || strings.Contains(log, secret) {
+			if log := resource.Log(); !strings.Contains(log, "reason=own_credentials") || strings.Contains(log, secret) {
 				t.Errorf("the log does not say what is wrong, or holds the secret:\n%s", log)
 			}
 		})

@@ -55,7 +55,7 @@ func TestBrowserRelay(t *testing.T) {
 				t.Errorf("the window was never at %s: %q", want, visit.Pages)
 			}
 		}
-		for _, want := range []string{"kind=registration", "kind=token"} {
+		for _, want := range []string{"endpoint=registration", "endpoint=token"} {
 			if !strings.Contains(resource.Log(), want) {
 				t.Errorf("the relay's log lacks %s", want)
 			}

@@ -249,7 +249,7 @@ func TestAuth0Replica(t *testing.T) {
 		if strings.Count(token, ".") != 4 || header(t, token)["enc"] == nil {
 			t.Error("the token is no JWE")
 		}
-		wantRefused(t, pair.ResourceServer, token, "reason=not_a_jwt", "turn token encryption off", "names a valid audience",
+		wantRefused(t, pair.ResourceServer, token, "reason=not_a_jwt", "Turn token encryption off", "names a valid audience",
 			"Resource Parameter Compatibility Profile")
 	})
 	noRegistration(t, "auth0")
