@@ -373,8 +373,15 @@ func (g *Guard) verified(ctx context.Context, presented oauth.Presented) (*oauth
 
 // presented is a token with what else of its request a proof may be bound to.
 func (e *endpoint) presented(r *http.Request, token string) oauth.Presented {
+	presented := e.credential(r, token)
+	presented.URL = e.requestURL(r.URL.EscapedPath())
+	return presented
+}
+
+// credential is what a request presents, without the URL, which takes memory for most paths.
+func (e *endpoint) credential(r *http.Request, token string) oauth.Presented {
 	presented := oauth.Presented{
-		Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: e.resource, Method: r.Method, URL: e.requestURL(r.URL),
+		Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: e.resource, Method: r.Method,
 	}
 	if proofs := r.Header["Dpop"]; len(proofs) == 1 {
 		presented.Proof = proofs[0]
@@ -385,9 +392,8 @@ func (e *endpoint) presented(r *http.Request, token string) oauth.Presented {
 	return presented
 }
 
-// requestURL is the URL of a request as it is configured.
-func (e *endpoint) requestURL(u *url.URL) string {
-	asked := u.EscapedPath()
+// requestURL is the URL of a request as it is configured, for its path as it was asked for.
+func (e *endpoint) requestURL(asked string) string {
 	if e.resource[len(e.origin):] == asked { // as nearly all are: no string has to be made
 		return e.resource
 	}

@@ -42,7 +42,9 @@ type stream struct {
 	writer    http.ResponseWriter
 	parent    context.Context //nolint:containedctx // it is the request's
 	request   *http.Request
-	presented oauth.Presented
+	presented oauth.Presented // without its URL, which at and path make
+	at        *endpoint
+	path      string
 	get       bool
 	begun     bool // something was written
 	watched   atomic.Bool
@@ -74,8 +76,8 @@ func (g *Guard) Stream(w http.ResponseWriter, r *http.Request, info *oauth.AuthI
 	s := &stream{guard: g, info: info, writer: w, parent: r.Context(), get: r.Method == http.MethodGet}
 	if token, err := bearerToken(r, g.config.MaxTokenBytes); err == nil {
 		// The handler may change the request while the token is looked at.
-		e, _ := g.endpointOf(r.URL)
-		s.presented = e.presented(r, token)
+		s.at, _ = g.endpointOf(r.URL)
+		s.presented, s.path = s.at.credential(r, token), r.URL.EscapedPath()
 	}
 	s.request = r.WithContext((*streamContext)(s))
 	if s.get && strings.Contains(r.Header.Get("Accept"), eventStream) {
@@ -206,7 +208,11 @@ func (s *stream) refused() (refused *oauth.Error) {
 	if end := s.info.ExpiresAt; !end.IsZero() && !time.Now().Before(end.Add(s.guard.leeway)) {
 		return oauth.InvalidToken(oauth.ReasonExpired, nil)
 	}
-	info, err := s.guard.again(s.ctx, s.presented)
+	presented := s.presented
+	if s.at != nil {
+		presented.URL = s.at.requestURL(s.path)
+	}
+	info, err := s.guard.again(s.ctx, presented)
 	switch {
 	case err != nil:
 		return oauth.AsError(err)

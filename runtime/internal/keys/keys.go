@@ -289,10 +289,23 @@ func (r *Remote) undecided(reason oauth.Reason, cause error) *oauth.Error {
 		return oauth.Unavailable(left, errors.Join(errUnavailable, lastErr))
 	}
 	r.strangers.Add(1)
-	e := oauth.Unavailable(left, fmt.Errorf("%w: the provider is asked again at the earliest in %s", cause, left))
+	e := oauth.Unavailable(left, &undecidedError{cause, left})
 	e.Reason, e.Description = reason, "The token cannot be verified yet, try again later"
 	return e
 }
+
+// undecidedError is the cause of an answer that is no refusal yet. Its text is made when somebody
+// reads it, since a flood of tokens may bring about many.
+type undecidedError struct {
+	cause error
+	left  time.Duration
+}
+
+func (e *undecidedError) Error() string {
+	return fmt.Sprintf("%s: the provider is asked again at the earliest in %s", e.cause, e.left)
+}
+
+func (e *undecidedError) Unwrap() error { return e.cause }
 
 // untilNext is how long it takes at most until a fetch for an unknown key is allowed, in whole
 // seconds and at least one. The caller holds mu.
