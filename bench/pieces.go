@@ -294,7 +294,7 @@ func (w *World) Strangers(count int) ([]string, error) {
 	return tokens, nil
 }
 
-// FetchesFor counts how often a verifier fetches the key set for so many tokens with random key
+// FetchesFor counts how often a verifier fetches the key set for many tokens with random key
 // ids, sent from 16 goroutines.
 func (w *World) FetchesFor(ctx context.Context, count int, verify Verifier, good string) (fetches int64, err error) {
 	if err := verify(good); err != nil {

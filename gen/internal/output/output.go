@@ -159,7 +159,7 @@ func (t Tree) marked(data []byte) bool {
 	return bytes.Contains(data[:len(data)-len(head)], []byte(t.Marker))
 }
 
-// stale returns the removal of all files with our marker in a folder and so many levels below it.
+// stale returns the removal of all files with our marker in a folder and the given levels below it.
 // Names with a dot in front are those of editors and other programs.
 func (t Tree) stale(folder string, depth int) ([]Change, error) {
 	entries, err := os.ReadDir(folder)

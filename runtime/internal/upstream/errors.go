@@ -18,7 +18,7 @@ const (
 	KindDenied
 	// KindNonce is an ID token that does not belong to the login.
 	KindNonce
-	// KindRejected is an error of the provider that only the operator can mend: wrong credentials,
+	// KindRejected is an error of the provider that only the operator can correct: wrong credentials,
 	// a wrong redirect URI.
 	KindRejected
 	// KindUnusable is an answer that is none, or none that may be read: another content type, a

@@ -29,7 +29,7 @@ type KeySource interface {
 	// now is the time.
 	Holds(id string, algorithm jose.Algorithm, key *jose.Key, now time.Time) bool
 	// Flooded returns the error that Keys would give for an unknown key, at once and cheaply, while
-	// so many tokens with unknown keys arrive that they are not worth a closer look; nil otherwise.
+	// more tokens with unknown keys arrive than are worth a closer look; nil otherwise.
 	Flooded(id string, algorithm jose.Algorithm, now time.Time) error
 }
 
