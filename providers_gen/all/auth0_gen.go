@@ -19,6 +19,7 @@ func auth0Provider() Provider {
 			"Applications → APIs: create an API whose Identifier is the exact URL of this server. The Identifier cannot be changed later; a trailing slash counts.",
 			"Settings → Advanced: switch on the Resource Parameter Compatibility Profile, so that the resource parameter of MCP clients selects the API.",
 			"Settings → Advanced: switch on Dynamic Client Registration, and give the API Default Permissions for Third-Party Applications. Connections must be domain-level.",
+			"Settings → Advanced: switch on Include Issuer in Authorization Responses (RFC 9207), which clients that check iss look for, such as the TypeScript SDK 2.",
 			"API → Settings: Allow Offline Access for refresh tokens; RBAC with Add Permissions in the Access Token for permissions.",
 			"API → Settings: leave the Signing Algorithm at RS256, or take PS256. With HS256 tokens could be checked only by whoever could also make them. Leave token encryption (JWE) off.",
 		},

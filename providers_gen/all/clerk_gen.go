@@ -17,7 +17,7 @@ func clerkProvider() Provider {
 		DocsURL: "https://clerk.com/docs/guides/ai/mcp/build-mcp-server",
 		Setup: []string{
 			"OAuth applications → switch on Dynamic client registration.",
-			"OAuth applications → keep Generate access tokens as JWTs switched on.",
+			"OAuth applications → Settings → keep Generate access tokens as JWTs switched on. Instances from before January 2026 may still have it off.",
 			"OAuth applications → Default scopes: what clients get that ask for none.",
 		},
 		Issuer: "{frontendApiUrl}",

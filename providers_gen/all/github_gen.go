@@ -17,6 +17,7 @@ func githubProvider() Provider {
 		DocsURL: "https://docs.github.com/apps/oauth-apps/building-oauth-apps/authorizing-oauth-apps",
 		Setup: []string{
 			"Settings → Developer settings → OAuth Apps (or GitHub Apps) → New. Authorization callback URL: the URL of your MCP endpoint with /oauth/callback behind it, such as https://mcp.example.com/mcp/oauth/callback.",
+			"Switch off wildcard matching of the callback URL. Apps that were registered with one URL have it on: GitHub then sends codes to every path below that URL.",
 			"Copy the client ID (not the numeric App ID) and generate a client secret.",
 			"With GitHub Enterprise set enterpriseUrl to its address, without /api/v3.",
 		},
@@ -70,6 +71,14 @@ func githubProvider() Provider {
 				Env:     "MCP_USE_OAUTH_GITHUB_SCOPES",
 				Default: "read:user user:email",
 				Doc:     "The scopes that clients may ask for.",
+			},
+			{
+				Name:    "requiredScopes",
+				GoName:  "RequiredScopes",
+				Type:    "list",
+				Env:     "MCP_USE_OAUTH_GITHUB_REQUIRED_SCOPES",
+				Example: "offline_access",
+				Doc:     "Scopes that every login asks GitHub for, whatever the client asked for: offline_access has an OAuth App's tokens end after eight hours.",
 			},
 		},
 		New: func(opts ...runtime.Option) (*runtime.Provider, error) {

@@ -18,7 +18,7 @@ func keycloakProvider() Provider {
 		Setup: []string{
 			"Clients → Client registration → Anonymous access policies → Trusted Hosts: the default refuses every client. List the hosts that clients come from, and switch off Client URIs Must Match for clients that send a client_uri of their own (mcp-remote and the MCP Inspector do).",
 			"In the same place → Allowed Client Scopes: add openid and the scope of the next step. The official TypeScript SDKs register with scope, and are refused otherwise.",
-			"Client scopes → create a scope, for example mcp:tools, with a mapper of type Audience whose Included Custom Audience is the exact URL of this server. Announce the scope to clients (Scopes in the guard's configuration, --scope for latchkey serve): a client that registers with scope gets only the scopes that it named.",
+			"Client scopes → create a scope, for example mcp:tools, with a mapper of type Audience whose Included Custom Audience is the exact URL of this server. Keep the scope to this mapper and let clients have it as an optional one: with the mapper in a default scope every token of the realm fits this server. Announce the scope to clients (Scopes in the guard's configuration, --scope for latchkey serve): a client that registers with scope gets only the scopes that it named.",
 			"For roles in the tokens of clients that register themselves: give the client scope its role mappings (Scope tab), since such clients have Full Scope Allowed off.",
 			"Realm settings → Client policies: demand PKCE with S256.",
 			"Use Keycloak 26.6 or later: older ones do not register all MCP clients, and before 26.4 they do not serve metadata where clients look first.",

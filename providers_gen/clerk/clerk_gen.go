@@ -5,7 +5,8 @@
 //
 // What to set up there:
 //   - OAuth applications → switch on Dynamic client registration.
-//   - OAuth applications → keep Generate access tokens as JWTs switched on.
+//   - OAuth applications → Settings → keep Generate access tokens as JWTs switched on.
+//     Instances from before January 2026 may still have it off.
 //   - OAuth applications → Default scopes: what clients get that ask for none.
 //
 // What to know:

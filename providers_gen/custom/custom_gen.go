@@ -13,7 +13,8 @@
 //   - A server on zitadel/oidc has to learn the resource parameter by itself. Its ID tokens
 //     then have the audience, issuer, key and typ of its access tokens; runtime.JWKSVerifier
 //     refuses them for the at_hash in them.
-//   - A server on ory/fosite grants a resource as an audience, and renews tokens only for
+//   - ory/fosite reads the form field audience alone: a server on it knows the resource
+//     parameter only where it turns it into an audience itself, and renews tokens only for
 //     audiences that the client is registered with. Its refresh tokens are opaque, its ID
 //     tokens are for the client. Its introspection describes refresh tokens as it does
 //     access tokens: have it say token_use, as Ory Hydra does, or set

@@ -7,15 +7,22 @@
 //   - Settings → Developer settings → OAuth Apps (or GitHub Apps) → New. Authorization
 //     callback URL: the URL of your MCP endpoint with /oauth/callback behind it, such as
 //     https://mcp.example.com/mcp/oauth/callback.
+//   - Switch off wildcard matching of the callback URL. Apps that were registered with one
+//     URL have it on: GitHub then sends codes to every path below that URL.
 //   - Copy the client ID (not the numeric App ID) and generate a client secret.
 //   - With GitHub Enterprise set enterpriseUrl to its address, without /api/v3.
 //
 // What to know:
 //   - GitHub's access tokens are opaque. Each is checked with your client's credentials, so
 //     that tokens of other applications and personal access tokens are refused.
-//   - Tokens of OAuth Apps do not expire and come without refresh token: on a client's
+//   - Since August 2026 tokens of OAuth Apps end after eight hours and come with a refresh
+//     token where the app's setting, which new apps have on, or the scope offline_access
+//     asks for it. Others do not expire and come without refresh token: on a client's
 //     refresh the access token is checked at GitHub again. GitHub Apps have both, if user
 //     token expiration is switched on.
+//   - Set requiredScopes to offline_access for tokens that end. It is not the default:
+//     whether releases of GitHub Enterprise Server ignore or refuse that scope is not
+//     documented.
 //   - Tokens of GitHub Apps carry permissions, no scopes: do not require scopes with a
 //     GitHub App.
 //   - A user's login can be renamed and taken by somebody else. Decide by User.ID, the
@@ -56,6 +63,10 @@ type Config struct {
 	// Scopes is optional. The scopes that clients may ask for.
 	// Variable: MCP_USE_OAUTH_GITHUB_SCOPES. Default: "read:user user:email".
 	Scopes []string
+	// RequiredScopes is optional. Scopes that every login asks GitHub for, whatever the client
+	// asked for: offline_access has an OAuth App's tokens end after eight hours.
+	// Variable: MCP_USE_OAUTH_GITHUB_REQUIRED_SCOPES. Example: "offline_access".
+	RequiredScopes []string
 }
 
 // New returns the provider. A wrong configuration is reported with all its problems at once,
@@ -93,6 +104,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "scopes",
 		Env:     "MCP_USE_OAUTH_GITHUB_SCOPES",
 		Default: "read:user user:email",
+	})
+	requiredScopes := in.List(cfg.RequiredScopes, runtime.Field{
+		Name:    "requiredScopes",
+		Env:     "MCP_USE_OAUTH_GITHUB_REQUIRED_SCOPES",
+		Example: "offline_access",
 	})
 	if err := in.Err(); err != nil {
 		return nil, err
@@ -151,7 +167,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 			InvalidStatus: []int{404},
 			Expiry:        []facts.Expiry{{Claim: "expires_at", Format: facts.ExpiryRFC3339}},
-			NoExpiry:      "Tokens of OAuth Apps do not expire, and neither do those of GitHub Apps that opted out",
+			NoExpiry:      "Tokens of OAuth Apps do not expire unless the app or the login asks for it, and neither do those of GitHub Apps that opted out",
 		},
 		Profile: &facts.Profile{
 			Header: map[string]string{
@@ -172,6 +188,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				AuthMethod:   facts.AuthPost,
 			},
 			RevocationStyle: facts.RevokeGitHub,
+			RequiredScopes:  requiredScopes,
 			ErrorCodes: map[string]oauth.Code{
 				"bad_verification_code":        oauth.CodeInvalidGrant,
 				"bad_refresh_token":            oauth.CodeInvalidGrant,

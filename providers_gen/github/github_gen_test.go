@@ -82,6 +82,31 @@ func TestProvider(t *testing.T) {
 				},
 			},
 			{
+				Name: "a token of an OAuth App that ends after eight hours",
+				Claims: map[string]any{
+					"app": map[string]any{
+						"client_id": "Ov23liAbCdEfGhIjKlMn",
+					},
+					"expires_at": "2030-01-02T11:04:05Z",
+					"id":         2,
+					"scopes":     []any{"read:user", "user:email"},
+					"user": map[string]any{
+						"id":    583231,
+						"login": "ada",
+					},
+				},
+				Profile: map[string]any{
+					"email": "ada@example.com",
+					"login": "ada",
+				},
+				WantUser: map[string]any{
+					"email":    "ada@example.com",
+					"scopes":   []any{"read:user", "user:email"},
+					"userId":   "583231",
+					"username": "ada",
+				},
+			},
+			{
 				Name: "a token of a GitHub App, which has no scopes",
 				Claims: map[string]any{
 					"expires_at": "2030-01-02T11:04:05Z",

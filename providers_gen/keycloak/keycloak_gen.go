@@ -11,9 +11,11 @@
 //   - In the same place → Allowed Client Scopes: add openid and the scope of the next
 //     step. The official TypeScript SDKs register with scope, and are refused otherwise.
 //   - Client scopes → create a scope, for example mcp:tools, with a mapper of type
-//     Audience whose Included Custom Audience is the exact URL of this server. Announce the
-//     scope to clients (Scopes in the guard's configuration, --scope for latchkey serve): a
-//     client that registers with scope gets only the scopes that it named.
+//     Audience whose Included Custom Audience is the exact URL of this server. Keep the
+//     scope to this mapper and let clients have it as an optional one: with the mapper in a
+//     default scope every token of the realm fits this server. Announce the scope to clients
+//     (Scopes in the guard's configuration, --scope for latchkey serve): a client that
+//     registers with scope gets only the scopes that it named.
 //   - For roles in the tokens of clients that register themselves: give the client scope its
 //     role mappings (Scope tab), since such clients have Full Scope Allowed off.
 //   - Realm settings → Client policies: demand PKCE with S256.
@@ -22,6 +24,8 @@
 //
 // What to know:
 //   - Without an audience mapper access tokens name the audience account, and are refused.
+//   - Keycloak does not choose an audience by the resource parameter: the client scope with
+//     the audience mapper does. Client ID Metadata Documents are experimental in it.
 //   - A scope that a client did not register for is invalid_scope: announce every scope from
 //     the start, or have an administrator add a further one to the optional client scopes of
 //     the registered client before it steps up.
@@ -112,7 +116,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Audience: facts.Audience{
 				AnyOf:      []string{audience},
 				OrResource: true,
-				Hint:       "Add a client scope with a mapper of type Audience to the realm, and set its Included Custom Audience to the exact URL of this server (or to the configured audience)",
+				Hint:       "Add an optional client scope with a mapper of type Audience to the realm, have clients ask for it, and set its Included Custom Audience to the exact URL of this server (or to the configured audience)",
 			},
 			Require: []facts.Requirement{
 				{
