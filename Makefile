@@ -13,7 +13,7 @@ RACE     := -race
 RACE_ENV := CGO_ENABLED=1
 endif
 
-.PHONY: help demo test generate check lint e2e compatibility bench bench-check clean
+.PHONY: help demo test generate check lint e2e e2e-all compatibility bench bench-check clean
 
 help: ## Show the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -44,7 +44,10 @@ $(LINT):
 e2e: ## Log in to real servers with real clients: all, or CELL=keycloak/ts-v2 (Node 20, Python 3, Java 17, Maven, Chromium)
 	@./e2e/run
 
-compatibility: ## Write docs/compatibility.md from the results of the last e2e
+e2e-all: ## As e2e, with what takes more time or disk: the cells with `in: all`, Codex, opencode (1 GB more; Linux, root)
+	@E2E_ALL=1 ./e2e/run
+
+compatibility: ## Write docs/compatibility.md from the results of the last e2e-all
 	@cd e2e && $(GO) run ./cmd/compatibility
 
 bench: ## Measure everything, print ratios, write docs/performance.md (ten minutes; Node 20 or later, Python 3)

@@ -96,25 +96,25 @@ func startEmbedded(ctx context.Context, t *testing.T, _ string) harness.Server {
 }
 
 // TestCells makes every client log in at every server and go through the journey of
-// clients/README.md, as cells.yaml says of the pair. CELL selects pairs by globs: keycloak/*, for
-// example.
+// clients/README.md, as cells.yaml says of the pair. CELL selects pairs by globs, such as
+// keycloak/*: those that are left to make e2e-all too.
 func TestCells(t *testing.T) { //nolint:tparallel // beside no other test: some of them watch the time
 	cells, err := matrix.Read("cells.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := cells.NewResults(os.Getenv("CELL"))
+	results := cells.NewResults(os.Getenv("CELL"), suite.all)
 	t.Cleanup(func() { conclude(t, cells, results) })
 	selected := 0
 	for _, server := range warmLast(peers()) {
 		for _, client := range clients {
 			name := server.name + "/" + client.name
-			chosen, err := matrix.Selects(results.Selected, name)
+			listed, _ := cells.Server(server.name)
+			cell, found := listed.Cells[client.name]
+			chosen, err := results.Includes(name, cell)
 			if err != nil {
 				t.Fatalf("CELL: %v", err)
 			}
-			listed, _ := cells.Server(server.name)
-			cell, found := listed.Cells[client.name]
 			if !chosen || !found {
 				continue // TestCellsAreListed tells what is not found
 			}
@@ -238,8 +238,8 @@ func conclude(t *testing.T, cells *matrix.Matrix, results *matrix.Results) {
 	results.End()
 	cells.Table(os.Stdout, results)
 	file := wholeRun
-	if results.Selected != "" {
-		file = "results-of-cell.json"
+	if cells.Whole(results) != nil {
+		file = "results-of-a-part.json"
 	}
 	if err := results.Write(filepath.Join(suite.run, file)); err != nil {
 		t.Error(err)

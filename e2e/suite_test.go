@@ -25,6 +25,7 @@ var suite struct {
 	custom   string // cmd/customserver
 	node     string // Node.js 20 or newer
 	node22   string // Node.js 22.19 or newer
+	all      bool   // the run is one of make e2e-all
 	ports    harness.Ports
 
 	keycloak struct {
@@ -49,6 +50,7 @@ func TestMain(m *testing.M) {
 
 // prepare finds the tools and builds the command line. E2E_BINARY tests one that was built before.
 func prepare() error {
+	suite.all = os.Getenv("E2E_ALL") != ""
 	var err error
 	if suite.root, err = os.Getwd(); err != nil {
 		return err

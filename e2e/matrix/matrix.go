@@ -88,6 +88,9 @@ type Cell struct {
 	Excluded string
 	// Differs are the steps that do not go as Step.Means says, by their names.
 	Differs map[string]Difference
+	// InAll tells that the cell is one of make e2e-all, which runs everything, and that make e2e
+	// leaves it out.
+	InAll bool
 }
 
 // Difference is how a step of a cell differs.
@@ -117,7 +120,8 @@ const (
 
 var manners = []Manner{LeftOut, Fails, Helped, Relayed, Login}
 
-// UnmarshalYAML reads "run", {run: {STEP: {is: …, because: …}}} or {excluded: REASON}.
+// UnmarshalYAML reads "run", {run: {STEP: {is: …, because: …}}} or {excluded: REASON}, each of
+// which may have in: all, or {in: all} alone, which is "run" there.
 func (c *Cell) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind == yaml.ScalarNode && node.Value == "run" {
 		return nil
@@ -125,11 +129,21 @@ func (c *Cell) UnmarshalYAML(node *yaml.Node) error {
 	var long struct {
 		Run      map[string]Difference `yaml:"run"`
 		Excluded string                `yaml:"excluded"`
+		In       string                `yaml:"in"`
 	}
-	if err := node.Decode(&long); err != nil || len(node.Content) != 2 || (len(long.Run) > 0) == (long.Excluded != "") {
-		return fmt.Errorf("line %d: a cell is run, {run: {STEP: {is: …, because: …}}} or {excluded: REASON}", node.Line)
+	err := node.Decode(&long)
+	members := 0
+	for _, there := range []bool{len(long.Run) > 0, long.Excluded != "", long.In == "all"} {
+		if there {
+			members++
+		}
 	}
-	c.Excluded, c.Differs = long.Excluded, long.Run
+	both := len(long.Run) > 0 && long.Excluded != ""
+	if err != nil || both || members == 0 || len(node.Content) != 2*members {
+		return fmt.Errorf("line %d: a cell is run, {run: {STEP: {is: …, because: …}}} or {excluded: REASON}, "+
+			"and has in: all where make e2e leaves it to make e2e-all", node.Line)
+	}
+	c.Excluded, c.Differs, c.InAll = long.Excluded, long.Run, long.In == "all"
 	return nil
 }
 
@@ -360,6 +374,18 @@ func Selects(globs, cell string) (bool, error) {
 		}
 	}
 	return len(patterns) == 0, nil
+}
+
+// anyInAll reports whether a cell is left to make e2e-all.
+func (m *Matrix) anyInAll() bool {
+	return slices.ContainsFunc(m.Servers, func(s Server) bool {
+		for _, cell := range s.Cells {
+			if cell.InAll {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // sortedKeys are a map's keys in order.

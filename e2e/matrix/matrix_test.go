@@ -68,6 +68,8 @@ func TestParse(t *testing.T) {
 		"a kind that is not there":         {"kind: real", "kind: fake", `kind "fake" is none of`},
 		"a server without a version":       {`version: "3"`, `version: ""`, "server s needs name"},
 		"a field that nobody knows":        {"kind: real", "kind: real\n    colour: blue", "colour"},
+		"another run than that of all":     {"a: run", "a: {in: some}", "a cell is run"},
+		"run and excluded":                 {"a: run", "a: {run: {step-up: {is: left out, because: why}}, excluded: why}", "a cell is run"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -137,7 +139,7 @@ func TestRunFallsShort(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			results := m.NewResults(c.selected)
+			results := m.NewResults(c.selected, false)
 			for _, cell := range c.cells {
 				results.Add(cell)
 			}
@@ -158,7 +160,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := m.NewResults("")
+	results := m.NewResults("", false)
 	for _, client := range []string{"b", "a"} {
 		results.Add(matrix.Result{
 			Server: "s", Client: client, Outcome: matrix.OK, Protocol: "2025-06-18", Caller: &matrix.Caller{Issuer: "i", Subject: "u"},
@@ -205,7 +207,7 @@ func TestOnlyAWholeRunIsAProof(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			results := m.NewResults("")
+			results := m.NewResults("", false)
 			for _, client := range []string{"a", "b"} {
 				results.Add(matrix.Result{
 					Server: "s", Client: client, Outcome: matrix.OK, Caller: &matrix.Caller{Issuer: "i", Subject: "u"},
@@ -220,13 +222,58 @@ func TestOnlyAWholeRunIsAProof(t *testing.T) {
 	}
 }
 
+// A cell that is left to make e2e-all is no part of make e2e, unless CELL names it, and the whole
+// matrix is only proved with it.
+func TestCellIsLeftToARunOfAll(t *testing.T) {
+	t.Parallel()
+	for _, cell := range []string{"{in: all}", "{run: {step-up: {is: left out, because: why}}, in: all}"} {
+		m, err := matrix.Parse([]byte(strings.Replace(small, "a: run", "a: "+cell, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := matrix.Result{Server: "s", Client: "b", Outcome: matrix.OK, Caller: &matrix.Caller{Issuer: "i", Subject: "u"}}
+		a := b
+		a.Client = "a"
+		for name, c := range map[string]struct {
+			selected string
+			all      bool
+			ran      []matrix.Result
+			unmet    string
+			proves   string
+		}{
+			"make e2e":                  {"", false, []matrix.Result{b}, "", "the run was one of make e2e"},
+			"make e2e-all":              {"", true, []matrix.Result{a, b}, "", ""},
+			"make e2e-all without it":   {"", true, []matrix.Result{b}, "s/a: not run", "s/a: not run"},
+			"CELL names it":             {"s/a", false, []matrix.Result{a}, "", "CELL=s/a"},
+			"CELL names it, but no run": {"s/a", false, nil, "s/a: not run", "CELL=s/a"},
+		} {
+			t.Run(name+" "+cell, func(t *testing.T) {
+				t.Parallel()
+				results := m.NewResults(c.selected, c.all)
+				for _, result := range c.ran {
+					results.Add(result)
+				}
+				for _, problem := range []struct {
+					got  error
+					want string
+				}{{m.Unmet(results), c.unmet}, {m.Proves(results), c.proves}} {
+					if (problem.got == nil) != (problem.want == "") ||
+						problem.got != nil && !strings.Contains(problem.got.Error(), problem.want) {
+						t.Errorf("got %v, want %q", problem.got, problem.want)
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	t.Parallel()
 	m, err := matrix.Parse([]byte(strings.Replace(failing, "a: run", "a: {excluded: why}", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := m.NewResults("")
+	results := m.NewResults("", false)
 	results.Add(matrix.Result{Server: "s", Client: "b", Outcome: matrix.Failed, Seconds: 3.2})
 	var table strings.Builder
 	m.Table(&table, results)

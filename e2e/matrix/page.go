@@ -77,11 +77,15 @@ func (p *page) find(n note) int {
 func (p *page) head() {
 	all := len(p.matrix.Servers) * len(p.matrix.Clients)
 	excluded := p.matrix.excluded()
-	p.printf("<!-- Written by `make compatibility` from e2e/cells.yaml and the results of `make e2e`. -->")
+	run := "make e2e"
+	if p.matrix.anyInAll() {
+		run = "make e2e-all"
+	}
+	p.printf("<!-- Written by `make compatibility` from e2e/cells.yaml and the results of `%s`. -->", run)
 	p.printf("# Compatibility")
 	p.printf("")
-	p.printf("%d authorization servers by %d MCP clients, most of which other projects wrote, are put together by `make e2e`: of",
-		len(p.matrix.Servers), len(p.matrix.Clients))
+	p.printf("%d authorization servers by %d MCP clients, most of which other projects wrote, are put together by `%s`: of",
+		len(p.matrix.Servers), len(p.matrix.Clients), run)
 	p.printf("%d pairs %d run; excluded, each with its evidence: %d. [`e2e/README.md`](../e2e/README.md) says how to run one.",
 		all, all-excluded, excluded)
 	p.printf("")

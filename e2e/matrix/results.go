@@ -28,10 +28,12 @@ const (
 // Results are those of one run.
 type Results struct {
 	// Selected is what CELL said; a run of a part of the matrix is no proof of the whole.
-	Selected string    `json:"selected,omitempty"`
-	Started  time.Time `json:"started"`
-	Seconds  float64   `json:"seconds"`
-	Machine  string    `json:"machine"`
+	Selected string `json:"selected,omitempty"`
+	// All tells that the run was one of make e2e-all.
+	All     bool      `json:"all,omitempty"`
+	Started time.Time `json:"started"`
+	Seconds float64   `json:"seconds"`
+	Machine string    `json:"machine"`
 	// Versions are those of the servers and clients, as "server NAME" and "client NAME".
 	Versions map[string]string `json:"versions"`
 	Cells    []Result          `json:"cells"`
@@ -69,10 +71,11 @@ type Caller struct {
 	Subject string `json:"subject"`
 }
 
-// NewResults begins a run. The value of CELL selects cells.
-func (m *Matrix) NewResults(selected string) *Results {
+// NewResults begins a run: of the cells that the value of CELL selects, else of all in make
+// e2e-all, else of those of make e2e.
+func (m *Matrix) NewResults(selected string, all bool) *Results {
 	return &Results{
-		Selected: selected, Started: time.Now().UTC().Truncate(time.Second), Versions: m.versions(),
+		Selected: selected, All: all, Started: time.Now().UTC().Truncate(time.Second), Versions: m.versions(),
 		Machine: fmt.Sprintf("%d CPUs, %s/%s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
 	}
 }
@@ -93,6 +96,14 @@ func (r *Results) Add(result Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.Cells = append(r.Cells, result)
+}
+
+// Includes reports whether the cell of a name is part of the run.
+func (r *Results) Includes(name string, cell Cell) (bool, error) {
+	if r.Selected != "" {
+		return Selects(r.Selected, name)
+	}
+	return r.All || !cell.InAll, nil
 }
 
 // Find returns the result of a cell.
@@ -142,18 +153,18 @@ func ReadResults(file string) (*Results, error) {
 	return r, nil
 }
 
-// Unmet returns the cells that should have run and gone well, and did not. A cell that CELL did not
-// select need not run.
+// Unmet returns the cells of the run that should have run and gone well, and did not.
 func (m *Matrix) Unmet(r *Results) error {
 	var unmet []error
 	for _, server := range m.Servers {
 		for _, client := range m.Clients {
 			name := server.Name + "/" + client.Name
-			selected, err := Selects(r.Selected, name)
+			cell := server.Cells[client.Name]
+			included, err := r.Includes(name, cell)
 			if err != nil {
 				return err
 			}
-			if !selected || !server.Cells[client.Name].Runs() {
+			if !included || !cell.Runs() {
 				continue
 			}
 			result, found := r.Find(server.Name, client.Name)
@@ -168,11 +179,22 @@ func (m *Matrix) Unmet(r *Results) error {
 	return errors.Join(unmet...)
 }
 
+// Whole returns why a run was one of a part of the matrix.
+func (m *Matrix) Whole(r *Results) error {
+	switch {
+	case r.Selected != "":
+		return fmt.Errorf("the run was one of CELL=%s", r.Selected)
+	case !r.All && m.anyInAll():
+		return errors.New("the run was one of make e2e, which leaves out the cells with in: all")
+	}
+	return nil
+}
+
 // Proves returns why a run does not prove the whole matrix as it is: it was of a part, of other
 // versions, a cell did not go well, or its tool did not name the user.
 func (m *Matrix) Proves(r *Results) error {
-	if r.Selected != "" {
-		return fmt.Errorf("the run was one of CELL=%s", r.Selected)
+	if err := m.Whole(r); err != nil {
+		return err
 	}
 	problems := []error{m.Unmet(r)}
 	for name, version := range m.versions() {
@@ -213,6 +235,8 @@ func (m *Matrix) Table(w io.Writer, r *Results) {
 			}
 			result, found := r.Find(server.Name, c.Name)
 			switch {
+			case !found && server.Cells[c.Name].InAll && !r.All:
+				return "in all"
 			case !found || result.Outcome == NotRun:
 				return "-"
 			case result.Outcome == OK:

@@ -31,7 +31,7 @@ func write(cells, last, page, kept string) error {
 		results, err = matrix.ReadResults(kept)
 	}
 	if err != nil {
-		return fmt.Errorf("there is no run to write of, start make e2e first: %w", err)
+		return fmt.Errorf("there is no run to write of, start make e2e-all first: %w", err)
 	}
 	text, err := m.Page(results)
 	if err != nil {
