@@ -41,14 +41,28 @@ func (c valueRules) resolve(v Value) subject {
 			return subject{}
 		}
 		kind := c.kind(t)
-		if i > 1 && kind != result.kind {
-			kind = TypeString
+		if i > 1 {
+			kind = common(result.kind, kind)
 		}
 		result.kind = kind
 		result.length = max(result.length, c.length(t))
 		result.mayBeEmpty = i == 0 && t.Bare() && len(c.open(t)) > 0
 	}
 	return result
+}
+
+// common says as which type of field a value may be used that has the one type or the other. A URL
+// is an identifier, too.
+func common(a, b string) string {
+	isIdentifier := func(kind string) bool { return kind == TypeIdentifier || kind == TypeURL }
+	switch {
+	case a == b:
+		return a
+	case isIdentifier(a) && isIdentifier(b):
+		return TypeIdentifier
+	default:
+		return TypeString
+	}
 }
 
 // alternative checks one template of a `first` list. All but the last need something that may be
