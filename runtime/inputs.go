@@ -12,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
+	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
 
 // Field is what a spec says of one configuration field.
@@ -215,7 +216,8 @@ var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9
 
 // overrideEndpoints puts the URLs of [WithEndpoint] in place, and returns where the metadata is, if
 // one says so.
-func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) (discovery string, err error) {
+func (in *Inputs) overrideEndpoints(d *Definition) (discovery string, err error) {
+	endpoints := &d.Endpoints
 	byName := map[string]*string{
 		"authorization": &endpoints.Authorization, "token": &endpoints.Token, "jwks": &endpoints.JWKS,
 		"registration": &endpoints.Registration, "userinfo": &endpoints.UserInfo, "tokeninfo": &endpoints.TokenInfo,
@@ -230,6 +232,11 @@ func (in *Inputs) overrideEndpoints(endpoints *oauth.Endpoints) (discovery strin
 			continue
 		}
 		*endpoint = in.Endpoint(in.options.endpoints[name], field)
+		if inPath := d.TokenInfo != nil && d.TokenInfo.Place == facts.TokenInPath; inPath && name == "tokeninfo" &&
+			!strings.Contains(*endpoint, "/"+facts.TokenPlaceholder) {
+			in.problemf(field, "must have %s where the token stands in its path, such as https://gateway.example.com/tokens/%[1]s",
+				facts.TokenPlaceholder)
+		}
 	}
 	return discovery, in.Err()
 }

@@ -181,6 +181,38 @@ func TestQueriesOfEndpointsAreKept(t *testing.T) {
 	}
 }
 
+func TestAnEndpointWithTokensInItsPathIsReplacedByOne(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		asked = append(asked, r.URL.String())
+		return answering(`{"app_id":"us","sub":"alice","expires_in":60}`).RoundTrip(r)
+	})}
+	replaced := func(with string) (*runtime.Provider, error) {
+		in := runtime.NewInputs("Example", runtime.WithHTTPClient(client), runtime.WithLogger(slog.New(slog.DiscardHandler)),
+			runtime.WithEndpoint("tokeninfo", with))
+		return runtime.New(in, runtime.Definition{
+			Name: "example", Issuer: "https://idp.example.com", Endpoints: oauth.Endpoints{TokenInfo: "https://idp.example.com/tokens/{token}"},
+			TokenInfo: &facts.TokenInfo{Place: facts.TokenInPath, Expiry: []facts.Expiry{{Claim: "expires_in", Format: facts.ExpiryIn}}},
+			Binding:   facts.Binding{ClientIDs: []string{"us"}, ClientClaims: []string{"app_id"}},
+		})
+	}
+	p, err := replaced("https://gateway.example.com/v2/{token}/facts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Verify(t.Context(), presented("opaque-token-1")); err != nil {
+		t.Error(err)
+	}
+	if !slices.Equal(asked, []string{"https://gateway.example.com/v2/opaque-token-1/facts"}) {
+		t.Errorf("asked at %q", asked)
+	}
+	_, err = replaced("https://gateway.example.com/v2/facts")
+	if problem, ok := errors.AsType[*oauth.ConfigError](err); !ok || !strings.Contains(problem.Message, "must have {token}") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // roundTrip is a function as an http.RoundTripper.
 type roundTrip func(*http.Request) (*http.Response, error)
 

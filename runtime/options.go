@@ -116,7 +116,8 @@ func WithScopesSupported(scopes ...string) Option {
 // jwks, introspection, revocation, registration or end_session; or, by the name discovery, the
 // address from which the provider's metadata is fetched, which must still name the provider's
 // issuer. It is for sovereign clouds, private gateways and tests. The URL's host counts as written
-// by the operator: it may be loopback or private.
+// by the operator: it may be loopback or private. Where the provider takes tokens in the path of
+// tokeninfo, {token} stands for them.
 func WithEndpoint(name, url string) Option {
 	return func(o *options) {
 		if o.endpoints == nil {

@@ -52,7 +52,7 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
-	discovery, err := in.overrideEndpoints(&d.Endpoints)
+	discovery, err := in.overrideEndpoints(&d)
 	if err != nil {
 		return nil, err
 	}

@@ -27,4 +27,11 @@ const (
 	// of every gateway before it, then holds tokens that still work: use it only where the provider
 	// offers nothing else.
 	TokenInQuery TokenPlace = "query"
+	// TokenInPath is a GET request with the token, escaped, in place of [TokenPlaceholder] in the
+	// path of the URL, as HubSpot's first API wants it. Access logs hold tokens here too.
+	TokenInPath TokenPlace = "path"
 )
+
+// TokenPlaceholder stands for the token in the URL of [TokenInPath], where it is a segment of the
+// path. In errors, events and logs it stays as it is.
+const TokenPlaceholder = "{token}"

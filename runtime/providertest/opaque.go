@@ -304,7 +304,7 @@ func (w *world) serveOpaque() {
 // describeToken is the endpoint that is asked about tokens.
 func (w *world) describeToken(writer http.ResponseWriter, r *http.Request) {
 	o := w.suite.Opaque
-	asked, err := o.question(r)
+	asked, err := o.question(r, w.description.Endpoints.TokenInfo)
 	if err != nil {
 		writeJSON(writer, http.StatusBadRequest, map[string]any{"error": "invalid_request", "error_description": err.Error()})
 		return
@@ -327,9 +327,9 @@ func (w *world) describeToken(writer http.ResponseWriter, r *http.Request) {
 }
 
 // question reads the token that a request asks about, from where the provider wants it and nowhere
-// else.
-func (o *Opaque) question(r *http.Request) (string, error) {
-	if r.URL.Query().Get(o.Parameter) != "" {
+// else. tokenInfo is the address of the endpoint with tokens in its path.
+func (o *Opaque) question(r *http.Request, tokenInfo string) (string, error) {
+	if o.Parameter != "" && r.URL.Query().Get(o.Parameter) != "" {
 		return "", errors.New("the token is in the URL")
 	}
 	switch o.Place {
@@ -341,6 +341,11 @@ func (o *Opaque) question(r *http.Request) (string, error) {
 		var body map[string]string
 		if err := json.NewDecoder(r.Body).Decode(&body); err == nil && r.Method == http.MethodPost {
 			return body[o.Parameter], nil
+		}
+	case facts.TokenInPath:
+		address, _, _ := strings.Cut(r.URL.String(), "?")
+		if token, ok := tokenInPath(address, tokenInfo); ok && r.Method == http.MethodGet {
+			return token, nil
 		}
 	case facts.TokenInForm, facts.TokenInQuery:
 		if err := r.ParseForm(); err == nil && r.Method == http.MethodPost {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -167,13 +168,34 @@ func (f *fake) known(name string) (issued, bool) {
 	return token, ok
 }
 
+// handler returns what answers for an address, nil for nothing.
+func (f *fake) handler(address string) http.HandlerFunc {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if handler := f.handlers[address]; handler != nil {
+		return handler
+	}
+	for pattern, handler := range f.handlers {
+		if _, ok := tokenInPath(address, pattern); ok {
+			return handler
+		}
+	}
+	return nil
+}
+
+// tokenInPath returns what stands in an address in place of the token of its pattern.
+func tokenInPath(address, pattern string) (token string, ok bool) {
+	before, after, placed := strings.Cut(pattern, facts.TokenPlaceholder)
+	rest, begins := strings.CutPrefix(address, before)
+	segment, ends := strings.CutSuffix(rest, after)
+	token, err := url.PathUnescape(segment)
+	return token, placed && begins && ends && err == nil && !strings.Contains(segment, "/")
+}
+
 // RoundTrip implements [http.RoundTripper].
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	address, _, _ := strings.Cut(r.URL.String(), "?")
-	f.mu.Lock()
-	handler := f.handlers[address]
-	f.mu.Unlock()
-	if handler != nil {
+	if handler := f.handler(address); handler != nil {
 		recorder := httptest.NewRecorder()
 		if r.Body == nil {
 			r.Body = http.NoBody

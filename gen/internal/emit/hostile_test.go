@@ -119,7 +119,7 @@ func TestTextAboutProxiesStaysText(t *testing.T) {
 	} {
 		t.Run(strings.ToValidUTF8(hostile, "?"), func(t *testing.T) {
 			t.Parallel()
-			for _, name := range []string{"larder", "pantry", "scullery"} {
+			for _, name := range []string{"cellar", "larder", "pantry", "scullery"} {
 				s := parsed(t, name)
 				s.Name = "hostile"
 				makeHostile(&s, hostile)

@@ -21,7 +21,7 @@ import (
 func TestNoNameHidesAPackage(t *testing.T) {
 	t.Parallel()
 	used := map[string]bool{}
-	for _, name := range []string{"hostile", "kitchen", "larder", "pantry", "scullery"} {
+	for _, name := range []string{"cellar", "hostile", "kitchen", "larder", "pantry", "scullery"} {
 		s := parsed(t, name)
 		m := model.New(&s)
 		for _, source := range append(emit.Provider(m, "example.com/p"), emit.Registry([]*model.Model{m}, "example.com/p")...) {

@@ -19,7 +19,7 @@ var (
 	resources      = map[string]string{"forward": "ResourceForward", "scope": "ResourceAsScope"}
 	revocations    = map[string]string{"github": "RevokeGitHub"}
 	tokenModes     = map[string]string{"sealed": "Sealed", "passthrough": "Passthrough"}
-	tokenPlaces    = map[string]string{"form": "TokenInForm", "json": "TokenInJSON", "header": "TokenInHeader"}
+	tokenPlaces    = map[string]string{"form": "TokenInForm", "json": "TokenInJSON", "header": "TokenInHeader", "path": "TokenInPath"}
 	expiryFormats  = map[string]string{"seconds": "ExpirySeconds", "seconds_from_now": "ExpiryIn", "rfc3339": "ExpiryRFC3339", "seconds_or_milliseconds": "ExpirySecondsOrMilliseconds"}
 )
 

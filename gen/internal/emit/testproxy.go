@@ -25,6 +25,9 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		asking = emitAsking(c.UserInfo.Scheme, c.UserInfo.Post, c.UserInfo.GraphQL)
 	case "tokeninfo":
 		place, parameter = cmp.Or(tokenPlaces[c.TokenInfo.TokenIn], place), cmp.Or(c.TokenInfo.Parameter, "access_token")
+		if place == "TokenInPath" {
+			parameter = ""
+		}
 		asking = emitAsking(c.TokenInfo.Scheme, false, "")
 		expiry, noExpiry, invalid = emitExpiry(c.TokenInfo.Expiry), c.TokenInfo.NoExpiry != "", c.TokenInfo.InvalidStatus
 	case "introspection":

@@ -50,6 +50,12 @@ func (c opaqueRules) check(t *Tokens) {
 		c.ReportKeyf("token-in-header", "tokens.tokeninfo.auth_method", "the Authorization header cannot carry the token and the credentials of %s both",
 			info.AuthMethod)
 	}
+	if needs := info.AuthMethod; info.TokenIn == tokenInPath && (needs == "client_secret_post" || needs == PrivateKeyJWT) {
+		c.ReportKeyf("token-in-path", "tokens.tokeninfo.auth_method", "%s goes into a body, and a request with the token in its path has none", needs)
+	}
+	if info.Parameter != "" && (info.TokenIn == tokenInPath || info.TokenIn == "header") {
+		c.ReportKeyf("parameter-unused", "tokens.tokeninfo.parameter", "parameter does nothing here: a token in a %s has no name", info.TokenIn)
+	}
 	if info.Scheme != "" && info.TokenIn != "header" && c.Known("tokens.tokeninfo.token_in") {
 		c.ReportKeyf("scheme-unused", "tokens.tokeninfo.scheme", "scheme does nothing here: it goes with `token_in: header`")
 	}

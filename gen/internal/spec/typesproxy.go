@@ -184,8 +184,9 @@ type Introspection struct {
 
 // TokenInfo says how tokens are checked at an endpoint of the provider's own making.
 type TokenInfo struct {
-	// Where the request carries the token: form, the default, json, or header (as the bearer
-	// credential).
+	// Where the request carries the token: form, the default, json, header (as the bearer
+	// credential), or path: in place of {token} in the endpoint's URL, for providers that offer
+	// nothing else, since access logs then hold tokens.
 	TokenIn string `yaml:"token_in" validate:"omitempty,enum=token_in"`
 	// With header: the authentication scheme. The default is Bearer.
 	Scheme string `yaml:"scheme" validate:"omitempty,scheme"`

@@ -50,7 +50,7 @@ var vocabularies = map[string]yamldoc.Vocabulary{
 	"check":      {Words: []string{"introspection", "tokeninfo", "userinfo"}},
 	"token_mode": {Words: []string{"sealed", "passthrough"}},
 	"token_in": {
-		Words: []string{"form", "json", "header"},
+		Words: []string{"form", "json", "header", tokenInPath},
 		Refused: map[string]string{
 			"query": "a token in a URL stands in the access logs of everything on its way (RFC 9700 section 4.3.2)",
 		},
@@ -71,6 +71,9 @@ var vocabularies = map[string]yamldoc.Vocabulary{
 		"access_denied", "server_error", "temporarily_unavailable", "invalid_target",
 	}},
 }
+
+// tokenInPath is the place of a token in the path of a URL.
+const tokenInPath = "path"
 
 // The types of configuration fields.
 const (

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -173,7 +174,9 @@ func PlainURL(address string) string {
 	if err != nil {
 		return "(not a URL)"
 	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	plain := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	// Placeholders, such as {token} for a token in the path, stay readable.
+	return strings.NewReplacer("%7B", "{", "%7D", "}").Replace(plain)
 }
 
 // CredentialsHint says what to do where the provider refuses this server's own credentials.

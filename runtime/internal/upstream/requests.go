@@ -29,7 +29,7 @@ func (c *Client) post(ctx context.Context, through call, endpoint string, form u
 	body := form.Encode()
 	if c.provider.JSONBody {
 		header.Set("Content-Type", "application/json")
-		body = objectOf(form)
+		body = ObjectOf(form)
 	}
 	req, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(body)) //nolint:noctx // send adds it
 	if err != nil {
@@ -43,8 +43,8 @@ func (c *Client) post(ctx context.Context, through call, endpoint string, form u
 	return resp, nil
 }
 
-// objectOf is a form, whose names stand there once, as a JSON object.
-func objectOf(form url.Values) string {
+// ObjectOf is a form, whose names stand there once, as a JSON object.
+func ObjectOf(form url.Values) string {
 	members := make(map[string]string, len(form))
 	for name := range form {
 		members[name] = form.Get(name)

@@ -1,13 +1,10 @@
 package verify
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -87,14 +84,14 @@ func (e *endpoint) checkURL(plain plainurl.HTTPHosts) error {
 	if err := plainurl.CheckEndpoint(e.url, plain); err != nil {
 		return fmt.Errorf("the URL %w", err)
 	}
-	return nil
+	return e.checkPlaceholder()
 }
 
 func (e *endpoint) checkAuth() (err error) {
 	switch e.place {
-	case facts.TokenInHeader, facts.TokenInForm, facts.TokenInJSON, facts.TokenInQuery:
+	case facts.TokenInHeader, facts.TokenInForm, facts.TokenInJSON, facts.TokenInQuery, facts.TokenInPath:
 	default:
-		return fmt.Errorf("%q is no place for a token: want header, form, json or query", e.place)
+		return fmt.Errorf("%q is no place for a token: want header, form, json, query or path", e.place)
 	}
 	if e.auth, err = upstream.NewClientAuth(e.credentials, e.audience, e.now); err != nil {
 		return err
@@ -174,6 +171,9 @@ func (e *endpoint) exchange(ctx context.Context, token string) (*egress.Response
 	request, err := e.request(ctx, token)
 	if err != nil {
 		end(asked(nil, err))
+		if refused, ok := errors.AsType[*oauth.Error](err); ok {
+			return nil, refused
+		}
 		return nil, e.outage("no request can be made for it")
 	}
 	answer, err := e.call(e.gate, request, upstream.MaxAnswer)
@@ -205,65 +205,6 @@ func (e *endpoint) usable(answer *egress.Response, token string) error {
 		return e.refusal(answer, token)
 	}
 	return nil
-}
-
-func (e *endpoint) request(ctx context.Context, token string) (*http.Request, error) {
-	method, address, body := http.MethodPost, e.url, ""
-	header := http.Header{"Accept": {"application/json"}}
-	for name, value := range e.header {
-		header.Set(name, value)
-	}
-	members := make(url.Values, len(e.extra)+4)
-	maps.Copy(members, e.extra)
-	members.Set(e.parameter, token)
-	if err := e.auth.Add(header, members); err != nil {
-		return nil, err
-	}
-	switch e.place {
-	case facts.TokenInHeader:
-		header.Set("Authorization", cmp.Or(e.asking.Scheme, "Bearer")+" "+token)
-		switch {
-		case e.asking.GraphQL != "":
-			text, err := json.Marshal(map[string]string{"query": e.asking.GraphQL})
-			if err != nil {
-				return nil, err
-			}
-			header.Set("Content-Type", "application/json")
-			body = string(text)
-		case !e.asking.Post:
-			method = http.MethodGet
-		}
-	case facts.TokenInQuery:
-		method = http.MethodGet
-		u, err := url.Parse(e.url)
-		if err != nil {
-			return nil, err
-		}
-		query := u.Query()
-		query.Set(e.parameter, token)
-		u.RawQuery = query.Encode()
-		address = u.String()
-	case facts.TokenInForm:
-		header.Set("Content-Type", "application/x-www-form-urlencoded")
-		body = members.Encode()
-	case facts.TokenInJSON:
-		object := make(map[string]string, len(members))
-		for name, values := range members {
-			object[name] = values[0]
-		}
-		text, err := json.Marshal(object)
-		if err != nil {
-			return nil, err
-		}
-		header.Set("Content-Type", "application/json")
-		body = string(text)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header = header
-	return request, nil
 }
 
 // refusal sorts an answer that is not 200. An answer that might speak of this server rather than of

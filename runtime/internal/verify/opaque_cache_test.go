@@ -433,10 +433,21 @@ func TestMistakesInATokenInfoConfigurationAreErrors(t *testing.T) {
 		"a secret in a GET": {func(c *verify.TokenInfoConfig) {
 			c.Place, c.AuthMethod, c.ClientID, c.ClientSecret = facts.TokenInQuery, facts.AuthPost, "a", "b"
 		}, "client_secret_post needs"},
-		"a header that is ours":       {func(c *verify.TokenInfoConfig) { c.Header = map[string]string{"authorization": "x"} }, "not free"},
-		"a header that splits":        {func(c *verify.TokenInfoConfig) { c.Header = map[string]string{"X-A": "b\r\nc: d"} }, "cannot be sent"},
-		"a status that is no refusal": {func(c *verify.TokenInfoConfig) { c.InvalidStatus = []int{503} }, "503"},
-		"an empty error code":         {func(c *verify.TokenInfoConfig) { c.InvalidErrors = []string{""} }, "InvalidErrors"},
+		"a path without a place for the token": {func(c *verify.TokenInfoConfig) { c.Place = facts.TokenInPath }, "{token} once"},
+		"a token that is a part of a segment": {func(c *verify.TokenInfoConfig) {
+			c.Place, c.URL = facts.TokenInPath, "https://idp.example.com/tokens-{token}"
+		}, "{token} once"},
+		"a token in the host": {func(c *verify.TokenInfoConfig) {
+			c.Place, c.URL = facts.TokenInPath, "https://{token}.example.com/info"
+		}, "URL"},
+		"two places for the token": {func(c *verify.TokenInfoConfig) {
+			c.Place, c.URL = facts.TokenInPath, "https://idp.example.com/{token}/info?token={token}"
+		}, "{token} once"},
+		"a place for a token that goes elsewhere": {func(c *verify.TokenInfoConfig) { c.URL += "/{token}" }, "must not have {token}"},
+		"a header that is ours":                   {func(c *verify.TokenInfoConfig) { c.Header = map[string]string{"authorization": "x"} }, "not free"},
+		"a header that splits":                    {func(c *verify.TokenInfoConfig) { c.Header = map[string]string{"X-A": "b\r\nc: d"} }, "cannot be sent"},
+		"a status that is no refusal":             {func(c *verify.TokenInfoConfig) { c.InvalidStatus = []int{503} }, "503"},
+		"an empty error code":                     {func(c *verify.TokenInfoConfig) { c.InvalidErrors = []string{""} }, "InvalidErrors"},
 	} {
 		t.Run("refuses "+name, func(t *testing.T) {
 			t.Parallel()

@@ -55,6 +55,7 @@ type Field struct {
 // Providers returns all providers, sorted by name.
 func Providers() []Provider {
 	return []Provider{
+		cellarProvider(),
 		hostileProvider(),
 		kitchenProvider(),
 		larderProvider(),
