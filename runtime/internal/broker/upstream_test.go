@@ -99,6 +99,7 @@ func TestWhatEndsAGrantAtARefresh(t *testing.T) {
 		"R19: 400 HTML":                               {400, "text/html", "<html>", 503, false},
 		"R19: 401 HTML":                               {401, "text/html", "<html>", 503, false},
 		"R19: 403 HTML":                               {403, "text/html", "<html>", 503, false},
+		"R19: 403 invalid_grant, as at Atlassian":     {403, jsonType, `{"error":"invalid_grant"}`, 400, true},
 		"R19: 403 in JSON":                            {403, jsonType, `{"error":"access_denied"}`, 503, false},
 		"R19: 404":                                    {404, jsonType, `{"error":"invalid_grant"}`, 503, false},
 		"R19: 407":                                    {407, "text/html", "", 503, false},

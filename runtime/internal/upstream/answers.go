@@ -112,10 +112,12 @@ func (a tokenAnswer) isOutage() bool {
 
 // refusedRefresh says what an answer to a refresh means that is neither tokens nor an outage by
 // name. A status of 400 or 401, or success, with an OAuth error (RFC 6749 section 5.2) is the
-// provider's no; other client errors are of something in between, such as a proxy.
+// provider's no, and so is 403 with invalid_grant, which is how Atlassian says it; other client
+// errors are of something in between, such as a proxy.
 func (a tokenAnswer) refusedRefresh(cause error) error {
 	clientError := a.status >= http.StatusBadRequest // above it all are outages
-	spoken := !clientError || a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized
+	spoken := !clientError || a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized ||
+		a.status == http.StatusForbidden && a.code == oauth.CodeInvalidGrant
 	switch {
 	case a.code != "" && spoken:
 		return failure(KindDenied, cause)
