@@ -5,7 +5,12 @@ package facts
 // name. Of several paths the first with a value wins: a string, or list, that is not empty.
 type ClaimMap struct {
 	// UserID defaults to sub.
-	UserID   []string
+	UserID []string
+	// UserRealm, when not empty, is where the realm is in which UserID names one user: the
+	// workspace at Slack. The user is then realm/user, for [oauth.AuthInfo.Subject] too, and claims
+	// without a realm name nobody.
+	UserRealm []string
+
 	Email    []string
 	Name     []string
 	Username []string

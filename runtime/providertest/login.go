@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
@@ -69,10 +70,42 @@ type login struct {
 	asked     url.Values // of the provider's authorization endpoint
 	clientID  string
 	responses []string
+	log       bytes.Buffer
 }
 
 // logsIn plays a whole login that leads to a token, and calls the server with what the client got.
 func (w *world) logsIn(t *testing.T, token Token) {
+	t.Helper()
+	l := w.login(t, token)
+	answer := l.redeem(t, l.callback(t))
+	var tokens oauth.TokenResponse
+	if err := json.Unmarshal(answer.Body.Bytes(), &tokens); err != nil || answer.Code != http.StatusOK {
+		t.Fatalf("token: status %d %s", answer.Code, answer.Body)
+	}
+	if (tokens.AccessToken == l.token) != w.suite.Proxy.Passthrough {
+		t.Errorf("the client gets the provider's own token: %t", tokens.AccessToken == l.token)
+	}
+	l.checkCaller(t, token, tokens.AccessToken)
+	l.checkSecrecy(t)
+}
+
+// failsToLogIn plays a whole login that leads to a token which must not do. It is how tokens are
+// tried that are accepted from a login alone.
+func (w *world) failsToLogIn(t *testing.T, token Token) {
+	t.Helper()
+	l := w.login(t, token)
+	answer := l.redeem(t, l.callback(t))
+	if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), string(oauth.CodeInvalidGrant)) {
+		t.Errorf("token: status %d %s, want invalid_grant", answer.Code, answer.Body)
+	}
+	if log := l.log.String(); !strings.Contains(log, string(token.Reason)+": ") {
+		t.Errorf("the log does not name the reason %q:\n%s", token.Reason, log)
+	}
+	l.checkSecrecy(t)
+}
+
+// login begins a login that leads to a token: the client then has the user's consent.
+func (w *world) login(t *testing.T, token Token) *login {
 	t.Helper()
 	own := &world{suite: w.suite, keys: w.keys, fake: newFake()}
 	own.fake.documents = w.fake.documents
@@ -86,16 +119,20 @@ func (w *world) logsIn(t *testing.T, token Token) {
 	l.start(t)
 	l.register(t)
 	l.consent(t)
-	tokens := l.redeem(t, l.callback(t))
-	if (tokens.AccessToken == l.token) != w.suite.Proxy.Passthrough {
-		t.Errorf("the client gets the provider's own token: %t", tokens.AccessToken == l.token)
+	return l
+}
+
+// checkSecrecy looks for secrets in the log and in what the browser and the client got.
+func (l *login) checkSecrecy(t *testing.T) {
+	t.Helper()
+	if strings.Contains(l.log.String(), l.token) {
+		t.Error("the log holds the provider's access token")
 	}
-	l.checkCaller(t, token, tokens.AccessToken)
 	for _, response := range l.responses {
-		if secret := w.suite.Proxy.ClientSecret; secret != "" && strings.Contains(response, secret) {
+		if secret := l.w.suite.Proxy.ClientSecret; secret != "" && strings.Contains(response, secret) {
 			t.Error("an answer holds the client secret")
 		}
-		if !w.suite.Proxy.Passthrough && strings.Contains(response, l.token) {
+		if !l.w.suite.Proxy.Passthrough && strings.Contains(response, l.token) {
 			t.Error("an answer holds the provider's access token")
 		}
 	}
@@ -105,7 +142,7 @@ func (w *world) logsIn(t *testing.T, token Token) {
 func (l *login) start(t *testing.T) {
 	t.Helper()
 	guard, err := runtime.NewGuard(l.w.provider, runtime.GuardConfig{
-		Resource: Resource, Logger: slog.New(slog.DiscardHandler),
+		Resource: Resource, Logger: slog.New(slog.NewTextHandler(&l.log, nil)),
 		Proxy: proxy.Options{SealingKeys: sealingKeys()},
 	})
 	if err != nil {
@@ -236,17 +273,13 @@ func (l *login) callback(t *testing.T) string {
 	return location.Query().Get("code")
 }
 
-func (l *login) redeem(t *testing.T, code string) oauth.TokenResponse {
+// redeem is the client's token request.
+func (l *login) redeem(t *testing.T, code string) *httptest.ResponseRecorder {
 	t.Helper()
-	answer := l.send(t, http.MethodPost, "/token", "application/x-www-form-urlencoded", url.Values{
+	return l.send(t, http.MethodPost, "/token", "application/x-www-form-urlencoded", url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {clientRedirect}, "client_id": {l.clientID},
 		"code_verifier": {clientVerifier}, "resource": {Resource},
 	}.Encode())
-	var tokens oauth.TokenResponse
-	if err := json.Unmarshal(answer.Body.Bytes(), &tokens); err != nil || answer.Code != http.StatusOK {
-		t.Fatalf("token: status %d %s", answer.Code, answer.Body)
-	}
-	return tokens
 }
 
 // serveToken is the provider's token endpoint, which wants everything to be in order.

@@ -41,7 +41,8 @@ type Suite struct {
 	// Accept are tokens that must pass. At least one is required; the added tests are variations of
 	// the first.
 	Accept []Token
-	// Reject are tokens that must not pass.
+	// Reject are tokens that must not pass. Where only tokens count that the server got itself, they
+	// are those of logins that must fail.
 	Reject []Token
 }
 
@@ -105,6 +106,10 @@ func Run(t *testing.T, suite Suite) {
 	for _, token := range suite.Reject {
 		t.Run("rejects "+token.Name, func(t *testing.T) {
 			t.Parallel()
+			if suite.Opaque != nil && suite.Opaque.Exchange {
+				w.failsToLogIn(t, token)
+				return
+			}
 			w.rejects(t, w.sign(t, token), token.Reason)
 		})
 	}

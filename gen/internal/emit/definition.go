@@ -137,6 +137,7 @@ func emitClaimMap(c *model.Claims) *jen.Statement {
 	return literal(
 		jen.Qual(factsPath, "ClaimMap"),
 		member{"UserID", texts(c.UserID)},
+		member{"UserRealm", texts(c.UserRealm)},
 		member{"Email", texts(c.Email)},
 		member{"Name", texts(c.Name)},
 		member{"Username", texts(c.Username)},

@@ -274,11 +274,16 @@ func exampleFields(m *model.Model) []*model.Field {
 func (p *page) claims(m *model.Model) {
 	p.row("field", "from the token's claim")
 	p.row("---", "---")
+	user := strings.ReplaceAll(codes(m.Claims.UserID), ", ", ", else ")
+	if len(m.Claims.UserRealm) > 0 {
+		user = strings.ReplaceAll(codes(m.Claims.UserRealm), ", ", ", else ") + ", a slash, then " + user
+	}
+	p.row(code("User.ID"), user)
 	for _, f := range []struct {
 		name  string
 		paths []string
 	}{
-		{"User.ID", m.Claims.UserID}, {"User.Email", m.Claims.Email}, {"User.Name", m.Claims.Name},
+		{"User.Email", m.Claims.Email}, {"User.Name", m.Claims.Name},
 		{"User.Username", m.Claims.Username}, {"User.Nickname", m.Claims.Nickname}, {"User.Picture", m.Claims.Picture},
 		{"ClientID", orDefault(m.Claims.ClientID, "client_id", "azp")},
 	} {

@@ -256,6 +256,10 @@ type SharedSecret struct {
 type Claims struct {
 	// The stable identifier of the user.
 	UserID []string `yaml:"user_id" validate:"required,unique,dive,claim_path"`
+	// The claim with the realm in which user_id names one user, where it does not in the whole
+	// provider: Slack's workspace. The identifier is then realm/user_id, and tokens without realm
+	// are refused.
+	UserRealm []string `yaml:"user_realm" validate:"unique,dive,claim_path"`
 	// Mail address.
 	Email []string `yaml:"email" validate:"unique,dive,claim_path"`
 	// Full name.

@@ -60,8 +60,13 @@ func (c *callers) caller(v verified, token, resource string) (*oauth.AuthInfo, e
 	if info.User.ID == "" {
 		return nil, refuse(oauth.ReasonClaim, "the token's claims do not say who the user is", "")
 	}
-	if info.Subject == "" {
+	if c.mapper.hasRealms() {
+		info.Subject = c.mapper.UserID(v.claims) // sub names several users
+	} else if info.Subject == "" {
 		info.Subject = info.User.ID
+	}
+	if info.Subject == "" {
+		return nil, refuse(oauth.ReasonClaim, "the token's claims do not say in which realm the user is", "")
 	}
 	info.Scopes, info.Permissions = info.User.Scopes, info.User.Permissions
 	if c.custom != nil {

@@ -13,11 +13,12 @@ import (
 
 // Mapper is a compiled [facts.ClaimMap]. It is immutable and safe for concurrent use.
 type Mapper struct {
-	userID, email, name, username, nickname, picture paths
-	clientID, scopes                                 paths
-	separator                                        string
-	roles, permissions                               listReader
-	extra                                            [][2]string
+	userID, userRealm                        paths
+	email, name, username, nickname, picture paths
+	clientID, scopes                         paths
+	separator                                string
+	roles, permissions                       listReader
+	extra                                    [][2]string
 }
 
 // NewMapper compiles a claim map. Without UserID paths the user is sub, without Scopes paths the
@@ -35,6 +36,7 @@ func NewMapper(claims facts.ClaimMap) (*Mapper, error) {
 		to       *paths
 	}{
 		{"UserID", claims.UserID, []string{"sub"}, &m.userID},
+		{"UserRealm", claims.UserRealm, nil, &m.userRealm},
 		{"Email", claims.Email, nil, &m.email},
 		{"Name", claims.Name, nil, &m.name},
 		{"Username", claims.Username, nil, &m.username},
@@ -77,19 +79,25 @@ func (m *Mapper) UserInfo(claims oauth.Claims) oauth.UserInfo {
 	}
 }
 
-// UserID returns the user's identifier. An integer counts as its decimal digits: some providers'
-// APIs number their users.
+// UserID returns the user's identifier, with the realm before it where there are realms. An integer
+// counts as its decimal digits: some providers' APIs number their users.
 func (m *Mapper) UserID(claims oauth.Claims) string {
-	for _, p := range m.userID {
-		if s := claims.String(p...); s != "" {
-			return s
-		}
-		if raw := claims.Raw(p...); isNaturalNumber(raw) {
-			return string(raw)
-		}
+	id := m.localID(claims)
+	if len(m.userRealm) == 0 || id == "" {
+		return id
 	}
-	return ""
+	realm := m.userRealm.identifier(claims)
+	if realm == "" || strings.Contains(realm, "/") { // a/b + c must not be a + b/c
+		return ""
+	}
+	return realm + "/" + id
 }
+
+// localID returns the user's identifier within its realm: as the provider's own profile has it.
+func (m *Mapper) localID(claims oauth.Claims) string { return m.userID.identifier(claims) }
+
+// hasRealms reports whether an identifier of the provider's names one user within a realm only.
+func (m *Mapper) hasRealms() bool { return len(m.userRealm) > 0 }
 
 // ClientID returns the OAuth client that obtained the token; empty where no claim says so.
 func (m *Mapper) ClientID(claims oauth.Claims) string { return m.clientID.text(claims) }
@@ -170,6 +178,19 @@ func (ps paths) text(claims oauth.Claims) string {
 	for _, p := range ps {
 		if s := claims.String(p...); s != "" {
 			return s
+		}
+	}
+	return ""
+}
+
+// identifier returns the first claim that is a string and not empty, or an integer.
+func (ps paths) identifier(claims oauth.Claims) string {
+	for _, p := range ps {
+		if s := claims.String(p...); s != "" {
+			return s
+		}
+		if raw := claims.Raw(p...); isNaturalNumber(raw) {
+			return string(raw)
 		}
 	}
 	return ""

@@ -68,6 +68,19 @@ func TestUserIDs(t *testing.T) {
 	}
 }
 
+func TestUsersOfRealms(t *testing.T) {
+	t.Parallel()
+	m := newMapper(t, facts.ClaimMap{UserRealm: []string{"team.id", "org"}})
+	for object, want := range map[string]string{
+		`{"sub":"a","team":{"id":"T"},"org":"O"}`: "T/a", `{"sub":"a","org":"O"}`: "O/a", `{"sub":"a","org":7}`: "7/a",
+		`{"sub":"b/a","org":"O"}`: "O/b/a", `{"sub":"a","org":"O/b"}`: "", `{"sub":"a"}`: "", `{"sub":"a","org":""}`: "", `{"org":"O"}`: "",
+	} {
+		if got := m.UserID(parseClaims(t, object)); got != want {
+			t.Errorf("%s: got %q, want %q", object, got, want)
+		}
+	}
+}
+
 func TestPaths(t *testing.T) {
 	t.Parallel()
 	m := newMapper(t, facts.ClaimMap{

@@ -395,7 +395,7 @@ func (o *Opaque) complete(ctx context.Context, in *inspection) error {
 	var profile oauth.Claims
 	var err error
 	if o.profile != nil {
-		if profile, in.partial, err = o.profile.of(ctx, in.token, o.callers.mapper.UserID(in.claims)); err != nil {
+		if profile, in.partial, err = o.profile.of(ctx, in.token, o.callers.mapper.localID(in.claims)); err != nil {
 			return err
 		}
 	}

@@ -376,3 +376,41 @@ func TestQuestionsArePutAsTheProviderWants(t *testing.T) {
 		}
 	}
 }
+
+// An identifier that names a user of each workspace is no one's without the workspace, whatever a
+// mapping of the operator's makes of the claims.
+func TestUsersOfWorkspacesAreToldApart(t *testing.T) {
+	t.Parallel()
+	realms, err := verify.NewMapper(facts.ClaimMap{UserRealm: []string{"team"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		answer, subject string
+		custom          oauth.UserMapper
+	}{
+		"a user of a workspace":                 {`{"sub":"U1","team":"T1"}`, "T1/U1", nil},
+		"that of another":                       {`{"sub":"U1","team":"T2"}`, "T2/U1", nil},
+		"a user of no workspace":                {`{"sub":"U1"}`, "", nil},
+		"a user of a workspace, mapped by hand": {`{"sub":"U1","team":"T1"}`, "T1/U1", everybodyIsAda{}},
+		"a user of no workspace, by hand":       {`{"sub":"U1"}`, "", everybodyIsAda{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := userInfo(t, says(200, c.answer), func(config *verify.UserInfoConfig) { config.Mapper, config.UserMapper = realms, c.custom })
+			info, err := o.VerifyExchanged(t.Context(), opaqueToken, opaqueResource)
+			if c.subject == "" {
+				wantError(t, info, err, http.StatusUnauthorized, oauth.ReasonClaim)
+				return
+			}
+			if err != nil || info.Subject != c.subject || c.custom == nil && info.User.ID != c.subject {
+				t.Errorf("the caller is %+v, %v", info, err)
+			}
+		})
+	}
+}
+
+type everybodyIsAda struct{}
+
+// UserInfo implements [oauth.UserMapper].
+func (everybodyIsAda) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{ID: "ada"} }

@@ -115,9 +115,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 		},
 		Claims: facts.ClaimMap{
-			UserID: []string{"data.account.id"},
-			Name:   []string{"name"},
-			Scopes: []string{"scope", "scp"},
+			UserID:    []string{"data.account.id"},
+			UserRealm: []string{"data.house"},
+			Name:      []string{"name"},
+			Scopes:    []string{"scope", "scp"},
 		},
 		UserInfo: &facts.UserInfo{
 			Asking: facts.Asking{Scheme: "Larder-Token", GraphQL: "query { account { id } }"},

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/golden/providers/larder"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
@@ -56,14 +57,42 @@ func TestProvider(t *testing.T) {
 						"account": map[string]any{
 							"id": 7,
 						},
+						"house": 3,
 					},
 					"house": "south",
 					"name":  "Cook",
 				},
 				WantUser: map[string]any{
 					"name":   "Cook",
-					"userId": "7",
+					"userId": "3/7",
 				},
+			},
+		},
+		Reject: []providertest.Token{
+			{
+				Name: "a user of another house",
+				Claims: map[string]any{
+					"data": map[string]any{
+						"account": map[string]any{
+							"id": 7,
+						},
+						"house": 3,
+					},
+					"house": "north",
+				},
+				Reason: oauth.ReasonClaim,
+			},
+			{
+				Name: "a user of no house",
+				Claims: map[string]any{
+					"data": map[string]any{
+						"account": map[string]any{
+							"id": 7,
+						},
+					},
+					"house": "south",
+				},
+				Reason: oauth.ReasonClaim,
 			},
 		},
 	})
