@@ -75,6 +75,7 @@ func Providers() []Provider {
 		pocketidProvider(),
 		proxyProvider(),
 		scalekitProvider(),
+		slackProvider(),
 		supabaseProvider(),
 		workosProvider(),
 	}
