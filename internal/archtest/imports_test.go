@@ -177,7 +177,9 @@ func brokerRooms() []room {
 		},
 		{
 			packages: []string{broker + "grants"},
-			may:      slices.Concat(ground, []string{"runtime/store", "runtime/proxy", "runtime/internal/seal", "runtime/internal/upstream"}),
+			may: slices.Concat(ground, []string{
+				"internal/flight", "internal/recent", "runtime/store", "runtime/proxy", "runtime/internal/seal", "runtime/internal/upstream",
+			}),
 		},
 	}
 }

@@ -22,6 +22,14 @@ type Options struct {
 	// Store keeps what cannot be sealed: revocations, used codes, refreshes under way. The default
 	// is this process's memory.
 	Store store.Store
+	// RevocationMemory is how long a request relies on an earlier look into Store that found its
+	// login not revoked. The default is one second; a negative one asks for each request. In this
+	// process's memory every request looks, since that costs nothing.
+	RevocationMemory time.Duration
+	// StoreGrace is for how long after such a look requests are served while Store fails. The
+	// default is 30 seconds; with a negative one they are refused with 503 at once. Nothing but
+	// requests with tokens that were seen here before goes on without the store.
+	StoreGrace time.Duration
 	// Scopes are further ones that clients may ask for, though metadata does not announce them:
 	// those that single tools need, which a client asks for when a challenge says so.
 	Scopes []string
@@ -52,10 +60,10 @@ type Options struct {
 	// inside them.
 	Logo []byte
 	// Templates replaces the pages: the templates named "consent", "continue" and "error", which
-	// get a [ConsentPage], a [ContinuePage] and an [ErrorPage]. A template that is missing keeps its
-	// default, and so do "style", "head" and "server", which they may use. The set must not have been
-	// executed before. The Content-Security-Policy stays: no script, nothing from elsewhere, styles in
-	// elements with the page's nonce only.
+	// get a [ConsentPage], a [ContinuePage] and an [ErrorPage]. A template that is missing keeps
+	// its default, and so do "style", "head" and "server", which they may use. The set must not
+	// have been executed before. The Content-Security-Policy stays: no script, nothing from
+	// elsewhere, styles in elements with the page's nonce only.
 	Templates *template.Template
 	// InsecureOpaquePassthrough lets [Passthrough] hand out provider tokens that are not JWTs. Any
 	// application that got such a token from the provider may then be able to use it here, and this

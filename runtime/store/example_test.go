@@ -12,9 +12,10 @@ import (
 func ExampleNewMemory() {
 	ctx := context.Background()
 	memory := store.NewMemory(store.MemoryConfig{})
+	redeem := store.Step{Group: "code 6f1d", Swap: []store.Swap{{Key: "used", Next: []byte{1}, TTL: time.Minute}}}
 	for range 2 {
-		first, err := store.Mark(ctx, memory, "code/6f1d", time.Minute)
-		fmt.Println(first, err)
+		outcomes, err := memory.Do(ctx, redeem)
+		fmt.Println(outcomes[0].Swapped, err)
 	}
 	// Output:
 	// true <nil>

@@ -46,10 +46,9 @@ type MemoryConfig struct {
 type Memory struct {
 	config MemoryConfig
 	events *events.Sender
-	locks  locks
 
 	mu       sync.Mutex
-	entries  map[string]*entry
+	entries  map[entryKey]*entry
 	byExpiry expiryHeap
 	bytes    int
 	warned   time.Time
@@ -58,15 +57,18 @@ type Memory struct {
 
 var _ Store = (*Memory)(nil)
 
+// entryKey names an entry.
+type entryKey struct{ group, key string }
+
 // entry is one key with its value.
 type entry struct {
-	key     string
+	key     entryKey
 	value   []byte
 	expires time.Time
 	index   int // in the heap
 }
 
-func (e *entry) size() int { return entryOverhead + len(e.key) + len(e.value) }
+func (e *entry) size() int { return entryOverhead + len(e.key.group) + len(e.key.key) + len(e.value) }
 
 // NewMemory returns an empty store.
 func NewMemory(config MemoryConfig) *Memory {
@@ -79,68 +81,85 @@ func NewMemory(config MemoryConfig) *Memory {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	m := &Memory{config: config, events: events.Or(config.Observer), entries: map[string]*entry{}}
-	m.locks.held = map[string]*heldLock{}
-	m.locks.now = config.Now
-	return m
+	return &Memory{config: config, events: events.Or(config.Observer), entries: map[entryKey]*entry{}}
 }
 
-// Get implements [Store].
-func (m *Memory) Get(ctx context.Context, key string) ([]byte, bool, error) {
+// Do implements [Store].
+func (m *Memory) Do(ctx context.Context, steps ...Step) ([]Outcome, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	e, ok := m.entries[key]
-	if !ok || !m.config.Now().Before(e.expires) {
-		return nil, false, nil
+	for _, step := range steps {
+		if err := m.check(step); err != nil {
+			return nil, err
+		}
 	}
-	return bytes.Clone(e.value), true, nil
-}
-
-// CompareAndSwap implements [Store].
-func (m *Memory) CompareAndSwap(ctx context.Context, key string, previous, next []byte, ttl time.Duration) (bool, error) {
-	if err := m.checkSwap(ctx, key, previous, next, ttl); err != nil {
-		return false, err
-	}
-	swapped, trouble := m.swap(key, previous, next, ttl)
+	outcomes, trouble := m.do(steps)
 	if trouble != nil {
 		m.events.Observe(ctx, *trouble)
 	}
-	return swapped, nil
+	return outcomes, nil
 }
 
-func (m *Memory) swap(key string, previous, next []byte, ttl time.Duration) (swapped bool, trouble *observe.Event) {
+func (m *Memory) check(step Step) error {
+	for _, swap := range step.Swap {
+		if entryOverhead+len(step.Group)+len(swap.Key)+len(swap.Next) > m.config.MaxBytes {
+			return ErrTooLarge
+		}
+	}
+	return step.Check()
+}
+
+func (m *Memory) do(steps []Step) (outcomes []Outcome, trouble *observe.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.config.Now()
 	m.dropExpired(now)
-	e, exists := m.entries[key]
-	if exists != (previous != nil) || exists && !bytes.Equal(e.value, previous) {
-		return false, nil
+	outcomes = make([]Outcome, len(steps))
+	for i, step := range steps {
+		outcome := &outcomes[i]
+		for _, key := range step.Get {
+			outcome.Values = append(outcome.Values, bytes.Clone(m.value(entryKey{step.Group, key})))
+		}
+		if outcome.Swapped = m.allAsExpected(step); !outcome.Swapped {
+			continue
+		}
+		for _, swap := range step.Swap {
+			if dropped := m.set(entryKey{step.Group, swap.Key}, swap, now); dropped != nil {
+				trouble = dropped
+			}
+		}
 	}
-	if exists {
-		m.remove(e)
-	}
-	if next != nil {
-		trouble = m.add(&entry{key: key, value: bytes.Clone(next), expires: now.Add(ttl)}, now)
-	}
-	return true, trouble
+	return outcomes, trouble
 }
 
-func (m *Memory) checkSwap(ctx context.Context, key string, previous, next []byte, ttl time.Duration) error {
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case previous != nil && len(previous) == 0 || next != nil && len(next) == 0:
-		return ErrEmptyValue
-	case next != nil && ttl <= 0:
-		return ErrNoTTL
-	case entryOverhead+len(key)+len(next) > m.config.MaxBytes:
-		return ErrTooLarge
+// value returns the value of an entry; nil for one that is absent.
+func (m *Memory) value(key entryKey) []byte {
+	if e, ok := m.entries[key]; ok {
+		return e.value
 	}
 	return nil
+}
+
+func (m *Memory) allAsExpected(step Step) bool {
+	for _, swap := range step.Swap {
+		if value := m.value(entryKey{step.Group, swap.Key}); (value == nil) != (swap.Previous == nil) || !bytes.Equal(value, swap.Previous) {
+			return false
+		}
+	}
+	return true
+}
+
+// set gives an entry its next value. It returns an event where others were dropped for it, and
+// somebody should know.
+func (m *Memory) set(key entryKey, swap Swap, now time.Time) (trouble *observe.Event) {
+	if e, exists := m.entries[key]; exists {
+		m.remove(e)
+	}
+	if swap.Next == nil {
+		return nil
+	}
+	return m.add(&entry{key: key, value: bytes.Clone(swap.Next), expires: now.Add(swap.TTL)}, now)
 }
 
 // add adds an entry. It returns an event where others were dropped for it, and somebody should

@@ -21,9 +21,15 @@ func (c *clock) add(d time.Duration) { c.now = c.now.Add(d) }
 
 func mustMark(t *testing.T, m *Memory, key string, ttl time.Duration) {
 	t.Helper()
-	if first, err := Mark(t.Context(), m, key, ttl); err != nil || !first {
-		t.Fatalf("mark %s: %v, %v", key, first, err)
+	outcomes, err := m.Do(t.Context(), set(key, []byte{1}, ttl))
+	if err != nil || !outcomes[0].Swapped {
+		t.Fatalf("mark %s: %v, %v", key, outcomes, err)
 	}
+}
+
+// set is the step that sets an absent entry.
+func set(key string, value []byte, ttl time.Duration) Step {
+	return Step{Group: "g", Swap: []Swap{{Key: key, Next: value, TTL: ttl}}}
 }
 
 func TestAFullStoreDropsWhatExpiresNext(t *testing.T) {
@@ -39,8 +45,9 @@ func TestAFullStoreDropsWhatExpiresNext(t *testing.T) {
 	}
 	mustMark(t, m, "new", 2*time.Hour)
 	for key, want := range map[string]bool{"long": true, "short": false, "middle": true, "new": true} {
-		if got, _ := Marked(t.Context(), m, key); got != want {
-			t.Errorf("%s: kept %v, want %v", key, got, want)
+		outcomes, err := m.Do(t.Context(), Step{Group: "g", Get: []string{key}})
+		if got := outcomes[0].Values[0] != nil; got != want || err != nil {
+			t.Errorf("%s: kept %v, want %v, %v", key, got, want, err)
 		}
 	}
 	for i := range 100 {
@@ -63,7 +70,7 @@ func TestAStoreIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	m := NewMemory(MemoryConfig{MaxBytes: 10_000, Now: newClock().Now, Observer: observe.Slog(slog.New(slog.DiscardHandler))})
 	for i := range 1000 {
-		if _, err := m.CompareAndSwap(t.Context(), strconv.Itoa(i), nil, make([]byte, 700), time.Minute); err != nil {
+		if _, err := m.Do(t.Context(), set(strconv.Itoa(i), make([]byte, 700), time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if m.bytes > 10_000 {
@@ -73,7 +80,7 @@ func TestAStoreIsBoundedInBytes(t *testing.T) {
 	if len(m.entries) != 11 {
 		t.Errorf("%d entries of about 870 bytes fit, want 11", len(m.entries))
 	}
-	if _, err := m.CompareAndSwap(t.Context(), "k", nil, make([]byte, 10_000), time.Minute); !errors.Is(err, ErrTooLarge) {
+	if _, err := m.Do(t.Context(), set("k", make([]byte, 10_000), time.Minute)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a value beyond the limit: %v", err)
 	}
 	if len(m.entries) != 11 {
@@ -95,34 +102,7 @@ func TestExpiredEntriesFreeTheirMemory(t *testing.T) {
 	}
 	c.add(2 * time.Hour)
 	mustMark(t, m, "last", time.Hour)
-	if len(m.entries) != 1 || m.bytes != entryOverhead+len("last")+1 {
+	if len(m.entries) != 1 || m.bytes != entryOverhead+len("g")+len("last")+1 {
 		t.Errorf("%d entries, %d bytes", len(m.entries), m.bytes)
-	}
-}
-
-func TestAbandonedLocksFreeTheirMemory(t *testing.T) {
-	t.Parallel()
-	c := newClock()
-	m := NewMemory(MemoryConfig{Now: c.Now})
-	for i := range 10 * sweepAfter {
-		if _, err := m.Lock(t.Context(), strconv.Itoa(i), time.Second); err != nil {
-			t.Fatal(err)
-		}
-		c.add(10 * time.Millisecond)
-	}
-	if n := len(m.locks.held); n > 2*sweepAfter {
-		t.Errorf("%d abandoned locks kept", n)
-	}
-	lease, err := m.Lock(t.Context(), "released", time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // the second is harmless
-		if err := lease.Release(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, kept := m.locks.held["released"]; kept {
-		t.Error("a released lock is kept")
 	}
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
-	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
 // Broker is an authorization server in front of a provider. It is safe for concurrent use and owns
@@ -80,8 +79,9 @@ func build(c *Config) (*Broker, error) {
 	}); err != nil {
 		return nil, err
 	}
-	m.tickets = tickets.New(ring, binding(c.Upstream, m.site.resource()), mark(m.site, c.Tokens), c.Now)
-	m.entries = grants.Entries{Store: watchedStore{c.Store, c.Events}, Prefix: "latchkey:" + m.site.mount + ":"}
+	bound := binding(c.Upstream, m.site.resource())
+	m.tickets = tickets.New(ring, bound, mark(m.site, c.Tokens), c.Now)
+	m.entries = grants.Entries{Store: watchedStore{c.Store, c.Events}, Names: ring.Names(bound)}
 	m.grants = grants.New(grants.Config{
 		Options: c.withoutKeys(), Resources: m.site.resources, Scopes: m.scopes.all, Tickets: m.tickets, Entries: m.entries,
 		Provider: m.provider, Verify: c.Verify, Forget: c.Forget, TokenURL: c.Upstream.Token, RevocationURL: c.Upstream.Revocation,
@@ -155,7 +155,7 @@ func (m rooms) endpoints(c *Config) endpoints {
 
 // once marks a client's assertion as used, and reports whether it was not before.
 func (m rooms) once(ctx context.Context, assertion tickets.ID, lifetime time.Duration) (bool, error) {
-	return store.Mark(ctx, m.entries.Store, m.entries.Key("assertion", assertion), lifetime)
+	return m.entries.Once(ctx, "assertion", assertion, lifetime, slices.Collect(m.entries.Names.Keys())...)
 }
 
 // withoutKeys returns the options without what only the key ring needs.

@@ -91,6 +91,9 @@ const (
 	defaultAccessLifetime  = time.Hour
 	maxAccessLifetime      = 24 * time.Hour
 	defaultRefreshLifetime = 30 * 24 * time.Hour
+
+	defaultRevocationMemory = time.Second
+	defaultStoreGrace       = 30 * time.Second
 )
 
 // complete fills in the defaults and returns what is wrong with the rest.
@@ -117,9 +120,12 @@ func (c *Config) complete() error {
 		problems = append(problems, errors.New("RefreshLifetime must not be negative"))
 	}
 	c.RefreshLifetime = cmp.Or(c.RefreshLifetime, defaultRefreshLifetime)
-	if c.Store == nil {
+	if c.Store == nil { // which costs no round trip
+		c.RevocationMemory, c.StoreGrace = -1, -1
 		c.Store = store.NewMemory(store.MemoryConfig{Now: c.Now, Observer: c.Events})
 	}
+	c.RevocationMemory = cmp.Or(c.RevocationMemory, defaultRevocationMemory)
+	c.StoreGrace = cmp.Or(c.StoreGrace, defaultStoreGrace)
 	if c.LookupEnv == nil {
 		c.LookupEnv = os.LookupEnv
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -149,7 +150,7 @@ func TestTheCallbackByItself(t *testing.T) {
 	s := testSite(t, testResource)
 	under := &logins{
 		cookies: newCookieJar(s.mount, true), box: testBoxes(t, testResource).Login, site: s, provider: anyProvider{}, now: time.Now,
-		entries: grants.Entries{Store: store.NewMemory(store.MemoryConfig{})},
+		entries: grants.Entries{Store: store.NewMemory(store.MemoryConfig{}), Names: testRing(t).Names(seal.Binding{Resource: testResource})},
 	}
 	e := &callback{logins: under, grants: anyCode{}, provider: anyProvider{}, site: s, answers: testAnswers(t)}
 	client := tickets.NewID()

@@ -181,7 +181,7 @@ func TestAStoreThatIsDownIsNoProviderThatIs(t *testing.T) {
 	if !strings.Contains(rec.Body.String(), "store") || !w.logged(oauth.ReasonStoreUnavailable) {
 		t.Errorf("answer or log do not name the store: %s", rec.Body)
 	}
-	if trouble := w.seen.of(observe.StoreTrouble); len(trouble) != 2 || trouble[0].Endpoint != "get" || trouble[1].Endpoint != "lock" {
+	if trouble := w.seen.of(observe.StoreTrouble); len(trouble) != 2 || !errors.Is(trouble[0].Err, errBroken) {
 		t.Errorf("the events of the store are %+v", trouble)
 	}
 }

@@ -11,8 +11,8 @@ import (
 
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
-	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
 const (
@@ -37,6 +37,8 @@ type login struct {
 	resource  string
 	// secret is our PKCE verifier towards the provider, or what its nonce is made of.
 	secret [32]byte
+	// key is the one that sealed it.
+	key seal.Key
 }
 
 // logins are the logins that are under way, each in its browser.
@@ -104,7 +106,7 @@ func (l *logins) seal(t login) string {
 
 // open returns the login of a handle that this browser may finish.
 func (l *logins) open(r *http.Request, handle tickets.ID) (login, error) {
-	t, _, err := l.box.Open(get(r, l.cookies.loginName(handle)))
+	t, key, _, err := l.box.OpenUnder(get(r, l.cookies.loginName(handle)))
 	switch {
 	case err != nil:
 		return login{}, err
@@ -115,13 +117,13 @@ func (l *logins) open(r *http.Request, handle tickets.ID) (login, error) {
 	}
 	return login{
 		handle: t.Handle, client: t.Client, redirect: t.Redirect, state: t.State, challenge: t.Challenge, secret: t.Secret,
-		scopes: l.scopes.list(t.ScopeSet), resource: l.site.resources[t.Resource],
+		scopes: l.scopes.list(t.ScopeSet), resource: l.site.resources[t.Resource], key: key,
 	}, nil
 }
 
 // use ends a login: it is good for one answer. It reports whether this is the first.
 func (l *logins) use(ctx context.Context, t login) (first bool, err error) {
-	return store.Mark(ctx, l.entries.Store, l.entries.Key("login", t.handle), loginLifetime)
+	return l.entries.Once(ctx, "callback", t.handle, loginLifetime, t.key)
 }
 
 // clear takes a login out of its browser.

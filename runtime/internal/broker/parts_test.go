@@ -11,13 +11,18 @@ import (
 
 // Parts of a server for tests that need no more of it.
 
-func testBoxes(t testing.TB, resource string) *tickets.Boxes {
+func testRing(t testing.TB) *seal.Ring {
 	t.Helper()
 	ring, err := seal.NewRing(seal.Config{Secret: testSecret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tickets.New(ring, seal.Binding{Resource: resource}, tickets.ID{}, time.Now)
+	return ring
+}
+
+func testBoxes(t testing.TB, resource string) *tickets.Boxes {
+	t.Helper()
+	return tickets.New(testRing(t), seal.Binding{Resource: resource}, tickets.ID{}, time.Now)
 }
 
 func testSite(t testing.TB, resource string) site {

@@ -282,14 +282,19 @@ type recordingStore struct {
 	ttls []time.Duration
 }
 
-func (s *recordingStore) CompareAndSwap(ctx context.Context, key string, previous, next []byte, ttl time.Duration) (bool, error) {
-	swapped, err := s.Store.CompareAndSwap(ctx, key, previous, next, ttl)
+func (s *recordingStore) Do(ctx context.Context, steps ...store.Step) ([]store.Outcome, error) {
+	outcomes, err := s.Store.Do(ctx, steps...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if swapped {
-		s.ttls = append(s.ttls, ttl)
+	for i, outcome := range outcomes {
+		if !outcome.Swapped {
+			continue
+		}
+		for _, swap := range steps[i].Swap {
+			s.ttls = append(s.ttls, swap.TTL)
+		}
 	}
-	return swapped, err
+	return outcomes, err
 }
 
 func (s *recordingStore) reset() {
@@ -368,13 +373,7 @@ type brokenStore struct{ store.Store }
 
 var errBroken = errors.New("the store is down")
 
-func (brokenStore) Get(context.Context, string) ([]byte, bool, error) { return nil, false, errBroken }
-func (brokenStore) CompareAndSwap(context.Context, string, []byte, []byte, time.Duration) (bool, error) {
-	return false, errBroken
-}
-func (brokenStore) Lock(context.Context, string, time.Duration) (store.Lease, error) {
-	return nil, errBroken
-}
+func (brokenStore) Do(context.Context, ...store.Step) ([]store.Outcome, error) { return nil, errBroken }
 
 // Without its store a server guarantees nothing, so it waits for it: 503, never 401.
 // covers: T-STO-03

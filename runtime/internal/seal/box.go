@@ -152,30 +152,41 @@ func (b *Box) additional(head []byte, place string) []byte {
 // Open returns the payload of a sealed value, and when it expires: the zero time for never. Errors
 // are [ErrMalformed], [ErrUnknownKey], [ErrForged] and [ErrExpired].
 func (b *Box) Open(sealed string, now time.Time) (payload []byte, expires time.Time, err error) {
+	payload, _, expires, err = b.OpenUnder(sealed, now)
+	return payload, expires, err
+}
+
+// OpenUnder is [Box.Open] that also says which key sealed the value.
+func (b *Box) OpenUnder(sealed string, now time.Time) (payload []byte, key Key, expires time.Time, err error) {
 	value, err := decode(sealed)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, 0, time.Time{}, err
 	}
-	return b.OpenBytes("", value, now)
+	return b.open("", value, now)
 }
 
 // OpenBytes is [Box.Open] for what [Box.SealBytes] made.
 func (b *Box) OpenBytes(place string, value []byte, now time.Time) (payload []byte, expires time.Time, err error) {
+	payload, _, expires, err = b.open(place, value, now)
+	return payload, expires, err
+}
+
+func (b *Box) open(place string, value []byte, now time.Time) (payload []byte, key Key, expires time.Time, err error) {
 	if len(value) < minSize || value[0] != version {
-		return nil, time.Time{}, ErrMalformed
+		return nil, 0, time.Time{}, ErrMalformed
 	}
-	content, err := b.decrypt(place, value)
+	content, key, err := b.decrypt(place, value)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, 0, time.Time{}, err
 	}
 	payload, expires, err = b.unpack(content)
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, 0, time.Time{}, err
 	}
 	if !expires.IsZero() && !now.Before(expires) {
-		return nil, expires, ErrExpired
+		return nil, 0, expires, ErrExpired
 	}
-	return payload, expires, nil
+	return payload, key, expires, nil
 }
 
 // decode undoes base64 strictly: no padding, no spare bits, and none of the line breaks that Go's
@@ -191,22 +202,22 @@ func decode(sealed string) ([]byte, error) {
 	return value, nil
 }
 
-func (b *Box) decrypt(place string, value []byte) ([]byte, error) {
+func (b *Box) decrypt(place string, value []byte) ([]byte, Key, error) {
 	id, nonce, ciphertext := [keyIDSize]byte(value[1:]), value[1+keyIDSize:headSize], value[headSize:]
 	additional := b.additional(value[:1+keyIDSize], place)
 	err := ErrUnknownKey
-	for _, key := range b.keys {
+	for i, key := range b.keys {
 		if key.id != id {
 			continue
 		}
 		// Not in place: two keys of the ring may share an id, and a failed try destroys its output.
 		content, failed := key.aead.Open(nil, nonce, ciphertext, additional)
 		if failed == nil {
-			return content, nil
+			return content, Key(i), nil
 		}
 		err = ErrForged
 	}
-	return nil, err
+	return nil, 0, err
 }
 
 // unpack reads purpose and expiry. The key already stands for the purpose: that it is named inside

@@ -1,11 +1,7 @@
 package storetest
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,11 +10,9 @@ import (
 )
 
 func absentKey(t *trial) {
-	if v := t.get("k"); v != "" {
-		t.Errorf("found %q", v)
-	}
-	if marked, err := store.Marked(t.Context(), t, "k"); marked || err != nil {
-		t.Errorf("marked %v, %v", marked, err)
+	outcome := t.one(store.Step{Group: group, Get: []string{"k", "l"}})
+	if outcome.Values[0] != nil || outcome.Values[1] != nil {
+		t.Errorf("found %q", outcome.Values)
 	}
 }
 
@@ -90,129 +84,81 @@ func swapRenews(t *trial) {
 	}
 }
 
-func oneFirst(t *trial) {
-	var first atomic.Int32
-	var all sync.WaitGroup
-	for range 50 {
-		all.Go(func() {
-			if won, err := store.Mark(t.Context(), t, "code", t.ttl+t.late); err != nil {
-				t.Error(err)
-			} else if won {
-				first.Add(1)
-			}
-		})
+func shortestTime(t *trial) {
+	if !t.one(swapping(change("k", "", "a", time.Nanosecond))).Swapped {
+		t.Error("not set")
 	}
-	all.Wait()
-	if first.Load() != 1 {
-		t.Errorf("%d callers were first", first.Load())
-	}
-	if marked, err := store.Marked(t.Context(), t, "code"); !marked || err != nil {
-		t.Errorf("marked %v, %v", marked, err)
+	time.Sleep(t.ttl / 3)
+	if t.get("k") != "" {
+		t.Error("it does not expire")
 	}
 }
 
+func oneFirst(t *trial) {
+	var first atomic.Int32
+	t.many(50, func(int) {
+		if t.one(swapping(change("code", "", "used", t.long()))).Swapped {
+			first.Add(1)
+		}
+	})
+	if first.Load() != 1 || t.get("code") != "used" {
+		t.Errorf("%d callers were first, the value is %q", first.Load(), t.get("code"))
+	}
+}
+
+// many calls do from many goroutines at once.
+func (t *trial) many(n int, do func(i int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { do(i) })
+	}
+	all.Wait()
+}
+
 func oneReplacement(t *trial) {
-	ttl := t.ttl + t.late
-	if set, err := t.CompareAndSwap(t.Context(), "k", nil, []byte("old"), ttl); !set || err != nil {
-		t.Fatalf("set %v, %v", set, err)
+	if !t.one(swapping(change("k", "", "old", t.long()))).Swapped {
+		t.Fatal("not set")
 	}
 	var winner atomic.Value
 	var won atomic.Int32
-	var all sync.WaitGroup
-	for i := range 50 {
-		all.Go(func() {
-			mine := "new" + strconv.Itoa(i)
-			if swapped, err := t.CompareAndSwap(t.Context(), "k", []byte("old"), []byte(mine), ttl); err != nil {
-				t.Error(err)
-			} else if swapped {
-				won.Add(1)
-				winner.Store(mine)
-			}
-		})
-	}
-	all.Wait()
+	t.many(50, func(i int) {
+		mine := "new" + strconv.Itoa(i)
+		if t.one(swapping(change("k", "old", mine, t.long()))).Swapped {
+			won.Add(1)
+			winner.Store(mine)
+		}
+	})
 	if won.Load() != 1 || t.get("k") != winner.Load() {
 		t.Errorf("%d callers replaced the value, which is %q", won.Load(), t.get("k"))
 	}
 }
 
 func removal(t *trial) {
-	value := []byte("used")
 	for range 2 {
-		if set, err := t.CompareAndSwap(t.Context(), "code", nil, value, t.ttl); !set || err != nil {
-			t.Fatalf("set %v, %v", set, err)
+		if !t.swap("", "used") {
+			t.Fatal("not set")
 		}
-		if removed, err := t.CompareAndSwap(t.Context(), "code", []byte("another"), nil, 0); removed || err != nil {
-			t.Fatalf("removed for another value: %v, %v", removed, err)
+		if t.one(swapping(change("k", "another", "", 0))).Swapped {
+			t.Fatal("removed for another value")
 		}
-		if removed, err := t.CompareAndSwap(t.Context(), "code", value, nil, 0); !removed || err != nil {
-			t.Fatalf("removed %v, %v", removed, err)
-		}
-	}
-	if removed, err := t.CompareAndSwap(t.Context(), "never set", value, nil, 0); removed || err != nil {
-		t.Errorf("removed %v, %v", removed, err)
-	}
-}
-
-func anyBytes(t *trial) {
-	var every [256]byte
-	for i := range every {
-		every[i] = byte(i)
-	}
-	values := map[string]string{
-		"a b\r\nc:{d}*": string(every[:]), "\x00": "\x00", "0": "0", "é\xff": strings.Repeat("x", 8<<10), "a b": "1",
-	}
-	for key, value := range values {
-		if set, err := t.CompareAndSwap(t.Context(), key, nil, []byte(value), t.ttl+t.late); !set || err != nil {
-			t.Errorf("%q: set %v, %v", key, set, err)
+		if !t.one(swapping(change("k", "used", "", 0))).Swapped || t.get("k") != "" {
+			t.Fatal("not removed")
 		}
 	}
-	for key, value := range values {
-		if got := t.get(key); got != value {
-			t.Errorf("%q: the value came back with %d bytes, or others, of %d", key, len(got), len(value))
-		}
-	}
-}
-
-func endedContext(t *trial) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, _, err := t.Get(ctx, "k"); !errors.Is(err, context.Canceled) {
-		t.Errorf("get: %v", err)
-	}
-	if _, err := store.Mark(ctx, t, "k", t.ttl); !errors.Is(err, context.Canceled) {
-		t.Errorf("mark: %v", err)
-	}
-	if _, err := t.Lock(ctx, "k", t.ttl); !errors.Is(err, context.Canceled) {
-		t.Errorf("lock: %v", err)
-	}
-}
-
-func refusedArguments(t *trial) {
-	ctx := t.Context()
-	if _, err := t.CompareAndSwap(ctx, "k", nil, []byte{}, t.ttl); !errors.Is(err, store.ErrEmptyValue) {
-		t.Errorf("an empty value: %v", err)
-	}
-	if _, err := t.CompareAndSwap(ctx, "k", []byte{}, nil, t.ttl); !errors.Is(err, store.ErrEmptyValue) {
-		t.Errorf("an empty previous value: %v", err)
-	}
-	if _, err := t.CompareAndSwap(ctx, "k", nil, []byte("v"), 0); !errors.Is(err, store.ErrNoTTL) {
-		t.Errorf("a value without end: %v", err)
-	}
-	if _, err := t.Lock(ctx, "k", 0); !errors.Is(err, store.ErrNoTTL) {
-		t.Errorf("a lock without end: %v", err)
+	if t.one(swapping(change("never set", "used", "", 0))).Swapped {
+		t.Error("removed what never was")
 	}
 }
 
 func valuesAreCopies(t *trial) {
 	value := []byte("abc")
-	if _, err := t.CompareAndSwap(t.Context(), "k", nil, value, t.ttl+t.late); err != nil {
-		t.Fatal(err)
+	if !t.one(swapping(store.Swap{Key: "k", Next: value, TTL: t.long()})).Swapped {
+		t.Fatal("not set")
 	}
 	value[0] = 'x'
-	got, _, err := t.Get(t.Context(), "k")
-	if err != nil || !bytes.Equal(got, []byte("abc")) {
-		t.Fatalf("the store kept the caller's slice: %q, %v", got, err)
+	got := t.one(store.Step{Group: group, Get: []string{"k"}}).Values[0]
+	if string(got) != "abc" {
+		t.Fatalf("the store kept the caller's slice: %q", got)
 	}
 	got[0] = 'y'
 	if t.get("k") != "abc" {

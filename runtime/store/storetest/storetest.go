@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,11 +28,11 @@ func Run(t *testing.T, config Config) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			if config.RealTime {
-				test(&trial{T: t, Store: config.New(t), ttl: 3 * time.Second, hold: 5 * time.Millisecond, late: 10 * time.Second})
+				test(&trial{T: t, Store: config.New(t), ttl: 3 * time.Second, late: 10 * time.Second})
 				return
 			}
 			synctest.Test(t, func(t *testing.T) {
-				test(&trial{T: t, Store: config.New(t), ttl: time.Minute, hold: time.Second})
+				test(&trial{T: t, Store: config.New(t), ttl: time.Minute})
 			})
 		})
 	}
@@ -46,17 +45,19 @@ func tests() map[string]func(*trial) {
 		"a swap needs the expected value":                  swapExpectation,
 		"entries expire":                                   entriesExpire,
 		"a swap renews the time":                           swapRenews,
-		"a mark is set by exactly one of many":             oneFirst,
+		"a time of less than a millisecond is one":         shortestTime,
+		"an entry is set by exactly one of many":           oneFirst,
 		"a value is replaced by exactly one of many":       oneReplacement,
 		"a value can be removed":                           removal,
-		"keys and values may have any bytes":               anyBytes,
-		"a lock is held by one at a time":                  mutualExclusion,
-		"a lock frees itself after its lease":              leaseRunsOut,
-		"a late release does not free another's lock":      lateRelease,
-		"waiting for a lock ends with the context":         lockContext,
-		"who stops waiting for a lock does not come to it": abandonedWait,
+		"a step swaps all or none":                         allOrNone,
+		"a step reads before it swaps":                     readsFirst,
+		"a step is atomic":                                 atomicSteps,
+		"steps of one call come in their order":            stepsInOrder,
+		"groups are apart":                                 groupsApart,
+		"groups, keys and values may have any bytes":       anyBytes,
+		"a lock is taken, renewed and freed by its value":  lockByValue,
 		"an ended context reaches nothing":                 endedContext,
-		"values that no store can tell apart are refused":  refusedArguments,
+		"steps that no store can accept are refused":       refusedSteps,
 		"values are copies, whatever callers do with them": valuesAreCopies,
 	}
 }
@@ -66,41 +67,44 @@ type trial struct {
 	*testing.T
 	store.Store
 
-	// ttl is how long entries and leases live, hold how long a lock is worked under.
-	ttl, hold time.Duration
+	// ttl is how long entries live.
+	ttl time.Duration
 	// late is how much later than they should things may happen; zero in a bubble, where they
 	// happen when they should.
 	late time.Duration
 }
 
-// took checks how long something took that should take as long as want.
-func (t *trial) took(start time.Time, want time.Duration, what string) {
+// group is that of a trial's entries where nothing else is said.
+const group = "group"
+
+// long is a time that no trial sees the end of.
+func (t *trial) long() time.Duration { return t.ttl + t.late }
+
+func (t *trial) one(step store.Step) store.Outcome {
 	t.Helper()
-	early := time.Duration(0)
-	if t.late > 0 {
-		early = want / 10 // a store's clock may tick in coarser steps
+	outcomes, err := t.Do(t.Context(), step)
+	if err != nil || len(outcomes) != 1 || len(outcomes[0].Values) != len(step.Get) {
+		t.Fatalf("%+v: %+v, %v", step, outcomes, err)
 	}
-	if got := time.Since(start); got < want-early || got > want+t.late {
-		t.Errorf("%s took %v, want %v", what, got, want)
-	}
+	return outcomes[0]
 }
 
 func (t *trial) get(key string) string {
 	t.Helper()
-	value, found, err := t.Get(t.Context(), key)
-	if err != nil || found != (value != nil) {
-		t.Fatalf("get %q: %q, %v, %v", key, value, found, err)
-	}
-	return string(value)
+	return string(t.one(store.Step{Group: group, Get: []string{key}}).Values[0])
 }
 
+// swap swaps the entry k; an empty text stands for none.
 func (t *trial) swap(previous, next string) bool {
 	t.Helper()
-	swapped, err := t.CompareAndSwap(t.Context(), "k", orNil(previous), orNil(next), t.ttl)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return swapped
+	return t.one(swapping(change("k", previous, next, t.ttl))).Swapped
+}
+
+func swapping(swaps ...store.Swap) store.Step { return store.Step{Group: group, Swap: swaps} }
+
+// change is a swap in which an empty text stands for none.
+func change(key, previous, next string, ttl time.Duration) store.Swap {
+	return store.Swap{Key: key, Previous: orNil(previous), Next: orNil(next), TTL: ttl}
 }
 
 func orNil(s string) []byte {
@@ -108,20 +112,4 @@ func orNil(s string) []byte {
 		return nil
 	}
 	return []byte(s)
-}
-
-func (t *trial) lock(lease time.Duration) store.Lease {
-	t.Helper()
-	held, err := t.Lock(t.Context(), "k", lease)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return held
-}
-
-func (t *trial) release(held store.Lease) {
-	t.Helper()
-	if err := held.Release(context.WithoutCancel(t.Context())); err != nil {
-		t.Error(err)
-	}
 }

@@ -59,7 +59,7 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	if r.Get("code") == "" {
 		return none, refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The code is missing")
 	}
-	c, _, err := g.box.Open(r.Get("code"))
+	c, key, _, err := g.box.OpenUnder(r.Get("code"))
 	if err != nil {
 		return none, refusal.InvalidGrant(oauth.ReasonCode, err)
 	}
@@ -76,12 +76,13 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	}
 	// The provider's answer must not get lost with the client's connection: its code works once.
 	ctx = context.WithoutCancel(ctx)
-	if refused := g.codes.use(ctx, c); refused != nil {
+	use, refused := g.codes.use(ctx, c, key)
+	if refused != nil {
 		return none, refused
 	}
-	tokens, refused := g.tokens(ctx, permit, c)
+	tokens, refused := g.tokens(ctx, permit, use)
 	if refused != nil {
-		g.codes.giveBack(ctx, c, refused)
+		g.codes.giveBack(ctx, use, refused)
 		return none, refused
 	}
 	given := grant{
@@ -89,24 +90,24 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	}
 	answer, refused := g.issuer.issue(ctx, &given, tokens, given.scopes)
 	if refused != nil {
-		g.kept.keep(ctx, c.Family, tokens, refused)
-		g.codes.giveBack(ctx, c, refused)
+		g.kept.keep(ctx, use.kept, tokens, refused)
+		g.codes.giveBack(ctx, use, refused)
 		if refused.Code == oauth.CodeInvalidGrant {
 			g.leg.abandon(ctx, tokens)
 		}
 		return none, refused
 	}
-	// The scopes are those that the provider granted, which may be fewer than the user consented to: a
-	// refresh must not give more, even where its answer names no scopes (RFC 6749 section 6).
+	// The scopes are those that the provider granted, which may be fewer than the user consented
+	// to: a refresh must not give more, even where its answer names no scopes (RFC 6749 section 6).
 	given.scopes = oauth.ParseScope(answer.Scope)
 	event := g.issuer.event(observe.TokensIssued, given, c.Scopes, answer)
 	if refused := g.events.Decide(ctx, event); refused != nil {
-		g.kept.keep(ctx, c.Family, tokens, refused)
-		g.codes.giveBack(ctx, c, refused)
+		g.kept.keep(ctx, use.kept, tokens, refused)
+		g.codes.giveBack(ctx, use, refused)
 		return none, refused
 	}
 	answer.RefreshToken = g.issuer.refreshToken(given, tokens, newLineage())
-	if refused := g.codes.gaveTokens(ctx, c); refused != nil {
+	if refused := g.codes.gaveTokens(ctx, use); refused != nil {
 		g.leg.abandon(ctx, tokens)
 		return none, refused
 	}
@@ -116,10 +117,11 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 
 // tokens returns the provider's tokens: those that were kept when they could not be verified a
 // moment ago, or new ones.
-func (g *codeGrant) tokens(ctx context.Context, permit upstream.Permit, c tickets.Code) (upstream.Tokens, *oauth.Error) {
-	if tokens, ok := g.kept.get(ctx, c.Family); ok {
+func (g *codeGrant) tokens(ctx context.Context, permit upstream.Permit, use *redemption) (upstream.Tokens, *oauth.Error) {
+	if tokens, ok := g.kept.tokens(use.kept); ok {
 		return tokens, nil
 	}
+	c := use.code
 	tokens, err := g.leg.ExchangeCode(ctx, permit, upstream.Code{
 		Code: c.Upstream, Secret: c.Secret, Scopes: c.Scopes, Resource: c.Resource,
 	})

@@ -1,6 +1,7 @@
 package grants
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/refusal"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -22,17 +24,30 @@ const retryWindow = 30 * time.Second
 type families struct {
 	entries Entries
 	answers *tickets.Box[oauth.TokenResponse]
+	current *tickets.Box[tickets.Lineage]
+	kept    keptTokens
 	// memory is how long anything of a login can live on after its last token was issued.
 	memory time.Duration
+	looks  *looks
 	turns  *turns
-	now    func() time.Time
 	events *events.Sender
 }
 
-// revoke ends everything that came from one login, as far as the store reaches.
+// revoke ends everything that came from one login, as far as the store reaches. Its tokens may have
+// been sealed under any key of the ring, and each is looked for under its own.
 func (f families) revoke(ctx context.Context, family tickets.ID) error {
-	_, err := store.Mark(ctx, f.entries.Store, f.entries.Key("revoked", family), f.memory)
-	return err
+	var steps []store.Step
+	for key := range f.entries.Names.Keys() {
+		s := f.entries.shelf(key, "login", family)
+		steps = append(steps, s.step(nil, store.Swap{Key: s.entry("revoked", family), Next: mark, TTL: f.memory}))
+	}
+	if _, err := f.entries.Store.Do(ctx, steps...); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		f.looks.forget(step.Group)
+	}
+	return nil
 }
 
 // punish revokes a login because of what somebody did with its tokens, or what became of them.
@@ -50,107 +65,153 @@ func ofRefresh(t tickets.Refresh) observe.Event {
 	return observe.Event{Resource: t.Resource, Issuer: t.Issuer, Subject: t.Subject, ScopesHad: t.Scopes}
 }
 
-func (f families) revoked(ctx context.Context, family tickets.ID) (bool, error) {
-	return store.Marked(ctx, f.entries.Store, f.entries.Key("revoked", family))
+// revoked reports whether the login of an access token was revoked. The key is the one that sealed
+// the token.
+func (f families) revoked(ctx context.Context, family tickets.ID, key seal.Key) (bool, error) {
+	s := f.entries.shelf(key, "login", family)
+	return f.looks.revoked(ctx, s.group, func(ctx context.Context) (bool, error) {
+		outcome, err := f.entries.do(ctx, s.step([]string{s.entry("revoked", family)}))
+		return err == nil && outcome.Values[0] != nil, err
+	})
 }
 
-// familyState is what the store knows of a family when one of its refresh tokens comes.
-type familyState struct {
-	// record is what the store holds, to swap against; nil where it holds nothing.
-	record []byte
-	// answer is the answer that this very token got a moment ago.
-	answer *oauth.TokenResponse
+// turn is one refresh of a login: what the store knows of the login, and the entries that it will
+// change.
+type turn struct {
+	token tickets.Refresh
+	shelf shelf
+	lock  *lock
+	// The names of the entries.
+	revoked, current, answer, failed string
+	// currentValue and answerValue are what the store has in them, to swap against.
+	currentValue, answerValue []byte
+	kept                      keptEntry
 }
 
-// check decides what a refresh token is: the current one or one that another replica made of it,
-// the last one of a client that tries again, or one that was used before. The last means that two
-// parties have it, of whom one is a thief, so that both are logged out (RFC 9700 section 4.14.2). A
-// store that knows nothing, after a restart, takes the token for the current one: then the provider
-// decides.
-func (f families) check(ctx context.Context, t tickets.Refresh) (familyState, *oauth.Error) {
-	var state familyState
-	revoked, err := f.revoked(ctx, t.Family)
+// begin takes the lock of a login, unless somebody else has it, and decides what a refresh token
+// is: the current one or one that another replica made of it, the last one of a client that tries
+// again, or one that was used before. The last means that two parties have it, of whom one is a
+// thief, so that both are logged out (RFC 9700 section 4.14.2). A store that knows nothing, after a
+// restart, takes the token for the current one: then the provider decides.
+//
+// It returns the answer that the very token got a moment ago, where there is one: nobody else has
+// to be waited for then. Otherwise held reports whether the turn is the caller's, who ends it.
+func (f families) begin(ctx context.Context, t *turn) (answer *oauth.TokenResponse, held bool, refused *oauth.Error) {
+	outcome, err := f.entries.do(ctx, t.shelf.step([]string{t.revoked, t.current, t.answer, t.failed, t.kept.name}, t.lock.take()))
 	if err != nil {
-		return state, refusal.StoreFailed(err)
+		return nil, false, refusal.StoreFailed(err)
 	}
-	if revoked {
-		return state, refusal.InvalidGrant(oauth.ReasonRevoked, nil)
+	defer func() {
+		if outcome.Swapped && !held {
+			f.end(ctx, t)
+		}
+	}()
+	var revoked, failed []byte
+	revoked, t.currentValue, t.answerValue = outcome.Values[0], outcome.Values[1], outcome.Values[2]
+	failed, t.kept.value = outcome.Values[3], outcome.Values[4]
+	switch {
+	case revoked != nil:
+		return nil, false, refusal.InvalidGrant(oauth.ReasonRevoked, nil)
+	case f.continues(t) && failed != nil:
+		return nil, false, refusal.InvalidGrant(oauth.ReasonUpstreamError, errors.New("the provider refused this refresh a moment ago"))
+	case f.continues(t):
+		return nil, outcome.Swapped, nil
 	}
-	record, found, err := f.entries.Store.Get(ctx, f.entries.Key("family", t.Family))
-	if err != nil {
-		return state, refusal.StoreFailed(err)
+	if answer := f.keptAnswer(t, t.answerValue); answer != nil {
+		return answer, false, nil
 	}
-	if found {
-		state.record = record
+	if err := f.punish(ctx, t.token.Family, oauth.ReasonRefreshTokenReused, ofRefresh(t.token)); err != nil {
+		return nil, false, refusal.StoreFailed(err)
 	}
-	if !found || lineage(t.Lineage).continuesRecord(record) {
-		return state, f.failedBefore(ctx, t)
-	}
-	if state.answer, err = f.keptAnswer(ctx, t); err != nil {
-		return state, refusal.StoreFailed(err)
-	}
-	if state.answer != nil {
-		return state, nil
-	}
-	if err := f.punish(ctx, t.Family, oauth.ReasonRefreshTokenReused, ofRefresh(t)); err != nil {
-		return state, refusal.StoreFailed(err)
-	}
-	return state, refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
+	return nil, false, refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("the refresh token was used before; all tokens of the login are revoked"))
 }
 
-// rotate makes the new refresh token the family's current one and keeps the answer for a retry.
-func (f families) rotate(ctx context.Context, t tickets.Refresh, state familyState, next lineage, answer oauth.TokenResponse) *oauth.Error {
-	swapped, err := f.entries.Store.CompareAndSwap(ctx, f.entries.Key("family", t.Family), state.record, tickets.Lineage(next).Record(), f.memory)
+// continues reports whether the token of a turn is the current one, or was made of it. No token
+// continues a value that cannot be read.
+func (f families) continues(t *turn) bool {
+	if t.currentValue == nil {
+		return true
+	}
+	known, err := f.current.OpenBytes(t.shelf.place(t.current), t.currentValue)
+	return err == nil && lineage(t.token.Lineage).continues(known)
+}
+
+// turn returns the names of a refresh. The key is the one that sealed the token.
+func (f families) turn(t tickets.Refresh, key seal.Key) *turn {
+	s, id := f.entries.shelf(key, "login", t.Family), t.Lineage.ID
+	return &turn{
+		token: t, shelf: s, lock: f.newLock(s, t.Family), kept: f.kept.entry(s, id),
+		revoked: s.entry("revoked", t.Family), current: s.entry("current", t.Family), answer: s.entry("answer", id), failed: s.entry("failed", id),
+	}
+}
+
+// end gives up a turn that changes nothing.
+func (f families) end(ctx context.Context, t *turn) {
+	t.lock.stop()
+	if _, err := f.entries.do(ctx, t.shelf.step(nil, t.lock.free())); err != nil {
+		storeNotice(ctx, f.events, "a lock was not released and runs out by itself", err)
+	}
+}
+
+// errRevokedMeanwhile is the cause of a refusal whose login was revoked while it was under way.
+var errRevokedMeanwhile = errors.New("the login was revoked during the refresh")
+
+// rotate makes the new refresh token the login's current one, keeps the answer for a retry, and
+// ends the turn. It returns what to answer: somebody else's answer where a lock that ran out let
+// two in, of whom the other was faster. Of a login that was revoked meanwhile, the cause is
+// [errRevokedMeanwhile].
+func (f families) rotate(ctx context.Context, t *turn, next lineage, answer oauth.TokenResponse) (oauth.TokenResponse, *oauth.Error) {
+	change := store.Swap{
+		Key: t.current, Previous: t.currentValue, TTL: f.memory,
+		Next: f.current.SealBytes(t.shelf.place(t.current), tickets.Lineage{ID: next.ID, Turn: next.Turn}, time.Time{}),
+	}
+	keep := store.Swap{
+		Key: t.answer, Previous: t.answerValue, TTL: retryWindow, Next: f.answers.SealBytes(t.shelf.place(t.answer), answer, time.Time{}),
+	}
+	stillThere := store.Swap{Key: t.revoked} // no more than that there is no revocation
+	t.lock.stop()
+	outcomes, err := f.entries.persist(ctx,
+		t.shelf.step([]string{t.revoked, t.current, t.answer}, change, keep, stillThere), t.shelf.step(nil, t.lock.free()))
 	if err != nil {
-		return refusal.StoreFailed(err)
+		return answer, refusal.StoreFailed(err)
 	}
-	if !swapped {
-		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are
-		// never handed out.
-		return refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
+	revoked, current, kept := outcomes[0].Values[0], outcomes[0].Values[1], outcomes[0].Values[2]
+	switch {
+	case outcomes[0].Swapped, revoked == nil && bytes.Equal(current, change.Next):
+		return answer, nil
+	case revoked != nil:
+		return answer, refusal.InvalidGrant(oauth.ReasonRevoked, errRevokedMeanwhile)
 	}
-	key := f.entries.Key("answer", t.Lineage.ID)
-	sealed := f.answers.SealBytes(key, answer, f.now().Add(retryWindow))
-	if _, err := f.entries.Store.CompareAndSwap(ctx, key, nil, sealed, retryWindow); err != nil {
-		storeNotice(ctx, f.events, "the answer to a refresh is not kept for a retry", err)
+	// Only a lock that ran out lets two in. The other's tokens are the family's now; these are
+	// never handed out.
+	if other := f.keptAnswer(t, kept); other != nil {
+		return *other, nil
 	}
-	return nil
+	return answer, refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
 }
 
 // keptAnswer returns the answer that a refresh token got a moment ago. It is kept sealed: a shared
-// store never sees tokens.
-func (f families) keptAnswer(ctx context.Context, t tickets.Refresh) (*oauth.TokenResponse, error) {
-	key := f.entries.Key("answer", t.Lineage.ID)
-	sealed, found, err := f.entries.Store.Get(ctx, key)
-	if err != nil || !found {
-		return nil, err
+// store never sees tokens. One that cannot be opened, since its key is gone or it is that of
+// another entry, is none.
+func (f families) keptAnswer(t *turn, sealed []byte) *oauth.TokenResponse {
+	if sealed == nil {
+		return nil
 	}
-	answer, err := f.answers.OpenBytes(key, sealed)
+	answer, err := f.answers.OpenBytes(t.shelf.place(t.answer), sealed)
 	if err != nil {
-		return nil, nil //nolint:nilerr,nilnil // sealed with a key that is gone, or for another entry: as if there were none
+		return nil
 	}
-	return &answer, nil
+	return &answer
 }
 
 // rememberFailure keeps the provider's no for a moment, so that all who wait with the same token do
 // not ask in turn. It is only for this token: another replica may have got a newer one in the
 // meantime.
-func (f families) rememberFailure(ctx context.Context, t tickets.Refresh, refused *oauth.Error) {
+func (f families) rememberFailure(ctx context.Context, t *turn, refused *oauth.Error) {
 	if refused.Code != oauth.CodeInvalidGrant {
 		return
 	}
-	if _, err := store.Mark(ctx, f.entries.Store, f.entries.Key("failed", t.Lineage.ID), retryWindow); err != nil {
+	if _, err := f.entries.do(ctx, t.shelf.step(nil, store.Swap{Key: t.failed, Next: mark, TTL: retryWindow})); err != nil {
 		storeNotice(ctx, f.events, "a refused refresh is not remembered", err)
 	}
-}
-
-func (f families) failedBefore(ctx context.Context, t tickets.Refresh) *oauth.Error {
-	failed, err := store.Marked(ctx, f.entries.Store, f.entries.Key("failed", t.Lineage.ID))
-	switch {
-	case err != nil:
-		return refusal.StoreFailed(err)
-	case failed:
-		return refusal.InvalidGrant(oauth.ReasonUpstreamError, errors.New("the provider refused this refresh a moment ago"))
-	}
-	return nil
 }

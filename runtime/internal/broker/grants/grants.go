@@ -54,24 +54,26 @@ type Grants struct {
 
 // New returns the grants of a server.
 func New(c Config) *Grants {
+	kept := keptTokens{entries: c.Entries, box: c.Tickets.Renewed, events: c.Events}
 	g := &Grants{
 		tickets: c.Tickets, options: c.Options, now: c.Now, events: c.Events,
 		families: families{
-			entries: c.Entries, answers: c.Tickets.Answer, memory: max(c.Options.RefreshLifetime, c.Options.AccessLifetime) + time.Minute,
-			now: c.Now, events: c.Events, turns: &turns{taken: map[tickets.ID]int{}},
+			entries: c.Entries, answers: c.Tickets.Answer, current: c.Tickets.Current, kept: kept,
+			memory: max(c.Options.RefreshLifetime, c.Options.AccessLifetime) + time.Minute,
+			looks:  newLooks(c.Options.RevocationMemory, c.Options.StoreGrace, c.Now), turns: newTurns(), events: c.Events,
 		},
 		leg: leg{
 			Provider: c.Provider, forget: c.Forget, tokenURL: c.TokenURL, revocationURL: c.RevocationURL,
 			secretVariable: c.SecretVariable, events: c.Events,
 		},
 	}
-	kept := keptTokens{entries: c.Entries, box: c.Tickets.Renewed, now: c.Now, events: c.Events}
 	issuer := issuer{
 		tickets: c.Tickets, options: c.Options, verify: c.Verify, needed: c.NeededScopes, always: c.AlwaysAsked, hierarchy: c.Hierarchy, now: c.Now,
 	}
 	g.types = []Type{
 		&codeGrant{
-			box: c.Tickets.Code, codes: codes{entries: c.Entries, families: g.families, events: c.Events}, kept: kept, leg: g.leg,
+			box: c.Tickets.Code, kept: kept, leg: g.leg,
+			codes:  codes{entries: c.Entries, states: c.Tickets.CodeState, families: g.families, kept: kept, events: c.Events},
 			issuer: issuer, resources: c.Resources, scopes: c.Scopes, events: c.Events,
 		},
 		&refreshGrant{

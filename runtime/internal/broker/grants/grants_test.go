@@ -91,7 +91,7 @@ func newGrants(t *testing.T, changes ...func(*Config)) (*Grants, *fakeProvider) 
 	config := Config{
 		Options: proxy.Options{Tokens: proxy.Sealed, AccessLifetime: time.Hour, RefreshLifetime: time.Hour}, Resources: resources,
 		Scopes: []string{"read"}, Tickets: tickets.New(ring, seal.Binding{Resource: testResource}, tickets.ID{}, now),
-		Entries: Entries{Store: store.NewMemory(store.MemoryConfig{Now: now}), Prefix: "test:"}, Provider: provider,
+		Entries: Entries{Store: store.NewMemory(store.MemoryConfig{Now: now}), Names: ring.Names(seal.Binding{Resource: testResource})}, Provider: provider,
 		Verify: func(_ context.Context, _, resource string) (*oauth.AuthInfo, error) {
 			return &oauth.AuthInfo{Subject: "user-1", Issuer: "https://idp.example.com", Resource: resource}, nil
 		},

@@ -35,10 +35,3 @@ func (l lineage) continues(known tickets.Lineage) bool {
 	}
 	return true
 }
-
-// continuesRecord reports whether a token continues what a store keeps. No token continues a record
-// that cannot be read.
-func (l lineage) continuesRecord(record []byte) bool {
-	known, err := tickets.ParseLineage(record)
-	return err == nil && l.continues(known)
-}

@@ -35,7 +35,7 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	if r.Get("refresh_token") == "" {
 		return none, refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter, "The refresh_token is missing")
 	}
-	t, _, err := g.box.Open(r.Get("refresh_token"))
+	t, key, _, err := g.box.OpenUnder(r.Get("refresh_token"))
 	if err != nil {
 		return none, refusal.InvalidGrant(oauth.ReasonRefreshToken, err)
 	}
@@ -53,7 +53,7 @@ func (g *refreshGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse
 	if refused != nil {
 		return none, refused
 	}
-	return g.once(ctx, t, r, narrowed)
+	return g.once(ctx, g.families.turn(t, key), r, narrowed)
 }
 
 // narrow returns the scopes of the new access token: those of the grant, or fewer if the client
@@ -83,37 +83,39 @@ func stillKnown(granted, known []string) ([]string, *oauth.Error) {
 }
 
 // once makes one refresh out of all that come with the same token at the same time.
-func (g *refreshGrant) once(ctx context.Context, t tickets.Refresh, r Request, scopes []string) (oauth.TokenResponse, *oauth.Error) {
-	var none oauth.TokenResponse
-	unlock, refused := g.families.lock(ctx, t.Family)
-	if refused != nil {
-		return none, refused
-	}
-	defer unlock()
-	// From here on the client's connection no longer counts: the provider may rotate its token, and
-	// the new one must not get lost. The client that hears nothing tries again and gets the answer
-	// that is kept.
-	ctx = context.WithoutCancel(ctx)
-	state, refused := g.families.check(ctx, t)
-	if refused != nil {
-		return none, refused
-	}
-	if state.answer != nil {
-		return *state.answer, nil
-	}
-	return g.renew(ctx, t, r, scopes, state)
+func (g *refreshGrant) once(ctx context.Context, t *turn, r Request, scopes []string) (oauth.TokenResponse, *oauth.Error) {
+	return g.families.queued(ctx, t.token.Family, func(ctx context.Context) (oauth.TokenResponse, *oauth.Error) {
+		answer, refused := g.families.await(ctx, t)
+		if refused != nil {
+			return oauth.TokenResponse{}, refused
+		}
+		if answer != nil {
+			return *answer, nil
+		}
+		// From here on the client's connection no longer counts: the provider may rotate its token,
+		// and the new one must not get lost. The client that hears nothing tries again and gets the
+		// answer that is kept.
+		ctx = context.WithoutCancel(ctx)
+		t.lock.keep(ctx)
+		given, refused := g.renew(ctx, t, r, scopes)
+		if refused != nil {
+			g.families.end(ctx, t)
+		}
+		return given, refused
+	})
 }
 
 // renew asks the provider and makes the answer known for a retry.
-func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, r Request, scopes []string, state familyState) (oauth.TokenResponse, *oauth.Error) {
+func (g *refreshGrant) renew(ctx context.Context, turn *turn, r Request, scopes []string) (oauth.TokenResponse, *oauth.Error) {
 	var none oauth.TokenResponse
+	t := turn.token
 	permit, refused := g.leg.admit(t.Family, r)
 	if refused != nil {
 		return none, refused
 	}
-	tokens, refused := g.tokens(ctx, permit, t, scopes)
+	tokens, refused := g.tokens(ctx, permit, turn, scopes)
 	if refused != nil {
-		g.families.rememberFailure(ctx, t, refused)
+		g.families.rememberFailure(ctx, turn, refused)
 		return none, refused
 	}
 	given := grant{
@@ -121,18 +123,19 @@ func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, r Request, 
 	}
 	answer, refused := g.issuer.issue(ctx, &given, tokens, scopes)
 	if refused != nil {
-		return none, g.notIssued(ctx, t, tokens, refused)
+		return none, g.notIssued(ctx, turn, tokens, refused)
 	}
 	event := g.issuer.event(observe.TokensRefreshed, given, scopes, answer)
 	if refused := g.events.Decide(ctx, event); refused != nil {
-		return none, g.notIssued(ctx, t, tokens, refused)
+		return none, g.notIssued(ctx, turn, tokens, refused)
 	}
 	next := lineage(t.Lineage).next()
 	answer.RefreshToken = g.issuer.refreshToken(given, tokens, next)
-	if refused := g.families.rotate(ctx, t, state, next, answer); refused != nil {
-		return none, refused
-	}
-	if refused := g.revokedMeanwhile(ctx, t, tokens); refused != nil {
+	answer, refused = g.families.rotate(ctx, turn, next, answer)
+	if refused != nil {
+		if errors.Is(refused.Cause, errRevokedMeanwhile) { // the provider has given new tokens since
+			g.leg.abandon(ctx, tokens)
+		}
 		return none, refused
 	}
 	g.events.Observe(ctx, event)
@@ -142,10 +145,11 @@ func (g *refreshGrant) renew(ctx context.Context, t tickets.Refresh, r Request, 
 // notIssued is what becomes of the provider's tokens that nothing was issued for. One that was
 // refused ends the login, here and at the provider: a later refresh must not try its luck again.
 // Others are kept for a retry.
-func (g *refreshGrant) notIssued(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens, refused *oauth.Error) *oauth.Error {
+func (g *refreshGrant) notIssued(ctx context.Context, turn *turn, tokens upstream.Tokens, refused *oauth.Error) *oauth.Error {
+	t := turn.token
 	if refused.Code != oauth.CodeInvalidGrant {
 		if !t.KeepsAccess {
-			g.kept.keep(ctx, t.Lineage.ID, tokens, refused)
+			g.kept.keep(ctx, turn.kept, tokens, refused)
 		}
 		return refused
 	}
@@ -156,27 +160,14 @@ func (g *refreshGrant) notIssued(ctx context.Context, t tickets.Refresh, tokens 
 	return refused
 }
 
-// revokedMeanwhile refuses a refresh whose login was revoked while it was under way. The provider
-// has given new tokens since: those are revoked there too.
-func (g *refreshGrant) revokedMeanwhile(ctx context.Context, t tickets.Refresh, tokens upstream.Tokens) *oauth.Error {
-	revoked, err := g.families.revoked(ctx, t.Family)
-	switch {
-	case err != nil:
-		return refusal.StoreFailed(err)
-	case !revoked:
-		return nil
-	}
-	g.leg.abandon(ctx, tokens)
-	return refusal.InvalidGrant(oauth.ReasonRevoked, errors.New("the login was revoked during the refresh"))
-}
-
 // tokens gets the provider's new tokens, or the old access token where there is nothing else:
 // whether that still counts is asked when something is issued for it.
-func (g *refreshGrant) tokens(ctx context.Context, permit upstream.Permit, t tickets.Refresh, scopes []string) (upstream.Tokens, *oauth.Error) {
+func (g *refreshGrant) tokens(ctx context.Context, permit upstream.Permit, turn *turn, scopes []string) (upstream.Tokens, *oauth.Error) {
+	t := turn.token
 	if t.KeepsAccess {
 		return upstream.Tokens{Access: t.Upstream, Expires: t.UpstreamExpires}, nil
 	}
-	if tokens, ok := g.kept.get(ctx, t.Lineage.ID); ok {
+	if tokens, ok := g.kept.tokens(turn.kept); ok {
 		return tokens, nil
 	}
 	tokens, err := g.leg.Refresh(ctx, permit, t.Upstream, scopes, t.Resource)

@@ -32,7 +32,7 @@ func (g *Grants) Revoke(ctx context.Context, r Request, mayAsk func() bool) *oau
 		}
 		return g.revokeLogin(ctx, t.Family, r, t.Upstream, hint, ofRefresh(t))
 	}
-	if t, err := g.openAccess(token); err == nil {
+	if t, _, err := g.openAccess(token); err == nil {
 		if t.Info.ClientID != r.Label {
 			return refusal.InvalidGrant(oauth.ReasonOtherClient, nil)
 		}

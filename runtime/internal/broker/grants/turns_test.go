@@ -17,8 +17,8 @@ import (
 func (t *turns) waiting() (n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, taken := range t.taken {
-		n += taken
+	for _, q := range t.queues {
+		n += q.taken
 	}
 	return n
 }
@@ -31,13 +31,13 @@ func TestRefreshesThatWaitGoWithTheirClients(t *testing.T) { //nolint:tparallel 
 	if refused != nil {
 		t.Fatal(refused)
 	}
-	first, _, err := g.tickets.Refresh.Open(tokens.RefreshToken)
+	first, key, _, err := g.tickets.Refresh.OpenUnder(tokens.RefreshToken)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lease, err := g.families.entries.Store.Lock(t.Context(), g.families.entries.Key("refreshing", first.Family), time.Minute)
-	if err != nil {
-		t.Fatal(err)
+	another := g.families.turn(first, key) // of another replica
+	if _, held, refused := g.families.begin(t.Context(), another); !held || refused != nil {
+		t.Fatal(refused)
 	}
 	form := ask(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken}})
 	grant, refused := g.Find("refresh_token")
@@ -69,9 +69,7 @@ func TestRefreshesThatWaitGoWithTheirClients(t *testing.T) { //nolint:tparallel 
 			t.Errorf("%d still wait, the provider was asked %d times", n, provider.n)
 		}
 	})
-	if err := lease.Release(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	g.families.end(t.Context(), another)
 	if _, refused := refresh(t, g, tokens.RefreshToken); refused != nil {
 		t.Errorf("the login: %v", refused)
 	}

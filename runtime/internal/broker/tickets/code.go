@@ -37,3 +37,27 @@ func codeFormat() format[Code] { //nolint:dupl // the formats change each for it
 		},
 	}
 }
+
+// CodeState is what a store keeps of a code.
+type CodeState uint64
+
+// The states of a code.
+const (
+	CodeUsed     CodeState = 1 + iota // being redeemed, or refused by the provider
+	CodeGave                          // redeemed for tokens
+	CodeDisputed                      // came twice before it gave any
+)
+
+func codeStateFormat() format[CodeState] {
+	return format[CodeState]{
+		purpose: "code-state", version: 1, least: 1,
+		write: func(w writer, s CodeState) []byte {
+			w.number(uint64(s))
+			return w.b
+		},
+		read: func(r reader) (CodeState, error) {
+			s := CodeState(r.number())
+			return s, r.end()
+		},
+	}
+}

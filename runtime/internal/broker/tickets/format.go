@@ -47,12 +47,19 @@ func (b *Box[T]) SealBytes(key string, value T, expires time.Time) []byte {
 // Open returns what [Box.Seal] sealed, and when it expires. The errors for what was never sealed
 // so, or is expired, are those of package seal.
 func (b *Box[T]) Open(sealed string) (value T, expires time.Time, err error) {
-	payload, expires, err := b.box.Open(sealed, b.now())
+	value, _, expires, err = b.OpenUnder(sealed)
+	return value, expires, err
+}
+
+// OpenUnder is [Box.Open] that also returns which key sealed the value: what a store keeps of it is
+// named under that key.
+func (b *Box[T]) OpenUnder(sealed string) (value T, key seal.Key, expires time.Time, err error) {
+	payload, key, expires, err := b.box.OpenUnder(sealed, b.now())
 	if err != nil {
-		return value, expires, err
+		return value, key, expires, err
 	}
 	value, err = b.format.parse(payload)
-	return value, expires, err
+	return value, key, expires, err
 }
 
 // OpenBytes returns what [Box.SealBytes] sealed.

@@ -40,31 +40,19 @@ func (r *reader) lineage() Lineage {
 	return l
 }
 
-// currentFormat is what a store keeps of the current refresh token of a login. It is not sealed, so
-// it has no purpose.
+// currentFormat is what a store keeps of the current refresh token of a login: its place, without
+// its ancestors.
 func currentFormat() format[Lineage] {
 	return format[Lineage]{
-		version: 1, least: 1,
+		purpose: "current", version: 1, least: 1,
 		write: func(w writer, l Lineage) []byte {
-			w.lineage(l)
+			w.id(l.ID)
+			w.number(l.Turn)
 			return w.b
 		},
 		read: func(r reader) (Lineage, error) {
-			l := r.lineage()
+			l := Lineage{ID: r.id(), Turn: r.number()}
 			return l, r.end()
 		},
 	}
-}
-
-// Record returns what a store keeps of the current refresh token of a login: its place, without its
-// ancestors.
-func (l Lineage) Record() []byte {
-	f := currentFormat()
-	return f.record(Lineage{ID: l.ID, Turn: l.Turn})
-}
-
-// ParseLineage reads what [Lineage.Record] wrote.
-func ParseLineage(record []byte) (Lineage, error) {
-	f := currentFormat()
-	return f.parse(record)
 }

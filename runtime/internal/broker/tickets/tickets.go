@@ -16,8 +16,12 @@ type Boxes struct {
 	Code     *Box[Code]
 	Access   *Box[Access]
 	Refresh  *Box[Refresh]
-	Answer   *Box[oauth.TokenResponse]
-	Renewed  *Box[Renewed]
+
+	// Those of the values that a store keeps, each sealed for its entry there.
+	CodeState *Box[CodeState]
+	Current   *Box[Lineage]
+	Answer    *Box[oauth.TokenResponse]
+	Renewed   *Box[Renewed]
 }
 
 // New returns the boxes of one server. Mark stands for everything of its configuration that a login
@@ -27,14 +31,16 @@ func New(ring *seal.Ring, binding seal.Binding, mark ID, now func() time.Time) *
 	marked := binding
 	marked.Resource += " " + mark.String()
 	return &Boxes{
-		Client:   newBox(clientFormat(), ring, binding, now),
-		Form:     newBox(formFormat(), ring, marked, now),
-		Consents: newBox(consentsFormat(), ring, binding, now),
-		Login:    newBox(loginFormat(), ring, marked, now),
-		Code:     newBox(codeFormat(), ring, marked, now),
-		Access:   newBox(accessFormat(), ring, binding, now),
-		Refresh:  newBox(refreshFormat(), ring, binding, now),
-		Answer:   newBox(answerFormat(), ring, binding, now),
-		Renewed:  newBox(renewedFormat(), ring, binding, now),
+		Client:    newBox(clientFormat(), ring, binding, now),
+		Form:      newBox(formFormat(), ring, marked, now),
+		Consents:  newBox(consentsFormat(), ring, binding, now),
+		Login:     newBox(loginFormat(), ring, marked, now),
+		Code:      newBox(codeFormat(), ring, marked, now),
+		Access:    newBox(accessFormat(), ring, binding, now),
+		Refresh:   newBox(refreshFormat(), ring, binding, now),
+		CodeState: newBox(codeStateFormat(), ring, binding, now),
+		Current:   newBox(currentFormat(), ring, binding, now),
+		Answer:    newBox(answerFormat(), ring, binding, now),
+		Renewed:   newBox(renewedFormat(), ring, binding, now),
 	}
 }
