@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/secretenv"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -62,8 +63,19 @@ func (in *Inputs) Err() error { return errors.Join(in.problems...) }
 // String resolves a text.
 func (in *Inputs) String(value string, field Field) string { return in.resolve(value, field) }
 
-// Secret resolves a secret.
+// Secret resolves a secret. Where the variable is not set, the one of the same name with _FILE at
+// its end names a file with the secret, whose one trailing line break is dropped. Both set are an
+// error.
 func (in *Inputs) Secret(value oauth.Secret, field Field) oauth.Secret {
+	if strings.TrimSpace(value.Reveal()) == "" && field.Env != "" {
+		fromEnv, source, err := secretenv.Lookup(in.options.lookupEnv, field.Env)
+		if err != nil {
+			in.add(field, fmt.Sprintf("%s %s: %v.", in.title, field.Name, err))
+			return ""
+		}
+		value, field.Env = oauth.Secret(fromEnv), source
+		in.options.variables[oauth.Secret(strings.TrimSpace(fromEnv))] = source
+	}
 	secret := in.resolve(value.Reveal(), field)
 	if secret != "" && len(secret) < field.MinLength {
 		in.problemf(field, "must be at least %d bytes long", field.MinLength)

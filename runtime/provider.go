@@ -25,6 +25,8 @@ import (
 type Provider struct {
 	description oauth.Description
 	tokens      tokenVerifier
+	keys        *keys.Remote // asked only where tokens are JWTs
+	reach       func(context.Context) error
 	standIn     *standIn // nil in direct mode
 	metadata    *metadata.Source
 	logger      *slog.Logger
@@ -60,7 +62,8 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		return nil, err
 	}
 	o := in.options
-	tokens, err := newVerifier(d, o)
+	remote := keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Events: o.events.For(d.Name, "")})
+	tokens, err := newVerifier(d, o, remote)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
 	}
@@ -78,6 +81,7 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 			Audience: firstSet(d.Tokens.Audience.AnyOf), ScopesSupported: scopes, GrantTypesSupported: d.GrantTypes,
 		},
 		tokens:  tokens,
+		keys:    remote,
 		standIn: standIn,
 		logger:  o.logger, observers: o.watching, leeway: o.leeway,
 	}
@@ -88,11 +92,12 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		Issuer: d.Issuer, Forms: d.Discovery, URL: discovery, Fallback: p.synthesised(), Client: o.client,
 		Events: o.events.For(d.Name, ""), Now: o.now,
 	})
+	p.reach = p.howToReach(d)
 	return p, nil
 }
 
 // newVerifier returns the verification that a definition asks for.
-func newVerifier(d Definition, o options) (tokenVerifier, error) {
+func newVerifier(d Definition, o options, remote *keys.Remote) (tokenVerifier, error) {
 	mapper, err := verify.NewMapper(d.Claims)
 	if err != nil {
 		return nil, err
@@ -112,7 +117,7 @@ func newVerifier(d Definition, o options) (tokenVerifier, error) {
 	sender := o.events.For(d.Name, "")
 	return verify.NewJWT(verify.Config{
 		Provider: d.Name, Title: d.Title, Rules: d.Tokens, Mapper: mapper, UserMapper: d.UserMapper,
-		Keys:     keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Events: sender}),
+		Keys:     remote,
 		Insecure: o.insecure, Cache: o.cache, Leeway: o.leeway, Now: o.now, Events: sender,
 	})
 }

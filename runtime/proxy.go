@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/latchkey-auth/latchkey/internal/secretenv"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
@@ -23,14 +24,19 @@ import (
 // by commas or spaces.
 const SealingKeysVariable = "MCP_USE_OAUTH_SEALING_KEYS"
 
-// SealingKeys returns the keys in [SealingKeysVariable], newest first; none where it is not set.
-func SealingKeys(lookupEnv func(name string) (string, bool)) []oauth.Secret {
-	text, _ := lookupEnv(SealingKeysVariable)
+// SealingKeys returns the keys in [SealingKeysVariable], or in the file that the variable with
+// _FILE at the end of its name gives, newest first; none where neither is set. It is an error to
+// set both, or to name a file that cannot be read.
+func SealingKeys(lookupEnv func(name string) (string, bool)) ([]oauth.Secret, error) {
+	text, _, err := secretenv.Lookup(lookupEnv, SealingKeysVariable)
+	if err != nil {
+		return nil, err
+	}
 	var keys []oauth.Secret
 	for _, key := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
 		keys = append(keys, oauth.Secret(key))
 	}
-	return keys
+	return keys, nil
 }
 
 // standIn is what a provider in proxy mode keeps for the brokers of its mounts.
@@ -134,7 +140,11 @@ func (p *standIn) broker(
 ) (*broker.Broker, error) {
 	options := config.Proxy
 	if len(options.SealingKeys) == 0 {
-		options.SealingKeys = SealingKeys(p.options.lookupEnv)
+		keys, err := SealingKeys(p.options.lookupEnv)
+		if err != nil {
+			return nil, err
+		}
+		options.SealingKeys = keys
 	}
 	options.Tokens = p.mode(config)
 	options.ScopeWords = merged(p.scopeWords, options.ScopeWords)

@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/latchkey-auth/latchkey/gen"
+	"github.com/latchkey-auth/latchkey/internal/server"
 )
 
 // Exit codes.
@@ -53,12 +54,34 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second signal ends the program at once
+	ctx, stop := stopped()
 	env := environment{stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, colour: wantsColour(os.Stdout, os.LookupEnv)}
 	code := run(ctx, os.Args[1:], env)
 	stop()
 	os.Exit(code)
+}
+
+// stopped returns a context that the first signal ends, with [server.ErrTerminated] as its cause
+// where it was SIGTERM. The second signal ends the program at once. stop gives the signals back.
+func stopped() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case got := <-signals:
+			signal.Stop(signals)
+			if got == syscall.SIGTERM {
+				cancel(server.ErrTerminated)
+			}
+			cancel(nil)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+	}
 }
 
 // run parses the arguments, runs the command and returns the exit code.

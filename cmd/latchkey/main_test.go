@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"regexp"
@@ -48,6 +49,15 @@ func lookup(variables map[string]string) func(string) (string, bool) {
 		v, ok := variables[name]
 		return v, ok
 	}
+}
+
+// with returns variables with others besides, as pairs of name and value.
+func with(variables map[string]string, further ...string) map[string]string {
+	all := maps.Clone(variables)
+	for i := 0; i < len(further); i += 2 {
+		all[further[i]] = further[i+1]
+	}
+	return all
 }
 
 var keycloakVariables = map[string]string{
@@ -109,6 +119,12 @@ func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 		"a web site's scheme":                        {args: []string{"serve", "--provider", "google", "--custom-scheme", "https"}, env: googleVariables, want: "https"},
 		"dev not on loopback":                        {args: []string{"dev", "--addr", "0.0.0.0:0"}, want: "must be on loopback"},
 		"dev on a taken port":                        {args: []string{"dev", "--addr", taken.Addr().String(), "--idp-addr", "127.0.0.1:0"}, want: "choose another address"},
+		"a certificate without key":                  {args: []string{"serve", "--provider", "keycloak", "--tls-cert", "c.pem"}, env: keycloakVariables, want: "--tls-cert and --tls-key go together"},
+		"a certificate that is none":                 {args: []string{"serve", "--provider", "keycloak", "--tls-cert", "main.go", "--tls-key", "main.go"}, env: keycloakVariables, want: "cannot be used"},
+		"a negative drain":                           {args: []string{"serve", "--provider", "keycloak", "--drain=-1s"}, env: keycloakVariables, want: "--drain must not be negative"},
+		"a secret twice":                             {args: []string{"serve", "--provider", "google"}, env: with(googleVariables, "MCP_USE_OAUTH_GOOGLE_CLIENT_SECRET_FILE", "main.go"), want: "are both set: keep one"},
+		"a secret's file that is not there":          {args: []string{"serve", "--provider", "google"}, env: with(googleVariables, "MCP_USE_OAUTH_GOOGLE_CLIENT_SECRET", "", "MCP_USE_OAUTH_GOOGLE_CLIENT_SECRET_FILE", "nowhere"), want: "nowhere"},
+		"sealing keys' file that is not there":       {args: []string{"serve", "--provider", "google"}, env: with(googleVariables, "MCP_USE_OAUTH_SEALING_KEYS_FILE", "nowhere"), want: "nowhere"},
 		"an unknown provider's page":                 {args: []string{"providers", "nope"}, want: `no provider "nope"`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -173,6 +189,9 @@ func TestServeAnswersAndDrains(t *testing.T) {
 	}
 	if status, body := get("/healthz"); status != 200 || body != "ok" {
 		t.Errorf("health: %d %s", status, body)
+	}
+	if status, body := get("/readyz"); status != 503 || !strings.Contains(body, `"parts":{"provider":{"ready":false,`) {
+		t.Errorf("readiness while nobody answers for the provider: %d %s", status, body)
 	}
 	if status, body := get("/mcp"); status != 401 || !strings.Contains(body, "Missing Authorization header") {
 		t.Errorf("without a token: %d %s", status, body)

@@ -23,6 +23,7 @@ import (
 
 type serveCommand struct {
 	documentFlags
+	lifecycleFlags
 
 	Provider    string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Address to listen on."`
@@ -93,6 +94,10 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	lifecycle, err := c.lifecycle(log)
+	if err != nil {
+		return usageError{err}
+	}
 	resource, err := server.ResourceURL(publicURL, c.Path)
 	if err != nil {
 		return usageError{err}
@@ -105,7 +110,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
 		ClientDocuments: documents, ClientAddress: address, Relay: relay,
 		Hosts: c.AllowHost, MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
-		Version: version(), Logger: log,
+		Ready: lifecycle.Ready, Version: version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -118,7 +123,8 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if provider.Describe().Mode == oauth.Proxy {
 		_, _ = fmt.Fprintf(env.stderr, "latchkey: the redirect URI to register at the provider is %s/oauth/callback\n", resource)
 	}
-	return server.Run(ctx, listener, handler, log)
+	awaitProvider(ctx, provider, lifecycle)
+	return server.Run(ctx, listener, handler, lifecycle)
 }
 
 // providerOptions are the options for how the provider is reached.
@@ -162,10 +168,10 @@ func endpointOptions(list []string) ([]runtime.Option, error) {
 func (c *serveCommand) relay(env environment) (*echoadapter.RelayConfig, error) {
 	switch {
 	case c.Relay != "":
+		keys, err := runtime.SealingKeys(env.lookupEnv)
 		return &echoadapter.RelayConfig{
-			BasePath: c.Relay, AllowedOrigins: c.RelayOrigin, InsecureAllowLoopback: c.RelayAllowLoopback,
-			SealingKeys: runtime.SealingKeys(env.lookupEnv),
-		}, nil
+			BasePath: c.Relay, AllowedOrigins: c.RelayOrigin, InsecureAllowLoopback: c.RelayAllowLoopback, SealingKeys: keys,
+		}, err
 	case len(c.RelayOrigin) > 0 || c.RelayAllowLoopback:
 		return nil, errors.New("--relay-origin and --relay-allow-loopback need --relay with the path of the relay, such as --relay /oauth")
 	}
@@ -202,7 +208,7 @@ func (c *serveCommand) publicURL() (string, error) {
 	case port == "0":
 		return "", errors.New("--public-url is needed with port 0: clients must know the port beforehand")
 	}
-	return "http://" + c.Addr, nil
+	return c.scheme() + "://" + c.Addr, nil
 }
 
 type devCommand struct {

@@ -26,6 +26,7 @@ type Server interface {
 func Serve(provider, addr string, further ...string) []string {
 	return append([]string{
 		"serve", "--provider", provider, "--addr", addr, "--public-url", "http://" + addr, "--path", "/mcp",
+		"--drain", "0s", // no load balancer looks at it
 	}, further...)
 }
 

@@ -192,7 +192,7 @@ func otherRooms() []room {
 	}
 	generator := []string{yaml, validator, jennifer}
 	return []room{
-		{packages: []string{"internal/callerkey", "internal/pacedbody", "internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect", "internal/pageform"}},
+		{packages: []string{"internal/callerkey", "internal/pacedbody", "internal/secretenv", "internal/strictjson", "internal/plainurl", "internal/httpanswer", "internal/noredirect", "internal/pageform"}},
 		{packages: []string{"internal/recent"}, modules: []string{lru}},
 		{packages: []string{"internal/flight"}, modules: []string{xsync}},
 		{packages: []string{"internal/ratelimit"}, may: []string{"internal/recent"}, modules: []string{xtime}},
@@ -230,7 +230,7 @@ func otherRooms() []room {
 		{packages: []string{"cmd/..."}, may: []string{"*"}, modules: []string{"*"}},
 		// The command line runs these. No library may import them, since no other row names them.
 		{
-			packages: []string{"internal/server", "internal/dev", "internal/demo", "internal/browser", "internal/originguard"},
+			packages: []string{"internal/server", "internal/dev", "internal/demo", "internal/browser", "internal/originguard", "internal/readiness"},
 			may:      []string{"*"}, modules: []string{"*"}, never: []string{"providers_gen/...", "gen/..."},
 		},
 

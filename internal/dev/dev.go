@@ -132,7 +132,9 @@ func (p *Pair) build(config Config) error {
 	if err != nil {
 		return err
 	}
-	p.run = func(ctx context.Context) error { return server.Run(ctx, p.listener, handler, config.Logger) }
+	p.run = func(ctx context.Context) error {
+		return server.Run(ctx, p.listener, handler, server.Lifecycle{Logger: config.Logger})
+	}
 	return nil
 }
 

@@ -54,7 +54,7 @@ func TestAClientThatNeverEndsItsHeadersIsCutOff(t *testing.T) {
 		go func() {
 			ended <- server.Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusNoContent)
-			}), slog.New(slog.DiscardHandler))
+			}), server.Lifecycle{Logger: slog.New(slog.DiscardHandler)})
 		}()
 
 		slow := listener.dial()
@@ -106,7 +106,7 @@ func TestARequestThatArrivesDuringTheStopIsAnsweredAndTheLastOfItsConnection(t *
 		go func() {
 			ended <- server.Run(ctx, listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(http.StatusNoContent)
-			}), slog.New(slog.DiscardHandler))
+			}), server.Lifecycle{Logger: slog.New(slog.DiscardHandler)})
 		}()
 		ask := func(conn net.Conn, reader *bufio.Reader) *http.Response {
 			t.Helper()
@@ -159,7 +159,7 @@ func TestAStopWithoutConnectionsTakesNoTime(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		stop()
 		began := time.Now()
-		if err := server.Run(ctx, listener, http.NotFoundHandler(), slog.New(slog.DiscardHandler)); err != nil {
+		if err := server.Run(ctx, listener, http.NotFoundHandler(), server.Lifecycle{Logger: slog.New(slog.DiscardHandler)}); err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(began); took > 0 {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/latchkey-auth/latchkey/internal/readiness"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
@@ -25,9 +29,32 @@ const (
 	headerLimit = 10 * time.Second
 )
 
-// Run serves handler on the listener until ctx ends. Then nobody listens any more, and requests on
-// open connections finish.
-func Run(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger) error {
+// ErrTerminated is the cause ([context.Cause]) of a stop by a service manager or an orchestrator,
+// where load balancers have to learn of it. Nobody waits for them after any other.
+var ErrTerminated = errors.New("terminated")
+
+// Lifecycle says how a server starts and stops.
+type Lifecycle struct {
+	// Ready gets the part "serving", which ends with the stop. Nil stands for parts of its own.
+	Ready *readiness.Parts
+	// Drain is how long the server serves on after [ErrTerminated] as if nothing had happened, while
+	// Ready says that it is not: load balancers need that long to see it. It is zero by default.
+	Drain time.Duration
+	// TLS, when set, encrypts all connections.
+	TLS    *tls.Config
+	Logger *slog.Logger
+}
+
+// partServing is the part of a server's readiness that ends with its stop.
+const partServing = "serving"
+
+// Run serves handler on the listener until ctx ends, and for the drain after it. Then nobody
+// listens any more, and requests on open connections finish. A service manager that waits for it is
+// told (sd_notify) when it serves and when it stops.
+func Run(ctx context.Context, listener net.Listener, handler http.Handler, l Lifecycle) error {
+	if l.Ready == nil {
+		l.Ready = readiness.New(nil)
+	}
 	var stopping atomic.Bool
 	connections := newConnections()
 	s := &http.Server{
@@ -37,33 +64,73 @@ func Run(ctx context.Context, listener net.Listener, handler http.Handler, logge
 			}
 			handler.ServeHTTP(w, r)
 		}),
-		ReadHeaderTimeout: headerLimit, IdleTimeout: 2 * time.Minute, ConnState: connections.changed,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: headerLimit, IdleTimeout: 2 * time.Minute, ConnState: connections.changed, TLSConfig: l.TLS,
+		ErrorLog: slog.NewLogLogger(l.Logger.Handler(), slog.LevelWarn),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- s.Serve(listener) }()
+	go func() { ended <- serve(s, listener) }()
+	l.Ready.Set(partServing, true)
+	l.tellManager(daemon.SdNotifyReady)
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
+	l.tellManager(daemon.SdNotifyStopping)
+	l.Ready.Set(partServing, false)
+	if err, done := l.drain(ctx, ended); done {
+		return err
+	}
 	stopping.Store(true)
 	_ = listener.Close()                                // it is closed in any case: Shutdown below
 	if err := <-ended; !errors.Is(err, net.ErrClosed) { // now all connections are known
-		notice(logger, observe.Event{Level: slog.LevelWarn, Message: "the listener ended in an odd way", Err: err})
+		notice(l.Logger, observe.Event{Level: slog.LevelWarn, Message: "the listener ended in an odd way", Err: err})
 	}
 	if open := connections.wait(windDown); open > 0 {
-		notice(logger, observe.Event{
+		notice(l.Logger, observe.Event{
 			Message: "stopping: requests may finish; a second signal ends them",
 			Details: []slog.Attr{slog.Int("connections", open), slog.Duration("within", drainLimit)},
 		})
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
+	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainLimit)
 	defer cancel()
-	if s.Shutdown(drain) != nil {
+	if s.Shutdown(finish) != nil {
 		return errors.Join(fmt.Errorf("requests were still running %s after the stop", drainLimit), s.Close())
 	}
 	return nil
+}
+
+func serve(s *http.Server, listener net.Listener) error {
+	if s.TLSConfig != nil {
+		return s.ServeTLS(listener, "", "")
+	}
+	return s.Serve(listener)
+}
+
+// drain serves on for a while. It reports whether the server ended by itself meanwhile, and how.
+func (l Lifecycle) drain(ctx context.Context, ended <-chan error) (err error, done bool) { //nolint:revive // the error is no failure of drain
+	if l.Drain <= 0 || !errors.Is(context.Cause(ctx), ErrTerminated) {
+		return nil, false
+	}
+	notice(l.Logger, observe.Event{
+		Message: "stopping: not ready from now on, and serving on so that load balancers see it; a second signal ends it",
+		Details: []slog.Attr{slog.Duration("for", l.Drain)},
+	})
+	timer := time.NewTimer(l.Drain)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err, true
+	case <-timer.C:
+		return nil, false
+	}
+}
+
+// tellManager tells the service manager, where there is one that waits for it (sd_notify(3)).
+func (l Lifecycle) tellManager(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		notice(l.Logger, observe.Event{Level: slog.LevelWarn, Message: "the service manager could not be told", Err: err})
+	}
 }
 
 // notice tells what the operator should know while the server stops.

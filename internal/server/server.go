@@ -20,6 +20,7 @@ import (
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/originguard"
 	"github.com/latchkey-auth/latchkey/internal/pacedbody"
+	"github.com/latchkey-auth/latchkey/internal/readiness"
 	"github.com/latchkey-auth/latchkey/mcpadapter"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
@@ -65,6 +66,8 @@ type Config struct {
 	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are
 	// filled in here.
 	Relay *echoadapter.RelayConfig
+	// Ready, when set, is served at /readyz.
+	Ready *readiness.Parts
 	// Version is what the server says of itself to MCP clients.
 	Version string
 	Logger  *slog.Logger
@@ -116,6 +119,9 @@ func New(config Config) (http.Handler, error) {
 		return nil, err
 	}
 	e.GET(healthPath, func(c echo.Context) error { return c.String(http.StatusOK, "ok") })
+	if config.Ready != nil {
+		e.GET(readyPath, echo.WrapHandler(config.Ready))
+	}
 	tools := toolScopes(config)
 	endpoint := echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools))))
 	for _, spelling := range []string{config.Path, config.Path + "/"} { // clients add or drop a slash
@@ -144,8 +150,11 @@ func bounded(limit int64) echo.MiddlewareFunc {
 	}
 }
 
-// healthPath is answered to everybody, whatever Host says: load balancers ask by address.
-const healthPath = "/healthz"
+// These are answered to everybody, whatever Host says: load balancers ask by address.
+const (
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
+)
 
 // ResourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint.
 // It is the one spelling in which the endpoint is announced and sent.
@@ -162,7 +171,7 @@ func ResourceURL(publicURL, path string) (string, error) {
 		return "", fmt.Errorf("path %q has characters that URLs write in another way, which routers, forms and cookies read differently: "+
 			"choose one of letters, digits, - and _, such as /mcp", path)
 	}
-	if path == healthPath || path == "/whoami" || strings.HasPrefix(path, "/.well-known/") {
+	if path == healthPath || path == readyPath || path == "/whoami" || strings.HasPrefix(path, "/.well-known/") {
 		return "", fmt.Errorf("path %q is taken by the server itself, choose another such as /mcp", path)
 	}
 	return oauth.CanonicalResource(u.Scheme + "://" + u.Host + path)
@@ -189,7 +198,7 @@ func ownHostAndOrigin(guard *originguard.Guard, relayed []string, log observe.Ob
 		return func(c echo.Context) error {
 			r := c.Request()
 			switch {
-			case r.URL.Path == healthPath, guard.Allows(r):
+			case r.URL.Path == healthPath, r.URL.Path == readyPath, guard.Allows(r):
 				return next(c)
 			case slices.Contains(relayed, r.URL.Path) && guard.AllowsHost(r):
 				return next(c)

@@ -226,7 +226,9 @@ func TestStopLetsRequestsInFlightFinish(t *testing.T) {
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended, answered := make(chan error, 1), make(chan string, 1)
-	go func() { ended <- server.Run(ctx, listener, handler, slog.New(slog.DiscardHandler)) }()
+	go func() {
+		ended <- server.Run(ctx, listener, handler, server.Lifecycle{Logger: slog.New(slog.DiscardHandler)})
+	}()
 	go func() {
 		response, err := http.Get("http://" + listener.Addr().String())
 		if err != nil {

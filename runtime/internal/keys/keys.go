@@ -3,6 +3,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -188,6 +189,22 @@ func (r *Remote) Replaced(
 }
 
 var errMayBeReplaced = errors.New("the signature does not match the provider's key, which the provider may have replaced since its keys were fetched")
+
+// Load fetches the key set unless there is one, as often as look-ups may, and returns nil once
+// there is.
+func (r *Remote) Load(ctx context.Context) error {
+	if r.known() > 0 {
+		return nil
+	}
+	if _, err := r.refreshed(ctx, r.config.Now(), false); err != nil || r.known() > 0 {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return cmp.Or(r.lastErr, errNoKeys)
+}
+
+var errNoKeys = errors.New("the provider publishes no keys that can be used")
 
 // refreshed waits for the fetch under way, starting one if it is allowed. It returns nil if it is
 // not.
