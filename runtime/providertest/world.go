@@ -36,6 +36,7 @@ func newWorld(t *testing.T, suite Suite) *world {
 	w := &world{suite: suite, keys: map[string]*jose.SigningKey{}, fake: newFake()}
 	w.provider = w.newProvider(t, w.fake)
 	w.description = w.provider.Describe()
+	w.publishMetadata(t)
 	if suite.Opaque != nil {
 		w.serveOpaque()
 		return w
@@ -43,7 +44,7 @@ func newWorld(t *testing.T, suite Suite) *world {
 	for _, algorithm := range w.oneOfEachKind() {
 		w.keys[algorithm] = w.newKey(t, algorithm, "key-"+algorithm)
 	}
-	w.publish(t)
+	w.publishKeys(t)
 	return w
 }
 
@@ -104,8 +105,8 @@ func (w *world) newKey(t *testing.T, algorithm, id string) *jose.SigningKey {
 	return key
 }
 
-// publish puts the fake's key set and metadata where the provider's description says.
-func (w *world) publish(t *testing.T) {
+// publishKeys puts the fake's key set where the provider's description says.
+func (w *world) publishKeys(t *testing.T) {
 	t.Helper()
 	var public []*jose.SigningKey
 	for _, key := range w.keys {
@@ -117,12 +118,17 @@ func (w *world) publish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if address := w.description.Endpoints.JWKS; address != "" {
+		w.fake.documents[address] = set
+	}
+}
+
+// publishMetadata puts the provider's metadata wherever a client may look for it.
+func (w *world) publishMetadata(t *testing.T) {
+	t.Helper()
 	document, err := json.Marshal(runtime.Synthesise(w.description))
 	if err != nil {
 		t.Fatal(err)
-	}
-	if address := w.description.Endpoints.JWKS; address != "" {
-		w.fake.documents[address] = set
 	}
 	for _, form := range []facts.Form{
 		facts.OAuthInserted, facts.OAuthAppended, facts.OpenIDAppended, facts.OpenIDInserted,
