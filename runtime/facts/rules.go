@@ -57,7 +57,7 @@ type Audience struct {
 	Hint string
 }
 
-// Requirement is one claim that must be present.
+// Requirement is one claim that must be present, or must not.
 type Requirement struct {
 	// Claim is a path as in [ClaimMap].
 	Claim string
@@ -67,6 +67,9 @@ type Requirement struct {
 	// WhenSet says that AnyOf comes from optional configuration: empty values are dropped, and
 	// without any other nothing is required.
 	WhenSet bool
+	// Absent says that the claim must not be there: it marks another kind of token. AnyOf is then
+	// empty.
+	Absent bool
 	// Hint explains a refusal in the log.
 	Hint string
 }

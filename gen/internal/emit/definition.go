@@ -112,7 +112,8 @@ func emitRequirements(requirements []model.Requirement) jen.Code {
 			accepted = expressions(r.Values)
 		}
 		elements[i] = literal(
-			nil, member{"Claim", text(r.Claim)}, member{"AnyOf", accepted}, member{"WhenSet", yes(r.WhenSet)}, member{"Hint", text(r.Hint)},
+			nil, member{"Claim", text(r.Claim)}, member{"AnyOf", accepted}, member{"WhenSet", yes(r.WhenSet)},
+			member{"Absent", yes(r.Absent)}, member{"Hint", text(r.Hint)},
 		)
 	}
 	return list(jen.Qual(factsPath, "Requirement"), elements)

@@ -72,7 +72,7 @@ type Tenants struct {
 	Allowed *Field
 }
 
-// Requirement is one claim that must be there.
+// Requirement is one claim that must be there, or must not.
 type Requirement struct {
 	spec.Requirement
 

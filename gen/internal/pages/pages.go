@@ -195,6 +195,9 @@ func requirementText(r model.Requirement) string {
 	for _, e := range r.Values {
 		values = append(values, e.Template)
 	}
+	if r.Absent {
+		return "no claim " + code(r.Claim)
+	}
 	text := "the claim " + code(r.Claim)
 	if len(values) > 0 {
 		text += " with " + codes(values)

@@ -20,7 +20,7 @@ func Rules() []string {
 		"not-a-mapping", "not-must", "not-type", "one-line", "opaque-only", "opaque-passthrough", "opaque-rules", "optional-in-template",
 		"otherwise-unreachable", "package-name", "parameter", "parameter-unused", "parameters-type", "params-both", "pattern",
 		"pattern-must", "pattern-type", "post-both", "profile-userinfo", "proxy-only", "reason-unused", "reference-place",
-		"reference-type", "refused-value", "reject-reason", "reject-user", "repeated-entry", "require-both",
+		"reference-type", "refused-value", "reject-reason", "reject-user", "repeated-entry", "require-absent", "require-both",
 		"required-default", "reserved-name", "reserved-parameter", "resource-scope", "revocation-unused",
 		"scheme", "scheme-unused", "scope",
 		"scope-name-optional", "scopes-both", "second-document", "secret-algorithm", "secret-default",

@@ -122,7 +122,7 @@ func (c tokenRules) audience(a *Audience) {
 		return
 	}
 	switch {
-	case a.IssuerBound && len(t.Types) == 0 && len(t.Require) == 0 && c.Known("tokens.types") && c.Known("tokens.require"):
+	case a.IssuerBound && len(t.Types) == 0 && !t.marked() && c.Known("tokens.types") && c.Known("tokens.require"):
 		c.ReportKeyf("issuer-bound-unguarded", path+".issuer_bound", "issuer_bound needs types or require: without an audience, "+
 			"something else must tell access tokens from ID and session tokens")
 	case a.IssuerBound || a.Otherwise != "" || a.Also != "" || !c.Known(path+".is") || !c.Known(path+".otherwise"):
@@ -172,7 +172,12 @@ func (c tokenRules) tenants(t *Tenants) {
 	}
 }
 
-// requirements checks the claims that must be there.
+// marked reports whether access tokens have a claim by which they are told from other tokens.
+func (t *Tokens) marked() bool {
+	return slices.ContainsFunc(t.Require, func(r Requirement) bool { return !r.Absent })
+}
+
+// requirements checks the claims that must be there, or must not.
 func (c tokenRules) requirements(list []Requirement) {
 	for i, r := range list {
 		path := fmt.Sprintf("tokens.require[%d]", i)
@@ -181,6 +186,9 @@ func (c tokenRules) requirements(list []Requirement) {
 		}
 		if len(r.Is) > 0 && len(r.AnyOf) > 0 {
 			c.ReportKeyf("require-both", path+".is", "accepted values are in any_of or, from the configuration, in is: not in both")
+		}
+		if r.Absent && len(r.Is)+len(r.AnyOf) > 0 {
+			c.ReportKeyf("require-absent", path+".absent", "a claim that must be absent has no accepted values")
 		}
 	}
 }

@@ -229,7 +229,7 @@ type Audience struct {
 	Hint string `yaml:"hint" prose:"line"`
 }
 
-// Requirement is one claim that must be there.
+// Requirement is one claim that must be there, or must not.
 type Requirement struct {
 	// The claim; a dot descends into an object, a backslash before a dot makes it part of the name.
 	Claim string `yaml:"claim" validate:"required,claim_path"`
@@ -238,6 +238,8 @@ type Requirement struct {
 	// In place of any_of: template or templates of the accepted values. While the configuration
 	// leaves them all empty, nothing is required.
 	Is yamldoc.Many `yaml:"is" validate:"dive,required"`
+	// In place of any_of: whether the claim must not be there, since it marks another kind of token.
+	Absent bool `yaml:"absent"`
 	// Explains a refusal in the log.
 	Hint string `yaml:"hint" prose:"line"`
 }

@@ -105,9 +105,10 @@ func isOrigin(resource string) bool {
 
 // requirement is a compiled [facts.Requirement].
 type requirement struct {
-	claim path
-	anyOf []string
-	hint  string
+	claim  path
+	anyOf  []string
+	absent bool
+	hint   string
 }
 
 func compileRequirements(list []facts.Requirement) ([]requirement, error) {
@@ -116,6 +117,9 @@ func compileRequirements(list []facts.Requirement) ([]requirement, error) {
 		claim, err := parsePath(r.Claim)
 		if err != nil {
 			return nil, fmt.Errorf("required claim: %w", err)
+		}
+		if r.Absent && len(r.AnyOf) > 0 {
+			return nil, fmt.Errorf("claim %q must be absent and have a value", r.Claim)
 		}
 		anyOf := slices.Clone(r.AnyOf)
 		if r.WhenSet {
@@ -126,12 +130,12 @@ func compileRequirements(list []facts.Requirement) ([]requirement, error) {
 		if slices.Contains(anyOf, "") {
 			return nil, fmt.Errorf("required claim %q accepts the empty string, which is as good as no value", r.Claim)
 		}
-		compiled = append(compiled, requirement{claim: claim, anyOf: anyOf, hint: r.Hint})
+		compiled = append(compiled, requirement{claim: claim, anyOf: anyOf, absent: r.Absent, hint: r.Hint})
 	}
 	return compiled, nil
 }
 
-// asCheck is the check that the claim is there.
+// asCheck is the check that the claim is there, or is not.
 func (r *requirement) asCheck() check {
 	return check{id: checkClaim + strings.Join(r.claim, "."), needs: []string{checkContent}, run: r.check, values: r.values}
 }
@@ -141,6 +145,9 @@ func (r *requirement) check(_ context.Context, in *inspection) error {
 		return nil
 	}
 	name := strings.Join(r.claim, ".")
+	if r.absent {
+		return refuse(oauth.ReasonClaim, "the token has the claim "+name+", which marks another kind of token", r.hint)
+	}
 	if found := in.claims.Strings(r.claim...); len(r.anyOf) > 0 && len(found) > 0 {
 		return refuse(oauth.ReasonClaim, fmt.Sprintf("the token's claim %s is %s, accepted are %q", name, quoteAll(found), r.anyOf), r.hint)
 	}
@@ -152,13 +159,19 @@ func (r *requirement) values(in *inspection) (got, want []string) {
 	if len(got) == 0 && in.claims.Has(r.claim...) {
 		got = []string{string(in.claims.Raw(r.claim...))}
 	}
-	if len(want) == 0 {
+	switch {
+	case r.absent:
+		want = []string{"none"}
+	case len(want) == 0:
 		want = []string{"any value"}
 	}
 	return got, want
 }
 
 func (r *requirement) met(claims oauth.Claims) bool {
+	if r.absent {
+		return !claims.Has(r.claim...)
+	}
 	if len(r.anyOf) == 0 {
 		raw := string(claims.Raw(r.claim...))
 		return raw != "" && raw != "null" && raw != "false" && raw != `""`

@@ -45,9 +45,12 @@ func TestMistakesInTheConfigurationAreErrors(t *testing.T) {
 		"an empty type":           {rules(func(r *facts.Rules) { r.Types = []string{""} }), "Types"},
 		"a broken requirement":    {rules(func(r *facts.Rules) { r.Require = []facts.Requirement{{Claim: ""}} }), "empty part"},
 		"an empty required value": {rules(func(r *facts.Rules) { r.Require = []facts.Requirement{{Claim: "tid", AnyOf: []string{""}}} }), `"tid"`},
-		"no keys":                 {func(c *verify.Config) { c.Keys = nil }, "keys"},
-		"a negative leeway":       {func(c *verify.Config) { c.Leeway = -1 }, "leeway"},
-		"a leeway of an hour":     {func(c *verify.Config) { c.Leeway = time.Hour }, "leeway"},
+		"an absent claim's value": {rules(func(r *facts.Rules) {
+			r.Require = []facts.Requirement{{Claim: "tid", AnyOf: []string{"a"}, Absent: true}}
+		}), `"tid"`},
+		"no keys":             {func(c *verify.Config) { c.Keys = nil }, "keys"},
+		"a negative leeway":   {func(c *verify.Config) { c.Leeway = -1 }, "leeway"},
+		"a leeway of an hour": {func(c *verify.Config) { c.Leeway = time.Hour }, "leeway"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -702,6 +702,27 @@ func TestRequiredClaims(t *testing.T) {
 	}
 }
 
+// A claim that only another kind of token has is as good as a wrong value: Casdoor's refresh tokens
+// of one format differ by nothing else.
+// covers: T-TOK-13
+func TestClaimsThatMustBeAbsent(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, rules(func(r *facts.Rules) {
+		r.Require = []facts.Requirement{{Claim: "TokenType", Absent: true, Hint: "Send the access token."}}
+	}))
+	wantCaller(t, v, token(t, nil))
+	wantCaller(t, v, token(t, map[string]any{"tokenType": "access-token", "TokenType": nil}))
+	for name, value := range map[string]any{"has a value": "refresh-token", "is empty": "", "is false": false, "is an object": map[string]any{}} {
+		t.Run("refuses when the claim "+name, func(t *testing.T) {
+			t.Parallel()
+			e := wantRefusal(t, v, token(t, map[string]any{"TokenType": value}), oauth.ReasonClaim)
+			if !strings.Contains(e.Error(), "has the claim TokenType") || !strings.Contains(e.Error(), "Send the access token.") {
+				t.Errorf("%q says something else", e.Error())
+			}
+		})
+	}
+}
+
 // covers: T-TOK-09
 func TestNamesOfClaimsKeepTheirCase(t *testing.T) {
 	t.Parallel()

@@ -163,6 +163,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 				{
 					Claim: "kitchen.cook",
 				},
+				{
+					Claim:  "kitchen.leftover",
+					Absent: true,
+					Hint:   "Leftovers are other tokens.",
+				},
 			},
 			SharedSecrets: []facts.SharedSecret{
 				{

@@ -142,6 +142,18 @@ func TestProvider(t *testing.T) {
 				Reason: oauth.ReasonClaim,
 			},
 			{
+				Name: "a token of leftovers",
+				Claims: map[string]any{
+					"kitchen": map[string]any{
+						"cook":       "yes",
+						"leftover":   "soup",
+						"recipients": "{audience}",
+					},
+					"kitchen.use": "access",
+				},
+				Reason: oauth.ReasonClaim,
+			},
+			{
 				Name: "a token of another type",
 				Header: map[string]any{
 					"typ": "at+jwt",
