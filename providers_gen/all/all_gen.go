@@ -58,6 +58,7 @@ func Providers() []Provider {
 		auth0Provider(),
 		authentikProvider(),
 		betterauthProvider(),
+		casdoorProvider(),
 		clerkProvider(),
 		customProvider(),
 		descopeProvider(),
@@ -73,11 +74,15 @@ func Providers() []Provider {
 		oktaProvider(),
 		pingoneProvider(),
 		pocketidProvider(),
+		propelauthProvider(),
 		proxyProvider(),
 		scalekitProvider(),
 		slackProvider(),
+		stytchProvider(),
 		supabaseProvider(),
 		workosProvider(),
+		zitadelProvider(),
+		zitadelproxyProvider(),
 	}
 }
 
