@@ -11,6 +11,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/all"
 )
 
 // output collects what a command prints while it runs.
@@ -224,16 +227,46 @@ func TestDevSaysWhatToPaste(t *testing.T) {
 
 func TestProvidersAreListedAndShown(t *testing.T) {
 	t.Parallel()
-	code, list, _ := command(t.Context(), nil, "providers")
-	for _, want := range []string{"NAME", "keycloak", "MCP_USE_OAUTH_KEYCLOAK_REALM"} {
-		if code != exitOK || !strings.Contains(list, want) {
-			t.Errorf("the list lacks %q: %s", want, list)
-		}
-	}
 	code, page, _ := command(t.Context(), nil, "providers", "keycloak")
 	for _, want := range []string{"Keycloak (keycloak), mode direct", "required", "{serverUrl}/realms/{realm}", "Set-up at the provider"} {
 		if code != exitOK || !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q: %s", want, page)
+		}
+	}
+}
+
+// TestProvidersAreListedByMode says that each provider is listed once, with its title, under its
+// mode, and that a group fits a screen of 24 lines by 80 columns.
+func TestProvidersAreListedByMode(t *testing.T) {
+	t.Parallel()
+	code, list, _ := command(t.Context(), nil, "providers")
+	if code != exitOK {
+		t.Fatalf("exit code %d", code)
+	}
+	groups := map[string]string{}
+	for group := range strings.SplitSeq(list, "\n\n") {
+		title, members, _ := strings.Cut(group, "\n")
+		groups[strings.Fields(title)[0]] = members
+		if lines := strings.Count(group, "\n") + 1; lines > 24 {
+			t.Errorf("%q has %d lines", title, lines)
+		}
+		for line := range strings.Lines(group) {
+			if width := len([]rune(strings.TrimRight(line, "\n"))); width > 80 {
+				t.Errorf("%d columns: %s", width, line)
+			}
+		}
+	}
+	for _, p := range all.Providers() {
+		want := map[oauth.Mode]string{oauth.Direct: "Direct:", oauth.Proxy: "Proxy:"}[p.Mode]
+		if p.New == nil {
+			want = "In"
+		}
+		// A long title is cut.
+		entry := regexp.MustCompile(`(?m)(^|  )` + p.Name + ` +` + regexp.QuoteMeta(p.Title[:min(len(p.Title), 12)]))
+		for group, members := range groups {
+			if got := len(entry.FindAllString(members, -1)); got != map[bool]int{true: 1}[group == want] {
+				t.Errorf("%s is %d times under %q, want it under %q:\n%s", p.Name, got, group, want, members)
+			}
 		}
 	}
 }

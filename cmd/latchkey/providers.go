@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -58,33 +57,55 @@ func newProvider(name string, opts ...runtime.Option) (*runtime.Provider, error)
 	return p.New(opts...)
 }
 
+// The measures of a terminal, in which a group of the list of providers fits.
+const (
+	screenWidth = 80
+	listColumns = 2
+)
+
+// listProviders writes the providers by their mode, each group in one screen.
 func listProviders(w io.Writer) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, err := fmt.Fprintln(table, "NAME\tMODE\tREQUIRED VARIABLES\tTITLE")
-	for _, p := range all.Providers() {
-		_, lineErr := fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Mode, requiredVariables(p), p.Title)
-		err = errors.Join(err, lineErr)
+	groups := []struct {
+		title string
+		has   func(all.Provider) bool
+	}{
+		{"Direct: clients register at the provider", func(p all.Provider) bool { return p.New != nil && p.Mode == oauth.Direct }},
+		{"Proxy: clients register at this server, which is one application of the provider", func(p all.Provider) bool { return p.New != nil && p.Mode == oauth.Proxy }},
+		{"In a Go program of your own alone", func(p all.Provider) bool { return p.New == nil }},
 	}
-	return errors.Join(err, table.Flush())
+	var b strings.Builder
+	for _, group := range groups {
+		members := slices.DeleteFunc(all.Providers(), func(p all.Provider) bool { return !group.has(p) })
+		fmt.Fprintf(&b, "%s\n", group.title)
+		writeColumns(&b, members)
+		b.WriteString("\n")
+	}
+	b.WriteString("\"latchkey providers NAME\" shows a provider's variables, endpoints and set-up.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
-func requiredVariables(p all.Provider) string {
-	if p.New == nil {
-		return "(needs Go code)"
+// writeColumns writes names with titles in columns, to be read downwards.
+func writeColumns(b *strings.Builder, providers []all.Provider) {
+	nameWidth := 0
+	for _, p := range all.Providers() {
+		nameWidth = max(nameWidth, len(p.Name))
 	}
-	var required []string
-	for _, f := range p.Fields {
-		if f.Required {
-			required = append(required, f.Env)
+	width := screenWidth/listColumns - len("  ")
+	rows := (len(providers) + listColumns - 1) / listColumns
+	for row := range rows {
+		var entries []string
+		for column := range listColumns {
+			if i := column*rows + row; i < len(providers) {
+				entry := fmt.Sprintf("%-*s  %s", nameWidth, providers[i].Name, providers[i].Title)
+				if len(entry) > width {
+					entry = entry[:width-len("...")] + "..."
+				}
+				entries = append(entries, fmt.Sprintf("%-*s", width, entry))
+			}
 		}
+		b.WriteString("  " + strings.TrimRight(strings.Join(entries, "  "), " ") + "\n")
 	}
-	for _, group := range p.RequireOneOf {
-		required = append(required, strings.Join(groupVariables(p, group), " or "))
-	}
-	if len(required) == 0 {
-		return "-"
-	}
-	return strings.Join(required, " ")
 }
 
 // groupVariables are the variables of fields.

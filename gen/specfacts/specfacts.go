@@ -12,6 +12,9 @@ import (
 type Facts struct {
 	// Title is the name for people.
 	Title string
+	// Seen is the real software, with its version, that the end-to-end tests log in to with the
+	// spec, Imitated other people's imitations of the provider.
+	Seen, Imitated []string
 	// Discovery are the well-known documents that the provider serves, in the language's words,
 	// best first.
 	Discovery []string
@@ -75,7 +78,7 @@ func Read(file string, data []byte) (*Facts, error) {
 	}
 	s := &document.Spec
 	facts := &Facts{
-		Title: s.Title, Discovery: s.Discovery, Config: s.Test.Config,
+		Title: s.Title, Seen: s.Docs.Verified.Seen, Imitated: s.Docs.Verified.Imitated, Discovery: s.Discovery, Config: s.Test.Config,
 		ClientID: s.Upstream.ClientID, ClientSecret: s.Upstream.ClientSecret, AuthMethod: s.Upstream.AuthMethod,
 		Opaque: s.Tokens.Format == "opaque", Algorithms: s.Tokens.Algorithms, SharedSecrets: map[string]string{},
 		IssuerBound: s.Tokens.Audience.IssuerBound, ClientClaims: s.Tokens.Binding.ClientClaims,

@@ -51,7 +51,11 @@ func (g *Generate) locked(streams *Streams, around module, importPath string) er
 	if err != nil {
 		return err
 	}
-	files, problems, err := generate.Files(specs, generate.Options{ImportPath: importPath})
+	unsuitable, err := readUnsuitable(g.Specs)
+	if err != nil {
+		return err
+	}
+	files, problems, err := generate.Files(specs, generate.Options{ImportPath: importPath, Unsuitable: unsuitable})
 	if err != nil {
 		return err
 	}

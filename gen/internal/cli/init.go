@@ -43,7 +43,7 @@ func (i *Init) Run(streams *Streams) error {
 	text := draft.Spec(document, draft.Source{
 		Name: i.Name, From: i.Discovery, On: time.Now().UTC().Format(time.DateOnly), Forms: forms,
 	})
-	_, problems := generate.Check([]generate.Spec{{File: display(file), Data: text}})
+	_, problems := generate.Check([]generate.Spec{{File: display(file), Data: text}}, generate.Spec{})
 	if problems.HasErrors() {
 		return errors.Join(problems.Write(streams.Err, yamldoc.Text), errors.New("no good spec can be made of this document"))
 	}

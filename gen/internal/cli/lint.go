@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/latchkey-auth/latchkey/gen/internal/generate"
+import (
+	"path/filepath"
+
+	"github.com/latchkey-auth/latchkey/gen/internal/generate"
+)
 
 // Lint is the command that reports problems of specs.
 type Lint struct {
@@ -15,6 +19,10 @@ func (l *Lint) Run(streams *Streams) error {
 	if err != nil {
 		return err
 	}
-	_, problems := generate.Check(specs)
+	unsuitable, err := readUnsuitable(filepath.Dir(l.Files[0]))
+	if err != nil {
+		return err
+	}
+	_, problems := generate.Check(specs, unsuitable)
 	return l.report(streams, problems)
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/generate"
+	"github.com/latchkey-auth/latchkey/gen/internal/spec"
 )
 
 // readFolder reads all specs of a folder. Files that editors and file managers put beside them,
@@ -33,6 +35,16 @@ func readFolder(folder string) ([]generate.Spec, error) {
 		return nil, fmt.Errorf("there are no specs in %s: a spec is a file <provider>.yaml", display(folder))
 	}
 	return readFiles(files)
+}
+
+// readUnsuitable reads the list of unsuitable providers in a folder of specs, where there is one.
+func readUnsuitable(folder string) (generate.Spec, error) {
+	file := filepath.Join(folder, spec.UnsuitableFile)
+	data, err := readRegular(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return generate.Spec{}, nil
+	}
+	return generate.Spec{File: display(file), Data: data}, err
 }
 
 // maxRead is more than any spec or discovery document may have.

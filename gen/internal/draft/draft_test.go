@@ -313,7 +313,7 @@ func FuzzDraft(f *testing.F) {
 			return
 		}
 		text := draft.Spec(document, draft.Source{Name: "example", From: string(data), On: "2030-01-02"})
-		if _, problems := generate.Check([]generate.Spec{{File: "example.yaml", Data: text}}); problems.HasErrors() {
+		if _, problems := generate.Check([]generate.Spec{{File: "example.yaml", Data: text}}, generate.Spec{}); problems.HasErrors() {
 			t.Fatalf("%v\n%s", problems, text)
 		}
 	})

@@ -27,13 +27,23 @@ type Spec struct {
 type Options struct {
 	// ImportPath is the import path of their folder.
 	ImportPath string
+	// Unsuitable is the list of providers that get no spec; without data there is none.
+	Unsuitable Spec
 }
 
-// Check parses and validates specs and returns those without errors as models, sorted by name, and
-// all problems.
-func Check(specs []Spec) ([]*model.Model, yamldoc.Problems) {
+// Checked is what specs say.
+type Checked struct {
+	// Models are the specs without errors, sorted by name.
+	Models []*model.Model
+	// Unsuitable are the providers that get no spec.
+	Unsuitable []spec.UnsuitableProvider
+}
+
+// Check parses and validates specs and the list of unsuitable providers, and returns all problems.
+// Without data there is no such list.
+func Check(specs []Spec, unsuitable Spec) (Checked, yamldoc.Problems) {
 	var models []*model.Model
-	var problems yamldoc.Problems
+	list, problems := checkUnsuitable(unsuitable)
 	files := map[string]string{}
 	for _, s := range specs {
 		document, found := spec.Parse(s.File, s.Data)
@@ -50,16 +60,43 @@ func Check(specs []Spec) ([]*model.Model, yamldoc.Problems) {
 			})
 			continue
 		}
+		if problem, found := refusal(document, list); found {
+			problems = append(problems, problem)
+			continue
+		}
 		files[name] = s.File
 		models = append(models, model.New(&document.Spec))
 	}
 	slices.SortFunc(models, func(a, b *model.Model) int { return cmp.Compare(a.Name, b.Name) })
-	return models, problems.Sorted()
+	return Checked{models, list}, problems.Sorted()
+}
+
+func checkUnsuitable(file Spec) ([]spec.UnsuitableProvider, yamldoc.Problems) {
+	if file.Data == nil {
+		return nil, nil
+	}
+	list, problems := spec.ParseUnsuitable(file.File, file.Data)
+	return list.Providers, problems
+}
+
+// refusal is the problem of a spec of an unsuitable provider, which somebody wrote without having
+// read why there was none.
+func refusal(document *spec.Document, list []spec.UnsuitableProvider) (yamldoc.Problem, bool) {
+	for _, unsuitable := range list {
+		if slices.Contains(unsuitable.Names, document.Spec.Name) {
+			return yamldoc.Problem{
+				Rule: "unsuitable", Severity: yamldoc.Error, Position: document.Place("name").Value,
+				Message: unsuitable.Title + " is listed in " + spec.UnsuitableFile + ": " + unsuitable.Reason + " " + unsuitable.Instead,
+			}, true
+		}
+	}
+	return yamldoc.Problem{}, false
 }
 
 // Files turns specs into files. With an error among the problems there are no files at all.
 func Files(specs []Spec, options Options) ([]File, yamldoc.Problems, error) {
-	models, problems := Check(specs)
+	checked, problems := Check(specs, options.Unsuitable)
+	models := checked.Models
 	if problems.HasErrors() {
 		return nil, problems, nil
 	}
@@ -85,7 +122,7 @@ func Files(specs []Spec, options Options) ([]File, yamldoc.Problems, error) {
 	}
 	return append(
 		files,
-		File{Kind: Page, Path: "README.md", Data: pages.Index(models, options.ImportPath)},
+		File{Kind: Page, Path: "README.md", Data: pages.Index(models, checked.Unsuitable, options.ImportPath)},
 		File{Kind: Reference, Path: "spec-reference.md", Data: pages.Reference()},
 		File{Kind: Sample, Path: ".env.example", Data: pages.Sample(models, options.ImportPath)},
 		File{Kind: Schema, Path: "schema.json", Data: schema},

@@ -132,7 +132,7 @@ func TestWarningsDoNotStopARun(t *testing.T) {
 func TestAllProblemsInOneRun(t *testing.T) {
 	t.Parallel()
 	data := bytes.Replace(read(t, "../spec/testdata/errors/unknown-key.yaml"), []byte("[RS256]"), []byte("[RS257]"), 1)
-	_, problems := generate.Check([]generate.Spec{{File: "b/example.yaml", Data: data}, {File: "a/example.yaml", Data: data}})
+	_, problems := generate.Check([]generate.Spec{{File: "b/example.yaml", Data: data}, {File: "a/example.yaml", Data: data}}, generate.Spec{})
 	var got []string
 	for _, p := range problems {
 		got = append(got, p.File+" "+p.Rule)
@@ -146,9 +146,27 @@ func TestAllProblemsInOneRun(t *testing.T) {
 func TestTwoFilesOfOneProvider(t *testing.T) {
 	t.Parallel()
 	data := read(t, "../../../specs/keycloak.yaml")
-	_, problems := generate.Check([]generate.Spec{{File: "specs/keycloak.yaml", Data: data}, {File: "more/keycloak.yaml", Data: data}})
+	_, problems := generate.Check([]generate.Spec{{File: "specs/keycloak.yaml", Data: data}, {File: "more/keycloak.yaml", Data: data}}, generate.Spec{})
 	if len(problems) != 1 || problems[0].Rule != "provider-taken" {
 		t.Errorf("problems are %v, want provider-taken alone", problems)
+	}
+}
+
+// TestAnUnsuitableProviderGetsNoSpec refuses a spec of a provider that is listed as unsuitable, in
+// the words of the list.
+func TestAnUnsuitableProviderGetsNoSpec(t *testing.T) {
+	t.Parallel()
+	list := generate.Spec{File: "specs/unsuitable/providers.yaml", Data: []byte(
+		"spec: 1\nproviders:\n  - {title: Keycloak, names: [keycloak], reason: It has moved., instead: Use another.}\n")}
+	keycloak := generate.Spec{File: "specs/keycloak.yaml", Data: read(t, "../../../specs/keycloak.yaml")}
+	_, problems := generate.Check([]generate.Spec{keycloak}, list)
+	const want = "Keycloak is listed in unsuitable/providers.yaml: It has moved. Use another."
+	if len(problems) != 1 || problems[0].Rule != "unsuitable" || problems[0].Message != want || problems[0].Line == 0 {
+		t.Errorf("problems are %v, want %q", problems, want)
+	}
+	list.Data = []byte("spec: 1\nproviders:\n  - {title: Firebase, names: [Fire Base], reason: It is none.}\n")
+	if _, problems = generate.Check([]generate.Spec{keycloak}, list); len(problems) != 2 {
+		t.Errorf("problems are %v, want the bad name and the missing way that works", problems)
 	}
 }
 

@@ -26,6 +26,9 @@ type Model struct {
 	// CheckedOn and CheckedAgainst are the provenance of the facts.
 	CheckedOn      string
 	CheckedAgainst []string
+	// Seen is the real software, Imitated the imitations, that the end-to-end tests log in to.
+	Seen     []string
+	Imitated []string
 
 	Fields []Field
 	Groups []Group
@@ -34,6 +37,8 @@ type Model struct {
 	Issuer    Expression
 	Endpoints []Endpoint
 	Discovery []string
+	// ClientDocuments says that clients may come with a client ID metadata document.
+	ClientDocuments bool
 	// Upstream is the application at the provider; nil in mode direct.
 	Upstream *Upstream
 	// TokenMode says whose tokens clients get, in mode proxy.
@@ -177,7 +182,8 @@ func New(s *spec.Spec) *Model {
 	m := &Model{
 		Name: s.Name, Title: s.Title, Mode: s.Mode, Summary: s.Docs.Summary, DocsURL: s.Docs.URL, Setup: s.Docs.Setup,
 		Notes: s.Docs.Notes, CheckedOn: s.Docs.Verified.On, CheckedAgainst: s.Docs.Verified.Sources,
-		Discovery: s.Discovery,
+		Seen: s.Docs.Verified.Seen, Imitated: s.Docs.Verified.Imitated,
+		Discovery: s.Discovery, ClientDocuments: s.ClientDocuments,
 	}
 	scope := newScope(s)
 	for i := range s.Config {

@@ -163,6 +163,9 @@ func (p *page) facts(m *model.Model, importPath string) {
 		}
 		p.row("facts checked", markdown(text))
 	}
+	if len(m.Seen)+len(m.Imitated) > 0 {
+		p.row("seen for real", seenText(m))
+	}
 }
 
 func audienceText(a *model.Audience) string {
@@ -335,31 +338,6 @@ func (p *page) claimList(name string, l *spec.List) {
 	case len(l.From) > 0:
 		p.row(code(name), strings.ReplaceAll(codes(l.From), ", ", ", else ")+as)
 	}
-}
-
-// Index lists all providers. importPath is that of the folder of all packages.
-func Index(models []*model.Model, importPath string) []byte {
-	p := newPage("*", importPath)
-	p.heading(1, "Providers")
-	p.line("One page for each: what to set up there, how to configure it, what its tokens must look like.")
-	p.line()
-	p.row("provider", "mode", "issuer", "variables (required ones in bold)")
-	p.row("---", "---", "---", "---")
-	for _, m := range models {
-		var variables []string
-		for i := range m.Fields {
-			f := &m.Fields[i]
-			switch {
-			case f.Env == "":
-			case f.Required:
-				variables = append(variables, "**"+code(f.Env)+"**")
-			default:
-				variables = append(variables, code(f.Env))
-			}
-		}
-		p.row("["+markdown(m.Title)+"]("+m.Name+".md)", markdown(m.Mode), code(m.Issuer.Template), strings.Join(variables, "<br>"))
-	}
-	return p.bytes()
 }
 
 // Reference describes the language.

@@ -40,6 +40,9 @@ type Spec struct {
 	// OpenID Connect Discovery, behind the path; oidc_inserted: that document between host and
 	// path. Without any, metadata is put together from endpoints.
 	Discovery []string `yaml:"discovery" validate:"unique,dive,enum=discovery"`
+	// Whether clients may come to the provider with a client ID metadata document (CIMD) in place of
+	// a registration.
+	ClientDocuments bool `yaml:"client_documents"`
 	// Which tokens are access tokens for this server.
 	Tokens Tokens `yaml:"tokens" validate:"required"`
 	// Which claims become which fields of the user.
@@ -72,6 +75,12 @@ type Verified struct {
 	On string `yaml:"on" validate:"omitempty,date"`
 	// Sources that the facts were checked against.
 	Sources []string `yaml:"sources" validate:"dive,required" prose:"line"`
+	// Software, with its version, that people run as this provider and that the end-to-end tests log
+	// in to with this spec.
+	Seen []string `yaml:"seen" validate:"unique,dive,required" prose:"line"`
+	// Another project's imitation of the provider, with its version, that those tests log in to,
+	// where the provider itself cannot run there.
+	Imitated []string `yaml:"imitated" validate:"unique,dive,required" prose:"line"`
 }
 
 // Field is one field of the configuration.

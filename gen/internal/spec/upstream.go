@@ -22,7 +22,7 @@ func (c upstreamRules) check() {
 		c.Reportf("upstream-missing", "mode", "mode proxy needs upstream: the application that is registered at the provider")
 		return
 	}
-	for _, path := range []string{"discovery", "endpoints.registration"} {
+	for _, path := range []string{"discovery", "endpoints.registration", "client_documents"} {
 		if c.Has(path) {
 			c.ReportKeyf("direct-only", path, "%s does nothing in mode proxy: clients only see this server's own metadata and registration",
 				c.Naming(path))
