@@ -46,7 +46,8 @@ func directPeers() []peer {
 	return []peer{
 		{name: "betterauth", start: startBetterAuth},
 		{name: "keycloak", start: startRealm, warm: warmKeycloak},
-		{name: "oidc-provider", start: startOIDCProvider, binary: func() string { return suite.custom }},
+		{name: "oidc-provider", start: startOIDCProvider, binary: customServer},
+		{name: "glewlwyd", start: startGlewlwyd, binary: customServer},
 		{name: "embedded", start: startEmbedded},
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/e2e/matrix"
+	"github.com/latchkey-auth/latchkey/gen/specfacts"
 )
 
 func readCells(t *testing.T) *matrix.Matrix {
@@ -69,6 +70,40 @@ func TestVersionsAreThePinnedOnes(t *testing.T) {
 	}
 	for _, client := range cells.Clients {
 		check(client.Name, client.Pinned)
+	}
+}
+
+// TestSpecsSayWhatIsSeen compares what specs say of the software that is seen with them, which
+// provider pages show, with the servers of the matrix.
+func TestSpecsSayWhatIsSeen(t *testing.T) {
+	seen := map[string]map[matrix.Kind][]string{}
+	for _, server := range readCells(t).Servers {
+		if seen[server.Provider] == nil {
+			seen[server.Provider] = map[matrix.Kind][]string{}
+		}
+		if known := seen[server.Provider][server.Kind]; !slices.Contains(known, server.Software()) {
+			seen[server.Provider][server.Kind] = append(known, server.Software())
+		}
+	}
+	files, err := filepath.Glob("../specs/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := specfacts.Read(file, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		for kind, says := range map[matrix.Kind][]string{matrix.Real: facts.Seen, matrix.Emulation: facts.Imitated} {
+			if want := seen[name][kind]; !slices.Equal(slices.Sorted(slices.Values(says)), slices.Sorted(slices.Values(want))) {
+				t.Errorf("%s: docs.verified says %q of %s software, cells.yaml says %q", name, says, kind, want)
+			}
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type OAuthClient struct {
 		Documents     bool   `json:"client_id_metadata_document_supported"`
 	}
 	clientID string
+	secret   string // of a confidential client
 	http     *http.Client
 }
 
@@ -50,25 +51,41 @@ func NewOAuthClient(ctx context.Context, server Server) (*OAuthClient, error) {
 	return NewOAuthClientAt(ctx, server, strings.TrimSuffix(server.Issuer(), "/")+"/.well-known/openid-configuration")
 }
 
+// NewConfidentialClient is NewOAuthClient for a client with a secret, which it sends in the
+// Authorization header (client_secret_basic).
+func NewConfidentialClient(ctx context.Context, server Server) (*OAuthClient, error) {
+	metadata := clientMetadata()
+	metadata["token_endpoint_auth_method"] = "client_secret_basic"
+	return register(ctx, server, strings.TrimSuffix(server.Issuer(), "/")+"/.well-known/openid-configuration", metadata)
+}
+
 // NewOAuthClientAt is NewOAuthClient with the address of the metadata: that of a resource server
 // which registers clients itself, or of a server whose OpenID configuration does not say enough.
 func NewOAuthClientAt(ctx context.Context, server Server, metadata string) (*OAuthClient, error) {
-	c, err := unregistered(ctx, server, metadata)
+	return register(ctx, server, metadata, clientMetadata())
+}
+
+func register(ctx context.Context, server Server, address string, metadata map[string]any) (*OAuthClient, error) {
+	c, err := unregistered(ctx, server, address)
 	if err != nil {
 		return nil, err
 	}
-	registration, err := json.Marshal(clientMetadata())
+	registration, err := json.Marshal(metadata)
 	if err != nil {
 		return nil, err
 	}
 	var registered struct {
 		ClientID string `json:"client_id"`
+		Secret   string `json:"client_secret"`
 	}
 	err = c.call(ctx, http.MethodPost, c.metadata.Registration, "application/json", registration, &registered)
 	if err != nil {
 		return nil, err
 	}
 	c.clientID = registered.ClientID
+	if metadata["token_endpoint_auth_method"] != "none" {
+		c.secret = registered.Secret
+	}
 	return c, nil
 }
 
@@ -210,6 +227,9 @@ func (c *OAuthClient) call(ctx context.Context, method, target, contentType stri
 		return err
 	}
 	request.Header.Set("Accept", "application/json")
+	if c.secret != "" {
+		request.SetBasicAuth(url.QueryEscape(c.clientID), url.QueryEscape(c.secret))
+	}
 	for pair := range slices.Chunk(append([]string{"Content-Type", contentType}, headers...), 2) {
 		if pair[1] != "" {
 			request.Header.Set(pair[0], pair[1])

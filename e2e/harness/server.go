@@ -40,6 +40,16 @@ func EmailOf(server Server) string {
 	return named.Email()
 }
 
+// ClientAuthOf is how clients must register to authenticate at a server (RFC 7591's
+// token_endpoint_auth_method): not at all, but for the few that serve no public clients.
+func ClientAuthOf(server Server) string {
+	strict, ok := server.(interface{ ClientAuth() string })
+	if !ok {
+		return "none"
+	}
+	return strict.ClientAuth()
+}
+
 // NamesNoClient reports whether a server is one of the few whose access tokens do not say which
 // client they were issued to.
 func NamesNoClient(server Server) bool {

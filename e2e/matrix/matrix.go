@@ -52,6 +52,8 @@ type Server struct {
 	Title   string `yaml:"title"`
 	Project string `yaml:"project"`
 	Kind    Kind   `yaml:"kind"`
+	// Provider is the spec of the provider by which latchkey reaches it; empty for latchkey's own.
+	Provider string `yaml:"provider"`
 	// Reached says what stands between it and the clients.
 	Reached string `yaml:"reached"`
 	// Cells are by the client's name.
@@ -231,6 +233,9 @@ func (m *Matrix) check() error {
 		if !slices.Contains([]Kind{Real, Emulation, Embedded, Replica}, server.Kind) {
 			c.reportf("server %s: kind %q is none of real, emulation, embedded, replica", server.Name, server.Kind)
 		}
+		if (server.Provider == "") != (server.Kind == Embedded) {
+			c.reportf("server %s: provider names the spec of the provider that reaches it, and latchkey's own has none", server.Name)
+		}
 		if server.Reached == "" {
 			c.reportf("server %s: reached is missing", server.Name)
 		}
@@ -343,6 +348,15 @@ func (c *checker) reasons() {
 			}
 		}
 	}
+}
+
+// Software is what a real server or an emulation is: its name, and its version.
+func (s Server) Software() string {
+	name, _, _ := strings.Cut(s.Title, ",")
+	if s.Kind == Emulation {
+		name = path.Base(s.Project)
+	}
+	return name + " " + s.Version
 }
 
 // Server returns the server of a name.

@@ -23,6 +23,7 @@ servers:
     kind: real
     version: "3"
     pinned: npm:s
+    provider: s
     reached: directly
     cells:
       a: run

@@ -57,7 +57,7 @@ async function openPage(relay) {
   opened.on('request', (request) => {
     if (request.resourceType() === 'fetch') console.error(`fetch ${request.method()} ${request.url().split('?', 1)[0]}`);
   });
-  await opened.addInitScript((given) => { window.settings = given; }, { server: mcpURL.href, relay });
+  await opened.addInitScript((given) => { window.settings = given; }, { server: mcpURL.href, relay, auth: required('E2E_CLIENT_AUTH') });
   await opened.goto(origin.href);
   await opened.waitForFunction(() => window.mcp);
   return opened;

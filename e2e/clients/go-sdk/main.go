@@ -97,7 +97,7 @@ func (t *traveller) connect(ctx context.Context, initial oauth2.TokenSource) err
 			Metadata: &oauthex.ClientRegistrationMetadata{
 				ClientName: "latchkey end-to-end test", RedirectURIs: []string{redirectURI},
 				GrantTypes:              []string{"authorization_code", "refresh_token"},
-				TokenEndpointAuthMethod: "none",
+				TokenEndpointAuthMethod: os.Getenv("E2E_CLIENT_AUTH"),
 			},
 		},
 		RequestRefreshToken:      true,

@@ -18,7 +18,7 @@ export class MemoryProvider {
       redirect_uris: [this.redirectUrl],
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
-      token_endpoint_auth_method: 'none',
+      token_endpoint_auth_method: process.env.E2E_CLIENT_AUTH,
       ...this.registration,
     };
   }

@@ -27,7 +27,7 @@ class PageProvider {
   get clientMetadata() {
     return {
       client_name: 'latchkey end-to-end test', redirect_uris: [this.redirectUrl], response_types: ['code'],
-      grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: settings.auth,
     };
   }
 
