@@ -11,6 +11,8 @@ type Asking struct {
 	// GraphQL posts this query, as {"query": …}, to an endpoint that speaks GraphQL, as Linear's
 	// does. Claims are then below data.
 	GraphQL string
+	// Listed says that the answer is a list whose one entry is the object with the claims.
+	Listed bool
 }
 
 // TokenPlace says how a request carries the token that is asked about.

@@ -203,7 +203,7 @@ func (w *world) badAnswers() []variation {
 		}
 		list = append(list, variation{"a token without an end", endless, oauth.ReasonInvalidTime})
 	}
-	if o.Profile != "" {
+	if namesUser := find(w.answer(w.suite.Accept[0]), split(o.Subject)) != nil; o.Profile != "" && namesUser {
 		foreign := w.suite.Accept[0]
 		foreign.Profile = maps.Clone(foreign.Profile)
 		if foreign.Profile == nil {
@@ -292,7 +292,7 @@ func (w *world) serveOpaque() {
 				writeJSON(writer, http.StatusUnauthorized, map[string]any{"error": "invalid_token"})
 				return
 			}
-			writeJSON(writer, http.StatusOK, token.profile)
+			writeJSON(writer, http.StatusOK, listed(o.ProfileAsking, token.profile))
 		})
 	}
 	address := map[string]string{
@@ -316,7 +316,7 @@ func (w *world) describeToken(writer http.ResponseWriter, r *http.Request) {
 	token, ok := w.fake.known(asked)
 	switch {
 	case ok:
-		writeJSON(writer, http.StatusOK, token.claims)
+		writeJSON(writer, http.StatusOK, listed(o.Asking, token.claims))
 	case o.Check == "introspection":
 		writeJSON(writer, http.StatusOK, map[string]any{"active": false})
 	case o.InvalidStatus != 0:
@@ -324,6 +324,14 @@ func (w *world) describeToken(writer http.ResponseWriter, r *http.Request) {
 	default:
 		writeJSON(writer, http.StatusUnauthorized, map[string]any{"error": "invalid_token"})
 	}
+}
+
+// listed is an answer as the provider gives it: an object, or a list with it.
+func listed(asking facts.Asking, answer map[string]any) any {
+	if asking.Listed {
+		return []any{answer}
+	}
+	return answer
 }
 
 // question reads the token that a request asks about, from where the provider wants it and nowhere

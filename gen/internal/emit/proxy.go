@@ -198,7 +198,7 @@ func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 		u := &c.UserInfo
 		return jen.Op("&").Add(literal(
 			jen.Qual(factsPath, "UserInfo"),
-			member{"Asking", emitAsking(u.Scheme, u.Post, u.GraphQL)},
+			member{"Asking", emitAsking(asking{u.Scheme, u.Post, u.GraphQL, u.Listed})},
 			member{"Header", emitHeaders(u.Headers)},
 			member{"InvalidStatus", numbers(u.InvalidStatus)},
 			member{"InvalidErrors", texts(u.InvalidErrors)},
@@ -206,13 +206,22 @@ func emitCheck(c *model.OpaqueCheck, at string) jen.Code {
 	}
 }
 
+// asking is how a question whose credential is the token is put.
+type asking struct {
+	scheme  string
+	post    bool
+	graphQL string
+	listed  bool
+}
+
 // emitAsking is the facts.Asking literal, nil for a GET with the scheme Bearer.
-func emitAsking(scheme string, post bool, query string) jen.Code {
-	if scheme == "" && !post && query == "" {
+func emitAsking(a asking) jen.Code {
+	if a == (asking{}) {
 		return nil
 	}
 	return inline(
-		jen.Qual(factsPath, "Asking"), member{"Scheme", text(scheme)}, member{"Post", yes(post)}, member{"GraphQL", text(query)},
+		jen.Qual(factsPath, "Asking"), member{"Scheme", text(a.scheme)}, member{"Post", yes(a.post)}, member{"GraphQL", text(a.graphQL)},
+		member{"Listed", yes(a.listed)},
 	)
 }
 
@@ -261,7 +270,7 @@ func emitProfile(c *model.OpaqueCheck) jen.Code {
 	p := c.Profile
 	return jen.Op("&").Add(literal(
 		jen.Qual(factsPath, "Profile"),
-		member{"Asking", emitAsking(p.Scheme, p.Post, p.GraphQL)},
+		member{"Asking", emitAsking(asking{p.Scheme, p.Post, p.GraphQL, p.Listed})},
 		member{"Header", emitHeaders(p.Headers)},
 		member{"InvalidErrors", texts(p.InvalidErrors)},
 		member{"Subject", texts(p.Subject)},

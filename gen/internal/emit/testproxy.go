@@ -17,18 +17,18 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		return nil
 	}
 	place, parameter := "TokenInForm", "token"
-	var asking, expiry, status jen.Code
+	var how, expiry, status jen.Code
 	noExpiry, invalid := false, c.UserInfo.InvalidStatus
 	switch c.At {
 	case "userinfo":
 		place, parameter = "TokenInHeader", ""
-		asking = emitAsking(c.UserInfo.Scheme, c.UserInfo.Post, c.UserInfo.GraphQL)
+		how = emitAsking(asking{c.UserInfo.Scheme, c.UserInfo.Post, c.UserInfo.GraphQL, c.UserInfo.Listed})
 	case "tokeninfo":
 		place, parameter = cmp.Or(tokenPlaces[c.TokenInfo.TokenIn], place), cmp.Or(c.TokenInfo.Parameter, "access_token")
 		if place == "TokenInPath" {
 			parameter = ""
 		}
-		asking = emitAsking(c.TokenInfo.Scheme, false, "")
+		how = emitAsking(asking{scheme: c.TokenInfo.Scheme})
 		expiry, noExpiry, invalid = emitExpiry(c.TokenInfo.Expiry), c.TokenInfo.NoExpiry != "", c.TokenInfo.InvalidStatus
 	case "introspection":
 		expiry, noExpiry, invalid = emitExpiry(c.Introspection.Expiry), c.Introspection.NoExpiry != "", nil
@@ -40,7 +40,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 	var profileAsking jen.Code
 	if c.Profile != nil {
 		profile = c.Profile.Subject[0]
-		profileAsking = emitAsking(c.Profile.Scheme, c.Profile.Post, c.Profile.GraphQL)
+		profileAsking = emitAsking(asking{c.Profile.Scheme, c.Profile.Post, c.Profile.GraphQL, c.Profile.Listed})
 	}
 	if len(c.Binding.ClientClaims) > 0 {
 		client = m.Test.Text(m.Upstream.Credentials.ClientID)
@@ -51,7 +51,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 		member{"Check", text(c.At)},
 		member{"Place", jen.Qual(factsPath, place)},
 		member{"Parameter", text(parameter)},
-		member{"Asking", asking},
+		member{"Asking", how},
 		member{"AuthMethod", constant(factsPath, authMethods, c.Credentials.Method)},
 		member{"ClientID", text(m.Test.Text(c.Credentials.ClientID))},
 		member{"ClientSecret", text(m.Test.Text(c.Credentials.ClientSecret))},

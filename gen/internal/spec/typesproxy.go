@@ -239,6 +239,8 @@ type UserInfo struct {
 	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below
 	// data.
 	GraphQL string `yaml:"graphql"`
+	// Whether the answer is a list whose one entry is the user.
+	Listed bool `yaml:"listed"`
 	// Further headers, such as a version of the provider's API.
 	Headers []Header `yaml:"headers" validate:"dive" keyed:"Name"`
 	// The 4xx answers, besides 401, that mean that a token is no good.
@@ -260,6 +262,8 @@ type Profile struct {
 	// For an endpoint that speaks GraphQL: the query to post, in one line. Claims are then below
 	// data.
 	GraphQL string `yaml:"graphql"`
+	// Whether the answer is a list whose one entry is the user.
+	Listed bool `yaml:"listed"`
 	// Further headers, such as a version of the provider's API.
 	Headers []Header `yaml:"headers" validate:"dive" keyed:"Name"`
 	// The error codes that mean that a token is no good. The default is invalid_token.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -45,6 +46,7 @@ type provider struct {
 	rotates       bool     // a new refresh token on each refresh, the old one ends
 	noRefresh     bool     // GitHub
 	omitsRefresh  bool     // Google: none on refreshes
+	keepsAccess   string   // Kinde: the access token of every answer
 	jwt           bool     // access tokens look like JWTs
 	also          []string // scopes of access tokens beyond what was asked for
 	expiresIn     string   // JSON of expires_in; empty leaves it out
@@ -181,6 +183,7 @@ func (p *provider) answerTokens(w http.ResponseWriter, user, nonce string, withR
 	if p.jwt {
 		access = "eyJhbGciOiJub25lIn0." + base64.RawURLEncoding.EncodeToString([]byte(access)) + ".c2ln"
 	}
+	access = cmp.Or(p.keepsAccess, access)
 	expires := time.Time{}
 	if n, err := strconv.Atoi(strings.Trim(p.expiresIn, `"`)); err == nil {
 		expires = p.world.now().Add(time.Duration(n) * time.Second)

@@ -77,6 +77,29 @@ func TestARefreshTokenIsNoAccessToken(t *testing.T) {
 	}
 }
 
+// Kinde gives the access token again that it gave before, while that has not ended.
+func TestAProviderMayGiveTheSameAccessTokenAgain(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []proxy.TokenMode{proxy.Sealed, proxy.Passthrough} {
+		w := newWorld(t, 1, func(c *Config) { c.Tokens = mode })
+		w.provider.jwt, w.provider.keepsAccess = true, "eyJhbGciOiJub25lIn0.dXBzdHJlYW0tYWNjZXNzLTE.c2ln"
+		clientID := w.newClient(webRedirect)
+		tokens := w.login(clientID)
+		for range 3 {
+			next := w.refreshed(clientID, tokens.RefreshToken)
+			if next.RefreshToken == tokens.RefreshToken || (next.AccessToken == tokens.AccessToken) != (mode == proxy.Passthrough) {
+				t.Errorf("%s: got %q after %q", mode, next.AccessToken, tokens.AccessToken)
+			}
+			tokens = next
+		}
+		if mode == proxy.Sealed {
+			if _, err := w.broker().VerifyAccessToken(t.Context(), tokens.AccessToken, testResource); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestRefreshMayNarrowTheScopes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/internal/strictjson"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -127,7 +128,7 @@ func (e *endpoint) checkAsking() error {
 	switch {
 	case a == facts.Asking{}:
 	case e.place != facts.TokenInHeader:
-		return errors.New("a scheme, POST and GraphQL are for a token in the header")
+		return errors.New("a scheme, POST, GraphQL and a list are for a token in the header")
 	case a.Scheme != "" && strings.Trim(a.Scheme, headerNameBytes) != "":
 		return fmt.Errorf("the scheme %q cannot be sent", a.Scheme)
 	case a.Post && a.GraphQL != "":
@@ -152,7 +153,7 @@ func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) 
 	if err := e.usable(answer, token); err != nil {
 		return oauth.Claims{}, err
 	}
-	claims, err := upstream.Object(answer)
+	claims, err := e.read(answer)
 	if err != nil {
 		return oauth.Claims{}, e.outage("the answer is not JSON that can be used: %w", err)
 	}
@@ -163,6 +164,22 @@ func (e *endpoint) ask(ctx context.Context, token string) (oauth.Claims, error) 
 		return oauth.Claims{}, e.outage("the answer to the GraphQL query holds errors")
 	}
 	return claims, nil
+}
+
+// read reads the object of a good answer.
+func (e *endpoint) read(answer *egress.Response) (oauth.Claims, error) {
+	claims, err := upstream.Object(answer)
+	if err == nil || !e.asking.Listed { // an object in place of the list says what went wrong
+		return claims, err
+	}
+	entries, err := strictjson.ParseArray(string(strictjson.WithoutBOM(answer.Body)), nil)
+	switch {
+	case err != nil:
+		return oauth.Claims{}, err
+	case len(entries) != 1:
+		return oauth.Claims{}, fmt.Errorf("the list has %d entries, where one is the user", len(entries))
+	}
+	return oauth.ParseClaims(entries[0])
 }
 
 // exchange returns an answer of any status.

@@ -414,3 +414,33 @@ type everybodyIsAda struct{}
 
 // UserInfo implements [oauth.UserMapper].
 func (everybodyIsAda) UserInfo(oauth.Claims) oauth.UserInfo { return oauth.UserInfo{ID: "ada"} }
+
+func TestAListedProfileIsItsOneEntry(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]bool{
+		`[{"sub":"alice","name":"Alice"}]`:                   true,
+		"\ufeff [ {\"sub\":\"alice\",\"name\":\"Alice\"} ] ": true,
+		`{"sub":"alice","name":"Alice"}`:                     true,
+		`[]`:                                                 false,
+		`[{"sub":"alice"},{"sub":"bob"}]`:                    false,
+		`["alice"]`:                                          false,
+		`[[{"sub":"alice"}]]`:                                false,
+		`[{"sub":"alice","sub":"bob"}]`:                      false,
+		`[{"sub":"alice"}] [{"sub":"bob"}]`:                  false,
+	} {
+		profile, err := verify.NewProfile(verify.ProfileConfig{
+			URL: "https://idp.example.com/people", Client: says(200, body).client(),
+			Profile: facts.Profile{Asking: facts.Asking{Listed: true}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, err := profile.Claims(t.Context(), opaqueToken)
+		switch {
+		case want && (err != nil || claims.String("name") != "Alice"):
+			t.Errorf("%s: %v", body, err)
+		case !want && !errors.Is(err, oauth.ErrTemporarilyUnavailable):
+			t.Errorf("%s: got %v", body, err)
+		}
+	}
+}

@@ -69,6 +69,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		},
 		Claims: facts.ClaimMap{
 			UserID:   []string{"owner.user.id"},
+			Name:     []string{"owner.user.name"},
 			ClientID: []string{"app_id"},
 			Scopes:   []string{"scope", "scp"},
 		},
@@ -79,6 +80,10 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Place:         facts.TokenInPath,
 			InvalidStatus: []int{404},
 			Expiry:        []facts.Expiry{{Claim: "expires_in", Format: facts.ExpiryIn}},
+		},
+		Profile: &facts.Profile{
+			Asking:  facts.Asking{Listed: true},
+			Subject: []string{"owner.user.id"},
 		},
 		Binding: facts.Binding{
 			ClientIDs:    []string{appID},

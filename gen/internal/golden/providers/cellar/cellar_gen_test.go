@@ -31,6 +31,8 @@ func TestProvider(t *testing.T) {
 			Expiry:        []facts.Expiry{{Claim: "expires_in", Format: facts.ExpiryIn}},
 			InvalidStatus: 404,
 			Subject:       "owner.user.id",
+			Profile:       "owner.user.id",
+			ProfileAsking: facts.Asking{Listed: true},
 		},
 		Proxy: &providertest.Proxy{
 			ClientID:       "cellar-app",
@@ -43,15 +45,20 @@ func TestProvider(t *testing.T) {
 			{
 				Name: "a user's token",
 				Claims: map[string]any{
-					"iss": "https://identity.cellar.example.net",
-					"owner": map[string]any{
-						"user": map[string]any{
-							"id": 7,
-						},
-					},
+					"iss":   "https://identity.cellar.example.net",
+					"owner": nil,
 					"scope": "drink",
 				},
+				Profile: map[string]any{
+					"owner": map[string]any{
+						"user": map[string]any{
+							"id":   7,
+							"name": "Ada",
+						},
+					},
+				},
 				WantUser: map[string]any{
+					"name":   "Ada",
 					"scopes": []any{"drink"},
 					"userId": "7",
 				},
