@@ -40,11 +40,11 @@ func TestForwardedHeadersNameNoClientByDefault(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			proxied := proxy.Options{ClientAddress: c.clientAddress}
+			var proxied proxy.Options
 			proxied.Limits.Register.PerSecond, proxied.Limits.Register.Burst = 0.001, burst
 			e := echo.New()
 			if _, err := echoadapter.Mount(e, provider, echoadapter.Config{
-				Resource: "https://mcp.example.com/mcp", Logger: logger, Proxy: proxied,
+				Resource: "https://mcp.example.com/mcp", Logger: logger, ClientAddress: c.clientAddress, Proxy: proxied,
 			}); err != nil {
 				t.Fatal(err)
 			}

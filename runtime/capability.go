@@ -12,6 +12,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 )
 
@@ -27,6 +28,8 @@ type (
 	observed interface {
 		watchers() (*slog.Logger, observe.Observer)
 	}
+	// inquirer says whether it asks somebody about the tokens that it is given.
+	inquirer interface{ inquires() bool }
 	// lenient bridges clocks that differ.
 	lenient interface{ clockLeeway() time.Duration }
 )
@@ -54,6 +57,15 @@ func (p *Provider) standsIn() *standIn { return p.standIn }
 func (p *Provider) watchers() (*slog.Logger, observe.Observer) { return p.logger, p.observers }
 
 func (p *Provider) clockLeeway() time.Duration { return p.leeway }
+
+func (p *Provider) inquires() bool { return verify.Inquires(p.tokens) }
+
+// inquires reports whether a provider asks somebody about tokens by package verify, which then
+// counts by the client's address.
+func inquires(provider oauth.Provider) bool {
+	own, ok := oauth.Capability[inquirer](provider)
+	return ok && own.inquires()
+}
 
 // leewayOf returns how long after its expiry a token may still be good.
 func leewayOf(provider oauth.Provider) time.Duration {

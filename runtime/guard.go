@@ -19,6 +19,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/cors"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
+	"github.com/latchkey-auth/latchkey/runtime/internal/peers"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
@@ -56,6 +57,10 @@ type GuardConfig struct {
 	AllowedHeaders []string
 	// LandingPage, when set, answers browsers that open the endpoint without a token. It is public.
 	LandingPage http.Handler
+	// ClientAddress says which client a request is of, for budgets: those of proxy mode, and those
+	// of [WithInquiryLimits]. The default is the connection's own address; behind a reverse proxy
+	// all clients share one. See package clientaddr.
+	ClientAddress func(*http.Request) string
 	// Proxy adjusts proxy mode. It means nothing for a provider in direct mode.
 	Proxy proxy.Options
 	// MaxTokenBytes bounds the token, in bytes. The default is [DefaultMaxTokenBytes]; at most 512
@@ -95,7 +100,10 @@ type Guard struct {
 	broker *broker.Broker // nil in direct mode
 	views  *views         // nil without a hierarchy
 	leeway time.Duration
-	alone  *Site // of this guard and no other
+	peers  *peers.Peers
+	// inquires tells that somebody is asked about tokens, which counts by the client's address.
+	inquires bool
+	alone    *Site // of this guard and no other
 }
 
 // endpoint is a protected path with what its challenges say.
@@ -131,8 +139,9 @@ func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	g := &Guard{
 		provider: provider, config: config, events: senderOf(provider, resource, config), verify: provider.Verify,
 		recall: recallOf(provider), issuer: provider.Describe().Issuer, views: newViews(config.Hierarchy),
-		leeway: leewayOf(provider),
+		leeway: leewayOf(provider), inquires: inquires(provider),
 	}
+	g.peers = peers.New(config.ClientAddress, g.events)
 	if err := g.announceable(); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
@@ -359,7 +368,11 @@ func (g *Guard) callerOf(r *http.Request, token string, e *endpoint) (*oauth.Aut
 	if !isToken68(token) {
 		return nil, malformed(oauth.ReasonMalformedHeader)
 	}
-	return g.verified(r.Context(), e.presented(r, token))
+	ctx := r.Context()
+	if g.inquires {
+		ctx = verify.WithAddress(ctx, g.peers.Budget(r))
+	}
+	return g.verified(ctx, e.presented(r, token))
 }
 
 // verified asks the provider about a token.

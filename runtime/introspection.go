@@ -56,7 +56,7 @@ func IntrospectionVerifier(config IntrospectionConfig, opts ...Option) (oauth.To
 		OpaqueConfig: verify.OpaqueConfig{
 			Provider: "introspection", Title: "Introspection verifier", Issuers: []string{issuer}, Binding: binding,
 			Insecure: o.insecure, Leeway: o.leeway, Now: o.now, Events: o.events, Client: o.client,
-			InsecureHTTPHosts: o.network.plainHTTP, Cache: answerCache(o.cache),
+			InsecureHTTPHosts: o.network.plainHTTP, Cache: answerCache(o.cache), Limits: o.inquiries.compiled(),
 		},
 		Introspection:     facts.Introspection{Credentials: credentials, NoTokenType: config.NoTokenType},
 		URL:               url,

@@ -1,6 +1,7 @@
 package runtime_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -15,8 +16,10 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/providers_gen/custom"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 func TestIntrospectionVerifierChecksWhatTheAnswerSays(t *testing.T) {
@@ -144,5 +147,71 @@ func TestIntrospectionVerifierProvesItselfWithAKey(t *testing.T) {
 	}
 	if claims, err := v.VerifyToken(t.Context(), oauth.Presented{Token: "opaque-token", Resource: resource}); err != nil || claims.String("sub") != "alice" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// The guard says whose questions they are: an address that makes up tokens uses up its own share.
+// covers: A2
+func TestMadeUpTokensCountByTheClientsAddress(t *testing.T) {
+	t.Parallel()
+	one := proxy.Rate{PerSecond: 1e-9, Burst: 1}
+	named := func(*http.Request) string { return "203.0.113.9" }
+	for name, c := range map[string]struct {
+		limits        runtime.InquiryLimits
+		clientAddress func(*http.Request) string
+		first, second string // addresses of the connections
+		want          int    // the second's answer
+	}{
+		"one address":                   {limits: runtime.InquiryLimits{AddressStrangers: one}, first: "192.0.2.1:1", second: "192.0.2.1:2", want: 503},
+		"another address":               {limits: runtime.InquiryLimits{AddressStrangers: one}, first: "192.0.2.1:1", second: "192.0.2.2:1", want: 401},
+		"all addresses":                 {limits: runtime.InquiryLimits{AllStrangers: one}, first: "192.0.2.1:1", second: "192.0.2.2:1", want: 503},
+		"private ones":                  {limits: runtime.InquiryLimits{AddressStrangers: one}, first: "10.0.0.2:1", second: "10.0.0.2:2", want: 401},
+		"what a trusted proxy says":     {limits: runtime.InquiryLimits{AddressStrangers: one}, clientAddress: named, first: "10.0.0.2:1", second: "10.0.0.3:1", want: 503},
+		"the defaults are not felt yet": {first: "192.0.2.1:1", second: "192.0.2.1:2", want: 401},
+	} {
+		t.Run("A2: "+name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			opts := []runtime.Option{
+				runtime.WithHTTPClient(&http.Client{Transport: answering(`{"active":false}`)}),
+				runtime.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), runtime.WithInquiryLimits(c.limits),
+			}
+			config := runtime.IntrospectionConfig{URL: "https://idp.example.com/introspect", Issuer: "https://idp.example.com"}
+			config.ClientID, config.ClientSecret = "mcp-server", "s3cr3t"
+			verifier, err := runtime.IntrospectionVerifier(config, opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			provider, err := custom.New(custom.Config{
+				Issuer: "https://idp.example.com", AuthEndpoint: "https://idp.example.com/authorize",
+				TokenEndpoint: "https://idp.example.com/token", JWKSURL: "https://idp.example.com/keys", VerifyToken: verifier,
+			}, opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			guard, err := runtime.NewGuard(provider, runtime.GuardConfig{Resource: resource, ClientAddress: c.clientAddress})
+			if err != nil {
+				t.Fatal(err)
+			}
+			handler := guard.Protect(http.NotFoundHandler())
+			ask := func(address, token string) int {
+				r := httptest.NewRequest(http.MethodGet, resource, nil)
+				r.RemoteAddr = address
+				r.Header.Set("Authorization", "Bearer "+token)
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, r)
+				return w.Code
+			}
+			if got := ask(c.first, "made-up-1"); got != http.StatusUnauthorized {
+				t.Fatalf("the first token: %d", got)
+			}
+			if got := ask(c.second, "made-up-2"); got != c.want {
+				t.Errorf("the second token: %d, want %d", got, c.want)
+			}
+			warned := strings.Count(log.String(), "budgets per client address are off")
+			if private := strings.HasPrefix(c.first, "10.") && c.clientAddress == nil; (warned == 1) != private || warned > 1 {
+				t.Errorf("%d warnings of a private address", warned)
+			}
+		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
+	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
 // DefaultLeeway is how far the clocks of provider and server may be apart.
@@ -33,6 +34,7 @@ type options struct {
 	scopesSet bool
 	insecure  verify.Insecure
 	cache     TokenCache
+	inquiries InquiryLimits
 	endpoints map[string]string
 	network   network
 	// variables are the names of the variables by their values, for hints.
@@ -104,6 +106,37 @@ func WithTokenCache(limits TokenCache) Option { return func(o *options) { o.cach
 // WithoutTokenCache verifies every token on every request. A provider that is asked about its
 // tokens is then asked every time: mind its limits.
 func WithoutTokenCache() Option { return WithTokenCache(TokenCache{Off: true}) }
+
+// InquiryLimits bounds how often a provider is asked about opaque tokens that turn out to be no
+// good and were not good within the last hour: everybody can make up such tokens, and would use up
+// what the provider allows this server. What goes beyond is answered with 503 and Retry-After; good
+// tokens cost nothing. Each replica counts for itself. A zero Rate means its default.
+type InquiryLimits struct {
+	// AllStrangers is for those of all client addresses together. The default is 1 per second after
+	// 120 at once.
+	AllStrangers proxy.Rate
+	// AddressStrangers is for those of one client address, which [GuardConfig.ClientAddress] says.
+	// The default is 1 per two seconds after 60 at once. It is off for clients of which nothing but
+	// a private address is known.
+	AddressStrangers proxy.Rate
+}
+
+// WithInquiryLimits bounds the questions about strangers' opaque tokens. It means nothing for
+// tokens that are verified by keys.
+func WithInquiryLimits(limits InquiryLimits) Option {
+	return func(o *options) { o.inquiries = limits }
+}
+
+// compiled is what verification takes, with nothing in place of rates that are not set.
+func (l InquiryLimits) compiled() verify.InquiryLimits {
+	set := func(r proxy.Rate) verify.Limit {
+		if r.PerSecond <= 0 || r.Burst <= 0 {
+			return verify.Limit{}
+		}
+		return verify.Limit(r)
+	}
+	return verify.InquiryLimits{AllStrangers: set(l.AllStrangers), AddressStrangers: set(l.AddressStrangers)}
+}
 
 // WithScopesSupported replaces the provider's list of scopes that metadata announces. Clients ask
 // for all of them, and most providers refuse a login that asks for an unknown one: name only what

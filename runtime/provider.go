@@ -152,7 +152,7 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 		Mapper:         mapper, UserMapper: d.UserMapper, Profile: profile,
 		Insecure: verify.Insecure{SkipAudience: o.insecure.SkipAudience},
 		Leeway:   o.leeway, Now: o.now, Events: sender, Client: o.client, InsecureHTTPHosts: o.network.plainHTTP,
-		Cache: answerCache(o.cache),
+		Cache: answerCache(o.cache), Limits: o.inquiries.compiled(),
 	}
 	if d.Upstream != nil {
 		common.ScopeAliases = d.Upstream.ScopeAliases

@@ -15,7 +15,6 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker"
-	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
@@ -133,11 +132,9 @@ func bearer(token, resource string) oauth.Presented {
 	return oauth.Presented{Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: resource}
 }
 
-// broker returns the broker of a mount. outermost is the provider that the guard was given, which
-// may wrap this one.
-func (p *standIn) broker(
-	outermost oauth.Provider, resource string, subresources []string, config GuardConfig, sender *events.Sender,
-) (*broker.Broker, error) {
+// broker returns the broker of a guard's mount, whose provider may wrap this one.
+func (p *standIn) broker(g *Guard, subresources []string) (*broker.Broker, error) {
+	outermost, config := g.provider, g.config
 	options := config.Proxy
 	if len(options.SealingKeys) == 0 {
 		keys, err := SealingKeys(p.options.lookupEnv)
@@ -154,12 +151,13 @@ func (p *standIn) broker(
 		return nil, err
 	}
 	b, err := broker.New(broker.Config{
-		Options: options, Resource: resource, Subresources: subresources, Name: config.Name,
+		Options: options, Resource: g.Resource(), Subresources: subresources, Name: config.Name,
 		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
 		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, AllowedHeaders: config.AllowedHeaders,
 		UpstreamClient:    p.client,
 		InsecureHTTPHosts: p.options.network.plainHTTP, SecretVariable: p.options.secretVariable(p.upstream.Credentials),
-		NeededScopes: config.Scopes, Hierarchy: config.Hierarchy, Events: sender, Now: p.options.now,
+		NeededScopes: config.Scopes, Hierarchy: config.Hierarchy, Events: g.events, Now: p.options.now,
+		Peers:     g.peers,
 		LookupEnv: p.options.lookupEnv, RootCAs: roots,
 	})
 	if errors.Is(err, broker.ErrSealingKeys) {
@@ -187,13 +185,13 @@ func (g *Guard) addBroker() error {
 	for _, e := range g.endpoints[:len(g.endpoints)-1] {
 		subresources = append(subresources, e.resource)
 	}
-	b, err := p.broker(g.provider, g.Resource(), subresources, g.config, g.events)
+	b, err := p.broker(g, subresources)
 	if err != nil {
 		return err
 	}
 	g.broker, g.issuer = b, b.Issuer()
 	if p.mode(g.config) == proxy.Sealed {
-		g.recall = nil
+		g.recall, g.inquires = nil, false
 		g.verify = func(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
 			return b.VerifyAccessToken(ctx, presented.Token.Reveal(), presented.Resource)
 		}

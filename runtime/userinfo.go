@@ -44,7 +44,7 @@ func UserInfoVerifier(config UserInfoConfig, opts ...Option) (oauth.TokenVerifie
 			Provider: "userinfo", Title: "Userinfo verifier", Issuers: []string{issuer}, Mapper: mapper,
 			Binding: facts.Binding{Exchange: true},
 			Leeway:  o.leeway, Now: o.now, Events: o.events, Client: o.client, InsecureHTTPHosts: o.network.plainHTTP,
-			Cache: answerCache(o.cache),
+			Cache: answerCache(o.cache), Limits: o.inquiries.compiled(),
 		},
 		UserInfo: facts.UserInfo{Header: config.Header, InvalidStatus: config.InvalidStatus},
 		URL:      url,

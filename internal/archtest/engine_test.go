@@ -45,18 +45,21 @@ func engineRooms() []room {
 		{
 			packages: []string{"runtime/internal/verify"},
 			may: []string{
-				"internal/jose", "internal/plainurl", "internal/recent", "internal/strictjson", "oauth",
+				"internal/jose", "internal/plainurl", "internal/ratelimit", "internal/recent", "internal/strictjson", "oauth",
 				"runtime/egress", "runtime/facts", "runtime/internal/events", "runtime/internal/upstream",
 				"runtime/observe",
 			},
-			modules: []string{xtime},
+		},
+		{
+			packages: []string{"runtime/internal/peers"},
+			may:      []string{"runtime/clientaddr", "runtime/internal/events", "runtime/observe"},
 		},
 		{
 			packages: []string{"runtime/internal/broker"},
 			may: []string{
 				"internal/httpanswer", "internal/params", "internal/plainurl", "internal/ratelimit", "internal/redirecturi", "oauth",
-				"runtime/clientaddr", "runtime/facts", "runtime/internal/broker/...", "runtime/internal/cors",
-				"runtime/internal/events", "runtime/internal/seal", "runtime/internal/upstream", "runtime/observe",
+				"runtime/facts", "runtime/internal/broker/...", "runtime/internal/cors", "runtime/internal/events",
+				"runtime/internal/peers", "runtime/internal/seal", "runtime/internal/upstream", "runtime/observe",
 				"runtime/proxy", "runtime/store",
 			},
 			modules: []string{xtime},
@@ -80,8 +83,8 @@ func engineRooms() []room {
 			may: []string{
 				"internal/callerkey", "internal/httpanswer", "internal/pacedbody", "internal/plainurl", "internal/secretenv", "oauth", "runtime/egress",
 				"runtime/facts", "runtime/internal/broker", "runtime/internal/cors", "runtime/internal/events",
-				"runtime/internal/keys", "runtime/internal/metadata", "runtime/internal/verify", "runtime/observe",
-				"runtime/proxy",
+				"runtime/internal/keys", "runtime/internal/metadata", "runtime/internal/peers", "runtime/internal/verify",
+				"runtime/observe", "runtime/proxy",
 			},
 		},
 		{

@@ -37,6 +37,28 @@ func (l *Limiter) Take(key string, now time.Time) time.Duration {
 	return wait
 }
 
+// Wait is how long the owner of a key has to wait for its next request. Nothing is spent.
+func (l *Limiter) Wait(key string, now time.Time) time.Duration {
+	l.mu.Lock()
+	bucket, ok := l.buckets.Get(key)
+	l.mu.Unlock()
+	if !ok {
+		return 0
+	}
+	missing := 1 - bucket.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	return time.Duration(min(missing/float64(l.perSecond), maxWait.Seconds()) * float64(time.Second))
+}
+
+// maxWait is what a wait without an end counts as.
+const maxWait = time.Hour
+
+// Spend spends one request of a key's budget that took place already: the budget may fall below
+// nothing.
+func (l *Limiter) Spend(key string, now time.Time) { l.bucket(key).ReserveN(now, 1) }
+
 func (l *Limiter) bucket(key string) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()

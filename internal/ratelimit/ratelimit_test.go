@@ -30,6 +30,34 @@ func TestEachKeyHasItsBudget(t *testing.T) {
 	}
 }
 
+// A request whose cost is known when it has ended looks first, and pays then.
+func TestALookCostsNothingAndALatePaymentMayLeaveDebts(t *testing.T) {
+	t.Parallel()
+	limiter, now := ratelimit.New(2, 3, 10), time.Unix(1, 0)
+	for range 10 {
+		if wait := limiter.Wait("a", now); wait != 0 {
+			t.Fatalf("waits %v", wait)
+		}
+	}
+	for range 5 {
+		limiter.Spend("a", now)
+	}
+	if wait := limiter.Wait("a", now); wait != 1500*time.Millisecond {
+		t.Errorf("with a debt of two it waits %v", wait)
+	}
+	if wait := limiter.Wait("b", now); wait != 0 {
+		t.Errorf("another key waits %v", wait)
+	}
+	if wait := limiter.Wait("a", now.Add(1500*time.Millisecond)); wait != 0 {
+		t.Errorf("after its wait it waits another %v", wait)
+	}
+	never := ratelimit.New(1e-12, 1, 1)
+	never.Spend("", now)
+	if wait := never.Wait("", now); wait != time.Hour {
+		t.Errorf("what never comes is waited for %v", wait)
+	}
+}
+
 func TestBudgetsAreBounded(t *testing.T) {
 	t.Parallel()
 	limiter, now := ratelimit.New(1, 1, 2), time.Unix(1, 0)

@@ -108,10 +108,9 @@ func New(config Config) (http.Handler, error) {
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, AllowedHeaders: config.Headers, Logger: config.Logger,
-		InsecureStreamsOutliveTokens: config.InsecureStreamsOutliveTokens,
+		InsecureStreamsOutliveTokens: config.InsecureStreamsOutliveTokens, ClientAddress: config.ClientAddress,
 		Proxy: proxy.Options{
-			CustomSchemes: config.CustomSchemes, ClientAddress: config.ClientAddress, Scopes: config.ToolScopes,
-			ScopeWords:      config.ScopeWords,
+			CustomSchemes: config.CustomSchemes, Scopes: config.ToolScopes, ScopeWords: config.ScopeWords,
 			ClientDocuments: config.ClientDocuments, Limits: config.Limits,
 		},
 	})

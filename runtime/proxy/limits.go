@@ -29,7 +29,7 @@ type Limits struct {
 	LoginRevocations Rate
 	// AddressTokens is for token requests and revocations at the provider that one client address
 	// causes. The default is 10 per second after 300 at once. It is off for clients of which
-	// nothing but a private address is known: see Options.ClientAddress.
+	// nothing but a private address is known: see the guard's ClientAddress.
 	AddressTokens Rate
 	// AllTokens is for token requests and revocations at the provider of all together. The default
 	// is 50 per second after 1000 at once.

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"html/template"
-	"net/http"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -52,10 +51,8 @@ type Options struct {
 	// ClientDocuments says which clients may describe themselves by a document instead of
 	// registering.
 	ClientDocuments ClientDocuments
-	// Limits bounds what one client address may do, and ClientAddress says what that is. The
-	// default is the connection's own address: behind a reverse proxy all clients share one.
-	Limits        Limits
-	ClientAddress func(*http.Request) string
+	// Limits bounds what one client address, one login and all together may do.
+	Limits Limits
 	// Logo is shown on the pages: a PNG, JPEG, GIF, WebP or SVG image of 64 KB at most. It is sent
 	// inside them.
 	Logo []byte

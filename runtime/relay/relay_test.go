@@ -7,11 +7,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -885,6 +887,32 @@ func TestRateLimit(t *testing.T) {
 	preflight := httptest.NewRequest(http.MethodOptions, "/oauth/metadata", nil)
 	preflight.RemoteAddr = "192.0.2.1:6"
 	wantStatus(t, send(t, r, preflight), 204)
+}
+
+// The table in the docs says what the relay does where nothing is configured.
+func TestTheDocumentedRateLimitIsTheDefault(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	r := usual(t).relay(t, func(c *relay.Config) {
+		c.RequestsPerMinute = 0
+		c.Now = func() time.Time { return now }
+	})
+	passed := func() (n int) {
+		for send(t, r, metadataRequest(serverURL, "https://as.example.com/.well-known/oauth-authorization-server")).status != 429 {
+			n++
+		}
+		return n
+	}
+	atOnce := passed()
+	now = now.Add(10 * time.Second)
+	row := fmt.Sprintf("| `RequestsPerMinute` | %d | %d |", atOnce, 6*passed())
+	text, err := os.ReadFile("../../docs/proxy-mode.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), row) {
+		t.Errorf("docs/proxy-mode.md has no row that begins %q", row)
+	}
 }
 
 func TestRateLimitRemembersABoundedNumberOfClients(t *testing.T) {

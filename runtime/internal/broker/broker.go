@@ -87,7 +87,7 @@ func build(c *Config) (*Broker, error) {
 		Provider: m.provider, Verify: c.Verify, Forget: c.Forget, TokenURL: c.Upstream.Token, RevocationURL: c.Upstream.Revocation,
 		SecretVariable: c.SecretVariable, NeededScopes: c.NeededScopes, AlwaysAsked: c.Upstream.RequiredScopes, Hierarchy: c.Hierarchy, Now: c.Now, Events: c.Events,
 	})
-	m.limits = newLimiters(c.Limits, c.ClientAddress, c.Now, c.Events)
+	m.limits = newLimiters(c.Limits, c.Peers, c.Now)
 	m.clients, err = clients.New(clients.Config{
 		Box: m.tickets.Client, CustomSchemes: c.CustomSchemes, GrantTypes: m.grants.Types(), Scopes: m.scopes.all,
 		Audiences: []string{m.site.resource(), m.site.url(pathToken)}, Once: m.once,

@@ -163,23 +163,6 @@ func TestBudgetsOfAddressesAndOfAll(t *testing.T) {
 	}
 }
 
-// covers: A1
-func TestAnAddressThatATrustedProxyNamesHasABudget(t *testing.T) {
-	t.Parallel()
-	said := func(*http.Request) string { return "10.9.9.9" }
-	r := httptest.NewRequest(http.MethodPost, testResource, nil)
-	r.RemoteAddr = "10.1.2.3:1"
-	if got := newLimiters(proxy.Limits{}, said, time.Now, nil).budgetAddress(r); got != "10.9.9.9" {
-		t.Errorf("counts under %q", got)
-	}
-	for _, peer := range []string{"127.0.0.1:1", "[::1]:1", "[fd00::1]:1", "192.168.0.1:1", "100.64.0.1:1", "169.254.1.1:1"} {
-		r.RemoteAddr = peer
-		if got := newLimiters(proxy.Limits{}, nil, time.Now, nil).budgetAddress(r); got != "" {
-			t.Errorf("%s counts under %q", peer, got)
-		}
-	}
-}
-
 // The table in the docs says what the code does.
 // covers: A1
 func TestTheDocumentedLimitsAreTheDefaults(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/peers"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
@@ -58,6 +59,9 @@ type Config struct {
 	// the provider. The default does nothing, for a Verify that keeps nothing.
 	Forget func(token string)
 
+	// Peers names the clients of requests, for limits. The default is the addresses of the
+	// connections.
+	Peers *peers.Peers
 	// AllowedOrigins are the browser origins whose scripts may register and get tokens:
 	// "https://app.example.com", or "*" for all. Metadata is readable from every origin.
 	AllowedOrigins []string
@@ -126,6 +130,9 @@ func (c *Config) complete() error {
 	}
 	c.RevocationMemory = cmp.Or(c.RevocationMemory, defaultRevocationMemory)
 	c.StoreGrace = cmp.Or(c.StoreGrace, defaultStoreGrace)
+	if c.Peers == nil {
+		c.Peers = peers.New(nil, c.Events)
+	}
 	if c.LookupEnv == nil {
 		c.LookupEnv = os.LookupEnv
 	}

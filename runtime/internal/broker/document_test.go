@@ -306,24 +306,6 @@ func TestRateLimits(t *testing.T) {
 	}
 }
 
-// The address behind a reverse proxy is for the operator to say; nothing is taken from a header by
-// itself.
-// covers: T-OPS-02
-func TestClientAddress(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	r := httptest.NewRequest(http.MethodGet, testResource, nil)
-	r.RemoteAddr = "192.0.2.1:1234"
-	r.Header.Set("X-Forwarded-For", "198.51.100.1")
-	if got := newLimiters(proxy.Limits{}, nil, w.now, nil).address(r); got != "192.0.2.1" {
-		t.Errorf("got %s", got)
-	}
-	forwarded := func(r *http.Request) string { return r.Header.Get("X-Forwarded-For") }
-	if got := newLimiters(proxy.Limits{}, forwarded, w.now, nil).address(r); got != "198.51.100.1" {
-		t.Errorf("got %s", got)
-	}
-}
-
 // While others ask for too many documents, one that was known counts a while longer, but not for
 // good.
 func TestAKnownDocumentOutlastsAFlood(t *testing.T) {

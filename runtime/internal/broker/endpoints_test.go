@@ -15,6 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/grants"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/pages"
 	"github.com/latchkey-auth/latchkey/runtime/internal/broker/tickets"
+	"github.com/latchkey-auth/latchkey/runtime/internal/peers"
 	"github.com/latchkey-auth/latchkey/runtime/internal/seal"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 	"github.com/latchkey-auth/latchkey/runtime/store"
@@ -51,7 +52,7 @@ func (knownClients) Identify(_ context.Context, p clients.Presented, _ string) (
 
 func knownClient(t testing.TB) asking {
 	t.Helper()
-	return asking{clients: knownClients{}, limits: newLimiters(proxy.Limits{}, nil, time.Now, nil)}
+	return asking{clients: knownClients{}, limits: newLimiters(proxy.Limits{}, peers.New(nil, nil), time.Now)}
 }
 
 // echoGrant is a grant type that gives what it was asked with.
@@ -117,7 +118,7 @@ func (g *revokeNothing) Revoke(ctx context.Context, r grants.Request, mayAsk fun
 func TestTheRevocationEndpoint(t *testing.T) {
 	t.Parallel()
 	g := &revokeNothing{}
-	e := &revocation{grants: g, asking: knownClient(t), limits: newLimiters(proxy.Limits{}, nil, time.Now, nil), answers: testAnswers(t)}
+	e := &revocation{grants: g, asking: knownClient(t), limits: newLimiters(proxy.Limits{}, peers.New(nil, nil), time.Now), answers: testAnswers(t)}
 	form := url.Values{"client_id": {"known"}, "token": {"x"}}
 	if rec := call(e.serve, form); rec.Code != http.StatusOK || rec.Body.Len() != 0 || rec.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %s %v", rec.Code, rec.Body, rec.Header())
@@ -207,7 +208,7 @@ func (c *noClients) Register(_ context.Context, body string) (oauth.ClientInform
 func TestTheRegistrationEndpointByItself(t *testing.T) {
 	t.Parallel()
 	known := &noClients{}
-	limits := newLimiters(proxy.Limits{Register: proxy.Rate{PerSecond: 1e-9, Burst: 2}}, nil, time.Now, nil)
+	limits := newLimiters(proxy.Limits{Register: proxy.Rate{PerSecond: 1e-9, Burst: 2}}, peers.New(nil, nil), time.Now)
 	e := &registration{clients: known, limits: limits, answers: testAnswers(t)}
 	post := func(body string) *httptest.ResponseRecorder {
 		rec := httptest.NewRecorder()

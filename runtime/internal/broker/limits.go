@@ -1,19 +1,14 @@
 package broker
 
 import (
-	"log/slog"
 	"net/http"
-	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/latchkey-auth/latchkey/internal/ratelimit"
-	"github.com/latchkey-auth/latchkey/runtime/clientaddr"
-	"github.com/latchkey-auth/latchkey/runtime/internal/events"
+	"github.com/latchkey-auth/latchkey/runtime/internal/peers"
 	"github.com/latchkey-auth/latchkey/runtime/internal/upstream"
-	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -25,21 +20,15 @@ type limiters struct {
 	register, authorize, documents *ratelimit.Limiter
 	// allDocuments keeps many addresses from using the server to flood others.
 	allDocuments *rate.Limiter
-	// addressOf names the client of a request.
-	addressOf func(*http.Request) string
-	now       func() time.Time
-	events    *events.Sender
-	// warn tells once that clients cannot be told apart.
-	warn sync.Once
+	// peers names the client of a request.
+	peers *peers.Peers
+	now   func() time.Time
 }
 
-func newLimiters(l proxy.Limits, addressOf func(*http.Request) string, now func() time.Time, sender *events.Sender) *limiters {
+func newLimiters(l proxy.Limits, clients *peers.Peers, now func() time.Time) *limiters {
 	l = withDefaults(l)
-	if addressOf == nil {
-		addressOf = func(r *http.Request) string { return r.RemoteAddr }
-	}
 	return &limiters{
-		addressOf: addressOf, now: now, events: sender,
+		peers: clients, now: now,
 		register: perAddress(l.Register), authorize: perAddress(l.Authorize), documents: perAddress(l.Documents),
 		allDocuments: rate.NewLimiter(rate.Limit(10*l.Documents.PerSecond), 10*l.Documents.Burst),
 	}
@@ -82,47 +71,16 @@ func rateOr(r, fallback proxy.Rate) proxy.Rate {
 
 // mayRegister reports whether the client of a request may register.
 func (l *limiters) mayRegister(r *http.Request) bool {
-	return l.register.Take(l.address(r), l.now()) == 0
+	return l.register.Take(l.peers.Address(r), l.now()) == 0
 }
 
 // mayAuthorize reports whether the client of a request may go on with a login, or cause a question
 // to the provider.
 func (l *limiters) mayAuthorize(r *http.Request) bool {
-	return l.authorize.Take(l.address(r), l.now()) == 0
+	return l.authorize.Take(l.peers.Address(r), l.now()) == 0
 }
 
 // mayFetch reports whether the client at an address may cause the fetch of a document.
 func (l *limiters) mayFetch(address string, now time.Time) bool {
 	return l.documents.Take(address, now) == 0 && l.allDocuments.AllowN(now, 1)
 }
-
-// address returns what the limits count a request under.
-func (l *limiters) address(r *http.Request) string { return clientaddr.Key(l.addressOf(r)) }
-
-// budgetAddress is the address that what a client asks of the provider counts under. It is empty
-// while all that is known is a private address, which may be that of a reverse proxy that nobody
-// named: all its clients would share one budget.
-func (l *limiters) budgetAddress(r *http.Request) string {
-	address := l.address(r)
-	if address != clientaddr.Key(r.RemoteAddr) || !private(r.RemoteAddr) {
-		return address
-	}
-	l.warn.Do(func() {
-		l.events.Observe(r.Context(), observe.Event{
-			Kind: observe.Notice, Level: slog.LevelWarn,
-			Message: "clients connect from a private address, which may be a reverse proxy's: budgets per client address are off until ClientAddress (--trusted-proxy) says which proxies there are",
-			Details: []slog.Attr{slog.String("address", address)},
-		})
-	})
-	return ""
-}
-
-// private reports whether the peer of a connection has an address of no use on the Internet.
-func private(peer string) bool {
-	from, err := netip.ParseAddrPort(peer)
-	a := from.Addr().Unmap()
-	return err == nil && (a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || sharedSpace().Contains(a))
-}
-
-// sharedSpace is for carriers' networks (RFC 6598).
-func sharedSpace() netip.Prefix { return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10) }

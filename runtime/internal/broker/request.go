@@ -98,7 +98,7 @@ func (a *requests) readClient(r *http.Request, p params.Params, req *request) *o
 		return refusal.BadRequest(oauth.CodeInvalidRequest, oauth.ReasonMissingParameter,
 			"The application did not say where to return to (redirect_uri)")
 	}
-	c, refused := a.clients.Find(r.Context(), id, a.limits.address(r))
+	c, refused := a.clients.Find(r.Context(), id, a.limits.peers.Address(r))
 	if refused != nil {
 		if refused.Reason == oauth.ReasonClientUnknown { // a person reads it: the application does not notice
 			refused.Description = "The application is not known here any more. In its settings, remove this server and add it " +

@@ -60,10 +60,10 @@ func (a asking) request(r *http.Request, p params.Params) (grants.Request, *oaut
 	client, refused := a.clients.Identify(r.Context(), clients.Presented{
 		Authorization: r.Header.Get("Authorization"), ID: p.Get("client_id"), Secret: p.Get("client_secret"),
 		Assertion: p.Get("client_assertion"), AssertionType: p.Get("client_assertion_type"),
-	}, a.limits.address(r))
+	}, a.limits.peers.Address(r))
 	return grants.Request{
 		Params: p, Client: clients.PublicDigest(client.ID), Confidential: clients.ConfidentialDigest(client.ID),
-		Label: clients.Label(client.ID), Authenticated: client.Authenticated, Address: a.limits.budgetAddress(r),
+		Label: clients.Label(client.ID), Authenticated: client.Authenticated, Address: a.limits.peers.Budget(r),
 	}, refused
 }
 

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/latchkey-auth/latchkey/oauth"
 )
 
@@ -16,13 +14,6 @@ import (
 const (
 	DefaultAnswerTimeout = 5 * time.Second
 	DefaultMaxConcurrent = 32
-)
-
-// Strangers' tokens that turn out to be no good are asked about at this rate: strangersBurst at
-// once, then strangersPerSecond. It is well below what providers allow a client.
-const (
-	strangersBurst     = 120
-	strangersPerSecond = 1
 )
 
 // queueFactor times the concurrent questions is how many may be under way or waiting.
@@ -41,8 +32,8 @@ type inquiries struct {
 	// strange are the slots that questions about tokens may have which were never good.
 	strange chan struct{}
 	now     func() time.Time
-	// wasted is what is left of the questions about tokens that were never good, in this process.
-	wasted *rate.Limiter
+	// strangers bounds the questions about tokens that were never good.
+	strangers strangers
 
 	mu          sync.Mutex
 	open        int // questions under way or waiting
@@ -63,7 +54,7 @@ type flight struct {
 
 func newInquiries(
 	question func(ctx context.Context, token string) (*answer, error),
-	timeout time.Duration, concurrent int, now func() time.Time,
+	timeout time.Duration, concurrent int, limits InquiryLimits, now func() time.Time,
 ) (*inquiries, error) {
 	if timeout < 0 || concurrent < 0 {
 		return nil, errors.New("a limit is negative; zero means its default")
@@ -77,7 +68,7 @@ func newInquiries(
 	return &inquiries{
 		question: question, timeout: timeout, slots: make(chan struct{}, concurrent),
 		strange: make(chan struct{}, strangersShare(concurrent)), now: now, flights: make(map[tokenKey]*flight),
-		wasted: rate.NewLimiter(strangersPerSecond, strangersBurst),
+		strangers: newStrangers(limits),
 	}, nil
 }
 
@@ -85,9 +76,9 @@ func newInquiries(
 func strangersShare(bound int) int { return max(1, bound-bound/4) }
 
 // ask returns the answer to the question about a token, joining the one under way if there is one.
-// It waits no longer than ctx lasts. familiar tells that the token was good before.
-func (q *inquiries) ask(ctx context.Context, key tokenKey, token string, familiar bool) (*answer, error) {
-	f, err := q.join(key, token, familiar)
+// It waits no longer than ctx lasts.
+func (q *inquiries) ask(ctx context.Context, key tokenKey, token string, who asker) (*answer, error) {
+	f, err := q.join(key, token, who)
 	if err != nil {
 		return nil, err
 	}
@@ -100,20 +91,20 @@ func (q *inquiries) ask(ctx context.Context, key tokenKey, token string, familia
 	}
 }
 
-func (q *inquiries) join(key tokenKey, token string, familiar bool) (*flight, error) {
+func (q *inquiries) join(key tokenKey, token string, who asker) (*flight, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if f := q.flights[key]; f != nil {
 		f.waiters++
 		return f, nil
 	}
-	if err := q.enter(familiar); err != nil {
+	if err := q.enter(who.familiar); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), q.timeout)
 	f := &flight{done: make(chan struct{}), cancel: cancel, waiters: 1}
 	q.flights[key] = f
-	go q.run(ctx, f, key, token, familiar)
+	go q.run(ctx, f, key, token, who)
 	return f, nil
 }
 
@@ -154,12 +145,12 @@ func (q *inquiries) drop(key tokenKey, f *flight) {
 	}
 }
 
-func (q *inquiries) run(ctx context.Context, f *flight, key tokenKey, token string, familiar bool) {
+func (q *inquiries) run(ctx context.Context, f *flight, key tokenKey, token string, who asker) {
 	defer f.cancel()
-	f.answer, f.err = q.askNow(ctx, token, familiar)
+	f.answer, f.err = q.askNow(ctx, token, who)
 	q.mu.Lock()
 	q.drop(key, f)
-	q.count(-1, familiar)
+	q.count(-1, who.familiar)
 	q.mu.Unlock()
 	close(f.done)
 }
@@ -180,19 +171,19 @@ func (q *inquiries) askAnew(ctx context.Context, token string) (*answer, error) 
 	}()
 	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
-	return q.askNow(ctx, token, true)
+	return q.askNow(ctx, token, asker{familiar: true})
 }
 
 // askNow waits for a slot and asks.
-func (q *inquiries) askNow(ctx context.Context, token string, familiar bool) (*answer, error) {
-	return q.within(ctx, familiar, func(ctx context.Context) (*answer, error) { return q.question(ctx, token) })
+func (q *inquiries) askNow(ctx context.Context, token string, who asker) (*answer, error) {
+	return q.within(ctx, who, func(ctx context.Context) (*answer, error) { return q.question(ctx, token) })
 }
 
 // within waits for a slot and asks a question.
 func (q *inquiries) within(
-	ctx context.Context, familiar bool, question func(context.Context) (*answer, error),
+	ctx context.Context, who asker, question func(context.Context) (*answer, error),
 ) (_ *answer, err error) {
-	if !familiar {
+	if !who.familiar {
 		if err := take(ctx, q.strange); err != nil {
 			return nil, err
 		}
@@ -211,14 +202,11 @@ func (q *inquiries) within(
 			err = fmt.Errorf("asking the provider about a token panicked: %T", p) // the value may hold the token
 		}
 	}()
-	if !familiar && q.wasted.TokensAt(q.now()) < 1 {
-		return nil, oauth.Unavailable(defaultRetry, errors.New(
-			"too many tokens that nobody has seen before are no good: no further ones are asked about for a moment"))
+	if err := q.strangers.admit(who, q.now()); err != nil {
+		return nil, err
 	}
 	a, err := question(ctx)
-	if !familiar && errors.Is(err, oauth.ErrInvalidToken) { // a good one costs nothing: after a restart all are strangers
-		q.wasted.ReserveN(q.now(), 1)
-	}
+	q.strangers.spend(ctx, who, err, q.now())
 	q.pauseAfter(err)
 	return a, err
 }

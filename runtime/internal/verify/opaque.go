@@ -102,6 +102,8 @@ type OpaqueConfig struct {
 	// what goes beyond is answered with 503. It keeps a flood of made-up tokens from using up what
 	// the provider allows this server. Zero means [DefaultMaxConcurrent].
 	MaxConcurrent int
+	// Limits bounds how often strangers' tokens are asked about.
+	Limits InquiryLimits
 }
 
 // Opaque verifies access tokens that mean something to their provider only, by asking it.
@@ -193,7 +195,7 @@ func newOpaque(config OpaqueConfig, s strategy) (*Opaque, error) {
 		},
 	}
 	o.checks = o.table(o.ask)
-	o.inquiries, err = newInquiries(o.question, config.Timeout, config.MaxConcurrent, times.now)
+	o.inquiries, err = newInquiries(o.question, config.Timeout, config.MaxConcurrent, config.Limits, times.now)
 	problem(err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -291,7 +293,9 @@ func (o *Opaque) admit(ctx context.Context, token, resource string) (*answer, er
 	case err != nil:
 		return nil, err
 	case !known:
-		if a, err = o.inquiries.ask(ctx, key, token, o.cache.knows(key, o.clock.now())); err != nil {
+		who := stranger(ctx)
+		who.familiar = o.cache.knows(key, o.clock.now())
+		if a, err = o.inquiries.ask(ctx, key, token, who); err != nil {
 			return nil, o.remember(key, err, refused{everywhere: true})
 		}
 	}
@@ -356,7 +360,7 @@ func (o *Opaque) Explain(ctx context.Context, presented oauth.Presented) []Findi
 		{id: checkFormat, needs: []string{checkSize}, run: sendableText},
 		{id: checkOrigin, run: func(context.Context, *inspection) error { return errFromOutside() }, off: from},
 	}, o.table(func(ctx context.Context, in *inspection) error {
-		_, err := o.inquiries.within(ctx, false, func(ctx context.Context) (*answer, error) { return nil, o.ask(ctx, in) })
+		_, err := o.inquiries.within(ctx, stranger(ctx), func(ctx context.Context) (*answer, error) { return nil, o.ask(ctx, in) })
 		return err
 	})...)
 	t[len(t)-len(o.checks)].needs = []string{checkFormat}
