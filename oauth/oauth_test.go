@@ -59,6 +59,8 @@ func TestWellKnownURLs(t *testing.T) {
 		"at the root":                           {oauth.RootWellKnown("https://h/p", "s"), "https://h/.well-known/s"},
 		"of something that is no URL":           {oauth.InsertWellKnown("nonsense", "s"), ""},
 		"of a resource":                         {oauth.ProtectedResourceMetadataURL("https://h/mcp"), "https://h/.well-known/oauth-protected-resource/mcp"},
+		"R8: of a resource with a slash":        {oauth.ProtectedResourceMetadataURL("https://h/mcp/"), "https://h/.well-known/oauth-protected-resource/mcp/"},
+		"of a resource that is a host":          {oauth.ProtectedResourceMetadataURL("https://h/"), "https://h/.well-known/oauth-protected-resource"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: got %q, want %q", name, c.got, c.want)
@@ -77,15 +79,16 @@ func TestWellKnownURLs(t *testing.T) {
 	}
 }
 
-// RS-11: upper-case scheme and host are accepted, the canonical form has no trailing slash.
-// covers: RS-11
+// RS-11: upper-case scheme and host are accepted. A slash at the end is a part of the identifier.
+// covers: RS-11, R8
 func TestCanonicalResource(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
 		"https://mcp.example.com/mcp":      "https://mcp.example.com/mcp",
 		"HTTPS://MCP.Example.COM/Mcp":      "https://mcp.example.com/Mcp",
-		"https://mcp.example.com/":         "https://mcp.example.com",
-		"https://mcp.example.com/mcp/":     "https://mcp.example.com/mcp",
+		"https://mcp.example.com/":         "https://mcp.example.com/",
+		"https://mcp.example.com":          "https://mcp.example.com",
+		"https://MCP.example.com/mcp/":     "https://mcp.example.com/mcp/",
 		"https://mcp.example.com:443/mcp":  "https://mcp.example.com/mcp",
 		"https://mcp.example.com:8443/mcp": "https://mcp.example.com:8443/mcp",
 		"http://127.0.0.1:8080/mcp":        "http://127.0.0.1:8080/mcp",
@@ -101,7 +104,7 @@ func TestCanonicalResource(t *testing.T) {
 		"", "mcp", "/mcp", "mcp.example.com/mcp", "http://mcp.example.com/mcp", "ftp://mcp.example.com", "https://u:p@mcp.example.com/mcp",
 		"https://mcp.example.com/mcp#f", "https://mcp.example.com/mcp#", "https://mcp.example.com/mcp?q=1", "https://mcp.example.com/a/../mcp",
 		"http://127.0.0.1.example.com/mcp", "https://mcp.example.com/%zz", "https://mcp.example.com/a/%2e%2E/mcp",
-		"https://mcp.example.com/./mcp",
+		"https://mcp.example.com/./mcp", "https://mcp.example.com/mcp//",
 		"https://m\u00fcller.example.com/mcp", "https://m%C3%BCller.example.com/mcp", // a challenge could not carry the name
 	} {
 		if got, err := oauth.CanonicalResource(in); err == nil {

@@ -20,16 +20,22 @@ const (
 )
 
 // InsertWellKnown puts a well-known suffix between host and path of a URL: https://h/p gives
-// https://h/.well-known/suffix/p (RFC 8414 section 3.1, RFC 9728 section 3.1). A URL that does not
-// parse gives the empty string.
+// https://h/.well-known/suffix/p. A slash at the end of the path is left out (RFC 8414 section
+// 3.1), but not behind the suffix of protected resources, whose identifiers it is a part of (RFC
+// 9728 section 3.1). A URL that does not parse gives the empty string.
 func InsertWellKnown(base, suffix string) string {
-	return wellKnown(base, func(path string) string { return "/.well-known/" + suffix + path })
+	return wellKnown(base, func(path string) string {
+		if suffix != WellKnownProtectedResource || path == "/" {
+			path = strings.TrimSuffix(path, "/")
+		}
+		return "/.well-known/" + suffix + path
+	})
 }
 
 // AppendWellKnown puts a well-known suffix behind the path of a URL: https://h/p gives
 // https://h/p/.well-known/suffix (OpenID Connect Discovery section 4.1).
 func AppendWellKnown(base, suffix string) string {
-	return wellKnown(base, func(path string) string { return path + "/.well-known/" + suffix })
+	return wellKnown(base, func(path string) string { return strings.TrimSuffix(path, "/") + "/.well-known/" + suffix })
 }
 
 // RootWellKnown puts a well-known suffix at the root of a URL's host, whatever its path.
@@ -42,8 +48,7 @@ func wellKnown(base string, place func(path string) string) string {
 	if err != nil || u.Host == "" {
 		return ""
 	}
-	path := place(strings.TrimSuffix(u.EscapedPath(), "/"))
-	return u.Scheme + "://" + u.Host + path
+	return u.Scheme + "://" + u.Host + place(u.EscapedPath())
 }
 
 // AuthorizationServerMetadataURLs returns where the metadata of an issuer may be, in the order in
@@ -67,8 +72,9 @@ func ProtectedResourceMetadataURL(resource string) string {
 }
 
 // CanonicalResource checks a resource URL and returns its canonical form: lower-case scheme and
-// host, no default port, no trailing slash (MCP authorization, "Canonical Server URI"; RFC 8707
-// section 2). Plain http is accepted for loopback hosts only.
+// host, no default port (MCP authorization, "Canonical Server URI"; RFC 8707 section 2). The path
+// stays as it is, a slash at its end included: with and without one are two identifiers (RFC 9728
+// section 3.3). Plain http is accepted for loopback hosts only.
 func CanonicalResource(resource string) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(resource))
 	switch {
@@ -100,5 +106,8 @@ func CanonicalResource(resource string) (string, error) {
 	if plainurl.HasDotSegment(u) {
 		return "", errors.New("resource URL must not contain dot segments")
 	}
-	return scheme + "://" + host + strings.TrimRight(u.EscapedPath(), "/"), nil
+	if strings.HasSuffix(u.EscapedPath(), "//") {
+		return "", errors.New("resource URL must not end in more than one slash")
+	}
+	return scheme + "://" + host + u.EscapedPath(), nil
 }

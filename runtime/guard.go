@@ -1,14 +1,11 @@
 package runtime
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -30,8 +27,20 @@ import (
 type GuardConfig struct {
 	// Resource is the public URL of the protected endpoint, for example
 	// https://mcp.example.com/mcp. Required. Nothing is ever derived from a request's Host or
-	// forwarded headers.
+	// forwarded headers. A slash at its end is a part of it: tokens and metadata are compared byte
+	// for byte. Requests to the other spelling are requests to the same endpoint, where the
+	// application routes both to it.
 	Resource string
+	// ExternalPrefix is the beginning of the resource's path that a reverse proxy takes away before
+	// it passes requests on: with the resource https://example.com/api/mcp and the prefix "/api"
+	// they arrive at /mcp. [Guard.Routes] lists the paths that arrive; whatever clients are told is
+	// with the prefix. The default is none.
+	ExternalPrefix string
+	// ResourceMetadataURL is where challenges send clients for the metadata of the resource itself
+	// (RFC 9728 section 5.1), for proxies that pass no other of its addresses on, or a document that
+	// somebody else serves. The default is the path-inserted address or, with an ExternalPrefix, the
+	// one below the resource, since the former is outside the prefix. Subpaths keep the default.
+	ResourceMetadataURL string
 	// Name is shown to people by clients that read the metadata.
 	Name string
 	// Documentation is the URL of documentation for people.
@@ -106,24 +115,6 @@ type Guard struct {
 	alone    *Site // of this guard and no other
 }
 
-// endpoint is a protected path with what its challenges say.
-type endpoint struct {
-	path        string
-	origin      string // scheme and host
-	resource    string
-	metadataURL string
-}
-
-// Route is a public path of a guard with its handler. The handler answers all methods.
-type Route struct {
-	Path    string
-	Handler http.Handler
-	// Shared marks a path that is not this resource's alone: the well-known forms at the root of
-	// the host and those of the issuer. With several guards on one host they belong to the first:
-	// see [Site].
-	Shared bool
-}
-
 // NewGuard returns the guard of a resource.
 func NewGuard(provider oauth.Provider, config GuardConfig) (*Guard, error) {
 	if _, ok := oauth.Capability[oauth.Provider](provider); !ok { // a nil pointer has none
@@ -189,71 +180,6 @@ func (g *Guard) announceable() error {
 	return nil
 }
 
-func (g *Guard) addEndpoints(resource string) error {
-	for _, sub := range append(slices.Clone(g.config.Subpaths), "") {
-		full, err := oauth.CanonicalResource(resource + sub)
-		if err != nil || sub != "" && (!strings.HasPrefix(sub, "/") || full != resource+sub) {
-			return fmt.Errorf("subpath %q must be a path such as /sse", sub)
-		}
-		u, err := url.Parse(full)
-		if err != nil {
-			return err
-		}
-		g.endpoints = append(g.endpoints, endpoint{
-			path: u.Path, origin: u.Scheme + "://" + u.Host, resource: full, metadataURL: oauth.ProtectedResourceMetadataURL(full),
-		})
-	}
-	slices.SortStableFunc(g.endpoints, func(a, b endpoint) int { return len(b.path) - len(a.path) })
-	return nil
-}
-
-// addRoutes lists the metadata paths: for every endpoint its own document, the root forms, and the
-// authorization server's documents at the root and where clients look that take the resource or the
-// issuer for the base.
-func (g *Guard) addRoutes(resource string) error {
-	for _, e := range slices.Backward(g.endpoints) {
-		handler, err := metadata.ResourceHandler(g.resourceMetadata(e.resource))
-		if err != nil {
-			return err
-		}
-		g.route(e.metadataURL, handler, false)
-		// Proxies that route by the path's beginning pass on nothing else.
-		g.route(oauth.AppendWellKnown(e.resource, oauth.WellKnownProtectedResource), handler, false)
-		if e.resource == resource {
-			g.route(oauth.RootWellKnown(resource, oauth.WellKnownProtectedResource), handler, true)
-		}
-	}
-	authorizationServer := metadataHandlerOf(g.provider)
-	if g.broker != nil {
-		authorizationServer = g.broker.MetadataHandler
-	}
-	for _, suffix := range []string{oauth.WellKnownAuthorizationServer, oauth.WellKnownOpenID} {
-		handler := authorizationServer(suffix)
-		g.route(oauth.InsertWellKnown(resource, suffix), handler, false)
-		g.route(oauth.RootWellKnown(resource, suffix), handler, true)
-		g.route(oauth.InsertWellKnown(g.issuer, suffix), handler, true)
-		if g.broker != nil {
-			g.route(oauth.AppendWellKnown(resource, suffix), handler, false)
-		}
-	}
-	if g.broker != nil {
-		for _, r := range g.broker.Routes() {
-			g.route(resource+r.Path, r.Handler, false)
-		}
-	}
-	return nil
-}
-
-// route adds the path of a URL unless it is there already. The resource's own forms come first:
-// without a path they are the root's, and not shared.
-func (g *Guard) route(address string, handler http.Handler, shared bool) {
-	u, err := url.Parse(address)
-	if err != nil || u.Path == "" || slices.ContainsFunc(g.routes, func(r Route) bool { return r.Path == u.Path }) {
-		return
-	}
-	g.routes = append(g.routes, Route{Path: u.Path, Handler: pacedbody.Handler(handler), Shared: shared})
-}
-
 func (g *Guard) resourceMetadata(resource string) oauth.ProtectedResourceMetadata {
 	return oauth.ProtectedResourceMetadata{
 		Resource:               resource,
@@ -300,11 +226,12 @@ func (g *Guard) Format(state fmt.State, _ rune) {
 // Resource returns the canonical URL of the protected resource.
 func (g *Guard) Resource() string { return g.endpoints[len(g.endpoints)-1].resource }
 
-// EndpointPaths returns the paths of the protected endpoints: the resource's own first.
+// EndpointPaths returns the paths at which requests for the protected endpoints arrive: the
+// resource's own first.
 func (g *Guard) EndpointPaths() []string {
 	paths := make([]string, 0, len(g.endpoints))
 	for _, e := range slices.Backward(g.endpoints) {
-		paths = append(paths, e.path)
+		paths = append(paths, e.spelled)
 	}
 	return paths
 }
@@ -382,68 +309,6 @@ func (g *Guard) verified(ctx context.Context, presented oauth.Presented) (*oauth
 		return nil, errors.New("the provider accepted a token without naming its caller")
 	}
 	return info, err
-}
-
-// presented is a token with what else of its request a proof may be bound to.
-func (e *endpoint) presented(r *http.Request, token string) oauth.Presented {
-	presented := e.credential(r, token)
-	presented.URL = e.requestURL(r.URL.EscapedPath())
-	return presented
-}
-
-// credential is what a request presents, without the URL, which takes memory for most paths.
-func (e *endpoint) credential(r *http.Request, token string) oauth.Presented {
-	presented := oauth.Presented{
-		Token: oauth.Secret(token), Scheme: oauth.SchemeBearer, Resource: e.resource, Method: r.Method,
-	}
-	if proofs := r.Header["Dpop"]; len(proofs) == 1 {
-		presented.Proof = proofs[0]
-	}
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		presented.Certificate = r.TLS.PeerCertificates[0]
-	}
-	return presented
-}
-
-// requestURL is the URL of a request as it is configured, for its path as it was asked for.
-func (e *endpoint) requestURL(asked string) string {
-	if e.resource[len(e.origin):] == asked { // as nearly all are: no string has to be made
-		return e.resource
-	}
-	return e.origin + asked
-}
-
-// endpointOf returns the endpoint that a URL is for. Protected handlers elsewhere belong to the
-// resource itself.
-//
-// A caller must not choose another audience by writing the path differently. Routers read one in
-// two ways: net/http's undoes its escapes and dot segments, Echo takes it as it stands. Where that
-// makes a difference, plain is false.
-func (g *Guard) endpointOf(u *url.URL) (_ *endpoint, plain bool) {
-	if len(g.endpoints) == 1 {
-		return &g.endpoints[0], true
-	}
-	cleaned, verbatim := g.endpointAt(cleanPath(u)), g.endpointAt(cmp.Or(u.RawPath, u.Path))
-	return cleaned, cleaned == verbatim
-}
-
-// endpointAt returns the endpoint that a path is at or below.
-func (g *Guard) endpointAt(asked string) *endpoint {
-	for i := range g.endpoints {
-		if below, ok := strings.CutPrefix(asked, g.endpoints[i].path); ok && (below == "" || below[0] == '/') {
-			return &g.endpoints[i]
-		}
-	}
-	return &g.endpoints[len(g.endpoints)-1]
-}
-
-// cleanPath is the path as net/http's router divides it. An encoded slash divides nothing, so
-// /mcp%2Fsse is below no endpoint; dot segments lead where they lead.
-func cleanPath(u *url.URL) string {
-	if u.RawPath != "" && strings.Count(u.RawPath, "/") != strings.Count(u.Path, "/") {
-		return ""
-	}
-	return path.Clean(u.Path)
 }
 
 // Protect lets only verified callers reach next, where [oauth.FromContext] finds them. It answers

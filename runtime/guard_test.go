@@ -586,6 +586,19 @@ func TestGuardConfigurationMistakes(t *testing.T) {
 		"an origin's pattern":   {Resource: resource, AllowedOrigins: []string{"https://*.example.com"}},
 		"two scopes in one":     {Resource: resource, Scopes: []string{"read write"}},
 		"an empty scope":        {Resource: resource, ScopesSupported: []string{""}},
+
+		"R8: two slashes at the end":       {Resource: resource + "//"},
+		"R9: a prefix without a slash":     {Resource: host + "/api/mcp", ExternalPrefix: "api"},
+		"R9: a prefix with one behind":     {Resource: host + "/api/mcp", ExternalPrefix: "/api/"},
+		"R9: a prefix with a dot segment":  {Resource: host + "/api/mcp", ExternalPrefix: "/x/../api"},
+		"R9: a prefix with a query":        {Resource: host + "/api/mcp", ExternalPrefix: "/api?x"},
+		"R9: a prefix with a space":        {Resource: host + "/a%20b/mcp", ExternalPrefix: "/a b"},
+		"R9: a prefix that is a URL":       {Resource: host + "/api/mcp", ExternalPrefix: host + "/api"},
+		"R9: a resource beside the prefix": {Resource: host + "/apis/mcp", ExternalPrefix: "/api"},
+		"R9: metadata by plain http":       {Resource: resource, ResourceMetadataURL: "http://mcp.example.com/metadata"},
+		"R9: metadata at a path":           {Resource: resource, ResourceMetadataURL: "/metadata"},
+		"R9: metadata with a fragment":     {Resource: resource, ResourceMetadataURL: host + "/metadata#x"},
+		"R9: metadata with a quote":        {Resource: resource, ResourceMetadataURL: host + `/"metadata"`},
 	} {
 		if _, err := runtime.NewGuard(alice(), config); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -1,6 +1,8 @@
 package runtime_test
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -66,7 +68,9 @@ type front struct {
 	idp      *devidp.TestServer
 	log      *lines
 	client   *http.Client
-	guard    *echoadapter.Guard
+	guard    interface {
+		UpstreamToken(ctx context.Context) (oauth.Secret, error)
+	}
 
 	mu    sync.Mutex
 	token oauth.Secret
@@ -92,22 +96,36 @@ func newFrontAround(t *testing.T, configure func(*devidp.Config), provider func(
 	around func(oauth.Provider) oauth.Provider,
 ) *front {
 	t.Helper()
+	return newFrontAt(t, place{path: "/mcp"}, configure, provider, around)
+}
+
+// place is where a front is.
+type place struct {
+	// path is the one at which requests arrive, after the prefix was taken away.
+	path, prefix string
+	// netHTTP serves it without Echo.
+	netHTTP bool
+}
+
+func newFrontAt(
+	t *testing.T, where place, configure func(*devidp.Config),
+	provider func(*testing.T, *devidp.TestServer, ...runtime.Option) *runtime.Provider, around func(oauth.Provider) oauth.Provider,
+) *front {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	f := &front{resource: "http://" + server.Listener.Addr().String() + "/mcp", log: &lines{}}
+	f := &front{resource: "http://" + server.Listener.Addr().String() + where.prefix + where.path, log: &lines{}}
 	f.idp = devidp.Start(t, devidp.Preregistered(devidp.Client{
-		ID: appID, Secret: appSecret, Name: "MCP server", RedirectURIs: []string{f.resource + "/oauth/callback"},
+		ID: appID, Secret: appSecret, Name: "MCP server", RedirectURIs: []string{strings.TrimSuffix(f.resource, "/") + "/oauth/callback"},
 	}), func(c *devidp.Config) { c.DefaultAudience = appAudience }, configure)
 	logger := slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	e := echo.New()
-	guard, err := echoadapter.Mount(e, around(provider(t, f.idp, runtime.WithLogger(logger))), echoadapter.Config{
-		Resource: f.resource, Name: "Test server", Logger: logger, Proxy: proxy.Options{Scopes: []string{toolScope}},
-	})
-	if err != nil {
-		t.Fatal(err)
+	config := runtime.GuardConfig{
+		Resource: f.resource, ExternalPrefix: where.prefix, Name: "Test server", Logger: logger, Proxy: proxy.Options{Scopes: []string{toolScope}},
 	}
-	f.guard = guard
-	e.GET("/mcp", f.whoami, guard.Require())
-	server.Config.Handler = e
+	serve := f.onEcho
+	if where.netHTTP {
+		serve = f.onNetHTTP
+	}
+	server.Config.Handler = strip(where.prefix, serve(t, around(provider(t, f.idp, runtime.WithLogger(logger))), config))
 	server.Start()
 	f.client = server.Client()
 	t.Cleanup(server.Close)
@@ -115,13 +133,50 @@ func newFrontAround(t *testing.T, configure func(*devidp.Config), provider func(
 	return f
 }
 
+func (f *front) onEcho(t *testing.T, provider oauth.Provider, config runtime.GuardConfig) http.Handler {
+	t.Helper()
+	e := echo.New()
+	guard, err := echoadapter.Mount(e, provider, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.guard = guard
+	for _, path := range []string{"/mcp", "/mcp/"} {
+		e.GET(path, echo.WrapHandler(http.HandlerFunc(f.whoami)), guard.Require())
+	}
+	return e
+}
+
+func (f *front) onNetHTTP(t *testing.T, provider oauth.Provider, config runtime.GuardConfig) http.Handler {
+	t.Helper()
+	guard, err := runtime.NewGuard(provider, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.guard = guard
+	mux := http.NewServeMux()
+	mux.Handle("/", guard.Handler())
+	for _, pattern := range []string{"/mcp", "/mcp/{$}"} {
+		mux.Handle(pattern, guard.Protect(http.HandlerFunc(f.whoami)))
+	}
+	return mux
+}
+
+// strip is a reverse proxy that takes a prefix away, and passes on nothing outside it.
+func strip(prefix string, next http.Handler) http.Handler {
+	if prefix == "" {
+		return next
+	}
+	return http.StripPrefix(prefix, next)
+}
+
 // whoami answers with the caller, and keeps what a tool would get for a call of the provider's API.
-func (f *front) whoami(c echo.Context) error {
-	info, _ := echoadapter.AuthInfo(c)
+func (f *front) whoami(w http.ResponseWriter, r *http.Request) {
+	info, _ := oauth.FromContext(r.Context())
 	f.mu.Lock()
-	f.token, f.err = f.guard.UpstreamToken(c.Request().Context())
+	f.token, f.err = f.guard.UpstreamToken(r.Context())
 	f.mu.Unlock()
-	return c.JSON(http.StatusOK, info.User)
+	_ = json.NewEncoder(w).Encode(info.User)
 }
 
 // checkLog makes sure that no secret was written down.
@@ -144,6 +199,7 @@ type session struct {
 	metadata oauth.AuthorizationServerMetadata
 	id       string
 	scope    string // to ask for; empty asks for none
+	asks     string // the resource to ask for, where that is spelled in another way
 	tokens   oauth.TokenResponse
 }
 
@@ -170,7 +226,17 @@ func (f *front) newSession(t *testing.T) *session {
 	if len(resource.AuthorizationServers) != 1 || resource.AuthorizationServers[0] != f.resource { // RS-1, AS-1
 		t.Fatalf("authorization servers %q, want the server itself", resource.AuthorizationServers)
 	}
-	s.getJSON(oauth.InsertWellKnown(f.resource, oauth.WellKnownAuthorizationServer), &s.metadata)
+	if resource.Resource != f.resource {
+		t.Errorf("the metadata is about %s", resource.Resource)
+	}
+	for _, address := range oauth.AuthorizationServerMetadataURLs(f.resource) { // as clients try them
+		if response, text := s.do(http.MethodGet, address, "", "", ""); response.StatusCode == http.StatusOK {
+			if err := json.Unmarshal(text, &s.metadata); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
 	if s.metadata.Issuer != f.resource {
 		t.Fatalf("issuer %q", s.metadata.Issuer)
 	}
@@ -243,7 +309,7 @@ func (s *session) authorizeURL() *url.URL {
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {s.id}, "redirect_uri": {sessionRedirect}, "state": {"state-of-the-client"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(challenge[:])}, "code_challenge_method": {"S256"},
-		"resource": {s.resource},
+		"resource": {cmp.Or(s.asks, s.resource)},
 	}
 	if s.scope != "" {
 		query.Set("scope", s.scope)
@@ -284,7 +350,7 @@ func (s *session) tryLogIn(user string, status int) oauth.Code {
 	}
 	return s.redeem(status, url.Values{
 		"grant_type": {"authorization_code"}, "code": {query.Get("code")}, "redirect_uri": {sessionRedirect}, "client_id": {s.id},
-		"code_verifier": {sessionVerifier}, "resource": {s.resource},
+		"code_verifier": {sessionVerifier}, "resource": {cmp.Or(s.asks, s.resource)},
 	})
 }
 
@@ -316,7 +382,7 @@ func (s *session) redeem(status int, form url.Values) oauth.Code {
 func (s *session) refresh(status int) oauth.Code {
 	s.t.Helper()
 	return s.redeem(status, url.Values{
-		"grant_type": {"refresh_token"}, "refresh_token": {s.tokens.RefreshToken}, "client_id": {s.id}, "resource": {s.resource},
+		"grant_type": {"refresh_token"}, "refresh_token": {s.tokens.RefreshToken}, "client_id": {s.id}, "resource": {cmp.Or(s.asks, s.resource)},
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/latchkey-auth/latchkey/internal/pacedbody"
 )
@@ -120,6 +121,9 @@ func (s *Site) Handler() http.Handler {
 // Format prints the guards' resources, whatever the verb: the inside holds secrets.
 func (s *Site) Format(state fmt.State, _ rune) { _, _ = fmt.Fprintf(state, "site of %v", s.guards) }
 
-func (g *Guard) origin() string { return g.endpoints[0].origin }
+// origin is the scheme and host of the resource.
+func (g *Guard) origin() string {
+	return strings.TrimSuffix(g.endpoints[0].outside, g.config.ExternalPrefix)
+}
 
 func (g *Guard) name() string { return "the guard of " + g.Resource() }

@@ -79,17 +79,26 @@ func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"an unknown flag":           {args: []string{"serve", "--nope"}, want: "unknown flag --nope"},
-		"an unknown command":        {args: []string{"nope"}, want: "unexpected argument nope"},
-		"no command":                {want: "expected one of"},
-		"no provider":               {args: []string{"serve"}, want: "--provider"},
-		"an unknown provider":       {args: []string{"serve", "--provider", "nope"}, want: `no provider "nope"; built in are `},
-		"missing variables":         {args: []string{"serve", "--provider", "keycloak"}, want: "Set MCP_USE_OAUTH_KEYCLOAK_SERVER_URL environment variable"},
-		"the custom provider":       {args: []string{"serve", "--provider", "custom"}, want: "use package providers_gen/custom in a program of your own"},
-		"a taken port":              {args: []string{"serve", "--provider", "keycloak", "--addr", taken.Addr().String()}, env: keycloakVariables, want: "choose another --addr"},
-		"no public URL":             {args: []string{"serve", "--provider", "keycloak", "--addr", "0.0.0.0:8080"}, env: keycloakVariables, want: "--public-url is needed"},
-		"a public URL by http":      {args: []string{"serve", "--provider", "keycloak", "--public-url", "http://mcp.example.com"}, env: keycloakVariables, want: "must use https"},
-		"an address without port":   {args: []string{"serve", "--provider", "keycloak", "--addr", "localhost"}, env: keycloakVariables, want: "must be host:port"},
+		"an unknown flag":         {args: []string{"serve", "--nope"}, want: "unknown flag --nope"},
+		"an unknown command":      {args: []string{"nope"}, want: "unexpected argument nope"},
+		"no command":              {want: "expected one of"},
+		"no provider":             {args: []string{"serve"}, want: "--provider"},
+		"an unknown provider":     {args: []string{"serve", "--provider", "nope"}, want: `no provider "nope"; built in are `},
+		"missing variables":       {args: []string{"serve", "--provider", "keycloak"}, want: "Set MCP_USE_OAUTH_KEYCLOAK_SERVER_URL environment variable"},
+		"the custom provider":     {args: []string{"serve", "--provider", "custom"}, want: "use package providers_gen/custom in a program of your own"},
+		"a taken port":            {args: []string{"serve", "--provider", "keycloak", "--addr", taken.Addr().String()}, env: keycloakVariables, want: "choose another --addr"},
+		"no public URL":           {args: []string{"serve", "--provider", "keycloak", "--addr", "0.0.0.0:8080"}, env: keycloakVariables, want: "--public-url is needed"},
+		"a public URL by http":    {args: []string{"serve", "--provider", "keycloak", "--public-url", "http://mcp.example.com"}, env: keycloakVariables, want: "must use https"},
+		"an address without port": {args: []string{"serve", "--provider", "keycloak", "--addr", "localhost"}, env: keycloakVariables, want: "must be host:port"},
+		"R9: a public URL with a path": {
+			args: []string{"serve", "--provider", "keycloak", "--public-url", "https://mcp.example.com/api"}, env: keycloakVariables, want: "--external-prefix",
+		},
+		"R9: a prefix that is none": {
+			args: []string{"serve", "--provider", "keycloak", "--external-prefix", "/api/"}, env: keycloakVariables, want: "without a slash at its end",
+		},
+		"R9: metadata that is no URL": {
+			args: []string{"serve", "--provider", "keycloak", "--resource-metadata-url", "/metadata"}, env: keycloakVariables, want: "must be an absolute URL",
+		},
 		"a bad path":                {args: []string{"serve", "--provider", "keycloak", "--path", "mcp"}, env: keycloakVariables, want: "must name the MCP endpoint, with a slash in front"},
 		"a bad origin":              {args: []string{"serve", "--provider", "keycloak", "--origin", "app.example.com"}, env: keycloakVariables, want: "allowed origin"},
 		"a relay's option alone":    {args: []string{"serve", "--provider", "keycloak", "--relay-allow-loopback"}, env: keycloakVariables, want: "need --relay"},
@@ -143,21 +152,42 @@ func TestMistakesAreOneLineAndExitCode2(t *testing.T) {
 	}
 }
 
-// covers: R7
+// covers: R7, R8, R9
 func TestServePrintsWhatItSends(t *testing.T) {
 	t.Parallel()
-	ctx, stop := context.WithCancel(t.Context())
-	errs := newOutput()
-	ended := make(chan int, 1)
-	go func() {
-		ended <- run(ctx, []string{"serve", "--provider", "keycloak", "--addr", "127.0.0.1:0", "--public-url", "HTTPS://MCP.Example.com:443"},
-			environment{stdout: io.Discard, stderr: errs, lookupEnv: lookup(keycloakVariables)})
-	}()
-	if line := <-errs.lines; !strings.Contains(line, "serving https://mcp.example.com/mcp with ") {
-		t.Errorf("R7: the server says %q", line)
+	for name, c := range map[string]struct {
+		args     []string
+		resource string
+		redirect string
+	}{
+		"R7: another spelling of the host": {nil, "https://mcp.example.com/mcp", "https://mcp.example.com/mcp/oauth/callback"},
+		"R8: a slash at the end": {
+			[]string{"--path", "/mcp/"}, "https://mcp.example.com/mcp/", "https://mcp.example.com/mcp/oauth/callback",
+		},
+		"R9: a prefix": {
+			[]string{"--external-prefix", "/api"}, "https://mcp.example.com/api/mcp", "https://mcp.example.com/api/mcp/oauth/callback",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, stop := context.WithCancel(t.Context())
+			errs := newOutput()
+			ended := make(chan int, 1)
+			go func() {
+				ended <- run(ctx, append([]string{
+					"serve", "--provider", "google", "--addr", "127.0.0.1:0", "--public-url", "HTTPS://MCP.Example.com:443",
+				}, c.args...), environment{stdout: io.Discard, stderr: errs, lookupEnv: lookup(googleVariables)})
+			}()
+			if line := <-errs.lines; !strings.Contains(line, "serving "+c.resource+" with ") {
+				t.Errorf("the server says %q", line)
+			}
+			if line := <-errs.lines; !strings.HasSuffix(line, "is "+c.redirect+"\n") {
+				t.Errorf("the server says %q", line)
+			}
+			stop()
+			<-ended
+		})
 	}
-	stop()
-	<-ended
 }
 
 // covers: T-OPS-05

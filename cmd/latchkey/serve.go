@@ -28,7 +28,7 @@ type serveCommand struct {
 	Provider    string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Address to listen on."`
 	PublicURL   string   `name:"public-url" placeholder:"URL" help:"Scheme and host under which clients reach the server, such as https://mcp.example.com. Needed unless the address is on loopback."`
-	Path        string   `default:"/mcp" help:"Path of the MCP endpoint."`
+	Path        string   `default:"/mcp" help:"Path of the MCP endpoint. A slash at its end is a part of the resource's identifier."`
 	Scope       []string `sep:"none" placeholder:"S" help:"Scope that every request needs. Repeatable."`
 	ToolScope   []string `sep:"none" placeholder:"S" help:"Add a tool, step_up, that needs this scope besides: calls without it are answered with the challenge to ask for it. Not announced otherwise. Repeatable."`
 	ScopeWords  []string `sep:"none" placeholder:"NAME=WORDS" help:"What a scope allows, in words for the page that asks users, such as 'files:write=Change your files'. Proxy mode only. Repeatable."`
@@ -37,6 +37,9 @@ type serveCommand struct {
 	Endpoint    []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
 
 	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
+
+	ExternalPrefix      string `name:"external-prefix" placeholder:"/api" help:"Path that a reverse proxy takes away from the beginning of each request's: clients are told it, requests arrive without it."`
+	ResourceMetadataURL string `name:"resource-metadata-url" placeholder:"URL" help:"Where challenges send clients for the endpoint's metadata, where the reverse proxy does not pass on the usual address."`
 
 	AllowHost                    []string `name:"allow-host" sep:"none" placeholder:"NAME[:PORT]" help:"Further host that requests may name, such as mcp.internal:8080: the one that your reverse proxy passes on. Repeatable."`
 	MaxBody                      int64    `name:"max-body" default:"4194304" placeholder:"BYTES" help:"Largest body that the MCP endpoint takes, in bytes: 4 MB."`
@@ -98,7 +101,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	resource, err := server.ResourceURL(publicURL, c.Path)
+	resource, err := server.ResourceURL(publicURL, c.ExternalPrefix, c.Path)
 	if err != nil {
 		return usageError{err}
 	}
@@ -106,7 +109,8 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		return usageError{fmt.Errorf("--max-body %d must be a number of bytes, such as 4194304", c.MaxBody)}
 	}
 	handler, err := server.New(server.Config{
-		Provider: provider, PublicURL: publicURL, Path: c.Path, ListenAddr: c.Addr, Scopes: c.Scope,
+		Provider: provider, PublicURL: publicURL, ExternalPrefix: c.ExternalPrefix, Path: c.Path, ListenAddr: c.Addr,
+		ResourceMetadataURL: c.ResourceMetadataURL, Scopes: c.Scope,
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
 		ClientDocuments: documents, ClientAddress: address, Relay: relay,
 		Hosts: c.AllowHost, MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
@@ -121,7 +125,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	}
 	_, _ = fmt.Fprintf(env.stderr, "latchkey: serving %s with %s on %s\n", resource, provider.Describe().Title, listener.Addr())
 	if provider.Describe().Mode == oauth.Proxy {
-		_, _ = fmt.Fprintf(env.stderr, "latchkey: the redirect URI to register at the provider is %s/oauth/callback\n", resource)
+		_, _ = fmt.Fprintf(env.stderr, "latchkey: the redirect URI to register at the provider is %s\n", server.RedirectURI(resource))
 	}
 	awaitProvider(ctx, provider, lifecycle)
 	return server.Run(ctx, listener, handler, lifecycle)
@@ -223,6 +227,7 @@ type devCommand struct {
 	ScopeWords  []string `sep:"none" placeholder:"NAME=WORDS" help:"What a scope allows, in words for the page that asks users, such as 'files:write=Change your files'. Proxy mode only. Repeatable."`
 	Origin      []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server. Repeatable."`
 	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send. Repeatable."`
+	AllowHost   []string `name:"allow-host" sep:"none" placeholder:"NAME[:PORT]" help:"Further host that requests may name, such as localhost:5173: the one that a development proxy passes on. Repeatable."`
 
 	CustomScheme    []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor. Repeatable."`
 	ClientDocuments string   `enum:"off,pinned,proxy,open" default:"off" help:"Which clients may describe themselves by a document at a web address instead of registering: none (off), those of --client-document (pinned), these and those at --client-document-host, fetched through the environment's proxy (proxy), or all (open). In mode direct off or open."`
@@ -244,8 +249,8 @@ func (c *devCommand) Run(ctx context.Context, env environment) error {
 	}
 	pair, err := dev.Listen(ctx, dev.Config{
 		Mode: mode, Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
-		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
-		ClientDocuments: documents, Version: version(), Logger: logger(env.stderr),
+		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, Hosts: c.AllowHost,
+		CustomSchemes: c.CustomScheme, ClientDocuments: documents, Version: version(), Logger: logger(env.stderr),
 	})
 	if err != nil {
 		return usageError{err}

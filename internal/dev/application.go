@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 
 	"github.com/latchkey-auth/latchkey/devidp"
+	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
@@ -21,7 +22,7 @@ type application struct {
 func newApplication(resource string) application {
 	return application{
 		id: "mcp-server", secret: oauth.Secret(rand.Text() + rand.Text()), audience: "api://mcp-server",
-		callback: resource + "/oauth/callback",
+		callback: server.RedirectURI(resource),
 	}
 }
 

@@ -35,6 +35,8 @@ type Config struct {
 	ScopeWords map[string]string
 	Origins    []string
 	Headers    []string
+	// Hosts are further hosts that requests may name.
+	Hosts []string
 	// CustomSchemes are the URI schemes of native applications that may log in.
 	CustomSchemes []string
 	// ClientDocuments says which clients may describe themselves by a document. The default is
@@ -126,7 +128,7 @@ func (p *Pair) build(config Config) error {
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, Path: config.Path, ListenAddr: p.listener.Addr().String(),
 		Scopes: config.Scopes, ToolScopes: config.ToolScopes, ScopeWords: config.ScopeWords, Origins: config.Origins,
-		Headers: config.Headers, CustomSchemes: config.CustomSchemes, ClientDocuments: documents, Limits: config.Limits,
+		Headers: config.Headers, Hosts: config.Hosts, CustomSchemes: config.CustomSchemes, ClientDocuments: documents, Limits: config.Limits,
 		Version: config.Version, Logger: config.Logger,
 	})
 	if err != nil {

@@ -122,7 +122,7 @@ func TestTheServiceManagerIsToldOfStartAndStop(t *testing.T) {
 
 func TestReadyIsPublicAndKeepsItsPath(t *testing.T) {
 	t.Parallel()
-	if _, err := server.ResourceURL("https://mcp.example.com", "/readyz"); err == nil {
+	if _, err := server.ResourceURL("https://mcp.example.com", "", "/readyz"); err == nil {
 		t.Error("the MCP endpoint may take the path of /readyz")
 	}
 }

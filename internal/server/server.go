@@ -32,8 +32,13 @@ type Config struct {
 	Provider oauth.Provider
 	// PublicURL is the scheme and host under which clients reach the server.
 	PublicURL string
-	// Path is the path of the MCP endpoint.
+	// ExternalPrefix is what a reverse proxy takes away from the beginning of each path.
+	ExternalPrefix string
+	// Path is the path of the MCP endpoint, at which its requests arrive.
 	Path string
+	// ResourceMetadataURL is where challenges send clients for the endpoint's metadata. The default
+	// is the guard's.
+	ResourceMetadataURL string
 	// ListenAddr is the address of the listener, for the check of Host.
 	ListenAddr string
 	// Scopes are needed for every request.
@@ -78,7 +83,7 @@ func New(config Config) (http.Handler, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
 	}
-	resource, err := ResourceURL(config.PublicURL, config.Path)
+	resource, err := ResourceURL(config.PublicURL, config.ExternalPrefix, config.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +111,8 @@ func New(config Config) (http.Handler, error) {
 	log := observe.Slog(config.Logger)
 	e.Use(recovered(log), ownHostAndOrigin(origins, relayed, log))
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
-		Resource: resource, Name: "latchkey", Scopes: config.Scopes,
+		Resource: resource, ExternalPrefix: config.ExternalPrefix, ResourceMetadataURL: config.ResourceMetadataURL,
+		Name: "latchkey", Scopes: config.Scopes,
 		AllowedOrigins: config.Origins, AllowedHeaders: config.Headers, Logger: config.Logger,
 		InsecureStreamsOutliveTokens: config.InsecureStreamsOutliveTokens, ClientAddress: config.ClientAddress,
 		Proxy: proxy.Options{
@@ -123,7 +129,8 @@ func New(config Config) (http.Handler, error) {
 	}
 	tools := toolScopes(config)
 	endpoint := echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools))))
-	for _, spelling := range []string{config.Path, config.Path + "/"} { // clients add or drop a slash
+	path := strings.TrimSuffix(config.Path, "/")
+	for _, spelling := range []string{path, path + "/"} { // clients add or drop a slash
 		e.Any(spelling, endpoint, guard.Require(), bounded(cmp.Or(config.MaxBody, DefaultMaxBody)))
 	}
 	e.GET("/whoami", whoami, guard.Require())
@@ -155,25 +162,40 @@ const (
 	readyPath  = "/readyz"
 )
 
-// ResourceURL joins the public URL, which must be a bare origin, and the path of the MCP endpoint.
-// It is the one spelling in which the endpoint is announced and sent.
-func ResourceURL(publicURL, path string) (string, error) {
+// ResourceURL joins the public URL, which must be a bare origin, the external prefix, if there is
+// one, and the path of the MCP endpoint. It is the one spelling in which the endpoint is announced
+// and sent.
+func ResourceURL(publicURL, prefix, path string) (string, error) {
 	u, err := url.Parse(publicURL)
 	if err != nil || u.Host == "" || u.Path != "" && u.Path != "/" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", errors.New("the public URL must be a scheme and host without anything else, such as https://mcp.example.com")
+		return "", errors.New("the public URL must be a scheme and host without anything else, such as https://mcp.example.com: " +
+			"a path that a reverse proxy takes away belongs into --external-prefix, any other into --path")
 	}
-	if p, err := url.Parse(path); err != nil || len(path) < 2 || path[0] != '/' || p.Path != path || p.Host != "" ||
-		strings.HasSuffix(path, "/") || strings.ContainsAny(path, ":*") { // the latter are Echo's patterns
-		return "", fmt.Errorf("path %q must name the MCP endpoint, with a slash in front and none at the end, such as /mcp", path)
+	if prefix != "" && (!plain(prefix) || strings.HasSuffix(prefix, "/")) {
+		return "", fmt.Errorf("external prefix %q must be a path that a reverse proxy takes away, without a slash at its end, such as /api", prefix)
+	}
+	if !plain(path) || strings.ContainsAny(path, ":*") { // these are Echo's patterns
+		return "", fmt.Errorf("path %q must name the MCP endpoint, with a slash in front, such as /mcp", path)
 	}
 	if (&url.URL{Path: path}).EscapedPath() != path {
 		return "", fmt.Errorf("path %q has characters that URLs write in another way, which routers, forms and cookies read differently: "+
 			"choose one of letters, digits, - and _, such as /mcp", path)
 	}
-	if path == healthPath || path == readyPath || path == "/whoami" || strings.HasPrefix(path, "/.well-known/") {
+	if own := strings.TrimSuffix(path, "/"); own == healthPath || own == readyPath || own == "/whoami" || strings.HasPrefix(path, "/.well-known/") {
 		return "", fmt.Errorf("path %q is taken by the server itself, choose another such as /mcp", path)
 	}
-	return oauth.CanonicalResource(u.Scheme + "://" + u.Host + path)
+	return oauth.CanonicalResource(u.Scheme + "://" + u.Host + prefix + path)
+}
+
+// plain reports whether a text is the path of a URL and nothing else, and not the root.
+func plain(path string) bool {
+	u, err := url.Parse(path)
+	return err == nil && len(path) > 1 && path[0] == '/' && u.Path == path && u.Host == ""
+}
+
+// RedirectURI is where users come back to from a provider in mode proxy.
+func RedirectURI(resource string) string {
+	return strings.TrimSuffix(resource, "/") + "/oauth/callback"
 }
 
 // mountRelay mounts the relay, if there is one, and returns its paths.

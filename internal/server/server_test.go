@@ -180,7 +180,12 @@ func TestConfigurationMistakes(t *testing.T) {
 		"a path with a query":                         {PublicURL: "https://mcp.example.com", Path: "/mcp?x"},
 		"a taken path":                                {PublicURL: "https://mcp.example.com", Path: "/healthz"},
 		"a taken folder":                              {PublicURL: "https://mcp.example.com", Path: "/.well-known/mcp"},
-		"a path with a slash behind":                  {PublicURL: "https://mcp.example.com", Path: "/mcp/"},
+		"R8: a path with two slashes behind":          {PublicURL: "https://mcp.example.com", Path: "/mcp//"},
+		"R8: a taken path with a slash behind":        {PublicURL: "https://mcp.example.com", Path: "/whoami/"},
+		"R9: a prefix with a slash behind":            {PublicURL: "https://mcp.example.com", ExternalPrefix: "/api/", Path: "/mcp"},
+		"R9: a prefix that is the root":               {PublicURL: "https://mcp.example.com", ExternalPrefix: "/", Path: "/mcp"},
+		"R9: a prefix without a slash":                {PublicURL: "https://mcp.example.com", ExternalPrefix: "api", Path: "/mcp"},
+		"R9: metadata that is no URL":                 {PublicURL: "https://mcp.example.com", Path: "/mcp", ResourceMetadataURL: "metadata"},
 		"a host that is none":                         {PublicURL: "https://mcp.example.com", Path: "/mcp", Hosts: []string{"https://mcp.internal"}},
 		"D21: a path that forms write in another way": {PublicURL: "https://mcp.example.com", Path: "/\u00e4gent"},
 		"D21: a path with a space":                    {PublicURL: "https://mcp.example.com", Path: "/a b"},
@@ -205,9 +210,67 @@ func TestTheResourceHasOneSpelling(t *testing.T) {
 		"https://MCP.Example.com:443": "https://mcp.example.com/Mcp", "HTTPS://mcp.example.com/": "https://mcp.example.com/Mcp",
 		"http://LOCALHOST:80": "http://localhost/Mcp", "https://mcp.example.com:8443": "https://mcp.example.com:8443/Mcp",
 	} {
-		if got, err := server.ResourceURL(publicURL, "/Mcp"); err != nil || got != want {
+		if got, err := server.ResourceURL(publicURL, "", "/Mcp"); err != nil || got != want {
 			t.Errorf("R7: %s is %s (%v), want %s", publicURL, got, err, want)
 		}
+	}
+	if got, err := server.ResourceURL("https://mcp.example.com", "/api", "/mcp/"); err != nil || got != "https://mcp.example.com/api/mcp/" {
+		t.Errorf("R8: got %s (%v)", got, err)
+	}
+}
+
+// covers: R8, R9
+func TestWhereTheEndpointIs(t *testing.T) {
+	t.Parallel()
+	const below = "/.well-known/oauth-protected-resource"
+	for name, c := range map[string]struct {
+		config   server.Config
+		resource string
+		metadata string // that the challenge names
+		arrives  string // where the request for it arrives
+	}{
+		"R8: a slash at the end": {server.Config{Path: "/mcp/"}, "/mcp/", "https://mcp.example.com" + below + "/mcp/", below + "/mcp/"},
+		"R9: a prefix that is taken away": {
+			server.Config{Path: "/mcp", ExternalPrefix: "/api"}, "/api/mcp", "https://mcp.example.com/api/mcp" + below, "/mcp" + below,
+		},
+		"R9: metadata below the resource": {
+			server.Config{Path: "/mcp", ResourceMetadataURL: "https://mcp.example.com/mcp" + below}, "/mcp",
+			"https://mcp.example.com/mcp" + below, "/mcp" + below,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.config.Provider, c.config.PublicURL, c.config.Logger = fake{}, "https://mcp.example.com", slog.New(slog.DiscardHandler)
+			handler, err := server.New(c.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ask := func(method, path, token string) *httptest.ResponseRecorder {
+				r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+				r.Host = "mcp.example.com"
+				r.Header.Set("Content-Type", "application/json")
+				r.Header.Set("Accept", "application/json, text/event-stream")
+				if token != "" {
+					r.Header.Set("Authorization", "Bearer "+token)
+				}
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, r)
+				return w
+			}
+			for _, spelling := range []string{"/mcp", "/mcp/"} {
+				if w := ask(http.MethodPost, spelling, "good"); w.Code != http.StatusOK {
+					t.Errorf("%s: %d %s", spelling, w.Code, w.Body)
+				}
+				w := ask(http.MethodPost, spelling, "")
+				if challenge := w.Header().Get("WWW-Authenticate"); w.Code != http.StatusUnauthorized ||
+					!strings.Contains(challenge, `resource_metadata="`+c.metadata+`"`) {
+					t.Errorf("%s: %d %q", spelling, w.Code, challenge)
+				}
+			}
+			if w := ask(http.MethodGet, c.arrives, ""); !strings.Contains(w.Body.String(), `"resource":"https://mcp.example.com`+c.resource+`"`) {
+				t.Errorf("the metadata: %d %s", w.Code, w.Body)
+			}
+		})
 	}
 }
 

@@ -24,6 +24,7 @@ type metadata struct {
 
 	// algorithms are those of clients that sign assertions.
 	algorithms []string
+	keySetURL  string
 }
 
 // newMetadata says how the server is used. Only clients with a document have keys, so that without
@@ -33,7 +34,7 @@ func newMetadata(s site, scopes, grantTypes []string, documents bool) metadata {
 	if documents {
 		methods, algorithms = append(methods, clients.MethodPrivateKeyJWT), clients.Algorithms()
 	}
-	return metadata{algorithms: algorithms, AuthorizationServerMetadata: oauth.AuthorizationServerMetadata{
+	return metadata{algorithms: algorithms, keySetURL: s.url(pathJWKS), AuthorizationServerMetadata: oauth.AuthorizationServerMetadata{
 		Issuer:                            s.resource(),
 		AuthorizationEndpoint:             s.url(pathAuthorize),
 		TokenEndpoint:                     s.url(pathToken),
@@ -60,7 +61,7 @@ func (m metadata) document(suffix string) serverMetadata {
 	if suffix == oauth.WellKnownOpenID {
 		// OpenID Connect Discovery section 3 requires these, and clients refuse a document without
 		// them, although the broker issues no ID token and so has no key.
-		d.JWKSURI = m.Issuer + pathJWKS
+		d.JWKSURI = m.keySetURL
 		d.SubjectTypesSupported = []string{"public"}
 		d.IDTokenSigningAlgValuesSupported = []string{"RS256"}
 	}

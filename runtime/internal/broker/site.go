@@ -23,8 +23,9 @@ const (
 // site is everything that the server's URLs are made of, from the configuration alone.
 type site struct {
 	resources grants.Resources
-	// path is the resource's, without trailing slash; origin its scheme and host.
-	path, origin, host string
+	// path is what the endpoints' paths begin with: the resource's, without a slash at its end.
+	path         string
+	origin, host string // of the resource
 	// mount stands for the resource where names have to differ between servers: in cookies and in
 	// the store.
 	mount string
@@ -40,7 +41,7 @@ func newSite(resource string, below []string) (site, error) {
 		return site{resources: resources}, err
 	}
 	return site{
-		resources: resources, path: u.Path, origin: u.Scheme + "://" + u.Host, host: u.Host,
+		resources: resources, path: strings.TrimSuffix(u.EscapedPath(), "/"), origin: u.Scheme + "://" + u.Host, host: u.Host,
 		mount: tickets.Digest("mount", resources[0]).String()[:8],
 	}, nil
 }
@@ -49,7 +50,7 @@ func newSite(resource string, below []string) (site, error) {
 func (s site) resource() string { return s.resources[0] }
 
 // url is the URL of an endpoint.
-func (s site) url(path string) string { return s.resource() + path }
+func (s site) url(path string) string { return s.origin + s.path + path }
 
 func (s site) secure() bool { return strings.HasPrefix(s.origin, "https://") }
 

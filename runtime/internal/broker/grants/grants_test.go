@@ -245,6 +245,7 @@ func TestGrantTypesAreListedOnce(t *testing.T) {
 	}
 }
 
+// covers: R8
 func TestResourcesThatARequestMayName(t *testing.T) {
 	t.Parallel()
 	all, err := NewResources(testResource, []string{testResource + "/sse"})
@@ -259,7 +260,16 @@ func TestResourcesThatARequestMayName(t *testing.T) {
 			t.Errorf("%q is %q, %v", asked, got, refused)
 		}
 	}
-	for _, below := range []string{"https://mcp.example.com/other", "https://mcp.example.com/mcp2", "sse"} {
+	slashed, err := NewResources(testResource+"/", []string{testResource + "/sse"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []string{testResource, testResource + "/"} {
+		if got, refused := slashed.Named([]string{asked}); got != testResource+"/" || refused != nil {
+			t.Errorf("R8: %q is %q, %v", asked, got, refused)
+		}
+	}
+	for _, below := range []string{"https://mcp.example.com/other", "https://mcp.example.com/mcp2", "sse", testResource + "/"} {
 		if _, err := NewResources(testResource, []string{below}); err == nil {
 			t.Errorf("%s counts as below", below)
 		}

@@ -27,7 +27,7 @@ func NewResources(own string, below []string) (Resources, error) {
 		if err != nil {
 			return nil, fmt.Errorf("subresource: %w", err)
 		}
-		if !strings.HasPrefix(canonical, resource+"/") {
+		if rest, below := strings.CutPrefix(canonical, strings.TrimSuffix(resource, "/")+"/"); !below || rest == "" {
 			return nil, fmt.Errorf("subresource %s must be below %s", canonical, resource)
 		}
 		all = append(all, canonical)
