@@ -61,8 +61,8 @@ type Audience struct {
 type Requirement struct {
 	// Claim is a path as in [ClaimMap].
 	Claim string
-	// AnyOf are the accepted string values; empty accepts any value but null, false and the empty
-	// string.
+	// AnyOf are the accepted values, of a string or of an integer in decimal digits; empty accepts
+	// any value but null, false and the empty string.
 	AnyOf []string
 	// WhenSet says that AnyOf comes from optional configuration: empty values are dropped, and
 	// without any other nothing is required.

@@ -148,14 +148,14 @@ func (r *requirement) check(_ context.Context, in *inspection) error {
 	if r.absent {
 		return refuse(oauth.ReasonClaim, "the token has the claim "+name+", which marks another kind of token", r.hint)
 	}
-	if found := in.claims.Strings(r.claim...); len(r.anyOf) > 0 && len(found) > 0 {
+	if found := identifiers(in.claims, r.claim); len(r.anyOf) > 0 && len(found) > 0 {
 		return refuse(oauth.ReasonClaim, fmt.Sprintf("the token's claim %s is %s, accepted are %q", name, quoteAll(found), r.anyOf), r.hint)
 	}
 	return refuse(oauth.ReasonClaim, "the token lacks the claim "+name, r.hint)
 }
 
 func (r *requirement) values(in *inspection) (got, want []string) {
-	got, want = in.claims.Strings(r.claim...), r.anyOf
+	got, want = identifiers(in.claims, r.claim), r.anyOf
 	if len(got) == 0 && in.claims.Has(r.claim...) {
 		got = []string{string(in.claims.Raw(r.claim...))}
 	}
@@ -176,5 +176,5 @@ func (r *requirement) met(claims oauth.Claims) bool {
 		raw := string(claims.Raw(r.claim...))
 		return raw != "" && raw != "null" && raw != "false" && raw != `""`
 	}
-	return slices.ContainsFunc(claims.Strings(r.claim...), func(s string) bool { return slices.Contains(r.anyOf, s) })
+	return slices.ContainsFunc(identifiers(claims, r.claim), func(s string) bool { return slices.Contains(r.anyOf, s) })
 }

@@ -131,7 +131,7 @@ func (b *binding) recipient(v verified, resource string) error {
 	return b.audience.admits(v, resource)
 }
 
-// identifiers reads a claim that names applications. Some providers number them.
+// identifiers reads a claim with names, of applications and accounts. Some providers number them.
 func identifiers(claims oauth.Claims, p path) []string {
 	if raw := claims.Raw(p...); isNaturalNumber(raw) {
 		return []string{string(raw)}

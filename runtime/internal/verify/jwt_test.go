@@ -723,6 +723,18 @@ func TestClaimsThatMustBeAbsent(t *testing.T) {
 	}
 }
 
+// Some providers number their accounts.
+func TestRequiredNumbers(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, rules(func(r *facts.Rules) { r.Require = []facts.Requirement{{Claim: "account", AnyOf: []string{"62515"}}} }))
+	for _, account := range []any{62515, "62515", []string{"1", "62515"}} {
+		wantCaller(t, v, token(t, map[string]any{"account": account}))
+	}
+	for _, account := range []any{62516, -62515, 62515.5, "062515", []int{62515}, true, nil} {
+		wantRefusal(t, v, token(t, map[string]any{"account": account}), oauth.ReasonClaim)
+	}
+}
+
 // covers: T-TOK-09
 func TestNamesOfClaimsKeepTheirCase(t *testing.T) {
 	t.Parallel()
