@@ -64,7 +64,12 @@ func NewBrowserFor(server Server) (*Browser, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewBrowserOver(transport), nil
+}
+
+// NewBrowserOver returns a browser without any cookie whose requests go over a transport.
+func NewBrowserOver(transport http.RoundTripper) *Browser {
 	browser := NewBrowser()
 	browser.client.Transport = transport
-	return browser, nil
+	return browser
 }
