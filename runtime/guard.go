@@ -107,6 +107,7 @@ type Guard struct {
 	// issuer is the authorization server that clients are sent to.
 	issuer string
 	broker *broker.Broker // nil in direct mode
+	sealed bool           // verify takes the server's own tokens
 	views  *views         // nil without a hierarchy
 	leeway time.Duration
 	peers  *peers.Peers
@@ -239,11 +240,22 @@ func (g *Guard) EndpointPaths() []string {
 // Authenticate verifies a request's bearer token and returns its caller. The error is an
 // [*oauth.Error]; answer it with [Guard.Refuse].
 func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
-	var begin time.Time
-	watched := g.events.Enabled(observe.CallerVerified)
-	if watched {
-		begin = time.Now()
+	if !g.events.Enabled(observe.CallerVerified) {
+		return g.authenticate(r)
 	}
+	begin := time.Now()
+	info, err := g.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	if refused := g.admitted(r, info, begin); refused != nil {
+		return nil, refused
+	}
+	return info, nil
+}
+
+// authenticate is Authenticate, of which no observer is told.
+func (g *Guard) authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	token, err := bearerToken(r, g.config.MaxTokenBytes)
 	if err != nil {
 		return nil, err
@@ -261,11 +273,6 @@ func (g *Guard) Authenticate(r *http.Request) (*oauth.AuthInfo, error) {
 	}
 	if !info.HasAll(g.config.Scopes...) {
 		return nil, oauth.MissingScopes(g.config.Scopes...).For(info)
-	}
-	if watched {
-		if refused := g.admitted(r, info, begin); refused != nil {
-			return nil, refused
-		}
 	}
 	return info, nil
 }

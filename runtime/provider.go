@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/explain"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
@@ -44,6 +45,8 @@ var (
 type tokenVerifier interface {
 	Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
 	UserInfo(claims oauth.Claims) oauth.UserInfo
+	// Explain runs all checks on a token and returns what each of them says.
+	Explain(ctx context.Context, presented oauth.Presented) []explain.Check
 	// Forget drops what is cached about a token.
 	Forget(token string)
 }

@@ -191,7 +191,7 @@ func (g *Guard) addBroker() error {
 	}
 	g.broker, g.issuer = b, b.Issuer()
 	if p.mode(g.config) == proxy.Sealed {
-		g.recall, g.inquires = nil, false
+		g.recall, g.inquires, g.sealed = nil, false, true
 		g.verify = func(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error) {
 			return b.VerifyAccessToken(ctx, presented.Token.Reveal(), presented.Resource)
 		}

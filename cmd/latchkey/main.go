@@ -36,6 +36,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run a protected MCP server, configured by the provider's variables."`
 	Dev       devCommand       `cmd:"" help:"Run a protected MCP server with an embedded identity provider: nothing to sign up for."`
 	Demo      demoCommand      `cmd:"" help:"Play a whole MCP login against the embedded identity provider, step by step."`
+	Explain   explainCommand   `cmd:"" help:"Say why an access token is accepted or refused: every check in its order, and what to change where."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
@@ -43,6 +44,7 @@ type commands struct {
 
 // environment is what the commands need of the world around them.
 type environment struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	lookupEnv      func(string) (string, bool)
 	colour         bool
@@ -53,9 +55,14 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// reportedError ends a command with status 1 after it has said itself what is wrong.
+type reportedError struct{}
+
+func (reportedError) Error() string { return "reported" }
+
 func main() {
 	ctx, stop := stopped()
-	env := environment{stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, colour: wantsColour(os.Stdout, os.LookupEnv)}
+	env := environment{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookupEnv: os.LookupEnv, colour: wantsColour(os.Stdout, os.LookupEnv)}
 	code := run(ctx, os.Args[1:], env)
 	stop()
 	os.Exit(code)
@@ -111,7 +118,7 @@ func report(env environment, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, gen.ErrReported):
+	case errors.Is(err, gen.ErrReported), errors.Is(err, reportedError{}):
 		return exitFailure
 	}
 	_, _ = fmt.Fprintln(env.stderr, "latchkey:", oneLine(err))

@@ -4,6 +4,7 @@ package archtest_test
 func engineRooms() []room {
 	rooms := []room{
 		{packages: []string{"runtime/facts"}, may: []string{"oauth"}},
+		{packages: []string{"runtime/explain"}, may: []string{"oauth"}},
 		{packages: []string{"runtime/observe"}, may: []string{"oauth"}},
 		{packages: []string{"runtime/internal/events"}, may: []string{"oauth", "runtime/observe"}},
 		{packages: []string{"runtime/egress"}, may: []string{"internal/plainurl"}, modules: []string{xnet}},
@@ -46,7 +47,7 @@ func engineRooms() []room {
 			packages: []string{"runtime/internal/verify"},
 			may: []string{
 				"internal/jose", "internal/plainurl", "internal/ratelimit", "internal/recent", "internal/strictjson", "oauth",
-				"runtime/egress", "runtime/facts", "runtime/internal/events", "runtime/internal/upstream",
+				"runtime/egress", "runtime/explain", "runtime/facts", "runtime/internal/events", "runtime/internal/upstream",
 				"runtime/observe",
 			},
 		},
@@ -82,7 +83,7 @@ func engineRooms() []room {
 			packages: []string{"runtime"},
 			may: []string{
 				"internal/callerkey", "internal/httpanswer", "internal/pacedbody", "internal/plainurl", "internal/secretenv", "oauth", "runtime/egress",
-				"runtime/facts", "runtime/internal/broker", "runtime/internal/cors", "runtime/internal/events",
+				"runtime/explain", "runtime/facts", "runtime/internal/broker", "runtime/internal/cors", "runtime/internal/events",
 				"runtime/internal/keys", "runtime/internal/metadata", "runtime/internal/peers", "runtime/internal/verify",
 				"runtime/observe", "runtime/proxy",
 			},

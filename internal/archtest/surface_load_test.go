@@ -88,13 +88,15 @@ func exported(p *types.Package) []types.Object {
 	return found
 }
 
-// count returns how many names the packages below the given folders have on their top level. The
-// reasons are not counted: they are a list that grows with every refusal.
-func (s *surface) count(folders ...string) int {
+// count returns how many names the packages in and below the given folders, but not in or below
+// others, have on their top level. The reasons are not counted: they are a list that grows with
+// every refusal.
+func (s *surface) count(folders, but []string) int {
 	n := 0
 	for _, p := range s.packages {
-		folder, _, _ := strings.Cut(strings.TrimPrefix(p.Path(), module+"/"), "/")
-		if !slices.Contains(folders, folder) {
+		path := strings.TrimPrefix(p.Path(), module+"/")
+		within := func(folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+		if !slices.ContainsFunc(folders, within) || slices.ContainsFunc(but, within) {
 			continue
 		}
 		for _, object := range exported(p) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/explain"
 )
 
 // The ids of the checks. They are stable: people and programs read them. docs/verification.md lists
@@ -62,8 +63,8 @@ type check struct {
 	needs []string
 	// run returns nil or an [*oauth.Error].
 	run func(context.Context, *inspection) error
-	// values are what the token has and what would pass, for [Finding]. Nil is for checks that have
-	// nothing to show.
+	// values are what the token has and what would pass, for [explain.Check]. Nil is for checks that
+	// have nothing to show.
 	values func(*inspection) (got, want []string)
 	// off says why the check is never run; empty if it is.
 	off string
@@ -87,50 +88,24 @@ func (t checkTable) run(ctx context.Context, in *inspection) error {
 	return nil
 }
 
-// Outcome is what a check says of a token.
-type Outcome string
-
-// The outcomes.
-const (
-	Passed Outcome = "passed"
-	Failed Outcome = "failed"
-	// Skipped is a check that is switched off, or that had nothing to look at since another one
-	// failed.
-	Skipped Outcome = "skipped"
-)
-
-// Finding is what one check says of a token. It never holds the token or a part of its signature.
-type Finding struct {
-	// ID is the check's stable name, such as "audience".
-	ID      string
-	Outcome Outcome
-	// Reason is why it failed.
-	Reason oauth.Reason
-	// Got are the values that the token has, Want those of which one would pass. Either is empty
-	// where there is nothing to show.
-	Got, Want []string
-	// Fix says what is wrong and what to change where; for a check that was skipped, why.
-	Fix string
-}
-
-// explain runs all checks of a table that have something to look at.
-func explain(ctx context.Context, in *inspection, t checkTable) []Finding {
-	findings := make([]Finding, 0, len(t))
+// explained runs all checks of a table that have something to look at.
+func explained(ctx context.Context, in *inspection, t checkTable) []explain.Check {
+	findings := make([]explain.Check, 0, len(t))
 	var stopped []string
 	for i := range t {
 		c := &t[i]
-		f := Finding{ID: c.id, Outcome: Passed}
+		f := explain.Check{ID: c.id, Outcome: explain.Passed}
 		lacking := slices.IndexFunc(c.needs, func(id string) bool { return slices.Contains(stopped, id) })
 		switch {
 		case lacking >= 0:
-			f.Outcome, f.Fix = Skipped, "not looked at, since "+c.needs[lacking]+" did not pass"
+			f.Outcome, f.Fix = explain.Skipped, "not looked at, since "+c.needs[lacking]+" did not pass"
 			stopped = append(stopped, c.id)
 		case c.off != "":
-			f.Outcome, f.Fix = Skipped, c.off
+			f.Outcome, f.Fix = explain.Skipped, c.off
 		default:
 			if err := c.run(ctx, in); err != nil {
 				e := oauth.AsError(err)
-				f.Outcome, f.Reason, f.Fix = Failed, e.Reason, in.safe(advice(e))
+				f.Outcome, f.Reason, f.Fix = explain.Failed, e.Reason, in.safe(advice(e))
 				stopped = append(stopped, c.id)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/explain"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
@@ -19,15 +20,15 @@ import (
 // explaining is what all ways to verify tokens can do here.
 type explaining interface {
 	Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
-	Explain(ctx context.Context, presented oauth.Presented) []verify.Finding
+	Explain(ctx context.Context, presented oauth.Presented) []explain.Check
 }
 
 // explained returns the findings about a token by their ids, after it made sure that they say the
 // same as Verify, in the same order, and hold nothing of the token.
-func explained(t *testing.T, v explaining, token string) map[string]verify.Finding {
+func explained(t *testing.T, v explaining, token string) map[string]explain.Check {
 	t.Helper()
 	findings := v.Explain(t.Context(), presented(token, resource))
-	byID := map[string]verify.Finding{}
+	byID := map[string]explain.Check{}
 	var reason oauth.Reason
 	for _, f := range findings {
 		if _, twice := byID[f.ID]; twice {
@@ -35,11 +36,11 @@ func explained(t *testing.T, v explaining, token string) map[string]verify.Findi
 		}
 		byID[f.ID] = f
 		switch {
-		case f.Outcome == verify.Failed && f.Reason == "", f.Outcome != verify.Passed && f.Fix == "":
+		case f.Outcome == explain.Failed && f.Reason == "", f.Outcome != explain.Passed && f.Fix == "":
 			t.Errorf("%+v says not enough", f)
-		case f.Outcome != verify.Failed && f.Reason != "":
+		case f.Outcome != explain.Failed && f.Reason != "":
 			t.Errorf("%+v has a reason and did not fail", f)
-		case f.Outcome == verify.Failed && reason == "":
+		case f.Outcome == explain.Failed && reason == "":
 			reason = f.Reason
 		}
 		text := fmt.Sprintf("%+v", f)
@@ -96,10 +97,10 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 		token   string
 		failed  map[string]oauth.Reason
 		skipped []string
-		finding verify.Finding // one of them in full, by its id
+		finding explain.Check // one of them in full, by its id
 	}{
-		"a good token": {token: sign(nil, nil), finding: verify.Finding{
-			ID: "audience", Outcome: verify.Passed, Got: []string{resource}, Want: []string{resource},
+		"a good token": {token: sign(nil, nil), finding: explain.Check{
+			ID: "audience", Outcome: explain.Passed, Got: []string{resource}, Want: []string{resource},
 		}},
 		"everything that it says is wrong": {
 			token: sign(map[string]any{"typ": "JWT"}, map[string]any{
@@ -111,8 +112,8 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 				"issued_at": oauth.ReasonNotYetValid, "audience": oauth.ReasonAudience, "sender": oauth.ReasonSenderConstrained,
 				"kind": oauth.ReasonTokenType, "claim:grant": oauth.ReasonClaim, "subject": oauth.ReasonClaim,
 			},
-			finding: verify.Finding{
-				ID: "expiry", Outcome: verify.Failed, Reason: oauth.ReasonExpired, Got: []string{stamp(-time.Minute)},
+			finding: explain.Check{
+				ID: "expiry", Outcome: explain.Failed, Reason: oauth.ReasonExpired, Got: []string{stamp(-time.Minute)},
 				Want: []string{"after " + stamp(-30*time.Second)},
 				Fix: "the token expired at " + stamp(-time.Minute) + ", now is " + stamp(0) +
 					". The client has to refresh it; where it is new, the provider's clock or this server's is wrong",
@@ -121,8 +122,8 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 		"another tenant": {
 			token:  sign(nil, map[string]any{"tenant": map[string]any{"id": "umbrella"}}),
 			failed: map[string]oauth.Reason{"claim:tenant.id": oauth.ReasonClaim},
-			finding: verify.Finding{
-				ID: "claim:tenant.id", Outcome: verify.Failed, Reason: oauth.ReasonClaim, Got: []string{"umbrella"}, Want: []string{"acme"},
+			finding: explain.Check{
+				ID: "claim:tenant.id", Outcome: explain.Failed, Reason: oauth.ReasonClaim, Got: []string{"umbrella"}, Want: []string{"acme"},
 				Fix: `the token's claim tenant.id is "umbrella", accepted are ["acme"]. Log in to acme.`,
 			},
 		},
@@ -137,13 +138,13 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 		"an unknown key": {
 			token:  sign(map[string]any{"kid": "nobody"}, map[string]any{"aud": "x"}),
 			failed: map[string]oauth.Reason{"key": oauth.ReasonUnknownKey, "audience": oauth.ReasonAudience}, skipped: []string{"signature"},
-			finding: verify.Finding{ID: "signature", Outcome: verify.Skipped, Fix: "not looked at, since key did not pass"},
+			finding: explain.Check{ID: "signature", Outcome: explain.Skipped, Fix: "not looked at, since key did not pass"},
 		},
 		"another algorithm": {
 			token:  sign(map[string]any{"alg": "HS512"}, nil),
 			failed: map[string]oauth.Reason{"algorithm": oauth.ReasonAlgorithmNotAllowed}, skipped: []string{"key", "signature"},
-			finding: verify.Finding{
-				ID: "algorithm", Outcome: verify.Failed, Reason: oauth.ReasonAlgorithmNotAllowed, Got: []string{"HS512"},
+			finding: explain.Check{
+				ID: "algorithm", Outcome: explain.Failed, Reason: oauth.ReasonAlgorithmNotAllowed, Got: []string{"HS512"},
 				Want: []string{"RS256", "ES256", "EdDSA"},
 				Fix:  `the token is signed with algorithm "HS512", accepted are [RS256 ES256 EdDSA]. Set the API to EdDSA.`,
 			},
@@ -162,11 +163,11 @@ func TestEveryCheckOfAJWTIsExplained(t *testing.T) {
 				t.Errorf("%d checks, want %d", len(findings), len(all))
 			}
 			for id, f := range findings {
-				want := verify.Passed
+				want := explain.Passed
 				if c.failed[id] != "" {
-					want = verify.Failed
+					want = explain.Failed
 				} else if slices.Contains(c.skipped, id) {
-					want = verify.Skipped
+					want = explain.Skipped
 				}
 				if f.Outcome != want || f.Reason != c.failed[id] {
 					t.Errorf("%s: %s %s (%s), want %s %s", id, f.Outcome, f.Reason, f.Fix, want, c.failed[id])
@@ -185,12 +186,12 @@ func TestChecksThatAreOffAreExplained(t *testing.T) {
 	v := newVerifier(t, func(c *verify.Config) { c.Insecure = verify.Insecure{SkipSignature: true, SkipAudience: true} })
 	findings := explained(t, v, token(t, map[string]any{"aud": "x"}))
 	for _, id := range []string{"key", "signature", "audience"} {
-		if f := findings[id]; f.Outcome != verify.Skipped || !strings.HasPrefix(f.Fix, "INSECURE: ") {
+		if f := findings[id]; f.Outcome != explain.Skipped || !strings.HasPrefix(f.Fix, "INSECURE: ") {
 			t.Errorf("got %+v", f)
 		}
 	}
 	bound := newVerifier(t, rules(func(r *facts.Rules) { r.Audience = facts.Audience{IssuerBound: "it names none"} }))
-	if f := explained(t, bound, token(t, map[string]any{"aud": nil}))["audience"]; f.Outcome != verify.Skipped || f.Fix != "it names none" {
+	if f := explained(t, bound, token(t, map[string]any{"aud": nil}))["audience"]; f.Outcome != explain.Skipped || f.Fix != "it names none" {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -201,9 +202,9 @@ func TestEveryCheckOfAnOpaqueTokenIsExplained(t *testing.T) {
 		answer string
 		status int
 		failed map[string]oauth.Reason
-		rest   verify.Outcome // of the others, but for those that need no answer
+		rest   explain.Outcome // of the others, but for those that need no answer
 	}{
-		"a good one": {answer: active(t, nil), rest: verify.Passed},
+		"a good one": {answer: active(t, nil), rest: explain.Passed},
 		"one that is not active": {
 			answer: `{"active":false}`, failed: map[string]oauth.Reason{
 				"active": oauth.ReasonInactive, "application": oauth.ReasonAudience, "claim:scope": oauth.ReasonClaim, "user": oauth.ReasonClaim,
@@ -218,9 +219,9 @@ func TestEveryCheckOfAnOpaqueTokenIsExplained(t *testing.T) {
 				"kind": oauth.ReasonSenderConstrained, "expiry": oauth.ReasonExpired, "issuer": oauth.ReasonIssuer, "application": oauth.ReasonAudience,
 				"claim:scope": oauth.ReasonClaim, "subject": oauth.ReasonClaim,
 			},
-			rest: verify.Passed,
+			rest: explain.Passed,
 		},
-		"an outage": {status: http.StatusBadGateway, failed: map[string]oauth.Reason{"answer": oauth.ReasonProviderUnavailable}, rest: verify.Skipped},
+		"an outage": {status: http.StatusBadGateway, failed: map[string]oauth.Reason{"answer": oauth.ReasonProviderUnavailable}, rest: explain.Skipped},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -235,11 +236,11 @@ func TestEveryCheckOfAnOpaqueTokenIsExplained(t *testing.T) {
 				want := c.rest
 				switch {
 				case c.failed[id] != "":
-					want = verify.Failed
+					want = explain.Failed
 				case id == "size" || id == "format" || id == "answer":
-					want = verify.Passed
+					want = explain.Passed
 				case id == "audience" || id == "origin":
-					want = verify.Skipped
+					want = explain.Skipped
 				}
 				if !ok || want != "" && f.Outcome != want || f.Reason != c.failed[id] {
 					t.Errorf("%s: %+v, want %s %s", id, f, want, c.failed[id])
@@ -252,7 +253,7 @@ func TestEveryCheckOfAnOpaqueTokenIsExplained(t *testing.T) {
 		t.Parallel()
 		p := says(http.StatusOK, active(t, nil))
 		v := introspection(t, p, func(config *verify.IntrospectionConfig) { config.Binding = facts.Binding{Exchange: true} })
-		if f := explained(t, v, opaqueToken)["origin"]; f.Outcome != verify.Failed || f.Reason != oauth.ReasonRefusedByVerifier {
+		if f := explained(t, v, opaqueToken)["origin"]; f.Outcome != explain.Failed || f.Reason != oauth.ReasonRefusedByVerifier {
 			t.Errorf("got %+v", f)
 		}
 	})
@@ -274,10 +275,10 @@ func TestEveryCheckOfACustomVerifierIsExplained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := explained(t, v, token(t, map[string]any{"aud": "x"}))["audience"]; f.Outcome != verify.Failed || f.Want[0] != resource {
+	if f := explained(t, v, token(t, map[string]any{"aud": "x"}))["audience"]; f.Outcome != explain.Failed || f.Want[0] != resource {
 		t.Errorf("got %+v", f)
 	}
-	if f := explained(t, v, token(t, nil))["user"]; f.Outcome != verify.Passed || f.Got[0] != "user-1" {
+	if f := explained(t, v, token(t, nil))["user"]; f.Outcome != explain.Passed || f.Got[0] != "user-1" {
 		t.Errorf("got %+v", f)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/explain"
 )
 
 // CustomConfig says how tokens are checked by a function of the operator.
@@ -145,9 +146,9 @@ func (c *Custom) check(ctx context.Context, token, resource string, ask func() (
 // Explain runs all checks on a token and returns what each of them says. A function that explains
 // itself, such as one of this package, says what it has found; of the checks behind it those are
 // added that it does not have, or that fail.
-func (c *Custom) Explain(ctx context.Context, presented oauth.Presented) []Finding {
+func (c *Custom) Explain(ctx context.Context, presented oauth.Presented) []explain.Check {
 	in := &inspection{token: presented.Token.Reveal(), resource: presented.Resource, now: c.clock.read()}
-	findings := explain(ctx, in, append(checkTable{
+	findings := explained(ctx, in, append(checkTable{
 		{id: checkSize, run: checkTokenSize, values: tokenSize},
 		{id: checkVerifier, needs: []string{checkSize}, run: func(ctx context.Context, in *inspection) error {
 			var err error
@@ -158,15 +159,15 @@ func (c *Custom) Explain(ctx context.Context, presented oauth.Presented) []Findi
 		}},
 	}, c.checks...))
 	explaining, ok := c.verifier.(interface {
-		Explain(ctx context.Context, presented oauth.Presented) []Finding
+		Explain(ctx context.Context, presented oauth.Presented) []explain.Check
 	})
 	if !ok {
 		return findings
 	}
 	own := explaining.Explain(ctx, presented)
 	for _, f := range findings {
-		known := slices.ContainsFunc(own, func(other Finding) bool { return other.ID == f.ID })
-		if f.Outcome == Failed && f.ID != checkVerifier || !known && f.ID != checkVerifier {
+		known := slices.ContainsFunc(own, func(other explain.Check) bool { return other.ID == f.ID })
+		if f.Outcome == explain.Failed && f.ID != checkVerifier || !known && f.ID != checkVerifier {
 			own = append(own, f)
 		}
 	}

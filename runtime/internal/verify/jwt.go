@@ -11,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/jose"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/explain"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 )
@@ -184,10 +185,10 @@ func (v *JWT) VerifyToken(ctx context.Context, presented oauth.Presented) (oauth
 
 // Explain runs all checks on a token and returns what each of them says, whatever was cached. It
 // fetches keys as Verify does.
-func (v *JWT) Explain(ctx context.Context, presented oauth.Presented) []Finding {
+func (v *JWT) Explain(ctx context.Context, presented oauth.Presented) []explain.Check {
 	in := v.inspect(presented.Token.Reveal(), presented.Resource, v.clock.read())
 	defer v.done(in)
-	return explain(ctx, in, append(slices.Clip(v.checks), v.user))
+	return explained(ctx, in, append(slices.Clip(v.checks), v.user))
 }
 
 func (v *JWT) inspect(token, resource string, now moment) *inspection {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/oauth"
+	"github.com/latchkey-auth/latchkey/runtime/explain"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/internal/events"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
@@ -24,7 +25,7 @@ type Verifier interface {
 	Verify(ctx context.Context, presented oauth.Presented) (*oauth.AuthInfo, error)
 	// Explain runs all checks on a token, not to the first that fails, and returns what each of
 	// them says.
-	Explain(ctx context.Context, presented oauth.Presented) []Finding
+	Explain(ctx context.Context, presented oauth.Presented) []explain.Check
 	UserInfo(claims oauth.Claims) oauth.UserInfo
 }
 
@@ -350,7 +351,7 @@ func (o *Opaque) table(ask func(context.Context, *inspection) error) checkTable 
 
 // Explain runs all checks on a token and returns what each of them says. It asks the provider,
 // whatever was cached, within the limits of all questions.
-func (o *Opaque) Explain(ctx context.Context, presented oauth.Presented) []Finding {
+func (o *Opaque) Explain(ctx context.Context, presented oauth.Presented) []explain.Check {
 	from := ""
 	if !o.binding.exchange {
 		from = "tokens from outside are accepted"
@@ -367,7 +368,7 @@ func (o *Opaque) Explain(ctx context.Context, presented oauth.Presented) []Findi
 	user := o.callers.check()
 	user.needs = []string{checkAnswer}
 	in := &inspection{token: presented.Token.Reveal(), resource: presented.Resource, now: o.clock.read()}
-	return explain(ctx, in, append(t, o.binding.recipientCheck(), user))
+	return explained(ctx, in, append(t, o.binding.recipientCheck(), user))
 }
 
 // question asks the provider about a token and checks all that does not depend on the resource.
