@@ -11,6 +11,7 @@ type claimRules struct{ *symbols }
 
 func (c claimRules) check() {
 	m := &c.Spec.Claims
+	c.userID(m.UserID)
 	c.claimList("claims.roles", &m.Roles)
 	c.claimList("claims.permissions", &m.Permissions)
 	if m.UserMapper != "" {
@@ -19,6 +20,22 @@ func (c claimRules) check() {
 	asNames, goNames := map[string]bool{}, map[string]string{}
 	for i := range m.Extra {
 		c.extra(&m.Extra[i], fmt.Sprintf("claims.extra[%d]", i), asNames, goNames)
+	}
+}
+
+// changing are names of claims that a user may change, or lose to somebody else.
+var changing = []string{
+	"email", "mail", "login", "username", "user_name", "preferred_username", "nickname", "name", "display_name", "displayname",
+	"full_name", "upn", "unique_name", "handle", "screen_name", "phone_number",
+}
+
+// userID checks that users are told apart by what stays theirs.
+func (c claimRules) userID(list []string) {
+	for i, path := range list {
+		if name := strings.ToLower(path[strings.LastIndexAny(path, "./")+1:]); slices.Contains(changing, name) {
+			c.Reportf("user-id-changes", fmt.Sprintf("claims.user_id[%d]", i), "%s does not stay one user's: whoever gets it next would be "+
+				"taken for that user; name the claim with an identifier (OpenID Connect Core section 5.7)", path)
+		}
 	}
 }
 

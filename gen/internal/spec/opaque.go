@@ -154,6 +154,9 @@ func (c opaqueRules) binding(b *Binding, byAudience bool) {
 		}
 	}
 	switch {
+	case c.Spec.Tokens.Check == "userinfo" && !b.Exchange && (byAudience || len(b.ClientClaims) > 0):
+		c.ReportKeyf("userinfo-binding", "tokens.check", "a profile is about a person, who can often choose what stands in it: it cannot tell for "+
+			"which application a token is. Check at introspection or tokeninfo, or bind by exchange")
 	case b.Exchange && (byAudience || len(b.ClientClaims) > 0):
 		c.ReportKeyf("binding-conflict", path+".exchange", "exchange is for answers that name neither application nor audience: drop the one or the other")
 	case b.Exchange && b.Reason == "" && c.Known(path+".reason"):

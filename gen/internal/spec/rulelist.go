@@ -7,7 +7,7 @@ func Rules() []string {
 		"audience-conflict", "audience-missing", "audience-optional", "auth-method-both", "auth-method-type",
 		"auth-without-secret", "binding-conflict",
 		"binding-missing", "binding-reason", "check-endpoint", "check-missing", "check-section", "claim-path",
-		"client-id-optional", "client-id-type", "client-key", "code-protection-reason", "credentials-missing",
+		"client-id-optional", "client-id-type", "client-key", "code-protection-reason", "code-unprotected", "credentials-missing",
 		"credentials-unused", "date", "default-many", "direct-only", "docs-url", "duplicate-field", "duplicate-key",
 		"empty", "empty-file", "empty-value", "encoding", "endpoint-optional", "env-name",
 		"env-taken", "error-code", "expiry-missing", "extra-go-name", "extra-repeated", "extra-shadowed",
@@ -19,7 +19,7 @@ func Rules() []string {
 		"missing-key", "missing-optional", "negative-number", "nesting", "nonce-scope", "normalize-type",
 		"not-a-mapping", "not-must", "not-type", "one-line", "opaque-only", "opaque-passthrough", "opaque-rules", "optional-in-template",
 		"otherwise-unreachable", "package-name", "parameter", "parameter-unused", "parameters-type", "params-both", "pattern",
-		"pattern-must", "pattern-type", "post-both", "profile-userinfo", "proxy-only", "reason-unused", "reference-place",
+		"pattern-must", "pattern-type", "post-both", "profile-userinfo", "prompt-none", "proxy-only", "reason-unused", "reference-place",
 		"reference-type", "refused-value", "reject-reason", "reject-user", "repeated-entry", "require-absent", "require-both",
 		"required-default", "reserved-name", "reserved-parameter", "resource-scope", "revocation-unused",
 		"scheme", "scheme-unused", "scope",
@@ -29,7 +29,7 @@ func Rules() []string {
 		"test-config-missing", "test-config-type", "test-header", "test-name", "test-number", "test-profile",
 		"test-user-key", "title-optional", "todo", "token-in-header", "token-in-path", "too-few", "type-header", "unknown-field", "unknown-key",
 		"unknown-reference", "unknown-value", "unquoted", "unused-field", "unused-value", "unverified",
-		"upstream-missing", "url-form", "url-start", "user-mapper-type", "value-name-taken", "value-order",
+		"upstream-missing", "url-form", "url-start", "user-id-changes", "user-mapper-type", "userinfo-binding", "value-name-taken", "value-order",
 		"verifier-optional", "verifier-rules", "verifier-type", "version", "wrong-kind",
 	}
 }

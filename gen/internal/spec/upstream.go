@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // upstreamRules are the rules for the application at the provider, in mode proxy.
@@ -77,6 +78,9 @@ func (c upstreamRules) protection(u *Upstream) {
 	case u.CodeProtection == "none" && u.UnprotectedReason == "" && c.Known("upstream.unprotected_reason"):
 		c.ReportKeyf("code-protection-reason", "upstream.code_protection", "code_protection none needs unprotected_reason: "+
 			"a stolen authorization code can be used by anybody (RFC 9700 section 2.1.1)")
+	case u.CodeProtection == "none" && !c.proves(u):
+		c.ReportKeyf("code-unprotected", "upstream.code_protection", "code_protection none needs a required client_secret, or private_key_jwt: "+
+			"nothing else keeps whoever steals a code from redeeming it")
 	case u.CodeProtection != "none" && u.UnprotectedReason != "":
 		c.ReportKeyf("reason-unused", "upstream.unprotected_reason", "unprotected_reason is for code_protection none")
 	case u.CodeProtection == "nonce" && !slices.Contains(u.RequiredScopes.Scopes, "openid") && c.Known("upstream.required_scopes"):
@@ -89,6 +93,12 @@ func (c upstreamRules) protection(u *Upstream) {
 	case u.Resource != "scope" && u.ResourceScope != "":
 		c.ReportKeyf("resource-scope", "upstream.resource_scope", "resource_scope is for `resource: scope`")
 	}
+}
+
+// proves reports whether the application proves to the provider that it is the one.
+func (c upstreamRules) proves(u *Upstream) bool {
+	i, known := c.fields[u.ClientSecret]
+	return u.AuthMethod == PrivateKeyJWT || known && c.Spec.Config[i].Required || !c.Known("upstream.client_secret")
 }
 
 func (c upstreamRules) scopes(u *Upstream) {
@@ -124,6 +134,9 @@ func (c upstreamRules) parameters(u *Upstream) {
 			path := fmt.Sprintf("upstream.%s[%d]", key, i)
 			c.template(p.Is, path, anyText)
 			switch {
+			case key == "authorize_params" && p.Name == "prompt" && slices.Contains(strings.Fields(p.Is), "none"):
+				c.ReportKeyf("prompt-none", path, "prompt none asks nobody: who is not logged in at the provider could not log in, and who is "+
+					"would not be asked whether to")
 			case !slices.Contains(reservedParameters[key], p.Name):
 			case p.Name == "response_mode":
 				c.ReportKeyf("reserved-parameter", path, "response_mode must stay: a response by form post arrives without the cookie "+

@@ -25,7 +25,7 @@ func TestProvider(t *testing.T) {
 		Proxy: &providertest.Proxy{
 			ClientID:       "scullery-app",
 			AuthMethod:     facts.AuthNone,
-			CodeProtection: facts.ProtectNothing,
+			CodeProtection: facts.ProtectPKCE,
 			Resource:       facts.ResourceAsScope,
 			Scopes:         []string{"scullery:scullery-app:{resource}"},
 			JSONBody:       true,
