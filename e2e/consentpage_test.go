@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -281,8 +282,14 @@ func (w *consentWorld) tooEarly(ctx context.Context, t *testing.T) {
 	w.wantUser(ctx, t, c, a, p.logIn(c))
 }
 
-// inSight measures where the actions are before anybody scrolls, on a phone and on a small laptop.
+// inSight measures where the actions are before anybody scrolls, on a phone and on a small laptop,
+// and keeps pictures of both by day and by night.
+// covers: D20
 func (w *consentWorld) inSight(ctx context.Context, t *testing.T) {
+	pictures := filepath.Join(suite.run, "consent-page")
+	if err := os.MkdirAll(pictures, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]*stepClient{
 		"a short page": w.client(ctx, t, "Notebook", w.loopback+"/callback"),
 		"a long page":  w.client(ctx, t, strings.Repeat("Long name ", 8), w.site+"/callback/"+strings.Repeat("segment", 60)),
@@ -299,7 +306,8 @@ func (w *consentWorld) inSight(ctx context.Context, t *testing.T) {
 				}).length`); got != "2" {
 					t.Errorf("%s: %s of both actions are in sight at %d×%d", name, got, size[0], size[1])
 				}
-				path := filepath.Join(w.dir, fmt.Sprintf("sight-%s-%d-dark-%v.png", strings.ReplaceAll(name, " ", "-"), size[0], dark))
+				look := map[bool]string{false: "light", true: "dark"}[dark]
+				path := filepath.Join(pictures, fmt.Sprintf("%s-%dx%d-%s.png", strings.ReplaceAll(name, " ", "-"), size[0], size[1], look))
 				p.run("picture", map[string]any{"path": path, "window": true}, nil)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,17 +18,26 @@ import (
 // terminalClient is an MCP client in a terminal, which logs in and calls a tool without any model.
 type terminalClient struct {
 	name string
-	// program is its script below node_modules.
-	program string
+	// program is what starts it.
+	program []string
+	// config, of a client that is configured by a file, is the file below the user's folder and its
+	// text, with the URL of the MCP server in the place of %s.
+	config [2]string
 	// commands are what a user types after the program's name, one after the other. The last one
-	// prints who the caller is.
+	// prints who the caller is, unless the client keeps tokens to look at.
 	commands func(mcpURL string) [][]string
+	// keeps is the file below the user's folder where a client keeps its tokens that calls no tool
+	// without a model.
+	keeps string
 }
 
 func terminalClients() []terminalClient {
+	installed := func(script string) []string {
+		return []string{suite.node22, filepath.Join(suite.root, "node_modules", script)}
+	}
 	return []terminalClient{
 		{
-			name: "mcporter", program: "mcporter/dist/cli.js",
+			name: "mcporter", program: installed("mcporter/dist/cli.js"),
 			commands: func(mcpURL string) [][]string {
 				return [][]string{
 					{"config", "add", "latchkey", mcpURL, "--allow-http"},
@@ -36,7 +47,7 @@ func terminalClients() []terminalClient {
 			},
 		},
 		{
-			name: "mcpc", program: "@apify/mcpc/bin/mcpc",
+			name: "mcpc", program: installed("@apify/mcpc/bin/mcpc"),
 			commands: func(mcpURL string) [][]string {
 				return [][]string{
 					{"login", mcpURL},
@@ -44,6 +55,27 @@ func terminalClients() []terminalClient {
 					{"@latchkey", "tools-call", "whoami"},
 				}
 			},
+		},
+	}
+}
+
+// largeClients are those of make e2e-all. They call no tool without a model.
+func largeClients() []terminalClient {
+	packages := os.Getenv("E2E_ALL_PACKAGES")
+	return []terminalClient{
+		{
+			name: "codex", program: []string{suite.node22, filepath.Join(packages, "@openai", "codex", "bin", "codex.js")},
+			config: [2]string{
+				"codex/config.toml", "mcp_oauth_credentials_store = \"file\"\n\n[mcp_servers.latchkey]\nurl = \"%s\"\n",
+			},
+			commands: func(string) [][]string { return [][]string{{"mcp", "login", "latchkey"}} },
+			keeps:    "codex/.credentials.json",
+		},
+		{
+			name: "opencode", program: []string{filepath.Join(packages, "opencode-linux-x64", "bin", "opencode")},
+			config:   [2]string{"opencode/opencode.json", `{"mcp": {"latchkey": {"type": "remote", "url": "%s"}}}`},
+			commands: func(string) [][]string { return [][]string{{"mcp", "auth", "latchkey"}} },
+			keeps:    "opencode/mcp-auth.json",
 		},
 	}
 }
@@ -90,13 +122,27 @@ func (b brokered) Login(ctx context.Context, authorizeURL string) (string, error
 // modes, without a network.
 func TestTerminalClients(t *testing.T) {
 	t.Parallel()
-	for _, client := range terminalClients() {
-		for _, mode := range []string{"direct", "proxy"} {
-			t.Run(client.name+"/"+mode, func(t *testing.T) {
-				t.Parallel()
-				client.logIn(testContext(t), t, mode)
-			})
-		}
+	logInFromTerminals(t, terminalClients())
+}
+
+// Clients of some hundred megabytes log in to `latchkey dev` in both modes, without a network and
+// without a model, and get a token of the user's.
+func TestAllLargeTerminalClients(t *testing.T) {
+	t.Parallel()
+	logInFromTerminals(t, largeClients())
+}
+
+// logInFromTerminals logs each client in, in one mode after the other: some listen on a port of
+// their own choice.
+func logInFromTerminals(t *testing.T, clients []terminalClient) {
+	t.Helper()
+	for _, client := range clients {
+		t.Run(client.name, func(t *testing.T) {
+			t.Parallel()
+			for _, mode := range []string{"direct", "proxy"} {
+				t.Run(mode, func(t *testing.T) { client.logIn(testContext(t), t, mode) })
+			}
+		})
 	}
 }
 
@@ -116,12 +162,13 @@ func (c terminalClient) logIn(ctx context.Context, t *testing.T, mode string) {
 	signIn := harness.NewSignIn(ctx, resource)
 	t.Cleanup(signIn.Stop)
 	home := t.TempDir() // it holds tokens
+	c.configure(t, home, resource.MCPURL())
 	var printed []string
 	for i, arguments := range c.commands(resource.MCPURL()) {
 		printed = nil
 		err := harness.Run(ctx, harness.Command{
-			Name: "client-" + arguments[0] + string(rune('0'+i)), LogDir: dir, Dir: home, Path: suite.node22,
-			Args: append([]string{filepath.Join(suite.root, "node_modules", c.program)}, arguments...),
+			Name: "client-" + arguments[0] + string(rune('0'+i)), LogDir: dir, Dir: home, Path: c.program[0],
+			Args: append(slices.Clone(c.program[1:]), arguments...),
 			Env:  append(atHome(t, home), "E2E_LOGIN_URL="+signIn.URL()),
 			Output: func(line string) {
 				printed = append(printed, line)
@@ -134,10 +181,50 @@ func (c terminalClient) logIn(ctx context.Context, t *testing.T, mode string) {
 	if logins := len(signIn.Requests()); logins != 1 {
 		t.Errorf("%d logins, want 1", logins)
 	}
-	caller, err := callerIn(strings.Join(printed, "\n"))
+	text := strings.Join(printed, "\n")
+	if c.keeps != "" {
+		text = answerTo(ctx, t, resource, filepath.Join(home, c.keeps))
+	}
+	caller, err := callerIn(text)
 	if err != nil || caller.User.UserID != server.UserID() {
 		t.Errorf("the caller is %q (%v), want %q", caller.User.UserID, err, server.UserID())
 	}
+}
+
+// configure writes the file that the client reads.
+func (c terminalClient) configure(t *testing.T, home, mcpURL string) {
+	t.Helper()
+	if c.config[0] == "" {
+		return
+	}
+	file := filepath.Join(home, c.config[0])
+	err := os.MkdirAll(filepath.Dir(file), 0o750)
+	if err == nil {
+		err = os.WriteFile(file, []byte(strings.ReplaceAll(c.config[1], "%s", mcpURL)), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var keptToken = regexp.MustCompile(`"access_?[tT]oken"\s*:\s*"([^"]+)"`)
+
+// answerTo is what the server says to the access token in a file.
+func answerTo(ctx context.Context, t *testing.T, resource *harness.ResourceServer, file string) string {
+	t.Helper()
+	kept, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := keptToken.FindSubmatch(kept)
+	if token == nil {
+		t.Fatalf("%s holds no access token", filepath.Base(file))
+	}
+	answer, err := resource.Whoami(ctx, string(token[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer.Body)
 }
 
 // atHome is the environment of somebody whose files are all in one folder, and whose browser is the
@@ -158,7 +245,7 @@ func atHome(t *testing.T, home string) []string {
 	return []string{
 		"PATH=" + programs + string(os.PathListSeparator) + filepath.Dir(suite.node22) + string(os.PathListSeparator) + os.Getenv("PATH"),
 		"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_STATE_HOME=" + home, "XDG_CACHE_HOME=" + home,
-		"MCPC_HOME_DIR=" + filepath.Join(home, "mcpc"), "BROWSER=" + browser,
+		"MCPC_HOME_DIR=" + filepath.Join(home, "mcpc"), "CODEX_HOME=" + filepath.Join(home, "codex"), "BROWSER=" + browser,
 	}
 }
 
