@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -17,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/latchkey-auth/latchkey/gen"
+	"github.com/latchkey-auth/latchkey/internal/logs"
 	"github.com/latchkey-auth/latchkey/internal/server"
 )
 
@@ -48,6 +48,8 @@ type environment struct {
 	stdout, stderr io.Writer
 	lookupEnv      func(string) (string, bool)
 	colour         bool
+	// jsonLog makes every line on stderr a JSON object.
+	jsonLog bool
 }
 
 // usageError is a mistake that the operator has to correct.
@@ -94,6 +96,7 @@ func stopped() (ctx context.Context, stop func()) {
 // run parses the arguments, runs the command and returns the exit code.
 func run(ctx context.Context, args []string, env environment) int {
 	exited := -1
+	env.jsonLog = wantsJSONLog(args)
 	parser, err := kong.New(&commands{Plugins: gen.Commands()}, kong.Name("latchkey"), kong.Description("OAuth for Go servers, MCP servers first."),
 		kong.Vars{"version": "latchkey " + version()}, kong.Writers(env.stdout, env.stderr), kong.Exit(func(code int) { exited = code }),
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(env), gen.Bind(env.stdout, env.stderr))
@@ -113,6 +116,17 @@ func run(ctx context.Context, args []string, env environment) int {
 	return report(env, parsed.Run())
 }
 
+// wantsJSONLog reports whether the arguments ask for --log-format json: a mistake in the others is
+// to be told in it too.
+func wantsJSONLog(args []string) bool {
+	for i, arg := range args {
+		if arg == "--log-format=json" || arg == "--log-format" && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
+}
+
 // report prints an error on one line and returns the exit code that it stands for.
 func report(env environment, err error) int {
 	switch {
@@ -121,7 +135,11 @@ func report(env environment, err error) int {
 	case errors.Is(err, gen.ErrReported), errors.Is(err, reportedError{}):
 		return exitFailure
 	}
-	_, _ = fmt.Fprintln(env.stderr, "latchkey:", oneLine(err))
+	if env.jsonLog {
+		logs.New(env.stderr, logs.Config{JSON: true}).Error("latchkey ends", "error", oneLine(err))
+	} else {
+		_, _ = fmt.Fprintln(env.stderr, "latchkey:", oneLine(err))
+	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}
@@ -139,8 +157,6 @@ func wantsColour(f *os.File, lookupEnv func(string) (string, bool)) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
-
-func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 type versionCommand struct{}
 

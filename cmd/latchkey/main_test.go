@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"maps"
 	"net"
@@ -232,6 +233,52 @@ func TestServeAnswersAndDrains(t *testing.T) {
 	stop()
 	if code := <-ended; code != exitOK {
 		t.Errorf("stopped with exit code %d: %s", code, errs)
+	}
+}
+
+func TestEveryLineOnStandardErrorIsAnObjectWhenAsked(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		variables map[string]string
+		args      []string
+		code      int
+		want      []string // of the members of a line
+	}{
+		"serving":           {variables: googleVariables, args: []string{"--provider", "google"}, code: exitOK, want: []string{"serving", "redirect_uri", "http://127.0.0.1:8080/mcp/oauth/callback"}},
+		"a missing value":   {args: []string{"--provider", "google"}, code: exitUsage, want: []string{"MCP_USE_OAUTH_GOOGLE_CLIENT_ID"}},
+		"a flag's mistake":  {args: []string{"--provider", "google", "--nope"}, code: exitUsage, want: []string{"unknown flag --nope"}},
+		"hashing with none": {variables: keycloakVariables, args: []string{"--provider", "keycloak", "--log-subjects", "hash"}, code: exitUsage, want: []string{"MCP_USE_OAUTH_LOG_KEY"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			errs := newOutput()
+			ended := make(chan int, 1)
+			go func() {
+				args := append([]string{"serve", "--log-format", "json", "--addr", "127.0.0.1:0", "--public-url", "http://127.0.0.1:8080"}, c.args...)
+				ended <- run(ctx, args, environment{stdout: io.Discard, stderr: errs, lookupEnv: lookup(c.variables)})
+			}()
+			<-errs.lines
+			for c.code == exitOK && !strings.Contains(errs.String(), "redirect_uri") {
+				<-errs.lines
+			}
+			stop()
+			if code := <-ended; code != c.code {
+				t.Errorf("exit code %d", code)
+			}
+			for _, line := range strings.Split(strings.TrimSpace(errs.String()), "\n") {
+				var members map[string]any
+				if err := json.Unmarshal([]byte(line), &members); err != nil || members["time"] == nil || members["level"] == nil || members["msg"] == nil {
+					t.Errorf("no object of the log: %s (%v)", line, err)
+				}
+			}
+			for _, want := range c.want {
+				if !strings.Contains(errs.String(), want) {
+					t.Errorf("no line has %q: %s", want, errs)
+				}
+			}
+		})
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 type serveCommand struct {
 	documentFlags
 	lifecycleFlags
+	logFlags
 
 	Provider    string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Address to listen on."`
@@ -62,7 +63,10 @@ type serveCommand struct {
 
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(ctx context.Context, env environment) error {
-	log := logger(env.stderr)
+	log, err := c.logger(env)
+	if err != nil {
+		return usageError{err}
+	}
 	options, err := c.providerOptions()
 	if err != nil {
 		return usageError{err}
@@ -123,10 +127,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
 	}
-	_, _ = fmt.Fprintf(env.stderr, "latchkey: serving %s with %s on %s\n", resource, provider.Describe().Title, listener.Addr())
-	if provider.Describe().Mode == oauth.Proxy {
-		_, _ = fmt.Fprintf(env.stderr, "latchkey: the redirect URI to register at the provider is %s\n", server.RedirectURI(resource))
-	}
+	announce(env, log, resource, provider.Describe(), listener.Addr())
 	awaitProvider(ctx, provider, lifecycle)
 	return server.Run(ctx, listener, handler, lifecycle)
 }
@@ -217,6 +218,7 @@ func (c *serveCommand) publicURL() (string, error) {
 
 type devCommand struct {
 	documentFlags
+	logFlags
 
 	Mode        string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Loopback address of the MCP server."`
@@ -247,10 +249,14 @@ func (c *devCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	log, err := c.logger(env)
+	if err != nil {
+		return usageError{err}
+	}
 	pair, err := dev.Listen(ctx, dev.Config{
 		Mode: mode, Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, Hosts: c.AllowHost,
-		CustomSchemes: c.CustomScheme, ClientDocuments: documents, Version: version(), Logger: logger(env.stderr),
+		CustomSchemes: c.CustomScheme, ClientDocuments: documents, Version: version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}
