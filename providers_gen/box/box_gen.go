@@ -15,7 +15,6 @@
 //     server got itself, for a code: developer tokens are refused.
 //   - Nothing but its one use and the app's secret protects Box's authorization code: Box
 //     has no PKCE.
-//   - Each refresh token works once.
 //   - Everybody with a Box account can log in, unless the app's enterprise says otherwise.
 //
 // Its own documentation: https://developer.box.com/guides/authentication/oauth2/

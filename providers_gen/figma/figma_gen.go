@@ -13,8 +13,8 @@
 // What to know:
 //   - No answer of Figma says to which app a token was issued. Only tokens count that this
 //     server got itself, for a code: personal access tokens are refused.
-//   - Tokens are refreshed at the token endpoint. An app for which Figma still wants
-//     https://api.figma.com/v1/oauth/refresh logs its users in again when their token ends.
+//   - Tokens are renewed at the token endpoint. Figma formerly wanted
+//     https://api.figma.com/v1/oauth/refresh for it, which is not asked here.
 //   - Logins carry a PKCE challenge, and scopes with spaces between: clients of Figma differ
 //     in both.
 //   - Figma's own MCP server has an authorization server of its own, which this is not.

@@ -24,9 +24,8 @@
 //     organizationId.
 //   - User.ID is the org's id, a slash and the user's: users of a sandbox have the ids of
 //     those whom they were copied from.
-//   - Refresh tokens do not rotate unless the app says so, and token answers name no end:
-//     clients' tokens last as long as this server's.
-//   - An app that issues JWTs for named users works alike: introspection reads them too.
+//   - Refresh tokens do not rotate unless the app says so. Token answers name no end,
+//     introspection does.
 //
 // Its own documentation:
 // https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_web_server_flow.htm

@@ -17,7 +17,6 @@
 //     app one was issued: only tokens count that this server got itself, for a code.
 //   - The scopes of a token are the app's: what a login asks for changes nothing.
 //   - Without accountId users of every Zoom account can log in that the app reaches.
-//   - Refresh tokens rotate: each works once.
 //
 // Its own documentation: https://developers.zoom.us/docs/integrations/oauth/
 package zoom

@@ -251,6 +251,11 @@ func (l *login) checkAuthorize(t *testing.T, address *url.URL) {
 			t.Errorf("scope %q is not asked for, only %q", scope, scopes)
 		}
 	}
+	for _, scope := range []string{"openid", "offline_access"} { // Atlassian refuses the one beside the other
+		if slices.Contains(scopes, scope) && !slices.Contains(p.Scopes, scope) && !slices.Contains(l.w.description.ScopesSupported, scope) {
+			t.Errorf("scope %q is asked for, which the spec does not name", scope)
+		}
+	}
 	if state := l.asked.Get("state"); len(state) < 20 || state == "client-state" {
 		t.Error("the state is none of our own")
 	}
