@@ -134,6 +134,11 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 					WhenSet: true,
 					Hint:    "The token is that of a user of another tenant of the same FusionAuth",
 				},
+				{
+					Claim:  "at_hash",
+					Absent: true,
+					Hint:   "The token is an ID token: the client must send the access token",
+				},
 			},
 			AlgorithmHint: "In FusionAuth, choose an RSA or EC key as the access token signing key of the application (JWT): the default signs with a secret that nobody else knows",
 		},

@@ -23,8 +23,8 @@ type Rules struct {
 	// set.
 	SharedSecrets []SharedSecret
 	// IDTokenShaped, when not empty, is the documented reason why this provider's access tokens
-	// look like ID tokens: with at_hash, c_hash or s_hash, or with a nonce and neither scope nor
-	// client. With any other provider that is refused.
+	// look like ID tokens: with at_hash, or with a nonce and neither scope nor client. With any other
+	// provider that is refused. c_hash and s_hash always are: only a login's ID token has them.
 	IDTokenShaped string
 	// NumericSubject, when not empty, is the documented reason why this provider's sub is a number.
 	// With any other provider that is refused (RFC 7519 section 4.1.2).

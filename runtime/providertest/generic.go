@@ -57,7 +57,10 @@ func (w *world) checkClaims(t *testing.T) {
 			variations = append(variations, w.badAudiences()...)
 		}
 		if !w.suite.IssuerBound || !w.suite.IDTokenShaped {
-			variations = append(variations, w.idToken())
+			variations = append(variations, w.idToken("an ID token", "client-1"))
+		}
+		if w.suite.Proxy != nil {
+			variations = append(variations, w.ownIDTokens()...)
 		}
 	}
 	for _, v := range variations {
@@ -101,20 +104,31 @@ func (w *world) badAudiences() []variation {
 		{"a token whose audience begins like ours", w.misdirected(w.audience() + "2"), oauth.ReasonAudience},
 		{"a token whose audiences are all others", w.misdirected([]any{"one", "two"}), oauth.ReasonAudience},
 		{"a token without audience", w.misdirected(nil), oauth.ReasonAudience},
+		{"a token whose list of audiences is empty", w.misdirected([]any{}), oauth.ReasonAudience},
 	}
 }
 
+// ownIDTokens are ID tokens of the very application that the server has at the provider: the first
+// access token with what only ID tokens have.
+func (w *world) ownIDTokens() []variation {
+	login := w.idToken("an ID token of a login by this server", w.suite.Proxy.ClientID)
+	login.token.Claims["c_hash"] = "MTIzNDU2Nzg5MDEyMzQ1Ng"
+	if w.suite.IDTokenShaped {
+		return []variation{login}
+	}
+	return []variation{login, w.idToken("an ID token of a refresh by this server", w.suite.Proxy.ClientID)}
+}
+
 // idToken is what a client gets beside the access token: for the client, with a nonce and hashes.
-func (w *world) idToken() variation {
+func (w *world) idToken(name string, client any) variation {
 	token := w.variant(map[string]any{"nonce": "n-0S6_WzA2Mj", "at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"})
 	token.Header = maps.Clone(token.Header)
 	if token.Header == nil {
 		token.Header = map[string]any{}
 	}
 	token.Header["typ"] = "JWT"
-	var client any = "client-1"
 	token.audience = &client
-	return variation{"an ID token", token, ""}
+	return variation{name, token, ""}
 }
 
 // slashed returns a URL with its trailing slash taken or given.

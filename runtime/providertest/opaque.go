@@ -185,6 +185,7 @@ func (w *world) badAnswers() []variation {
 		list = append(list,
 			variation{"a token that is not active", w.variant(map[string]any{"active": false}), oauth.ReasonInactive},
 			variation{"an expired token", w.variant(map[string]any{"exp": now.Add(-time.Hour).Unix()}), oauth.ReasonExpired},
+			variation{"a refresh token of the type Bearer", w.variant(map[string]any{"token_use": "refresh_token"}), oauth.ReasonTokenType},
 		)
 	}
 	if o.Check != "userinfo" {

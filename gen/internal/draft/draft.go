@@ -217,9 +217,9 @@ func (w *writer) tokens() {
 	w.linef("  audience:")
 	w.linef("    is: %s", text("{audience}"))
 	if w.document.registersNobody() {
-		w.linef("  # TODO: a token of another application for the same API must not do here. Which claim names the application?")
-		w.linef("  # require:")
-		w.linef("  #   - { claim: client_id, is: %s }", text("{clientId}"))
+		w.linef("  require:")
+		w.linef("    # TODO: a token of another application for the same API must not do here. Which claim names the application?")
+		w.linef("    - { claim: client_id, is: %s }", text("{clientId}"))
 	} else {
 		w.linef("    otherwise: resource")
 	}
@@ -265,14 +265,16 @@ func (w *writer) scopes() {
 func (w *writer) test() {
 	w.linef("")
 	w.linef("test:")
+	client := "client-1"
 	if w.document.registersNobody() {
+		client = "mcp-server" // the example of clientId
 		w.linef("  config:")
 		w.linef("    clientSecret: test-secret-of-no-application-0123456789")
 	}
 	w.linef("  accept:")
 	w.linef("    - name: a user's token # TODO: the claims of a real token, with made-up values")
 	w.linef("      claims:")
-	w.linef("        client_id: client-1")
+	w.linef("        client_id: %s", client)
 	w.linef("        scope: openid")
 	w.linef("      user:")
 	w.linef("        userId: user-1")

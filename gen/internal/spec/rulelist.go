@@ -3,7 +3,7 @@ package spec
 // Rules returns the identifiers of all rules, sorted. They are stable: tools may switch on them.
 func Rules() []string {
 	return []string{
-		"accept-reason", "accept-user", "algorithms-missing", "alias", "also-unused", "anchor", "as-reference", "as-value",
+		"accept-reason", "accept-user", "algorithms-missing", "alias", "also-unused", "anchor", "application-unbound", "as-reference", "as-value",
 		"audience-conflict", "audience-missing", "audience-optional", "auth-method-both", "auth-method-type",
 		"auth-without-secret", "binding-conflict",
 		"binding-missing", "binding-reason", "check-endpoint", "check-missing", "check-section", "claim-path",
@@ -13,7 +13,7 @@ func Rules() []string {
 		"env-taken", "error-code", "expiry-missing", "extra-go-name", "extra-repeated", "extra-shadowed",
 		"field-name", "field-value", "file-extension", "file-name", "file-size", "first-unreachable",
 		"format-missing", "format-verifier", "function-field", "go-name", "go-name-taken", "group-required",
-		"group-type", "header-name", "header-value", "hmac-secret", "identifier-form", "invalid-status", "invisible-character",
+		"group-type", "header-name", "header-value", "hmac-secret", "id-token-fits", "identifier-form", "invalid-status", "invisible-character",
 		"issuer-bound-reason", "issuer-bound-unguarded", "issuer-optional", "jwks-missing",
 		"key-kind", "list-both", "list-empty", "list-field-type", "list-without-each", "min-length-type",
 		"missing-key", "missing-optional", "negative-number", "nesting", "nonce-scope", "normalize-type",

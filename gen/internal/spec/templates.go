@@ -272,16 +272,31 @@ func (c templates) identifier(t Template, path string) {
 	if t.Bare() && c.kind(t) == TypeIdentifier {
 		return
 	}
-	for _, ref := range t.Refs() {
-		if s, _ := c.subject(ref); t[0].Ref == ref || !slices.Contains([]string{TypeHost, TypeSegment, TypeLabel}, s.kind) {
-			c.Reportf("reference-place", path, "{%s} is a %s: an issuer is a field of type identifier or url, or text with a %s, a %s or "+
-				"a %s in it", ref, s.kind, TypeHost, TypeSegment, TypeLabel)
-			return
-		}
+	if ref := c.strayReference(t); ref != "" {
+		s, _ := c.subject(ref)
+		c.Reportf("reference-place", path, "{%s} is a %s: an issuer is a field of type identifier or url, or text with a %s, a %s or "+
+			"a %s in it", ref, s.kind, TypeHost, TypeSegment, TypeLabel)
+		return
 	}
-	if !ValidIdentifier(c.fill(t, func(string, subject) string { return "x" })) {
+	if !ValidIdentifier(c.sample(t)) {
 		c.Reportf("identifier-form", path, "%s is no identifier: a URI, or a text without white space (RFC 7519 section 2)", c.Naming(path))
 	}
+}
+
+// strayReference returns the first reference of a template that could give an identifier another
+// beginning or form; empty if there is none.
+func (c templates) strayReference(t Template) string {
+	for _, ref := range t.Refs() {
+		if s, _ := c.subject(ref); t[0].Ref == ref || !slices.Contains([]string{TypeHost, TypeSegment, TypeLabel}, s.kind) {
+			return ref
+		}
+	}
+	return ""
+}
+
+// sample is a template with a letter for every reference.
+func (c templates) sample(t Template) string {
+	return c.fill(t, func(string, subject) string { return "x" })
 }
 
 // ValidIdentifier reports whether a text may be an issuer that is only compared.

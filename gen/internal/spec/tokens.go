@@ -36,6 +36,9 @@ func (c tokenRules) check() {
 		}
 	}
 	c.audience(&t.Audience)
+	if t.Format == "jwt" && c.Spec.Mode == "proxy" {
+		c.traps(t)
+	}
 }
 
 // verifier checks that nothing is said which a verifier would ignore.

@@ -204,8 +204,9 @@ type Tokens struct {
 	Require []Requirement `yaml:"require" validate:"dive"`
 	// The keys of HMAC algorithms.
 	SharedSecrets []SharedSecret `yaml:"shared_secrets" validate:"dive"`
-	// Why this provider's access tokens look like ID tokens, where they do: with at_hash, c_hash or
-	// s_hash, or with a nonce and neither scope nor client. Such tokens are refused otherwise.
+	// Why this provider's access tokens look like ID tokens, where they do: with at_hash, or with a
+	// nonce and neither scope nor client. Such tokens are refused otherwise; those with c_hash or
+	// s_hash always are.
 	IDTokenShaped string `yaml:"id_token_shaped" prose:"line"`
 	// Why this provider's sub is a number, where it is one: a number is no StringOrURI (RFC 7519
 	// section 4.1.2). Such tokens are refused otherwise.

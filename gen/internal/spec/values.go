@@ -41,6 +41,9 @@ func (c valueRules) resolve(v Value) subject {
 			return subject{}
 		}
 		kind := c.kind(t)
+		if i > 1 && result.kind == TypeIdentifier && c.strayReference(t) == "" && ValidIdentifier(c.sample(t)) {
+			kind = TypeIdentifier // http://{host}/trust, for one
+		}
 		if i > 1 {
 			kind = common(result.kind, kind)
 		}

@@ -165,6 +165,9 @@ func senderConstrained(mark string) error {
 
 // accessTokenShaped refuses what carries the mark of another kind of token of the same provider.
 func accessTokenShaped(claims oauth.Claims, idTokenShaped bool) error {
+	if mark := idTokenHash(claims, "c_hash", "s_hash"); mark != "" {
+		return refuse(oauth.ReasonTokenType, fmt.Sprintf("the token has %s, as only ID tokens do", mark), "The client must send the access token")
+	}
 	if mark := idTokenMark(claims); mark != "" && !idTokenShaped {
 		return refuse(oauth.ReasonTokenType, fmt.Sprintf("the token has %s, as only ID tokens do", mark),
 			"The client must send the access token. Where the provider's access tokens look so, give the reason in IDTokenShaped")
@@ -181,15 +184,24 @@ func accessTokenShaped(claims oauth.Claims, idTokenShaped bool) error {
 	return nil
 }
 
-// idTokenMark names what makes an ID token of the claims; it is empty for others. at_hash, c_hash
-// and s_hash are hashes of what an ID token was issued with (OpenID Connect Core section 3.3.2.11,
-// FAPI 1.0 part 2 section 5.1). A nonce alone proves nothing, since some providers copy it into
-// access tokens; those, however, say for which scope or client they are.
-func idTokenMark(claims oauth.Claims) string {
-	for _, mark := range [...]string{"at_hash", "c_hash", "s_hash"} {
-		if claims.Has(mark) {
-			return "the claim " + mark
+// idTokenHash names the first of some hashes that the claims have; it is empty for others. at_hash,
+// c_hash and s_hash are hashes of what an ID token was issued with (OpenID Connect Core section
+// 3.3.2.11, FAPI 1.0 part 2 section 5.1).
+func idTokenHash(claims oauth.Claims, hashes ...string) string {
+	for _, hash := range hashes {
+		if claims.Has(hash) {
+			return "the claim " + hash
 		}
+	}
+	return ""
+}
+
+// idTokenMark names what makes an ID token of the claims where the provider's access tokens do not
+// have it, too; it is empty for others. A nonce alone proves nothing, since some providers copy it
+// into access tokens; those, however, say for which scope or client they are.
+func idTokenMark(claims oauth.Claims) string {
+	if mark := idTokenHash(claims, "at_hash"); mark != "" {
+		return mark
 	}
 	if !claims.Has("nonce") {
 		return ""

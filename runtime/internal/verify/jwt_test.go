@@ -663,6 +663,8 @@ func TestOtherTokensOfTheProviderAreRefused(t *testing.T) {
 		wantCaller(t, v, token(t, map[string]any{"at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"}))
 		wantCaller(t, v, token(t, idToken))
 		wantRefusal(t, v, token(t, map[string]any{"token_use": "id"}), oauth.ReasonTokenType)
+		wantRefusal(t, v, token(t, map[string]any{"at_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng", "c_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"}), oauth.ReasonTokenType)
+		wantRefusal(t, v, token(t, map[string]any{"s_hash": "MTIzNDU2Nzg5MDEyMzQ1Ng"}), oauth.ReasonTokenType)
 	})
 }
 

@@ -72,6 +72,12 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			Audience: facts.Audience{
 				AnyOf: []string{appID},
 			},
+			Require: []facts.Requirement{
+				{
+					Claim:  "at_hash",
+					Absent: true,
+				},
+			},
 		},
 		Claims: facts.ClaimMap{
 			UserID:      []string{"sub"},
