@@ -30,8 +30,8 @@
 //     by them. User.ID is the object id of the user, which is the same in all applications.
 //   - In the clouds of governments and of China set authority: login.microsoftonline.us,
 //     login.partner.microsoftonline.cn.
-//   - External ID (ciamlogin.com) and Azure AD B2C have other issuers: use the proxy
-//     provider for them.
+//   - External ID (ciamlogin.com) is a provider of its own, entraexternal. Azure AD B2C has
+//     other issuers: use the proxy provider for it.
 //
 // Its own documentation:
 // https://learn.microsoft.com/entra/identity-platform/v2-oauth2-auth-code-flow
