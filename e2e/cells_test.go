@@ -100,10 +100,7 @@ func startEmbedded(ctx context.Context, t *testing.T, _ string) harness.Server {
 // clients/README.md, as cells.yaml says of the pair. CELL selects pairs by globs, such as
 // keycloak/*: those that are left to make e2e-all too.
 func TestCells(t *testing.T) { //nolint:tparallel // beside no other test: some of them watch the time
-	cells, err := matrix.Read("cells.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
+	cells := readCells(t)
 	results := cells.NewResults(os.Getenv("CELL"), suite.all)
 	t.Cleanup(func() { conclude(t, cells, results) })
 	selected := 0

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/e2e/matrix"
+	"github.com/latchkey-auth/latchkey/e2e/servers/replica"
 	"github.com/latchkey-auth/latchkey/gen/specfacts"
 )
 
@@ -22,6 +23,9 @@ func readCells(t *testing.T) *matrix.Matrix {
 	cells, err := matrix.Read("cells.yaml")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, provider := range replica.Generic() {
+		cells.AddReplica(provider.Name, provider.Title)
 	}
 	return cells
 }

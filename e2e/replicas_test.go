@@ -40,6 +40,15 @@ func replicaPeers() []peer {
 			},
 		})
 	}
+	for _, provider := range replica.Generic() {
+		list = append(list, peer{
+			name: provider.Name + "-replica",
+			start: func(ctx context.Context, t *testing.T, resource string) harness.Server {
+				t.Helper()
+				return startReplica(ctx, t, replica.Config{Provider: provider.Name, Resource: resource})
+			},
+		})
+	}
 	return list
 }
 
@@ -108,8 +117,20 @@ func (p replicaPair) token(t *testing.T, token specfacts.Token) (string, error) 
 
 // TestReplicaTokens sends each token of each spec's section test, issued by the provider's replica
 // over HTTP, to a resource server.
-func TestReplicaTokens(t *testing.T) {
-	for _, name := range replica.Names() {
+func TestReplicaTokens(t *testing.T) { checkReplicas(t, replica.Names()) }
+
+// TestAllReplicaTokens is TestReplicaTokens for the replicas that are made from specs alone.
+func TestAllReplicaTokens(t *testing.T) {
+	var names []string
+	for _, provider := range replica.Generic() {
+		names = append(names, provider.Name)
+	}
+	checkReplicas(t, names)
+}
+
+func checkReplicas(t *testing.T, names []string) {
+	t.Helper()
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			pair := startReplicaPair(testContext(t), t, replica.Config{Provider: name})
 			for _, token := range pair.replica.Accepted() {

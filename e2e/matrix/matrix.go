@@ -22,6 +22,8 @@ type Matrix struct {
 	// Clients and Servers span the matrix.
 	Clients []Client `yaml:"clients"`
 	Servers []Server `yaml:"servers"`
+	// Replicas says how the replicas of all other providers are tried.
+	Replicas Replicas `yaml:"replicas"`
 	// Reasons are why cells and steps differ, by name.
 	Reasons map[string]Reason `yaml:"reasons"`
 }
@@ -58,6 +60,16 @@ type Server struct {
 	Reached string `yaml:"reached"`
 	// Cells are by the client's name.
 	Cells map[string]Cell `yaml:"cells"`
+	// FromSpec tells that the server was added by AddReplica: it has no cell of most clients.
+	FromSpec bool `yaml:"-"`
+}
+
+// Replicas are the replicas that are made from the specs of all providers which are no server of
+// the list.
+type Replicas struct {
+	// Clients are those that try them. Each replica is tried by one in make e2e, in turn, and by
+	// all with make e2e-all.
+	Clients []string `yaml:"clients"`
 }
 
 // Pinned is a version and where it is fixed: "npm:PACKAGE", "go:MODULE", "py:DISTRIBUTION",
@@ -241,6 +253,11 @@ func (m *Matrix) check() error {
 		}
 		c.cells(server, clients)
 	}
+	for _, client := range m.Replicas.Clients {
+		if !slices.Contains(clients, client) {
+			c.reportf("replicas: there is no client %s", client)
+		}
+	}
 	c.reasons()
 	return errors.Join(c.problems...)
 }
@@ -348,6 +365,25 @@ func (c *checker) reasons() {
 			}
 		}
 	}
+}
+
+// AddReplica adds the replica of a provider that has a spec and no server in the list.
+func (m *Matrix) AddReplica(provider, title string) {
+	server := Server{
+		Pinned: Pinned{Version: "this one", By: "repository"}, Name: provider + "-replica", Title: title,
+		Project: "https://github.com/latchkey-auth/latchkey", Kind: Replica, Provider: provider, FromSpec: true,
+		Reached: "`latchkey serve --provider " + provider + "`", Cells: map[string]Cell{},
+	}
+	turn := 0
+	for _, other := range m.Servers {
+		if other.FromSpec {
+			turn++
+		}
+	}
+	for i, client := range m.Replicas.Clients {
+		server.Cells[client] = Cell{InAll: i != turn%len(m.Replicas.Clients)}
+	}
+	m.Servers = append(m.Servers, server)
 }
 
 // Software is what a real server or an emulation is: its name, and its version.

@@ -18,6 +18,7 @@ func (m *Matrix) Page(r *Results) ([]byte, error) {
 	p.number()
 	p.head()
 	p.table()
+	p.replicas()
 	p.steps()
 	p.notes()
 	p.software()
@@ -75,7 +76,10 @@ func (p *page) find(n note) int {
 }
 
 func (p *page) head() {
-	all := len(p.matrix.Servers) * len(p.matrix.Clients)
+	all := 0
+	for _, server := range p.matrix.Servers {
+		all += len(server.Cells)
+	}
 	excluded := p.matrix.excluded()
 	run := "make e2e"
 	if p.matrix.anyInAll() {
@@ -114,6 +118,9 @@ func (p *page) table() {
 	p.row(columns)
 	p.printf("|%s", strings.Repeat("---|", len(columns)))
 	for _, server := range p.matrix.Servers {
+		if server.FromSpec {
+			continue
+		}
 		columns = []string{server.Title + server.Kind.mark()}
 		for _, client := range p.matrix.Clients {
 			columns = append(columns, p.mark(server.Cells[client.Name]))
@@ -124,6 +131,36 @@ func (p *page) table() {
 	p.printf("An *emulation* is another project's imitation of a service that cannot run here; a *replica* is this project's, built")
 	p.printf("from the test section of the provider's spec: it shows what latchkey makes of the facts that are recorded there, not")
 	p.printf("that they are right. Everything else is the software that people run.")
+}
+
+// replicas lists the servers that are made from specs alone, in a line: all their cells are alike.
+func (p *page) replicas() {
+	var names []string
+	for _, server := range p.matrix.Servers {
+		if server.FromSpec {
+			names = append(names, server.Title)
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	p.printf("")
+	p.printf("Each of %d further providers went well as a replica too, with %s:", len(names), p.titles(p.matrix.Replicas.Clients))
+	p.printf("%s. `CELL='NAME-replica/*'` selects one.", strings.Join(names, ", "))
+}
+
+// titles are those of clients, as the end of a sentence.
+func (p *page) titles(clients []string) string {
+	var titles []string
+	for _, name := range clients {
+		client, _ := p.matrix.Client(name)
+		titles = append(titles, client.Title)
+	}
+	last := len(titles) - 1
+	if last == 0 {
+		return titles[0]
+	}
+	return strings.Join(titles[:last], ", ") + " and " + titles[last]
 }
 
 func (p *page) row(columns []string) { p.printf("| %s |", strings.Join(columns, " | ")) }
@@ -190,6 +227,9 @@ func (p *page) software() {
 	p.printf("")
 	p.printf("| in `CELL` | server | version | kind | reached by |\n|---|---|---|---|---|")
 	for _, s := range p.matrix.Servers {
+		if s.FromSpec {
+			continue
+		}
 		p.printf("| `%s` | [%s](%s) | %s | %s | %s |", s.Name, s.Title, s.Project, s.Version, s.Kind, s.Reached)
 	}
 	p.printf("")

@@ -159,12 +159,12 @@ func (m *Matrix) Unmet(r *Results) error {
 	for _, server := range m.Servers {
 		for _, client := range m.Clients {
 			name := server.Name + "/" + client.Name
-			cell := server.Cells[client.Name]
+			cell, tried := server.Cells[client.Name]
 			included, err := r.Includes(name, cell)
 			if err != nil {
 				return err
 			}
-			if !included || !cell.Runs() {
+			if !tried || !included || !cell.Runs() {
 				continue
 			}
 			result, found := r.Find(server.Name, client.Name)
@@ -230,12 +230,16 @@ func (m *Matrix) Table(w io.Writer, r *Results) {
 			continue
 		}
 		line(server.Name, func(c Client) string {
-			if !server.Cells[c.Name].Runs() {
+			cell, tried := server.Cells[c.Name]
+			if !tried {
+				return ""
+			}
+			if !cell.Runs() {
 				return "excluded"
 			}
 			result, found := r.Find(server.Name, c.Name)
 			switch {
-			case !found && server.Cells[c.Name].InAll && !r.All:
+			case !found && cell.InAll && !r.All:
 				return "in all"
 			case !found || result.Outcome == NotRun:
 				return "-"

@@ -3,6 +3,7 @@
 package specfacts
 
 import (
+	"cmp"
 	"errors"
 
 	"github.com/latchkey-auth/latchkey/gen/internal/spec"
@@ -28,8 +29,11 @@ type Facts struct {
 	// AuthMethod is how the application authenticates at the token endpoint; empty for
 	// client_secret_basic.
 	AuthMethod string
-	// Opaque tokens are no JWTs: the provider is asked about them.
-	Opaque bool
+	// AuthMethodField names the field that says so instead; empty for none.
+	AuthMethodField string
+	// Opaque tokens are no JWTs: the provider is asked about them, as Question says.
+	Opaque   bool
+	Question Question
 	// Algorithms are the signature algorithms (JWA) of access tokens, the usual one first.
 	Algorithms []string
 	// SharedSecrets name the fields that hold the keys of HMAC algorithms, by algorithm.
@@ -40,13 +44,36 @@ type Facts struct {
 	ClientClaims []string
 	// ScopeClaims are the claims that may hold the granted scopes; the first one present counts.
 	ScopeClaims []string
+	// CommaScopes says that commas separate scopes in a text.
+	CommaScopes bool
 	// Accept are tokens that must pass, Reject those that must not.
 	Accept, Reject []Token
+}
+
+// Question is how a provider is asked about opaque tokens, and what its answers hold.
+type Question struct {
+	// Check names the endpoint: introspection, tokeninfo or userinfo.
+	Check string
+	// Scheme is that of a token in the Authorization header; Place and Parameter say where else it
+	// is, in the language's words.
+	Scheme, Place, Parameter string
+	// AuthMethod is how the application authenticates there, in the language's words; empty for
+	// the default.
+	AuthMethod string
+	// Expiry are the claims that say when a token ends, with their formats.
+	Expiry map[string]string
+	// Subject is the claim with the user, Profile the one of the user's profile; empty for no
+	// profile.
+	Subject, Profile string
+	// Audience says that answers name the token's audience, in the claim AudienceClaim.
+	Audience      bool
+	AudienceClaim string
 }
 
 // Field is one field of the configuration.
 type Field struct {
 	Name     string
+	Type     string
 	Env      string
 	Required bool
 	Default  []string
@@ -80,20 +107,51 @@ func Read(file string, data []byte) (*Facts, error) {
 	facts := &Facts{
 		Title: s.Title, Seen: s.Docs.Verified.Seen, Imitated: s.Docs.Verified.Imitated, Discovery: s.Discovery, Config: s.Test.Config,
 		ClientID: s.Upstream.ClientID, ClientSecret: s.Upstream.ClientSecret, AuthMethod: s.Upstream.AuthMethod,
-		Opaque: s.Tokens.Format == "opaque", Algorithms: s.Tokens.Algorithms, SharedSecrets: map[string]string{},
+		AuthMethodField: s.Upstream.AuthMethodField,
+		Opaque:          s.Tokens.Format == "opaque", Algorithms: s.Tokens.Algorithms, SharedSecrets: map[string]string{},
 		IssuerBound: s.Tokens.Audience.IssuerBound, ClientClaims: s.Tokens.Binding.ClientClaims,
-		ScopeClaims: s.Scopes.ClaimNames(), Accept: tokens(s.Test.Accept), Reject: tokens(s.Test.Reject),
+		ScopeClaims: s.Scopes.ClaimNames(), CommaScopes: s.Scopes.Separator == "comma",
+		Accept: tokens(s.Test.Accept), Reject: tokens(s.Test.Reject),
+	}
+	if facts.Opaque {
+		facts.Question = question(s)
 	}
 	for i := range s.Config {
 		f := &s.Config[i]
 		facts.Fields = append(facts.Fields, Field{
-			Name: f.Name, Env: f.Env, Required: f.Required, Default: f.Default, Example: f.Example,
+			Name: f.Name, Type: f.Type, Env: f.Env, Required: f.Required, Default: f.Default, Example: f.Example,
 		})
 	}
 	for _, shared := range s.Tokens.SharedSecrets {
 		facts.SharedSecrets[shared.Algorithm] = shared.Secret
 	}
 	return facts, nil
+}
+
+func question(s *spec.Spec) Question {
+	t := &s.Tokens
+	q := Question{
+		Check: t.Check, Expiry: map[string]string{}, Subject: s.Claims.UserID[0],
+		Audience:      len(t.Audience.Is) > 0 || t.Audience.Otherwise != "" || t.Audience.Also != "",
+		AudienceClaim: cmp.Or(t.Audience.Claim, "aud"),
+	}
+	var expiry []spec.Expiry
+	switch t.Check {
+	case "introspection":
+		q.Place, q.Parameter, q.AuthMethod, expiry = "form", "token", cmp.Or(t.Introspection.AuthMethod, "client_secret_basic"), t.Introspection.Expiry
+	case "tokeninfo":
+		q.Place, q.Parameter = cmp.Or(t.TokenInfo.TokenIn, "form"), cmp.Or(t.TokenInfo.Parameter, "access_token")
+		q.Scheme, q.AuthMethod, expiry = t.TokenInfo.Scheme, t.TokenInfo.AuthMethod, t.TokenInfo.Expiry
+	case "userinfo":
+		q.Place, q.Scheme = "header", t.UserInfo.Scheme
+	}
+	for _, e := range expiry {
+		q.Expiry[e.Claim] = e.Format
+	}
+	if len(t.Profile.Subject) > 0 {
+		q.Profile = t.Profile.Subject[0]
+	}
+	return q
 }
 
 func tokens(list []spec.Token) []Token {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/latchkey-auth/latchkey/e2e/matrix"
+	"github.com/latchkey-auth/latchkey/e2e/servers/replica"
 )
 
 func main() {
@@ -25,6 +26,9 @@ func write(cells, last, page, kept string) error {
 	m, err := matrix.Read(cells)
 	if err != nil {
 		return err
+	}
+	for _, provider := range replica.Generic() {
+		m.AddReplica(provider.Name, provider.Title)
 	}
 	results, err := matrix.ReadResults(last)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -22,9 +22,13 @@ func randomName() string { return strings.ToLower(rand.Text()) }
 
 // preregister knows the application of latchkey's configuration, as somebody has set it up by hand.
 func (s *Server) preregister() {
+	secret, method := s.values[s.facts.ClientSecret], "client_secret_basic"
+	if secret == "" {
+		method = "none"
+	}
 	app := &client{
-		id: s.values[s.facts.ClientID], name: "latchkey", secret: s.values[s.facts.ClientSecret],
-		method:    cmp.Or(s.facts.AuthMethod, "client_secret_basic"),
+		id: s.values[s.facts.ClientID], name: "latchkey", secret: secret,
+		method:    cmp.Or(s.values[s.facts.AuthMethodField], s.facts.AuthMethod, method),
 		redirects: []string{s.config.Resource + "/oauth/callback"},
 		grants:    []string{"authorization_code", "refresh_token"},
 	}
@@ -97,6 +101,9 @@ func (s *Server) authenticate(r *http.Request, form url.Values) (*client, *failu
 		if err != nil || secretErr != nil {
 			return nil, &failure{http.StatusUnauthorized, "invalid_client", "the credentials are not form-encoded"}
 		}
+	}
+	if form.Get("client_assertion") != "" { // whose signature is the business of other tests
+		method = "private_key_jwt"
 	}
 	s.mu.Lock()
 	known := s.clients[id]

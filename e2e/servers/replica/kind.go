@@ -10,6 +10,9 @@ import (
 
 // kind is in what a provider differs from the others. Every function may be nil.
 type kind struct {
+	// generic says that nothing is known of the provider but its spec, and anyScope that it knows
+	// every scope.
+	generic, anyScope bool
 	// https says that the provider is reached by https. Those are not for which latchkey's
 	// configuration can name a plain http URL on loopback, and those whose endpoints are replaced.
 	https bool

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/latchkey-auth/latchkey/gen/specfacts"
 	"github.com/latchkey-auth/latchkey/internal/jose"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/providertest"
 )
 
@@ -71,10 +73,13 @@ func (s *Server) access(g *grant) (string, error) {
 	for _, name := range s.facts.ScopeClaims {
 		switch claims[name].(type) {
 		case string:
-			claims[name] = strings.Join(scopes, " ")
+			claims[name] = strings.Join(scopes, map[bool]string{true: ",", false: " "}[s.facts.CommaScopes])
 		case []any:
 			claims[name] = scopes
 		}
+	}
+	if s.kind.generic && s.description.Mode == oauth.Direct && len(s.facts.ScopeClaims) > 0 {
+		claims[s.facts.ScopeClaims[0]] = strings.Join(scopes, " ")
 	}
 	if g.audience != nil {
 		claims["aud"] = g.audience
@@ -95,8 +100,9 @@ func (s *Server) access(g *grant) (string, error) {
 
 // idToken makes the ID token of a login.
 func (s *Server) idToken(g *grant) (string, error) {
+	access := s.claims(s.Accepted()[0])
 	claims := map[string]any{
-		"iss": s.claims(s.Accepted()[0])["iss"], "sub": s.claims(s.Accepted()[0])["sub"], "aud": g.client.id,
+		"iss": cmp.Or(access["iss"], any(s.Issuer())), "sub": cmp.Or(access["sub"], any("user-1")), "aud": g.client.id,
 		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 	}
 	if nonce := g.request.Get("nonce"); nonce != "" {
@@ -153,6 +159,9 @@ func (s *Server) remember(token string, claims, profile map[string]any) string {
 	}
 	own, _ := s.expand(profile).(map[string]any)
 	maps.Copy(user, own)
+	if s.kind.generic && s.facts.Opaque {
+		user = s.profile(claims, profile)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.issued[token] = issued{claims, user}
@@ -162,6 +171,9 @@ func (s *Server) remember(token string, claims, profile map[string]any) string {
 // claims are all claims of a token of the spec: those that differ from the usual, which are the
 // same as in the spec's generated test.
 func (s *Server) claims(token specfacts.Token) map[string]any {
+	if s.kind.generic && s.facts.Opaque {
+		return s.answer(token)
+	}
 	now := time.Now()
 	until := now.Add(s.lifetime()).Unix()
 	claims := map[string]any{"sub": "user-1"}
@@ -182,13 +194,29 @@ func (s *Server) claims(token specfacts.Token) map[string]any {
 		claims["iss"] = s.kind.issuer(s, own)
 	}
 	for name, value := range own {
-		if slices.Contains([]string{"exp", "nbf", "iat"}, name) {
-			value = moved(value, now.Sub(providertest.Now())) // a replica's tokens are issued now
-		}
-		claims[name] = value
+		claims[name] = s.since(name, value, now)
 	}
 	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
 	return claims
+}
+
+// since is a claim's value, which moves with the time of the spec's test: a replica's tokens are
+// issued now.
+func (s *Server) since(name string, value any, now time.Time) any {
+	by := now.Sub(providertest.Now())
+	if at, ok := value.(int); ok && s.facts.Question.Expiry[name] == "seconds_or_milliseconds" && at > 1e11 { // milliseconds, as the language tells them apart
+		return at + int(by.Milliseconds())
+	}
+	switch format := s.facts.Question.Expiry[name]; {
+	case slices.Contains([]string{"exp", "nbf", "iat"}, name) || strings.HasPrefix(format, "seconds") && format != "seconds_from_now":
+		return moved(value, by)
+	case format == "rfc3339":
+		text, _ := value.(string)
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			return at.Add(by).Format(time.RFC3339)
+		}
+	}
+	return value
 }
 
 // moved is a time, in seconds since 1970 as a number or text, at another time.
@@ -220,7 +248,8 @@ func (s *Server) audience() string {
 func (s *Server) expand(value any) any {
 	switch v := value.(type) {
 	case string:
-		return strings.NewReplacer("{issuer}", s.Issuer(), "{audience}", s.audience(), "{resource}", s.config.Resource).Replace(v)
+		own := []string{"{issuer}", s.Issuer(), "{audience}", s.audience(), "{resource}", s.config.Resource}
+		return strings.NewReplacer(append(own, s.moved...)...).Replace(v)
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -76,6 +77,7 @@ type Server struct {
 	facts       *specfacts.Facts
 	kind        kind
 	values      map[string]string // latchkey's configuration, by field
+	moved       []string          // pairs of where the spec's test has the provider and where it is
 	description oauth.Description // of the provider so configured
 	keys        map[jose.Algorithm]*jose.SigningKey
 	origin      string
@@ -108,11 +110,20 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	}
 	var known bool
 	if s.kind, known = kinds()[config.Provider]; !known {
+		s.kind, known = generic(config.Provider)
+	}
+	if !known {
 		return nil, fmt.Errorf("there is no replica of %q", config.Provider)
 	}
 	s.origin = map[bool]string{true: "https", false: "http"}[s.kind.https] + "://" + s.host()
 	if err := errors.Join(os.MkdirAll(config.LogDir, 0o750), s.configure()); err != nil {
 		return nil, err
+	}
+	if s.kind.generic {
+		s.kind.documents = s.ownDocuments()
+		if s.description.Mode == oauth.Direct && !strings.HasPrefix(s.Issuer(), s.origin) {
+			return nil, fmt.Errorf("no field of %s names its place: its issuer is %s", config.Provider, s.Issuer())
+		}
 	}
 	if err := s.makeKeys(); err != nil {
 		return nil, err
@@ -196,18 +207,8 @@ func allowScripts(answer http.Header, headers []string) {
 // routes are the provider's endpoints at their own paths, whatever their hosts are.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	at := s.description.Endpoints
-	for address, handle := range map[string]http.HandlerFunc{
-		at.Authorization: s.serveAuthorize,
-		at.Token:         s.serveToken,
-		at.JWKS:          s.serveKeys,
-		at.Registration:  s.serveRegister,
-		at.UserInfo:      s.serveUserInfo,
-		at.TokenInfo:     s.serveTokenInfo,
-		at.Introspection: s.serveIntrospection,
-		at.Revocation:    s.serveRevocation,
-	} {
-		if place := pathOf(address); place != "" && !s.switchedOff(place) {
+	for name, handle := range s.handlers() {
+		if place := s.placeOf(name); place != "" && !s.switchedOff(place) {
 			mux.HandleFunc(place, handle)
 		}
 	}
@@ -224,6 +225,43 @@ func (s *Server) routes() http.Handler {
 		s.kind.further(s, mux)
 	}
 	return mux
+}
+
+// handlers are what is at the provider's endpoints.
+func (s *Server) handlers() map[string]http.HandlerFunc {
+	handlers := map[string]http.HandlerFunc{
+		"authorization": s.serveAuthorize, "token": s.serveToken, "jwks": s.serveKeys, "registration": s.serveRegister,
+		"userinfo": s.serveUserInfo, "tokeninfo": s.serveTokenInfo, "introspection": s.serveIntrospection,
+		"revocation": s.serveRevocation,
+	}
+	if s.kind.generic && s.facts.Opaque {
+		handlers["userinfo"] = s.serveProfile
+		handlers[s.facts.Question.Check] = s.serveQuestion
+	}
+	return handlers
+}
+
+// addresses are the provider's endpoints, by their names on latchkey's command line.
+func (s *Server) addresses() map[string]string {
+	at := s.description.Endpoints
+	return map[string]string{
+		"authorization": at.Authorization, "token": at.Token, "jwks": at.JWKS, "registration": at.Registration,
+		"userinfo": at.UserInfo, "tokeninfo": at.TokenInfo, "introspection": at.Introspection, "revocation": at.Revocation,
+	}
+}
+
+// placeOf is the path of an endpoint here, empty for none: the provider's own but where nothing
+// keeps the provider's hosts from having the same paths.
+func (s *Server) placeOf(endpoint string) string {
+	address := s.addresses()[endpoint]
+	if !s.kind.generic || s.description.Mode == oauth.Direct || address == "" {
+		return pathOf(address)
+	}
+	place := "/" + endpoint
+	if strings.Contains(address, facts.TokenPlaceholder) {
+		place += "/" + facts.TokenPlaceholder
+	}
+	return place
 }
 
 // switchedOff reports whether an endpoint is one of an OAuth server that is off.
@@ -275,13 +313,9 @@ func (s *Server) Authority() string { return s.authority }
 func (s *Server) Command(addr string) []string {
 	var further []string
 	if s.description.Mode == oauth.Proxy {
-		e := s.description.Endpoints
-		for _, endpoint := range [][2]string{
-			{"authorization", e.Authorization}, {"token", e.Token}, {"jwks", e.JWKS}, {"userinfo", e.UserInfo},
-			{"tokeninfo", e.TokenInfo}, {"introspection", e.Introspection}, {"revocation", e.Revocation},
-		} {
-			if endpoint[1] != "" {
-				further = append(further, "--endpoint", endpoint[0]+"="+s.origin+pathOf(endpoint[1]))
+		for _, endpoint := range slices.Sorted(maps.Keys(s.addresses())) {
+			if place := s.placeOf(endpoint); place != "" {
+				further = append(further, "--endpoint", endpoint+"="+s.origin+place)
 			}
 		}
 	}

@@ -35,7 +35,7 @@ func (s *Server) configure() error {
 		value, set := s.facts.Config[field.Name]
 		switch {
 		case set:
-			s.values[field.Name] = fmt.Sprint(value)
+			s.values[field.Name] = plain(value)
 		case field.Required:
 			s.values[field.Name] = field.Example
 		case len(field.Default) > 0:
@@ -43,7 +43,13 @@ func (s *Server) configure() error {
 		}
 	}
 	if s.kind.at != nil {
-		maps.Copy(s.values, s.kind.at(s))
+		at := s.kind.at(s)
+		for name, place := range at {
+			if known := s.values[name]; s.kind.generic && known != "" {
+				s.moved = append(s.moved, known, place)
+			}
+		}
+		maps.Copy(s.values, at)
 	}
 	maps.Copy(s.values, s.config.Settings)
 	known, found := all.Lookup(s.config.Provider)
@@ -63,6 +69,19 @@ func (s *Server) configure() error {
 	}
 	s.description = provider.Describe()
 	return nil
+}
+
+// plain is a value of the spec's test as a variable has it.
+func plain(value any) string {
+	list, ok := value.([]any)
+	if !ok {
+		return fmt.Sprint(value)
+	}
+	var texts []string
+	for _, entry := range list {
+		texts = append(texts, fmt.Sprint(entry))
+	}
+	return strings.Join(texts, " ")
 }
 
 // makeKeys makes the provider's keys: one of its own for each algorithm that latchkey accepts and,
@@ -154,6 +173,9 @@ var documents embed.FS
 
 // Document is a discovery document of the provider, by the name of its file.
 func (s *Server) Document(name string) (map[string]any, error) {
+	if s.kind.generic {
+		return s.ownDocument(), nil
+	}
 	text, err := documents.ReadFile("documents/" + name + ".json")
 	if err != nil {
 		return nil, err
