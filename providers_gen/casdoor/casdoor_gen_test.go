@@ -107,7 +107,7 @@ func TestProvider(t *testing.T) {
 					"sub":       "user-1",
 					"tokenType": "refresh-token",
 				},
-				Reason: oauth.ReasonClaim,
+				Reason: oauth.ReasonTokenType,
 			},
 			{
 				Name: "a refresh token of the format JWT-Custom",
@@ -118,7 +118,7 @@ func TestProvider(t *testing.T) {
 					"sub":       "user-1",
 					"tokenType": "access-token",
 				},
-				Reason: oauth.ReasonClaim,
+				Reason: oauth.ReasonTokenType,
 			},
 			{
 				Name: "a token without Casdoor's mark of access tokens",

@@ -62,6 +62,9 @@ func (w *world) checkClaims(t *testing.T) {
 		if w.suite.Proxy != nil {
 			variations = append(variations, w.ownIDTokens()...)
 		}
+		if !w.suite.IDTokenShaped {
+			variations = append(variations, w.idTokenForUs())
+		}
 	}
 	for _, v := range variations {
 		t.Run("rejects "+v.name, func(t *testing.T) {
@@ -94,6 +97,8 @@ func (w *world) worseClaims() []variation {
 		{"a token without issuer", w.variant(map[string]any{"iss": nil}), oauth.ReasonIssuer},
 		{"a token with a list of issuers", w.variant(map[string]any{"iss": []any{w.description.Issuer}}), oauth.ReasonIssuer},
 		{"a token without expiry", w.variant(map[string]any{"exp": nil}), oauth.ReasonInvalidTime},
+		{"a refresh token of the same key", w.variant(map[string]any{"tokenType": "refresh-token"}), oauth.ReasonTokenType},
+		{"a refresh token with another mark", w.variant(map[string]any{"token_use": "refresh_token"}), oauth.ReasonTokenType},
 	}
 }
 
@@ -129,6 +134,15 @@ func (w *world) idToken(name string, client any) variation {
 	token.Header["typ"] = "JWT"
 	token.audience = &client
 	return variation{name, token, ""}
+}
+
+// idTokenForUs is an ID token whose audience is that of access tokens: where that is the client id
+// of the application, or where the provider writes the resource into both, the audience tells
+// nothing.
+func (w *world) idTokenForUs() variation {
+	v := w.idToken("an ID token with the audience of access tokens", nil)
+	v.token.audience = nil
+	return v
 }
 
 // slashed returns a URL with its trailing slash taken or given.

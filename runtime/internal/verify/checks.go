@@ -172,10 +172,13 @@ func accessTokenShaped(claims oauth.Claims, idTokenShaped bool) error {
 		return refuse(oauth.ReasonTokenType, fmt.Sprintf("the token has %s, as only ID tokens do", mark),
 			"The client must send the access token. Where the provider's access tokens look so, give the reason in IDTokenShaped")
 	}
-	if use := claims.String("token_use"); use == "id" || use == "refresh" {
-		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("token_use is %s, not an access token", use))
+	if use := claims.String("token_use"); use == "id" {
+		return oauth.InvalidToken(oauth.ReasonTokenType, errors.New("token_use is id, not an access token"))
 	}
-	if typ := claims.String("typ"); slices.Contains([]string{"ID", "Refresh", "Offline", "Logout"}, typ) {
+	if mark := refreshTokenMark(claims); mark != "" {
+		return refuse(oauth.ReasonTokenType, "the claim "+mark+" says that this is a refresh token", "The client must send the access token")
+	}
+	if typ := claims.String("typ"); slices.Contains([]string{"ID", "Offline", "Logout"}, typ) {
 		return oauth.InvalidToken(oauth.ReasonTokenType, fmt.Errorf("the claim typ is %s, not an access token", typ))
 	}
 	if len(claims.Object("events").Raw("http://schemas.openid.net/event/backchannel-logout")) > 0 {
@@ -212,6 +215,19 @@ func idTokenMark(claims oauth.Claims) string {
 		}
 	}
 	return "a nonce and neither scope nor client"
+}
+
+// refreshTokenMark names the claim in which a provider says that a token is a refresh token; it is
+// empty for others. Providers that sign refresh tokens with the keys of access tokens tell the two
+// apart by one of these claims, and by nothing else.
+func refreshTokenMark(claims oauth.Claims) string {
+	const refresh = "refresh"
+	for _, name := range [...]string{"token_use", "token_type", "tokenType", "TokenType", "typ"} {
+		if kind := claims.String(name); len(kind) >= len(refresh) && equalFoldASCII(kind[:len(refresh)], refresh) {
+			return name
+		}
+	}
+	return ""
 }
 
 // textSubject refuses a sub that is no text (RFC 7519 section 4.1.2: a StringOrURI). A number can

@@ -631,6 +631,10 @@ func TestOtherTokensOfTheProviderAreRefused(t *testing.T) {
 		"an ID token of the code flow, with nonce":  {idToken, oauth.ReasonTokenType},
 		"an ID token by token_use":                  {map[string]any{"token_use": "id"}, oauth.ReasonTokenType},
 		"a refresh token by token_use":              {map[string]any{"token_use": "refresh"}, oauth.ReasonTokenType},
+		"a refresh token by token_use in full":      {map[string]any{"token_use": "refresh_token"}, oauth.ReasonTokenType},
+		"a refresh token by token_type":             {map[string]any{"token_type": "Refresh"}, oauth.ReasonTokenType},
+		"a refresh token by tokenType":              {map[string]any{"tokenType": "refresh-token"}, oauth.ReasonTokenType},
+		"a refresh token by TokenType":              {map[string]any{"tokenType": "access-token", "TokenType": "refresh-token"}, oauth.ReasonTokenType},
 		"an ID token by the claim typ":              {map[string]any{"typ": "ID"}, oauth.ReasonTokenType},
 		"a refresh token by the claim typ":          {map[string]any{"typ": "Refresh"}, oauth.ReasonTokenType},
 		"an offline token by the claim typ":         {map[string]any{"typ": "Offline"}, oauth.ReasonTokenType},
@@ -704,21 +708,21 @@ func TestRequiredClaims(t *testing.T) {
 	}
 }
 
-// A claim that only another kind of token has is as good as a wrong value: Casdoor's refresh tokens
-// of one format differ by nothing else.
+// A claim that only another kind of token has is as good as a wrong value: Stytch tells its session
+// tokens by one.
 // covers: T-TOK-13
 func TestClaimsThatMustBeAbsent(t *testing.T) {
 	t.Parallel()
 	v := newVerifier(t, rules(func(r *facts.Rules) {
-		r.Require = []facts.Requirement{{Claim: "TokenType", Absent: true, Hint: "Send the access token."}}
+		r.Require = []facts.Requirement{{Claim: "urn:session", Absent: true, Hint: "Send the access token."}}
 	}))
 	wantCaller(t, v, token(t, nil))
-	wantCaller(t, v, token(t, map[string]any{"tokenType": "access-token", "TokenType": nil}))
-	for name, value := range map[string]any{"has a value": "refresh-token", "is empty": "", "is false": false, "is an object": map[string]any{}} {
+	wantCaller(t, v, token(t, map[string]any{"urn:session": jsonNull{}}))
+	for name, value := range map[string]any{"has a value": "session-1", "is empty": "", "is false": false, "is an object": map[string]any{}} {
 		t.Run("refuses when the claim "+name, func(t *testing.T) {
 			t.Parallel()
-			e := wantRefusal(t, v, token(t, map[string]any{"TokenType": value}), oauth.ReasonClaim)
-			if !strings.Contains(e.Error(), "has the claim TokenType") || !strings.Contains(e.Error(), "Send the access token.") {
+			e := wantRefusal(t, v, token(t, map[string]any{"urn:session": value}), oauth.ReasonClaim)
+			if !strings.Contains(e.Error(), "has the claim urn:session") || !strings.Contains(e.Error(), "Send the access token.") {
 				t.Errorf("%q says something else", e.Error())
 			}
 		})
