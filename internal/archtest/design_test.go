@@ -42,7 +42,8 @@ func drawn(t *testing.T, title string) map[string][]string {
 // shortNames are what the page calls libraries.
 var shortNames = map[string]string{
 	kong: "kong", jennifer: "jennifer", "golang.org/x/mod": "x/mod", flock: "gofrs/flock",
-	xnet: "x/net", xcrypto: "x/crypto", xtime: "x/time",
+	valkey: "valkey-go",
+	xnet:   "x/net", xcrypto: "x/crypto", xtime: "x/time",
 }
 
 func TestTheGeneratorsRoomsAreDrawnAsTheyAreHeld(t *testing.T) {

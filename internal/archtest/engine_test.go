@@ -1,5 +1,8 @@
 package archtest_test
 
+// redisStore is the room of the one library that a server needs only where replicas share a store.
+const redisStore = "runtime/store/redisstore"
+
 // engineRooms are the rooms of the runtime, from the ground up. The broker's are brokerRooms.
 func engineRooms() []room {
 	rooms := []room{
@@ -17,6 +20,10 @@ func engineRooms() []room {
 		},
 		{packages: []string{"runtime/store"}, may: []string{"oauth", "runtime/internal/events", "runtime/observe"}},
 		{packages: []string{"runtime/store/storetest"}, may: []string{"runtime/store"}},
+		{
+			packages: []string{redisStore},
+			may:      []string{"oauth", "runtime/internal/events", "runtime/observe", "runtime/store"}, modules: []string{valkey},
+		},
 		{packages: []string{"runtime/proxy"}, may: []string{"oauth", "runtime/store"}},
 		{packages: []string{"runtime/internal/seal"}, may: []string{"oauth"}, modules: []string{xcrypto}},
 		{packages: []string{"runtime/internal/cors"}, may: []string{}, modules: []string{xnet}},
@@ -95,9 +102,12 @@ func engineRooms() []room {
 			},
 		},
 	}
-	for i := range rooms {
+	for i, r := range rooms {
 		rooms[i].never = []string{
 			yaml, validator, jennifer, echo, kong, mcpSDK, "gen/...", "devidp", "providers_gen/...", "cmd/...",
+		}
+		if r.packages[0] != redisStore {
+			rooms[i].never = append(rooms[i].never, valkey)
 		}
 	}
 	return rooms

@@ -12,15 +12,17 @@ import (
 // entryPoints are the names that people begin with, by folder, as examples are called after them.
 func entryPoints() map[string][]string {
 	return map[string][]string{
-		"runtime":            {"NewGuard"},
-		"runtime/relay":      {"New"},
-		"runtime/sessions":   {"Binder_Bind"},
-		"runtime/store":      {"NewMemory"},
-		"runtime/clientaddr": {"Key", "Resolver_Client"},
-		"echoadapter":        {"Mount", "Guard_Require", "RequireScope"},
-		"mcpadapter":         {"Handler", "ToolScopes"},
-		"devidp":             {"Start", "Login"},
-		"gen":                {"Main", "Commands"},
+		"runtime":          {"NewGuard"},
+		"runtime/relay":    {"New"},
+		"runtime/sessions": {"Binder_Bind"},
+		"runtime/store":    {"NewMemory"},
+
+		"runtime/store/redisstore": {"Open"},
+		"runtime/clientaddr":       {"Key", "Resolver_Client"},
+		"echoadapter":              {"Mount", "Guard_Require", "RequireScope"},
+		"mcpadapter":               {"Handler", "ToolScopes"},
+		"devidp":                   {"Start", "Login"},
+		"gen":                      {"Main", "Commands"},
 	}
 }
 

@@ -102,6 +102,7 @@ const (
 	xsync     = "golang.org/x/sync"
 	flock     = "github.com/gofrs/flock"
 	xtime     = "golang.org/x/time"
+	valkey    = "github.com/valkey-io/valkey-go"
 	xnet      = "golang.org/x/net"
 	xcrypto   = "golang.org/x/crypto"
 )
@@ -317,7 +318,7 @@ func TestOnlyOnePackageImports(t *testing.T) {
 	all := load(t)
 	for library, importer := range map[string]string{
 		jwx: "internal/jose", yaml: "internal/yamldoc", validator: "internal/yamldoc",
-		lru: "internal/recent", xsync: "internal/flight",
+		lru: "internal/recent", xsync: "internal/flight", valkey: redisStore,
 	} {
 		t.Run(library, func(t *testing.T) {
 			t.Parallel()
