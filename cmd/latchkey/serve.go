@@ -25,6 +25,7 @@ type serveCommand struct {
 	documentFlags
 	lifecycleFlags
 	logFlags
+	storeFlags
 
 	Provider    string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Address to listen on."`
@@ -105,6 +106,10 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	shared, err := c.shared(env, provider.Describe().Mode, lifecycle.Ready, log)
+	if err != nil {
+		return usageError{err}
+	}
 	resource, err := server.ResourceURL(publicURL, c.ExternalPrefix, c.Path)
 	if err != nil {
 		return usageError{err}
@@ -118,6 +123,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
 		ClientDocuments: documents, ClientAddress: address, Relay: relay,
 		Hosts: c.AllowHost, MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
+		Store: shared.inUse(), RevocationMemory: offAtZero(c.RevocationMemory), StoreGrace: offAtZero(c.StoreGrace),
 		Ready: lifecycle.Ready, Version: version(), Logger: log,
 	})
 	if err != nil {
@@ -129,6 +135,9 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	}
 	announce(env, log, resource, provider.Describe(), listener.Addr())
 	awaitProvider(ctx, provider, lifecycle)
+	if shared != nil {
+		return shared.serveWith(ctx, func(ctx context.Context) error { return server.Run(ctx, listener, handler, lifecycle) })
+	}
 	return server.Run(ctx, listener, handler, lifecycle)
 }
 

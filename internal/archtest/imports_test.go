@@ -235,7 +235,7 @@ func otherRooms() []room {
 			may:      []string{"*"}, modules: []string{"*"}, never: []string{"providers_gen/...", "gen/..."},
 		},
 
-		{packages: []string{"internal/clientshapes"}},
+		{packages: []string{"internal/clientshapes", "internal/redistest"}},
 		{packages: []string{"internal/archtest", "internal/readme", "internal/newprovider", "internal/seedtest", "internal/tutorial", "internal/othermodule"}},
 		{ // what a user can write: nothing internal
 			packages: []string{"examples/..."},

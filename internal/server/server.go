@@ -25,6 +25,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/observe"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
+	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
 // Config says what a server serves.
@@ -71,6 +72,9 @@ type Config struct {
 	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are
 	// filled in here.
 	Relay *echoadapter.RelayConfig
+	// Store, RevocationMemory and StoreGrace are the options of mode proxy.
+	Store                        store.Store
+	RevocationMemory, StoreGrace time.Duration
 	// Ready, when set, is served at /readyz.
 	Ready *readiness.Parts
 	// Version is what the server says of itself to MCP clients.
@@ -118,6 +122,7 @@ func New(config Config) (http.Handler, error) {
 		Proxy: proxy.Options{
 			CustomSchemes: config.CustomSchemes, Scopes: config.ToolScopes, ScopeWords: config.ScopeWords,
 			ClientDocuments: config.ClientDocuments, Limits: config.Limits,
+			Store: config.Store, RevocationMemory: config.RevocationMemory, StoreGrace: config.StoreGrace,
 		},
 	})
 	if err != nil {

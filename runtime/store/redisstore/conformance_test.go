@@ -2,10 +2,10 @@ package redisstore
 
 import (
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/latchkey-auth/latchkey/internal/redistest"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 	"github.com/latchkey-auth/latchkey/runtime/store/storetest"
 )
@@ -20,14 +20,10 @@ func trials(url string) storetest.Config {
 
 func TestAServerConforms(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, trials(start(t).url()))
+	storetest.Run(t, trials(redistest.Start(t).URL()))
 }
 
 func TestAClusterConforms(t *testing.T) {
 	t.Parallel()
-	var hosts []string
-	for _, s := range cluster(t) {
-		hosts = append(hosts, s.address())
-	}
-	storetest.Run(t, trials("redis+cluster://"+strings.Join(hosts, ",")))
+	storetest.Run(t, trials(redistest.Cluster(t)))
 }

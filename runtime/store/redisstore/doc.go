@@ -6,8 +6,8 @@
 // server's.
 //
 // A store that forgets lets revoked tokens work again. So the server must not evict: [Open] refuses
-// one whose maxmemory-policy is another than noeviction. A failover forgets what the new primary had
-// not received yet.
+// one whose maxmemory-policy is another than noeviction. A failover forgets what the new primary
+// had not received yet.
 //
 // There is no fall-back to memory: while the server cannot be reached, calls fail.
 package redisstore

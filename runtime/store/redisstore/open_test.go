@@ -5,10 +5,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/latchkey-auth/latchkey/internal/redistest"
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
@@ -104,10 +106,10 @@ func TestWhatAURLNames(t *testing.T) {
 // covers: T-STO-04
 func TestAServerThatCannotBeTheStore(t *testing.T) {
 	t.Parallel()
-	users := "user ada on >right ~latchkey:* &* +@all -@dangerous +info\nuser bob on >right ~latchkey:* +get +mget +hello\nuser default on nopass ~* &* +@all\n"
-	withUsers := func(t *testing.T) *server {
+	users := "user ada on >right ~latchkey:* +get +mget +set +del +eval +evalsha +info +ping +hello +select +client +cluster\nuser bob on >right ~latchkey:* +get +mget +hello\nuser default on nopass ~* &* +@all\n"
+	withUsers := func(t *testing.T) *redistest.Server {
 		t.Helper()
-		return start(t, "--aclfile", writeFile(t, t.TempDir(), "users.acl", users))
+		return redistest.Start(t, "--aclfile", writeFile(t, t.TempDir(), "users.acl", users))
 	}
 	for name, c := range map[string]struct {
 		url  func(t *testing.T) string
@@ -115,35 +117,35 @@ func TestAServerThatCannotBeTheStore(t *testing.T) {
 	}{
 		"a wrong password": {func(t *testing.T) string {
 			t.Helper()
-			return strings.Replace(withUsers(t).url(), "://", "://ada:wrong@", 1)
+			return strings.Replace(withUsers(t).URL(), "://", "://ada:wrong@", 1)
 		}, "refuses the login"},
 		"an unknown user": {func(t *testing.T) string {
 			t.Helper()
-			return strings.Replace(withUsers(t).url(), "://", "://eve:right@", 1)
+			return strings.Replace(withUsers(t).URL(), "://", "://eve:right@", 1)
 		}, "refuses the login"},
 		"no password where one is needed": {func(t *testing.T) string {
 			t.Helper()
-			return start(t, "--requirepass", "right").url()
+			return redistest.Start(t, "--requirepass", "right").URL()
 		}, "refuses the login"},
 		"a user that may not run scripts": {func(t *testing.T) string {
 			t.Helper()
-			return strings.Replace(withUsers(t).url(), "://", "://bob:right@", 1)
+			return strings.Replace(withUsers(t).URL(), "://", "://bob:right@", 1)
 		}, "may not do"},
 		"a read-only replica": {func(t *testing.T) string {
 			t.Helper()
-			return start(t, "--replicaof", "127.0.0.1 "+portOf(start(t))).url()
+			return redistest.Start(t, "--replicaof", "127.0.0.1 "+strconv.Itoa(redistest.Start(t).Port)).URL()
 		}, "read-only replica"},
 		"TLS at a port without": {func(t *testing.T) string {
 			t.Helper()
-			return strings.Replace(start(t).url(), "redis:", "rediss:", 1)
+			return strings.Replace(redistest.Start(t).URL(), "redis:", "rediss:", 1)
 		}, "TLS"},
 		"evicting any entry": {func(t *testing.T) string {
 			t.Helper()
-			return start(t, "--maxmemory-policy", "allkeys-lru").url()
+			return redistest.Start(t, "--maxmemory-policy", "allkeys-lru").URL()
 		}, "allkeys-lru"},
 		"evicting entries that expire": {func(t *testing.T) string {
 			t.Helper()
-			return start(t, "--maxmemory-policy", "volatile-ttl").url()
+			return redistest.Start(t, "--maxmemory-policy", "volatile-ttl").URL()
 		}, "volatile-ttl"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -160,15 +162,10 @@ func TestAServerThatCannotBeTheStore(t *testing.T) {
 	}
 	t.Run("a user that may do what is needed", func(t *testing.T) {
 		t.Parallel()
-		if err := tryOpen(t, strings.Replace(withUsers(t).url(), "://", "://ada:right@", 1), Config{Timeout: slow}); err != nil {
+		if err := tryOpen(t, strings.Replace(withUsers(t).URL(), "://", "://ada:right@", 1), Config{Timeout: slow}); err != nil {
 			t.Error(err)
 		}
 	})
-}
-
-func portOf(s *server) string {
-	_, port, _ := strings.Cut(s.address(), ":")
-	return port
 }
 
 // A port that stays silent when TLS begins is what a plain Redis may be.
@@ -198,28 +195,28 @@ func TestTLSAtAPortThatStaysSilent(t *testing.T) {
 // covers: T-STO-04
 func TestOpenWaitsForAServerThatIsAway(t *testing.T) {
 	t.Parallel()
-	away := start(t)
-	away.kill()
+	away := redistest.Start(t)
+	away.Kill()
 	told := &seen{}
 	opened := make(chan error, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		s, err := Open(ctx, away.url(), Config{Observer: told, Timeout: slow})
+		s, err := Open(ctx, away.URL(), Config{Observer: told, Timeout: slow})
 		if err == nil {
 			s.Close()
 		}
 		opened <- err
 	}()
-	eventually(t, "it says that it waits", 10*time.Second, func() bool { return told.count("waiting for the store") > 1 })
-	away.run(t)
+	redistest.Eventually(t, "it says that it waits", 10*time.Second, func() bool { return told.count("waiting for the store") > 1 })
+	away.Run()
 	if err := <-opened; err != nil {
 		t.Error(err)
 	}
-	away.kill()
+	away.Kill()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := Open(ctx, away.url(), Config{Observer: told}); err == nil || errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), away.address()) {
+	if _, err := Open(ctx, away.URL(), Config{Observer: told}); err == nil || errors.Is(err, ErrUnusable) || !strings.Contains(err.Error(), away.Address()) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -227,9 +224,9 @@ func TestOpenWaitsForAServerThatIsAway(t *testing.T) {
 // Where what the server does about memory cannot be read, the operator hears of it.
 func TestAServerWhosePolicyCannotBeRead(t *testing.T) {
 	t.Parallel()
-	s := start(t, "--rename-command", "INFO", "")
+	s := redistest.Start(t, "--rename-command", "INFO", "")
 	told := &seen{}
-	mustOpen(t, s.url(), Config{Observer: told, Timeout: slow})
+	mustOpen(t, s.URL(), Config{Observer: told, Timeout: slow})
 	if told.count("maxmemory-policy") != 1 {
 		t.Errorf("the events are %+v", told.events)
 	}
@@ -243,8 +240,8 @@ func mark(key string) store.Step {
 // covers: T-STO-04
 func TestAStoreRecoversByItself(t *testing.T) {
 	t.Parallel()
-	server := start(t)
-	s := mustOpen(t, server.url(), Config{})
+	server := redistest.Start(t)
+	s := mustOpen(t, server.URL(), Config{})
 	do := func(key string) error {
 		_, err := s.Do(t.Context(), mark(key))
 		return err
@@ -252,13 +249,18 @@ func TestAStoreRecoversByItself(t *testing.T) {
 	if err := do("before"); err != nil {
 		t.Fatal(err)
 	}
-	server.kill()
-	if err := do("while it is away"); err == nil || !strings.Contains(err.Error(), server.address()) {
+	server.Kill()
+	if err := do("while it is away"); err == nil || !strings.Contains(err.Error(), server.Address()) {
 		t.Errorf("got %v", err)
 	}
-	server.run(t) // which knows no script
-	eventually(t, "it works again", 10*time.Second, func() bool { return do("after") == nil })
-	server.do(t, "CLIENT", "PAUSE", "60000")
+	server.Run() // which knows no script
+	redistest.Eventually(t, "it works again", 10*time.Second, func() bool { return do("after") == nil })
+	for range 50 { // on every connection
+		if err := do("later"); err != nil {
+			t.Errorf("after it worked again: %v", err)
+		}
+	}
+	server.Do("CLIENT", "PAUSE", "60000")
 	began := time.Now()
 	if err := do("paused"); err == nil || time.Since(began) > 2*DefaultTimeout {
 		t.Errorf("got %v after %v", err, time.Since(began))
@@ -267,9 +269,9 @@ func TestAStoreRecoversByItself(t *testing.T) {
 
 func TestAScriptThatTheServerForgot(t *testing.T) {
 	t.Parallel()
-	server := start(t)
-	s := mustOpen(t, server.url(), Config{Timeout: slow})
-	server.do(t, "SCRIPT", "FLUSH")
+	server := redistest.Start(t)
+	s := mustOpen(t, server.URL(), Config{Timeout: slow})
+	server.Do("SCRIPT", "FLUSH")
 	outcomes, err := s.Do(t.Context(), mark("k"), store.Step{Group: "g", Get: []string{"k"}}, mark("k"), mark("l"))
 	if err != nil {
 		t.Fatal(err)
@@ -282,12 +284,12 @@ func TestAScriptThatTheServerForgot(t *testing.T) {
 // A server that is full refuses, and forgets nothing.
 func TestAServerThatIsFull(t *testing.T) {
 	t.Parallel()
-	server := start(t)
-	s := mustOpen(t, server.url(), Config{Timeout: slow})
+	server := redistest.Start(t)
+	s := mustOpen(t, server.URL(), Config{Timeout: slow})
 	if _, err := s.Do(t.Context(), mark("revoked")); err != nil {
 		t.Fatal(err)
 	}
-	server.do(t, "CONFIG", "SET", "maxmemory", "1")
+	server.Do("CONFIG", "SET", "maxmemory", "1")
 	if _, err := s.Do(t.Context(), mark("more")); err == nil || !strings.Contains(err.Error(), "OOM") {
 		t.Errorf("got %v", err)
 	}
@@ -295,7 +297,7 @@ func TestAServerThatIsFull(t *testing.T) {
 	if err != nil || outcomes[0].Values[0] == nil {
 		t.Errorf("the entry: %v, %v", outcomes, err)
 	}
-	server.do(t, "CONFIG", "SET", "maxmemory", "0")
+	server.Do("CONFIG", "SET", "maxmemory", "0")
 	if err := s.Ping(t.Context()); err != nil {
 		t.Error(err)
 	}

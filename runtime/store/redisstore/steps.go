@@ -15,9 +15,11 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/store"
 )
 
-// script is a [store.Step]. KEYS are the entries that are read, then those that are swapped. ARGV is
-// how many are read, and for each swap the previous value, the next one and its time in
+// script is a [store.Step]. KEYS are the entries that are read, then those that are swapped. ARGV
+// is how many are read, and for each swap the previous value, the next one and its time in
 // milliseconds; an empty value stands for none.
+//
+//nolint:dupword // Lua ends its blocks so
 const script = `local reads = tonumber(ARGV[1])
 local outcome = {1}
 for i = 1, reads do outcome[i + 1] = redis.call('GET', KEYS[i]) end
@@ -79,22 +81,24 @@ func (s *Store) check(step store.Step) error {
 // script: what it refused is sent again with it, and what is only read again too, to come after it.
 func (s *Store) do(ctx context.Context, steps []store.Step) ([]store.Outcome, error) {
 	outcomes := make([]store.Outcome, len(steps))
-	commands := make(valkey.Commands, len(steps))
-	for i, step := range steps {
-		commands[i] = s.command(step, false)
+	commands := make(valkey.Commands, 0, len(steps))
+	for _, step := range steps {
+		commands = append(commands, s.command(step, false))
 	}
+	results := s.client.DoMulti(ctx, commands...)
 	var again []int
 	unknown := false
-	for i, result := range s.client.DoMulti(ctx, commands...) {
-		err := read(&outcomes[i], steps[i], result)
-		if e, ok := valkey.IsValkeyErr(err); ok && e.IsNoScript() {
-			unknown = true
-		} else if err != nil {
+	for i, step := range steps {
+		err := read(&outcomes[i], step, results[i])
+		e, refused := valkey.IsValkeyErr(err)
+		switch {
+		case refused && e.IsNoScript():
+			unknown, again = true, append(again, i)
+		case err != nil:
 			return nil, err
-		} else if len(steps[i].Swap) > 0 {
-			continue
+		case len(step.Swap) == 0:
+			again = append(again, i)
 		}
-		again = append(again, i)
 	}
 	if !unknown {
 		return outcomes, nil
@@ -103,9 +107,9 @@ func (s *Store) do(ctx context.Context, steps []store.Step) ([]store.Outcome, er
 	for _, i := range again {
 		commands = append(commands, s.command(steps[i], true))
 	}
-	for at, result := range s.client.DoMulti(ctx, commands...) {
-		i := again[at]
-		if err := read(&outcomes[i], steps[i], result); err != nil {
+	results = s.client.DoMulti(ctx, commands...)
+	for at, i := range again {
+		if err := read(&outcomes[i], steps[i], results[at]); err != nil {
 			return nil, err
 		}
 	}

@@ -136,6 +136,8 @@ func complete(o valkey.ClientOption, config Config) valkey.ClientOption {
 	o.Dialer.Timeout, o.Sentinel.Dialer.Timeout = dialTimeout, dialTimeout
 	o.Dialer.KeepAlive = 5 * time.Second // and how often an idle connection is tried
 	o.ConnWriteTimeout = config.Timeout
+	// A connection that is always read from notices at once that it ended, not with the next call.
+	o.AlwaysPipelining = true
 	o.DisableCache, o.ClientSetInfo = true, valkey.DisableClientSetInfo
 	o.ReadBufferEachConn, o.WriteBufferEachConn = bufferSize, bufferSize
 	return o

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latchkey-auth/latchkey/internal/redistest"
 )
 
 // certificates writes ca.pem, cert.pem and key.pem, good for a server and a client on loopback.
@@ -48,8 +50,8 @@ func certificates(t *testing.T) (dir string) {
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	dir := certificates(t)
-	port := strconv.Itoa(freePort(t))
-	start(t, "--tls-port", port, "--tls-cert-file", dir+"/cert.pem", "--tls-key-file", dir+"/key.pem", "--tls-ca-cert-file", dir+"/ca.pem")
+	port := strconv.Itoa(redistest.FreePort(t))
+	redistest.Start(t, "--tls-port", port, "--tls-cert-file", dir+"/cert.pem", "--tls-key-file", dir+"/key.pem", "--tls-ca-cert-file", dir+"/ca.pem")
 	at := "127.0.0.1:" + port
 	both := "?ca=" + dir + "/ca.pem&cert=" + dir + "/cert.pem&key=" + dir + "/key.pem"
 	s := mustOpen(t, "rediss://"+at+both, Config{Timeout: slow})

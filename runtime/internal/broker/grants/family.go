@@ -159,35 +159,39 @@ var errRevokedMeanwhile = errors.New("the login was revoked during the refresh")
 // rotate makes the new refresh token the login's current one, keeps the answer for a retry, and
 // ends the turn. It returns what to answer: somebody else's answer where a lock that ran out let
 // two in, of whom the other was faster. Of a login that was revoked meanwhile, the cause is
-// [errRevokedMeanwhile].
+// [errRevokedMeanwhile]. A store that forgot the login, since it was restarted, takes nothing from
+// the client.
 func (f families) rotate(ctx context.Context, t *turn, next lineage, answer oauth.TokenResponse) (oauth.TokenResponse, *oauth.Error) {
-	change := store.Swap{
-		Key: t.current, Previous: t.currentValue, TTL: f.memory,
-		Next: f.current.SealBytes(t.shelf.place(t.current), tickets.Lineage{ID: next.ID, Turn: next.Turn}, time.Time{}),
-	}
-	keep := store.Swap{
-		Key: t.answer, Previous: t.answerValue, TTL: retryWindow, Next: f.answers.SealBytes(t.shelf.place(t.answer), answer, time.Time{}),
-	}
-	stillThere := store.Swap{Key: t.revoked} // no more than that there is no revocation
 	t.lock.stop()
-	outcomes, err := f.entries.persist(ctx,
-		t.shelf.step([]string{t.revoked, t.current, t.answer}, change, keep, stillThere), t.shelf.step(nil, t.lock.free()))
-	if err != nil {
-		return answer, refusal.StoreFailed(err)
+	current := f.current.SealBytes(t.shelf.place(t.current), tickets.Lineage{ID: next.ID, Turn: next.Turn}, time.Time{})
+	kept := f.answers.SealBytes(t.shelf.place(t.answer), answer, time.Time{})
+	for {
+		outcomes, err := f.entries.persist(ctx, t.shelf.step(
+			[]string{t.revoked, t.current, t.answer},
+			store.Swap{Key: t.current, Previous: t.currentValue, Next: current, TTL: f.memory},
+			store.Swap{Key: t.answer, Previous: t.answerValue, Next: kept, TTL: retryWindow},
+			store.Swap{Key: t.revoked}, // no more than that there is no revocation
+		), t.shelf.step(nil, t.lock.free()))
+		if err != nil {
+			return answer, refusal.StoreFailed(err)
+		}
+		revoked, found := outcomes[0].Values[0], outcomes[0].Values[1]
+		switch {
+		case outcomes[0].Swapped, revoked == nil && bytes.Equal(found, current):
+			return answer, nil
+		case revoked != nil:
+			return answer, refusal.InvalidGrant(oauth.ReasonRevoked, errRevokedMeanwhile)
+		case found == nil, bytes.Equal(found, t.currentValue): // forgotten, or the old answer ended
+			t.currentValue, t.answerValue = nil, outcomes[0].Values[2]
+			continue
+		}
+		// Only a lock that ran out lets two in. The other's tokens are the family's now; these are never
+		// handed out.
+		if other := f.keptAnswer(t, outcomes[0].Values[2]); other != nil {
+			return *other, nil
+		}
+		return answer, refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
 	}
-	revoked, current, kept := outcomes[0].Values[0], outcomes[0].Values[1], outcomes[0].Values[2]
-	switch {
-	case outcomes[0].Swapped, revoked == nil && bytes.Equal(current, change.Next):
-		return answer, nil
-	case revoked != nil:
-		return answer, refusal.InvalidGrant(oauth.ReasonRevoked, errRevokedMeanwhile)
-	}
-	// Only a lock that ran out lets two in. The other's tokens are the family's now; these are
-	// never handed out.
-	if other := f.keptAnswer(t, kept); other != nil {
-		return *other, nil
-	}
-	return answer, refusal.InvalidGrant(oauth.ReasonRefreshTokenReused, errors.New("another refresh of the same token was faster"))
 }
 
 // keptAnswer returns the answer that a refresh token got a moment ago. It is kept sealed: a shared
