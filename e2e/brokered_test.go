@@ -19,6 +19,8 @@ func brokeredPeers() []peer {
 		{name: "emulate-microsoft", start: startEmulate(emulate.Microsoft()), binary: customServer},
 		{name: "oidc-provider-proxied", start: startUpstream(false), binary: customServer},
 		{name: "oidc-provider-passthrough", start: startUpstream(true), binary: customServer},
+		{name: "hydra", start: startHydra(false), warm: waitsForItsBuild},
+		{name: "hydra-jwt", start: startHydra(true), warm: waitsForItsBuild},
 	}
 }
 

@@ -122,10 +122,13 @@ func installedVersion(by string) (string, error) {
 		return submatch("clients/fastmcp/requirements.txt", `(?m)^`+regexp.QuoteMeta(name)+`==(\S+)`)
 	case "run":
 		return submatch("run", `(?m)^`+regexp.QuoteMeta(name)+`=(\S+)`)
+	case "built":
+		folder, module, _ := strings.Cut(name, "/")
+		return submatch(filepath.Join("built", folder, "go.mod"), `(?m)^(?:require )?\s*`+regexp.QuoteMeta(module)+` (\S+)`)
 	case "repository":
 		return "this one", nil
 	}
-	return "", fmt.Errorf("%q is none of npm:, go:, py:, run:, repository", by)
+	return "", fmt.Errorf("%q is none of npm:, go:, py:, run:, built:, repository", by)
 }
 
 func npmVersion(name string) (string, error) {

@@ -73,8 +73,8 @@ type Replicas struct {
 }
 
 // Pinned is a version and where it is fixed: "npm:PACKAGE", "go:MODULE", "py:DISTRIBUTION",
-// "run:VARIABLE of e2e/run", or "repository" for what is in this one and has the version "this
-// one".
+// "run:VARIABLE of e2e/run", "built:FOLDER below built/MODULE", or "repository" for what is in this
+// one and has the version "this one".
 type Pinned struct {
 	Version string `yaml:"version"`
 	By      string `yaml:"pinned"`
