@@ -36,9 +36,7 @@ func (c tokenRules) check() {
 		}
 	}
 	c.audience(&t.Audience)
-	if t.Format == "jwt" && c.Spec.Mode == "proxy" {
-		c.traps(t)
-	}
+	c.traps(t)
 }
 
 // verifier checks that nothing is said which a verifier would ignore.
