@@ -23,6 +23,7 @@ import (
 
 type serveCommand struct {
 	documentFlags
+	gatewayFlags
 	lifecycleFlags
 	logFlags
 	storeFlags
@@ -80,10 +81,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if len(c.CustomScheme) > 0 && provider.Describe().Mode != oauth.Proxy {
-		return usageError{fmt.Errorf("--custom-scheme is for providers in proxy mode; clients of %s register there", provider.Describe().Title)}
-	}
-	if err := c.check(provider.Describe().Mode); err != nil {
+	if err := c.fits(provider.Describe()); err != nil {
 		return usageError{err}
 	}
 	documents, err := c.options(c.ClientDocuments)
@@ -114,14 +112,15 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if c.MaxBody < 1 {
-		return usageError{fmt.Errorf("--max-body %d must be a number of bytes, such as 4194304", c.MaxBody)}
+	behind, err := c.gateway(env, log, publicURL, c.Addr)
+	if err != nil {
+		return usageError{err}
 	}
 	handler, err := server.New(server.Config{
 		Provider: provider, PublicURL: publicURL, ExternalPrefix: c.ExternalPrefix, Path: c.Path, ListenAddr: c.Addr,
 		ResourceMetadataURL: c.ResourceMetadataURL, Scopes: c.Scope,
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, CustomSchemes: c.CustomScheme,
-		ClientDocuments: documents, ClientAddress: address, Relay: relay,
+		ClientDocuments: documents, ClientAddress: address, Relay: relay, Endpoint: behind.endpoint(),
 		Hosts: c.AllowHost, MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
 		Store: shared.inUse(), RevocationMemory: offAtZero(c.RevocationMemory), StoreGrace: offAtZero(c.StoreGrace),
 		Ready: lifecycle.Ready, Version: version(), Logger: log,
@@ -134,11 +133,25 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		return usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
 	}
 	announce(env, log, resource, provider.Describe(), listener.Addr())
+	behind.start(ctx, env, log, lifecycle)
 	awaitProvider(ctx, provider, lifecycle)
 	if shared != nil {
 		return shared.serveWith(ctx, func(ctx context.Context) error { return server.Run(ctx, listener, handler, lifecycle) })
 	}
 	return server.Run(ctx, listener, handler, lifecycle)
+}
+
+// fits checks the flags that not every provider or use takes.
+func (c *serveCommand) fits(provider oauth.Description) error {
+	switch {
+	case len(c.CustomScheme) > 0 && provider.Mode != oauth.Proxy:
+		return fmt.Errorf("--custom-scheme is for providers in proxy mode; clients of %s register there", provider.Title)
+	case c.MaxBody < 1:
+		return fmt.Errorf("--max-body %d must be a number of bytes, such as 4194304", c.MaxBody)
+	case c.Upstream != "" && len(c.ToolScope) > 0:
+		return errors.New("--tool-scope is for the demonstration server, not for an --upstream with tools of its own")
+	}
+	return c.check(provider.Mode)
 }
 
 // providerOptions are the options for how the provider is reached.

@@ -1,4 +1,5 @@
-// Package server is the MCP server that the command line runs: a few tools behind a guard, on Echo.
+// Package server is the MCP server that the command line runs: a few tools behind a guard, or
+// another handler in their place, on Echo.
 package server
 
 import (
@@ -69,6 +70,8 @@ type Config struct {
 	MaxBody int64
 	// InsecureStreamsOutliveTokens is the guard's option.
 	InsecureStreamsOutliveTokens bool
+	// Endpoint, when set, answers verified callers at Path in the place of the demonstration's tools.
+	Endpoint http.Handler
 	// Relay, when set, mounts the browser relay. Its PublicURL, ClientAddress and Observer are
 	// filled in here.
 	Relay *echoadapter.RelayConfig
@@ -132,13 +135,16 @@ func New(config Config) (http.Handler, error) {
 	if config.Ready != nil {
 		e.GET(readyPath, echo.WrapHandler(config.Ready))
 	}
-	tools := toolScopes(config)
-	endpoint := echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools))))
+	endpoint := echo.WrapHandler(config.Endpoint)
+	if config.Endpoint == nil {
+		tools := toolScopes(config)
+		endpoint = echo.WrapHandler(tools.Challenge(guard, mcpadapter.Handler(mcpHandler(config, tools))))
+		e.GET("/whoami", whoami, guard.Require())
+	}
 	path := strings.TrimSuffix(config.Path, "/")
 	for _, spelling := range []string{path, path + "/"} { // clients add or drop a slash
 		e.Any(spelling, endpoint, guard.Require(), bounded(cmp.Or(config.MaxBody, DefaultMaxBody)))
 	}
-	e.GET("/whoami", whoami, guard.Require())
 	return pacedbody.Handler(e), nil
 }
 
