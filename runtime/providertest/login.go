@@ -104,8 +104,8 @@ func (w *world) failsToLogIn(t *testing.T, token Token) {
 	l.checkSecrecy(t)
 }
 
-// errorOf is the error code of an answer, empty without one. The rest of the answer may hold tokens,
-// so that it is no text for a test's output.
+// errorOf is the error code of an answer, empty without one. The rest of an answer may hold tokens,
+// which are no text for a test's output.
 func errorOf(answer *httptest.ResponseRecorder) oauth.Code {
 	var refused struct {
 		Error oauth.Code `json:"error"`
