@@ -37,6 +37,7 @@ type commands struct {
 	Dev       devCommand       `cmd:"" help:"Run a protected MCP server with an embedded identity provider: nothing to sign up for."`
 	Demo      demoCommand      `cmd:"" help:"Play a whole MCP login against the embedded identity provider, step by step."`
 	Explain   explainCommand   `cmd:"" help:"Say why an access token is accepted or refused: every check in its order, and what to change where."`
+	Keys      keysCommand      `cmd:"" help:"Make keys."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
