@@ -7,7 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"iter"
+	"sync"
 )
 
 // Key says which key of a ring is meant: its place there, the newest at zero.
@@ -18,7 +20,14 @@ type Key int
 //
 // A thing that belongs to a sealed value is named under the key that sealed it: then it is found
 // for as long as the value opens, however often keys are rotated.
-type Names struct{ keys [][]byte }
+type Names struct{ keys []*sync.Pool }
+
+// namer makes names under one key. It is kept for the next, since each request needs some.
+type namer struct {
+	mac     hash.Hash
+	message []byte
+	sum     [sha256.Size]byte
+}
 
 // Names returns the names of a server.
 func (r *Ring) Names(binding Binding) *Names {
@@ -28,7 +37,7 @@ func (r *Ring) Names(binding Binding) *Names {
 		if err != nil {
 			panic("seal: " + err.Error()) // only a length beyond 255 blocks can fail
 		}
-		n.keys = append(n.keys, key)
+		n.keys = append(n.keys, &sync.Pool{New: func() any { return &namer{mac: hmac.New(sha256.New, key)} }})
 	}
 	return n
 }
@@ -47,14 +56,16 @@ func (n *Names) Keys() iter.Seq[Key] {
 // Name returns the name of a thing under a key: 22 characters of base64url, the first half of an
 // HMAC-SHA256 of the parts. Lengths in front keep neighboring parts apart.
 func (n *Names) Name(key Key, parts ...string) string {
-	mac := hmac.New(sha256.New, n.keys[key])
-	var length [8]byte
+	m, _ := n.keys[key].Get().(*namer)
+	defer n.keys[key].Put(m)
+	m.message = m.message[:0]
 	for _, p := range parts {
-		binary.BigEndian.PutUint64(length[:], uint64(len(p)))
-		_, _ = mac.Write(length[:])
-		_, _ = mac.Write([]byte(p))
+		m.message = binary.BigEndian.AppendUint64(m.message, uint64(len(p)))
+		m.message = append(m.message, p...)
 	}
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:sha256.Size/2])
+	m.mac.Reset()
+	_, _ = m.mac.Write(m.message)
+	return base64.RawURLEncoding.EncodeToString(m.mac.Sum(m.sum[:0])[:sha256.Size/2])
 }
 
 // Format prints the number of keys, whatever the verb.

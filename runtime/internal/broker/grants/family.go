@@ -44,8 +44,8 @@ func (f families) revoke(ctx context.Context, family tickets.ID) error {
 	if _, err := f.entries.Store.Do(ctx, steps...); err != nil {
 		return err
 	}
-	for _, step := range steps {
-		f.looks.forget(step.Group)
+	for key := range f.entries.Names.Keys() {
+		f.looks.forget(login{key, family})
 	}
 	return nil
 }
@@ -68,8 +68,8 @@ func ofRefresh(t tickets.Refresh) observe.Event {
 // revoked reports whether the login of an access token was revoked. The key is the one that sealed
 // the token.
 func (f families) revoked(ctx context.Context, family tickets.ID, key seal.Key) (bool, error) {
-	s := f.entries.shelf(key, "login", family)
-	return f.looks.revoked(ctx, s.group, func(ctx context.Context) (bool, error) {
+	return f.looks.revoked(ctx, login{key, family}, func(ctx context.Context) (bool, error) {
+		s := f.entries.shelf(key, "login", family)
 		outcome, err := f.entries.do(ctx, s.step([]string{s.entry("revoked", family)}))
 		return err == nil && outcome.Values[0] != nil, err
 	})

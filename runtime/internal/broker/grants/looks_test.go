@@ -50,14 +50,14 @@ func TestHowLongALookIsGood(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				s, l := &lookedAt{}, newLooks(c.memory, c.grace, time.Now)
-				if revoked, err := l.revoked(t.Context(), "login", s.look); revoked || err != nil {
+				if revoked, err := l.revoked(t.Context(), login{}, s.look); revoked || err != nil {
 					t.Fatalf("the first look: %v, %v", revoked, err)
 				}
 				time.Sleep(c.after)
 				s.asked.Store(0)
 				s.fails.Store(c.fails)
 				s.revoked.Store(c.revoked)
-				revoked, err := l.revoked(t.Context(), "login", s.look)
+				revoked, err := l.revoked(t.Context(), login{}, s.look)
 				if revoked != c.wantRevoked || (err != nil) != c.wantErr || s.asked.Load() != c.wantAsked {
 					t.Errorf("revoked %v, %v, asked %d times", revoked, err, s.asked.Load())
 				}
@@ -71,7 +71,7 @@ func TestALoginThatWasNeverSeenIsAskedAboutWhileTheStoreFails(t *testing.T) {
 	s, l := &lookedAt{}, newLooks(time.Second, time.Minute, time.Now)
 	s.fails.Store(true)
 	for range 2 {
-		if _, err := l.revoked(t.Context(), "login", s.look); !errors.Is(err, errDown) {
+		if _, err := l.revoked(t.Context(), login{}, s.look); !errors.Is(err, errDown) {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -82,8 +82,9 @@ func TestAStoreThatFailsIsAskedOnceASecond(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s, l := &lookedAt{}, newLooks(time.Second, 30*time.Second, time.Now)
-		for _, login := range []string{"a", "b"} {
-			if _, err := l.revoked(t.Context(), login, s.look); err != nil {
+		logins := []login{{key: 0}, {key: 1}}
+		for _, which := range logins {
+			if _, err := l.revoked(t.Context(), which, s.look); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -91,7 +92,7 @@ func TestAStoreThatFailsIsAskedOnceASecond(t *testing.T) {
 		s.asked.Store(0)
 		s.fails.Store(true)
 		for i := range 20 {
-			if _, err := l.revoked(t.Context(), []string{"a", "b"}[i%2], s.look); err != nil {
+			if _, err := l.revoked(t.Context(), logins[i%2], s.look); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -102,7 +103,7 @@ func TestAStoreThatFailsIsAskedOnceASecond(t *testing.T) {
 		s.fails.Store(false)
 		time.Sleep(time.Second)
 		s.revoked.Store(true)
-		if revoked, err := l.revoked(t.Context(), "a", s.look); !revoked || err != nil {
+		if revoked, err := l.revoked(t.Context(), logins[0], s.look); !revoked || err != nil {
 			t.Errorf("after it recovered: %v, %v", revoked, err)
 		}
 	})
@@ -115,7 +116,7 @@ func TestManyRequestsShareALook(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if _, err := l.revoked(t.Context(), "login", func(ctx context.Context) (bool, error) {
+				if _, err := l.revoked(t.Context(), login{}, func(ctx context.Context) (bool, error) {
 					time.Sleep(time.Millisecond)
 					return s.look(ctx)
 				}); err != nil {
