@@ -38,12 +38,16 @@ type Facts struct {
 	Algorithms []string
 	// SharedSecrets name the fields that hold the keys of HMAC algorithms, by algorithm.
 	SharedSecrets map[string]string
+	// AudienceClaim is the claim with a token's audience.
+	AudienceClaim string
 	// IssuerBound says that tokens need no audience, since the issuer issues for this server alone.
 	IssuerBound bool
 	// ClientClaims are the claims of opaque tokens that must hold the client id.
 	ClientClaims []string
 	// ScopeClaims are the claims that may hold the granted scopes; the first one present counts.
 	ScopeClaims []string
+	// PrefixedScopes says that a prefix stands before the names of an API's own scopes in requests.
+	PrefixedScopes bool
 	// CommaScopes says that commas separate scopes in a text.
 	CommaScopes bool
 	// Accept are tokens that must pass, Reject those that must not.
@@ -65,9 +69,8 @@ type Question struct {
 	// Subject is the claim with the user, Profile the one of the user's profile; empty for no
 	// profile.
 	Subject, Profile string
-	// Audience says that answers name the token's audience, in the claim AudienceClaim.
-	Audience      bool
-	AudienceClaim string
+	// Audience says that answers name the token's audience.
+	Audience bool
 }
 
 // Field is one field of the configuration.
@@ -109,9 +112,10 @@ func Read(file string, data []byte) (*Facts, error) {
 		ClientID: s.Upstream.ClientID, ClientSecret: s.Upstream.ClientSecret, AuthMethod: s.Upstream.AuthMethod,
 		AuthMethodField: s.Upstream.AuthMethodField,
 		Opaque:          s.Tokens.Format == "opaque", Algorithms: s.Tokens.Algorithms, SharedSecrets: map[string]string{},
-		IssuerBound: s.Tokens.Audience.IssuerBound, ClientClaims: s.Tokens.Binding.ClientClaims,
+		AudienceClaim: cmp.Or(s.Tokens.Audience.Claim, "aud"), IssuerBound: s.Tokens.Audience.IssuerBound, ClientClaims: s.Tokens.Binding.ClientClaims,
 		ScopeClaims: s.Scopes.ClaimNames(), CommaScopes: s.Scopes.Separator == "comma",
-		Accept: tokens(s.Test.Accept), Reject: tokens(s.Test.Reject),
+		PrefixedScopes: s.Upstream.ScopePrefix.Prefix != "",
+		Accept:         tokens(s.Test.Accept), Reject: tokens(s.Test.Reject),
 	}
 	if facts.Opaque {
 		facts.Question = question(s)
@@ -132,8 +136,7 @@ func question(s *spec.Spec) Question {
 	t := &s.Tokens
 	q := Question{
 		Check: t.Check, Expiry: map[string]string{}, Subject: s.Claims.UserID[0],
-		Audience:      len(t.Audience.Is) > 0 || t.Audience.Otherwise != "" || t.Audience.Also != "",
-		AudienceClaim: cmp.Or(t.Audience.Claim, "aud"),
+		Audience: len(t.Audience.Is) > 0 || t.Audience.Otherwise != "" || t.Audience.Also != "",
 	}
 	var expiry []spec.Expiry
 	switch t.Check {

@@ -67,6 +67,9 @@ func (s *Server) hostFields() map[string]string {
 	return fields
 }
 
+// shortName is a scope as tokens name it where requests have the API's name before it.
+func shortName(_ *Server, name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
+
 // ownDocuments are the places of the one document of a generic replica.
 func (s *Server) ownDocuments() map[facts.Form]string {
 	places := map[facts.Form]string{}
@@ -117,7 +120,7 @@ func (s *Server) answer(token specfacts.Token) map[string]any {
 		put(claim, expiry(format, now, s.lifetime()))
 	}
 	if q.Audience {
-		put(q.AudienceClaim, s.audience())
+		put(s.facts.AudienceClaim, s.audience())
 	}
 	for name, value := range own {
 		claims[name] = s.since(name, value, now)

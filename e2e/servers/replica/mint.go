@@ -186,7 +186,7 @@ func (s *Server) claims(token specfacts.Token) map[string]any {
 	} else {
 		claims["iss"], claims["iat"], claims["exp"] = s.Issuer(), now.Unix(), until
 		if audience := s.audience(); audience != "" {
-			claims["aud"] = audience
+			claims[s.facts.AudienceClaim] = audience
 		}
 	}
 	own, _ := s.expand(token.Claims).(map[string]any)
@@ -204,8 +204,8 @@ func (s *Server) claims(token specfacts.Token) map[string]any {
 // issued now.
 func (s *Server) since(name string, value any, now time.Time) any {
 	by := now.Sub(providertest.Now())
-	if at, ok := value.(int); ok && s.facts.Question.Expiry[name] == "seconds_or_milliseconds" && at > 1e11 { // milliseconds, as the language tells them apart
-		return at + int(by.Milliseconds())
+	if at, ok := value.(int64); ok && s.facts.Question.Expiry[name] == "seconds_or_milliseconds" && at > 1e11 {
+		return at + by.Milliseconds() // as the language tells them apart
 	}
 	switch format := s.facts.Question.Expiry[name]; {
 	case slices.Contains([]string{"exp", "nbf", "iat"}, name) || strings.HasPrefix(format, "seconds") && format != "seconds_from_now":

@@ -121,6 +121,9 @@ func Start(ctx context.Context, config Config) (*Server, error) {
 	}
 	if s.kind.generic {
 		s.kind.documents = s.ownDocuments()
+		if s.facts.PrefixedScopes {
+			s.kind.scope = shortName
+		}
 		if s.description.Mode == oauth.Direct && !strings.HasPrefix(s.Issuer(), s.origin) {
 			return nil, fmt.Errorf("no field of %s names its place: its issuer is %s", config.Provider, s.Issuer())
 		}
