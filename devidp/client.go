@@ -16,6 +16,7 @@ import (
 const (
 	grantCode    = "authorization_code"
 	grantRefresh = "refresh_token"
+	grantMachine = "client_credentials"
 
 	authNone  = "none"
 	authBasic = "client_secret_basic"
@@ -57,6 +58,9 @@ func (s *Server) AddClient(c Client) error {
 	if err != nil {
 		return fmt.Errorf("devidp: client %q: %w", c.ID, err)
 	}
+	if slices.Contains(built.grants, grantMachine) && slices.ContainsFunc(s.config.Users, func(u User) bool { return u.ID == c.ID }) {
+		return fmt.Errorf("devidp: client %q: a user has this ID, and tokens of client_credentials would be taken for the user's", c.ID)
+	}
 	s.state.addPreset(built)
 	return nil
 }
@@ -65,7 +69,9 @@ func (c Client) build(rules clientRules) (*client, error) {
 	switch {
 	case c.ID == "" || !printable(c.ID):
 		return nil, errors.New("needs an ID of printable characters")
-	case len(c.RedirectURIs) == 0:
+	case slices.Contains(c.GrantTypes, grantMachine) && c.Secret == "":
+		return nil, errors.New("needs a secret for client_credentials (RFC 6749 section 4.4)")
+	case len(c.RedirectURIs) == 0 && !slices.Equal(c.GrantTypes, []string{grantMachine}):
 		return nil, errors.New("needs a redirect URI")
 	}
 	for _, uri := range c.RedirectURIs {

@@ -144,12 +144,13 @@ type Client struct {
 	// Name is shown on the consent page. The default is ID.
 	Name string
 	// RedirectURIs are compared exactly; the port of a loopback http URI may differ (RFC 8252
-	// section 7.3).
+	// section 7.3). A client of client_credentials alone needs none.
 	RedirectURIs []string
 	// AuthMethod is none, client_secret_basic or client_secret_post (RFC 7591 section 2). The
 	// default is none for a public client; a confidential one may then use either of the others.
 	AuthMethod string
-	// GrantTypes are authorization_code and refresh_token by default.
+	// GrantTypes are authorization_code and refresh_token by default. A confidential client may also
+	// have client_credentials (RFC 6749 section 4.4): its tokens are its own, without any user.
 	GrantTypes []string
 }
 

@@ -2,9 +2,12 @@ package devidp
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/latchkey-auth/latchkey/oauth"
@@ -56,6 +59,28 @@ type Faults struct {
 func (s *Server) SetFaults(f Faults) {
 	f.Endpoints = slices.Clone(f.Endpoints)
 	s.faults.Store(&f)
+}
+
+// NamedFaults returns the faults with the given names, for test tables and command lines. The names
+// are those of the fields that are on or off, with hyphens: "down", "omit-key-id". An unknown name
+// is an error that lists all of them.
+func NamedFaults(names ...string) (Faults, error) {
+	var f Faults
+	switches := map[string]*bool{
+		"down": &f.Down, "html": &f.HTML, "endless": &f.Endless, "errors-as-success": &f.ErrorsAsSuccess,
+		"omit-alg": &f.OmitAlg, "omit-key-id": &f.OmitKeyID, "malformed-key": &f.MalformedKey,
+		"refuse-resource": &f.RefuseResource, "ignore-resource": &f.IgnoreResource, "keep-refresh-token": &f.KeepRefreshToken,
+		"omit-response-issuer": &f.OmitResponseIssuer, "wrong-response-issuer": &f.WrongResponseIssuer,
+	}
+	for _, name := range names {
+		fault, ok := switches[name]
+		if !ok {
+			known := strings.Join(slices.Sorted(maps.Keys(switches)), ", ")
+			return Faults{}, fmt.Errorf("devidp: there is no fault %q, only %s", name, known)
+		}
+		*fault = true
+	}
+	return f, nil
 }
 
 // endlessBytes is where Endless ends all the same.

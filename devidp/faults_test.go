@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"reflect"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -191,4 +193,27 @@ func TestSwitchesCanBeUsedWhileItServes(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Every switch has a name, so that a new one is not forgotten.
+func TestFaultsHaveNames(t *testing.T) {
+	t.Parallel()
+	names := map[string]string{"OmitKeyID": "omit-key-id", "HTML": "html"}
+	faults := reflect.TypeFor[devidp.Faults]()
+	for field := range faults.Fields() {
+		if field.Type.Kind() != reflect.Bool {
+			continue
+		}
+		name, special := names[field.Name]
+		if !special {
+			name = strings.ToLower(regexp.MustCompile("([a-z])([A-Z])").ReplaceAllString(field.Name, "$1-$2"))
+		}
+		named, err := devidp.NamedFaults(name)
+		if err != nil || !reflect.ValueOf(named).FieldByIndex(field.Index).Bool() {
+			t.Errorf("%q does not switch %s on: %v", name, field.Name, err)
+		}
+	}
+	if _, err := devidp.NamedFaults("down", "tired"); err == nil || !strings.Contains(err.Error(), "omit-alg") {
+		t.Errorf("got %v, want an error that lists the names", err)
+	}
 }

@@ -40,6 +40,9 @@ func (s *Server) serveIntrospect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := maps.Clone(t.claims)
-	maps.Copy(answer, map[string]any{"active": true, "token_type": "Bearer", "username": t.grant.user.Username})
+	maps.Copy(answer, map[string]any{"active": true, "token_type": "Bearer"})
+	if !t.grant.machine() {
+		answer["username"] = t.grant.user.Username
+	}
 	httpanswer.JSON(w, http.StatusOK, answer)
 }

@@ -41,7 +41,7 @@ func (s *Server) Metadata() oauth.AuthorizationServerMetadata {
 		ScopesSupported:                   scopes,
 		ResponseTypesSupported:            []string{"code"},
 		ResponseModesSupported:            []string{"query"},
-		GrantTypesSupported:               []string{grantCode, grantRefresh},
+		GrantTypesSupported:               []string{grantCode, grantRefresh, grantMachine},
 		TokenEndpointAuthMethodsSupported: []string{authNone, authBasic, authPost},
 		CodeChallengeMethodsSupported:     []string{"S256"},
 		SubjectTypesSupported:             []string{"public"},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,7 +23,8 @@ const (
 
 // TokenRequest says what access token to make without any login.
 type TokenRequest struct {
-	// User is the username. It is required.
+	// User is the username. Without one the token is a machine's: its subject is ClientID, which is
+	// then required.
 	User string
 	// Audience is the aud claim: usually the one resource that the token is for. The default is the
 	// configuration's.
@@ -44,17 +46,13 @@ type TokenRequest struct {
 
 // Mint makes an access token without any login, in the configured format.
 func (s *Server) Mint(request TokenRequest) (string, error) {
-	user, ok := s.user(request.User)
-	if !ok {
-		return "", fmt.Errorf("devidp: no user has the username %q", request.User)
-	}
 	audience := request.Audience
 	if len(audience) == 0 {
 		audience = []string{s.config.DefaultAudience}
 	}
-	g := &grant{
-		clientID: cmp.Or(request.ClientID, "devidp-direct"), user: user, scopes: oauth.ParseScope(request.Scope),
-		resources: audience, authTime: s.config.Now(),
+	g, err := s.mintedGrant(request, audience)
+	if err != nil {
+		return "", fmt.Errorf("devidp: %w", err)
 	}
 	token, err := s.makeAccess(accessRequest{
 		grant: g, scopes: g.scopes, audience: audience, opaque: s.opaque(len(request.Audience) > 0),
@@ -64,6 +62,24 @@ func (s *Server) Mint(request TokenRequest) (string, error) {
 		return "", fmt.Errorf("devidp: %w", err)
 	}
 	return token, nil
+}
+
+// mintedGrant is the grant that a token without a login comes from.
+func (s *Server) mintedGrant(request TokenRequest, audience []string) (*grant, error) {
+	scopes := oauth.ParseScope(request.Scope)
+	if request.User == "" {
+		if request.ClientID == "" {
+			return nil, errors.New("a token needs the username of a user, or the client_id of a machine")
+		}
+		return machineGrant(request.ClientID, scopes, audience), nil
+	}
+	user, ok := s.user(request.User)
+	if !ok {
+		return nil, fmt.Errorf("no user has the username %q", request.User)
+	}
+	return &grant{
+		clientID: cmp.Or(request.ClientID, "devidp-direct"), user: user, scopes: scopes, resources: audience, authTime: s.config.Now(),
+	}, nil
 }
 
 // opaque reports whether the next access token is no JWT.
@@ -101,8 +117,11 @@ func (s *Server) makeAccess(a accessRequest) (string, error) {
 	claims := userClaims(a.grant.user, a.scopes)
 	maps.Copy(claims, map[string]any{
 		"iss": s.config.Issuer, "sub": a.grant.user.ID, "aud": oneOrMany(a.audience), "client_id": a.grant.clientID,
-		"iat": now.Unix(), "exp": expires.Unix(), "auth_time": a.grant.authTime.Unix(), "jti": randomText(),
+		"iat": now.Unix(), "exp": expires.Unix(), "jti": randomText(),
 	})
+	if !a.grant.machine() {
+		claims["auth_time"] = a.grant.authTime.Unix()
+	}
 	if len(a.scopes) > 0 {
 		claims["scope"] = strings.Join(a.scopes, " ")
 	}
@@ -140,7 +159,7 @@ func userClaims(u User, scopes []string) map[string]any {
 		}
 	}
 	if slices.Contains(scopes, "profile") {
-		claims["preferred_username"] = u.Username
+		set("preferred_username", u.Username)
 		set("name", u.Name)
 		set("picture", u.Picture)
 	}

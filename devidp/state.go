@@ -59,6 +59,14 @@ type grant struct {
 	revoked   bool
 }
 
+// machineGrant is what a client has for itself. Its subject is the client (RFC 9068 section 2.2).
+func machineGrant(clientID string, scopes, resources []string) *grant {
+	return &grant{clientID: clientID, user: User{ID: clientID}, scopes: scopes, resources: resources}
+}
+
+// machine reports whether no user is behind the grant.
+func (g *grant) machine() bool { return g.user.Username == "" }
+
 // code is an authorization code. It stays after its use, to notice a second one.
 type code struct {
 	grant       *grant

@@ -25,14 +25,14 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	grantType := p.Get("grant_type")
 	switch grantType {
-	case grantCode, grantRefresh:
+	case grantCode, grantRefresh, grantMachine:
 	case "":
 		s.refuse(w, r, oauth.InvalidRequest("grant_type", "The grant_type parameter is missing"))
 		return
 	default:
 		s.refuse(w, r, &oauth.Error{
 			Code: oauth.CodeUnsupportedGrantType, Status: http.StatusBadRequest, Reason: oauth.ReasonGrantType,
-			Description: "This server offers authorization_code and refresh_token only",
+			Description: "This server offers authorization_code, refresh_token and client_credentials only",
 		})
 		return
 	}
@@ -56,10 +56,14 @@ func (s *Server) exchange(c *client, grantType string, p params.Params) (oauth.T
 			Description: "This client is not registered for the grant type " + grantType,
 		}
 	}
-	if grantType == grantCode {
+	switch grantType {
+	case grantCode:
 		return s.exchangeCode(c, p)
+	case grantMachine:
+		return s.exchangeMachine(c, p)
+	default:
+		return s.exchangeRefresh(c, p)
 	}
-	return s.exchangeRefresh(c, p)
 }
 
 // authenticateClient finds the client of a request and checks its secret where it has one (RFC 6749
@@ -270,7 +274,7 @@ func (s *Server) respond(i issue) (oauth.TokenResponse, error) {
 		AccessToken: access, TokenType: "Bearer", Scope: strings.Join(i.scopes, " "),
 		ExpiresIn: int64(s.config.AccessTokenLifetime / time.Second),
 	}
-	if slices.Contains(i.client.grants, grantRefresh) && !i.withoutRefresh {
+	if slices.Contains(i.client.grants, grantRefresh) && !i.withoutRefresh && !i.grant.machine() {
 		response.RefreshToken = randomText()
 		s.state.putRefresh(response.RefreshToken, &refreshToken{grant: i.grant}, s.config.RefreshTokenLifetime)
 	}

@@ -171,7 +171,7 @@ func TestTokenEndpointRefusesOtherRequests(t *testing.T) {
 	t.Parallel()
 	idp := devidp.Start(t, publicClient)
 	for _, grant := range []string{
-		"client_credentials", "password", "urn:ietf:params:oauth:grant-type:token-exchange", "implicit",
+		"password", "urn:ietf:params:oauth:grant-type:token-exchange", "implicit",
 	} {
 		t.Run("grant "+grant, func(t *testing.T) {
 			t.Parallel()

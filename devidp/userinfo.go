@@ -42,7 +42,7 @@ func (s *Server) userInfo(r *http.Request) (map[string]any, error) {
 		return nil, oauth.ErrMissingCredentials
 	}
 	t, ok := s.state.activeAccess(token)
-	if !ok {
+	if !ok || t.grant.machine() {
 		return nil, oauth.InvalidToken(oauth.ReasonInactive, nil)
 	}
 	if !slices.Contains(t.scopes, "openid") {
