@@ -7,32 +7,13 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/devidp"
-	"github.com/latchkey-auth/latchkey/oauth"
-	"github.com/latchkey-auth/latchkey/providers_gen/custom"
-	"github.com/latchkey-auth/latchkey/runtime"
+	"github.com/latchkey-auth/latchkey/devidp/devidptest"
 )
-
-// newProvider is the embedded identity provider, in place of the one that the server has in
-// earnest.
-func newProvider(t *testing.T, issuer string) oauth.Provider {
-	t.Helper()
-	verifier, err := runtime.JWKSVerifier(runtime.JWKSConfig{JWKSURL: issuer + "/jwks", Issuer: issuer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	provider, err := custom.New(custom.Config{
-		Issuer: issuer, AuthEndpoint: issuer + "/authorize", TokenEndpoint: issuer + "/token", VerifyToken: verifier,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return provider
-}
 
 func TestExampleGreetsItsCallerAndProtectsItsRoutes(t *testing.T) {
 	t.Parallel()
-	idp := devidp.Start(t)
-	e, err := newServer(newProvider(t, idp.Issuer()))
+	idp := devidptest.Start(t)
+	e, err := newServer(idp.Provider())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,8 +54,8 @@ func TestExampleGreetsItsCallerAndProtectsItsRoutes(t *testing.T) {
 // own protection of local servers must not refuse that.
 func TestExampleAnswersBehindAReverseProxy(t *testing.T) {
 	t.Parallel()
-	idp := devidp.Start(t)
-	e, err := newServer(newProvider(t, idp.Issuer()))
+	idp := devidptest.Start(t)
+	e, err := newServer(idp.Provider())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,17 +7,13 @@ import (
 	"testing"
 
 	"github.com/latchkey-auth/latchkey/devidp"
-	"github.com/latchkey-auth/latchkey/internal/dev"
+	"github.com/latchkey-auth/latchkey/devidp/devidptest"
 )
 
 func TestExampleProtectsPlainHandlers(t *testing.T) {
 	t.Parallel()
-	idp := devidp.Start(t)
-	provider, err := dev.Provider(idp.Issuer())
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler, err := newHandler(provider)
+	idp := devidptest.Start(t)
+	handler, err := newHandler(idp.Provider())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -22,6 +23,7 @@ func entryPoints() map[string][]string {
 		"echoadapter":              {"Mount", "Guard_Require", "RequireScope"},
 		"mcpadapter":               {"Handler", "ToolScopes"},
 		"devidp":                   {"Start", "Login"},
+		"devidp/devidptest":        {"Start", "IDP_Login"},
 		"gen":                      {"Main", "Commands"},
 	}
 }
@@ -49,6 +51,26 @@ func TestEntryPointsHaveRunnableExamples(t *testing.T) {
 		for _, name := range names {
 			if !runnable[name] {
 				t.Errorf("%s has no Example%s with an output", folder, name)
+			}
+		}
+	}
+}
+
+// The users of this module can do all that the examples do, and test it in the same way.
+func TestExamplesImportNothingInternal(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob(filepath.Join(root, "examples", "*", "*.go"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("there are no examples: %v", err)
+	}
+	for _, path := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, imported := range file.Imports {
+			if strings.HasPrefix(imported.Path.Value, `"`+module+"/internal/") {
+				t.Errorf("%s imports %s", path, imported.Path.Value)
 			}
 		}
 	}

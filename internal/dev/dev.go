@@ -11,12 +11,12 @@ import (
 	"net"
 
 	"github.com/latchkey-auth/latchkey/devidp"
+	"github.com/latchkey-auth/latchkey/internal/embedded"
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
 	"github.com/latchkey-auth/latchkey/internal/server"
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
-	"github.com/latchkey-auth/latchkey/runtime/facts"
 	"github.com/latchkey-auth/latchkey/runtime/proxy"
 )
 
@@ -112,11 +112,12 @@ func (p *Pair) build(config Config) error {
 			idp.MetadataClient = egress.NewClient(egress.Policy{})
 		}
 	}
-	newProvider := Provider
+	newProvider := embedded.Provider
 	if config.Mode == oauth.Proxy {
-		app := newApplication(p.Resource)
-		app.describe(&idp)
-		newProvider = app.provider
+		idp.DefaultAudience = "api://mcp-server"
+		app := embedded.NewApplication(server.RedirectURI(p.Resource), idp.DefaultAudience)
+		devidp.Preregistered(app.Client())(&idp)
+		newProvider = app.Provider
 	}
 	if p.idp, err = devidp.New(idp); err != nil {
 		return err
@@ -150,39 +151,4 @@ func (p *Pair) Run(ctx context.Context) error {
 	first := <-ended
 	cancel()
 	return errors.Join(first, <-ended)
-}
-
-// Provider returns the embedded identity provider with the given issuer as a provider.
-func Provider(issuer string, opts ...runtime.Option) (*runtime.Provider, error) {
-	return newProvider(issuer, opts, func(*runtime.Definition) {})
-}
-
-// newProvider returns the embedded identity provider, after a change to what is known of it.
-func newProvider(issuer string, opts []runtime.Option, change func(*runtime.Definition)) (*runtime.Provider, error) {
-	in := runtime.NewInputs("Embedded identity provider", opts...)
-	base := in.URL(issuer, runtime.Field{Name: "issuer", Required: true})
-	if err := in.Err(); err != nil {
-		return nil, err
-	}
-	definition := runtime.Definition{
-		Name: "devidp", Title: "Embedded identity provider", Mode: oauth.Direct, Issuer: base,
-		Endpoints: oauth.Endpoints{
-			Authorization: base + "/authorize", Token: base + "/token", JWKS: base + "/jwks", Registration: base + "/register",
-		},
-		Discovery: []facts.Form{facts.OAuthInserted, facts.OpenIDAppended},
-		Tokens: facts.Rules{
-			Algorithms: []string{"ES256", "RS256", "EdDSA"},
-			Types:      []string{"at+jwt"},
-			Audience:   facts.Audience{OrResource: true},
-		},
-		Claims: facts.ClaimMap{
-			UserID: []string{"sub"}, Email: []string{"email"}, Name: []string{"name"}, Username: []string{"preferred_username"},
-			Picture: []string{"picture"}, Roles: facts.List{From: []string{"roles"}}, Permissions: facts.List{From: []string{"permissions"}},
-			Scopes: []string{"scope"}, Extra: []facts.Extra{{Claim: "email_verified"}},
-		},
-		Scopes:     []string{"openid", "profile", "email", "offline_access"},
-		GrantTypes: []string{"authorization_code", "refresh_token"},
-	}
-	change(&definition)
-	return runtime.New(in, definition)
 }
