@@ -51,31 +51,55 @@ const redirectURI = "http://127.0.0.1:33418/callback"
 // is the first-seen token that is measured by itself, and takes more time than all else that the
 // broker does.
 func NewBrokering(ctx context.Context, mode proxy.TokenMode, checked bool, clients int) (*Brokering, error) {
+	return newBrokering(ctx, terms{
+		mode: mode, checked: checked, clients: clients,
+		// One login is refreshed all the time.
+		limits: proxy.Limits{Reserved: proxy.Rate{PerSecond: 1e6, Burst: 1e6}},
+	})
+}
+
+// terms are what brokers differ in.
+type terms struct {
+	mode    proxy.TokenMode
+	checked bool
+	clients int
+	limits  proxy.Limits
+	// revocation is the provider's revocation endpoint, and latency what its token endpoint takes.
+	revocation http.HandlerFunc
+	latency    time.Duration
+}
+
+func newBrokering(ctx context.Context, t terms) (*Brokering, error) {
 	world, err := NewWorld(jose.RS256)
 	if err != nil {
 		return nil, err
 	}
 	b := &Brokering{world: world, client: newTransport(), forwarder: newTransport()}
-	if err := b.start(ctx, mode, checked, clients); err != nil {
+	if err := b.start(ctx, t); err != nil {
 		b.Close()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *Brokering) start(ctx context.Context, mode proxy.TokenMode, checked bool, clients int) error {
+func (b *Brokering) start(ctx context.Context, t terms) error {
 	tokens, err := b.world.Tokens(64)
 	if err != nil {
 		return err
 	}
-	b.upstream = httptest.NewServer(tokenEndpoint(tokens))
+	provider := http.NewServeMux()
+	provider.HandleFunc("/", tokenEndpoint(tokens, t.latency))
+	if t.revocation != nil {
+		provider.HandleFunc("/revoke", t.revocation)
+	}
+	b.upstream = httptest.NewServer(provider)
 	if b.proxied, err = startProxy(b.upstream.URL, b.forwarder); err != nil {
 		return err
 	}
-	if err := b.startBroker(mode, checked); err != nil {
+	if err := b.startBroker(t); err != nil {
 		return err
 	}
-	for range clients {
+	for range t.clients {
 		s, err := b.logIn(ctx)
 		if err != nil {
 			return err
@@ -102,8 +126,9 @@ func (b *Brokering) Close() {
 	b.world.Close()
 }
 
-// tokenEndpoint answers every token request with the next access token and a refresh token.
-func tokenEndpoint(tokens []string) http.HandlerFunc {
+// tokenEndpoint answers every token request with the next access token and a refresh token, after
+// some time.
+func tokenEndpoint(tokens []string, latency time.Duration) http.HandlerFunc {
 	answers := make([][]byte, len(tokens))
 	for i, token := range tokens {
 		answers[i] = fmt.Appendf(nil, `{"access_token":%q,"refresh_token":%q,"token_type":"Bearer","expires_in":3600,"scope":"openid profile email"}`,
@@ -115,28 +140,33 @@ func tokenEndpoint(tokens []string) http.HandlerFunc {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
+		time.Sleep(latency)
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(answers[next.Add(1)%uint64(len(answers))])
 	}
 }
 
-func (b *Brokering) startBroker(mode proxy.TokenMode, checked bool) error {
+func (b *Brokering) startBroker(t terms) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // for its address, which the broker has to know first
 	if err != nil {
 		return err
 	}
 	var options []runtime.Option
-	if checked {
+	if t.checked {
 		options = append(options, FirstSeenOnly)
 	}
 	verifier, err := b.world.Provider(options...)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	application, err := runtime.New(runtime.NewInputs(
-		"Bench", runtime.WithLogger(slog.New(slog.DiscardHandler)),
+	endpoints := []runtime.Option{
+		runtime.WithLogger(slog.New(slog.DiscardHandler)),
 		runtime.WithEndpoint("authorization", b.upstream.URL+"/authorize"), runtime.WithEndpoint("token", b.upstream.URL+"/token"),
-	), runtime.Definition{
+	}
+	if t.revocation != nil {
+		endpoints = append(endpoints, runtime.WithEndpoint("revocation", b.upstream.URL+"/revoke"))
+	}
+	application, err := runtime.New(runtime.NewInputs("Bench", endpoints...), runtime.Definition{
 		Name: "bench", Title: "Bench", Mode: oauth.Proxy, Issuer: Issuer,
 		Upstream: &facts.Upstream{Credentials: facts.Credentials{
 			ClientID: "bench", ClientSecret: oauth.Secret(strings.Repeat("test-secret-", 4)),
@@ -156,8 +186,7 @@ func (b *Brokering) startBroker(mode proxy.TokenMode, checked bool) error {
 	}
 	guard, err := runtime.NewGuard(application, runtime.GuardConfig{
 		Resource: "http://" + listener.Addr().String() + "/mcp", Name: "Bench",
-		// One login is refreshed all the time.
-		Proxy: proxy.Options{Tokens: mode, Limits: proxy.Limits{Reserved: proxy.Rate{PerSecond: 1e6, Burst: 1e6}}},
+		Proxy: proxy.Options{Tokens: t.mode, Limits: t.limits},
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())

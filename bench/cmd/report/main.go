@@ -58,6 +58,7 @@ type measured struct {
 	Machine machine
 	Suite   *bench.Suite
 	Keys    *bench.KeySets
+	Storm   *bench.Storm
 	Route   []*scenario
 	Tool    []*scenario
 	Notes   []string
@@ -80,6 +81,10 @@ func run(ctx context.Context, o settings) error {
 	}
 	say("key sets")
 	if m.Keys, err = bench.MeasureKeySets(ctx); err != nil {
+		return err
+	}
+	say("a storm of revocations")
+	if m.Storm, err = bench.MeasureStorm(ctx, o.Runs); err != nil {
 		return err
 	}
 	say("over sockets (this installs mcp-use and FastMCP the first time)")

@@ -40,6 +40,7 @@ func page(m measured) string {
 	keySets(&b, m)
 	overSockets(&b, m)
 	forwardingAndSealing(&b, m)
+	storm(&b, m)
 	versions(&b, m)
 	return b.String()
 }
@@ -188,6 +189,22 @@ func forwardingAndSealing(b *strings.Builder, m measured) {
 		"same and checks nothing.\n\n")
 	results(b, m.Suite.Relay)
 	fmt.Fprintf(b, "Opening a sealed value of an access token's size takes %s.\n\n", withSpread("%.0f ns", m.Suite.Sealed.Nanos))
+}
+
+func storm(b *strings.Builder, m measured) {
+	milliseconds := func(nanos bench.Series) string {
+		inMillis := make(bench.Series, len(nanos))
+		for i, n := range nanos {
+			inMillis[i] = n / 1e6
+		}
+		return withSpread("%.1f ms", inMillis)
+	}
+	fmt.Fprintf(b, "## A storm of revocations\n\nOne login sends its refresh token to `/revoke` over and over, on %d connections, while other users refresh one after the\n"+
+		"other. The provider takes %s for a refresh, and %s to fail at a revocation, so that no repeat can be answered from memory.\n"+
+		"Both turns alternate in one run. Of %d revocations %d came to the provider; the others were refused by the login's budget.\n\n"+
+		"| | 99th percentile of a refresh |\n|---|---|\n| without the storm | %s |\n| during it | %s |\n\n",
+		bench.StormConnections, bench.RefreshLatency, bench.RevocationLatency, m.Storm.Sent, m.Storm.Reached,
+		milliseconds(m.Storm.Calm), milliseconds(m.Storm.Stormy))
 }
 
 func versions(b *strings.Builder, m measured) {

@@ -96,6 +96,7 @@ func targets(m measured) []target {
 		least("token requests per second through "+results[1].Name+", over "+results[0].Name, 1, "%.2f ×",
 			results[0].Nanos.Over(results[1].Nanos))
 	}
+	most("99th percentile of another user's refresh while one token storms /revoke, over that without", 2, "%.2f ×", m.Storm.Stormy.Over(m.Storm.Calm))
 	most("opening a sealed access token", 5000, "%.0f ns", m.Suite.Sealed.Nanos)
 	return list
 }
