@@ -28,6 +28,14 @@ type gatewayFlags struct {
 	UpstreamClientKey  string   `placeholder:"FILE" help:"PEM file with that certificate's private key."`
 }
 
+// fits refuses flags of the demonstration server beside an upstream.
+func (f *gatewayFlags) fits(toolScopes []string) error {
+	if f.Upstream != "" && len(toolScopes) > 0 {
+		return errors.New("--tool-scope is for the demonstration server, not for an --upstream with tools of its own")
+	}
+	return nil
+}
+
 // behind is what is behind the server: a gateway's upstream, or with nil the demonstration.
 type behind struct{ gateway *gateway.Gateway }
 
@@ -113,11 +121,18 @@ func (b behind) start(ctx context.Context, env environment, log *slog.Logger, l 
 		_, _ = fmt.Fprintln(env.stderr, "latchkey: this is the demonstration server; --upstream URL puts your own MCP server behind it")
 		return
 	}
-	if env.jsonLog {
-		log.Info("passing the requests of verified callers on", "upstream", b.gateway.Upstream())
-	} else {
-		_, _ = fmt.Fprintf(env.stderr, "latchkey: passing the requests of verified callers on to %s\n", b.gateway.Upstream())
-	}
+	b.announceUpstream(env, log)
 	l.Ready.Set(gateway.Part, false)
 	go b.gateway.Watch(ctx, l.Ready)
+}
+
+// announceUpstream says where requests go, where there is an upstream.
+func (b behind) announceUpstream(env environment, log *slog.Logger) {
+	switch {
+	case b.gateway == nil:
+	case env.jsonLog:
+		log.Info("passing the requests of verified callers on", "upstream", b.gateway.Upstream())
+	default:
+		_, _ = fmt.Fprintf(env.stderr, "latchkey: passing the requests of verified callers on to %s\n", b.gateway.Upstream())
+	}
 }

@@ -55,6 +55,18 @@ func TestMistakesInTheGateway(t *testing.T) {
 	}
 }
 
+func TestMistakesInTheGatewayOfDev(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"own address": {"--upstream", "http://127.0.0.1:9400/mcp"}, "--tool-scope is for the demonstration": {"--upstream", "http://127.0.0.1:3000", "--tool-scope", "a"},
+		"--pass-header needs --upstream": {"--pass-header", "X-A"},
+	} {
+		if code, _, stderr := command(t.Context(), nil, append([]string{"dev"}, args...)...); code != exitUsage || !strings.Contains(stderr, name) {
+			t.Errorf("got %d, %q; want %q", code, stderr, name)
+		}
+	}
+}
+
 // Every flag of the gateway is on its page and in the help.
 func TestFlagsOfTheGatewayAreDocumented(t *testing.T) {
 	t.Parallel()

@@ -148,10 +148,8 @@ func (c *serveCommand) fits(provider oauth.Description) error {
 		return fmt.Errorf("--custom-scheme is for providers in proxy mode; clients of %s register there", provider.Title)
 	case c.MaxBody < 1:
 		return fmt.Errorf("--max-body %d must be a number of bytes, such as 4194304", c.MaxBody)
-	case c.Upstream != "" && len(c.ToolScope) > 0:
-		return errors.New("--tool-scope is for the demonstration server, not for an --upstream with tools of its own")
 	}
-	return c.check(provider.Mode)
+	return errors.Join(c.gatewayFlags.fits(c.ToolScope), c.check(provider.Mode))
 }
 
 // providerOptions are the options for how the provider is reached.
@@ -240,6 +238,7 @@ func (c *serveCommand) publicURL() (string, error) {
 
 type devCommand struct {
 	documentFlags
+	gatewayFlags
 	logFlags
 
 	Mode        string   `enum:"direct,proxy" default:"direct" help:"Where clients register: at the identity provider (direct), or at the MCP server, in front of a provider that registers nobody (proxy)."`
@@ -275,10 +274,17 @@ func (c *devCommand) Run(ctx context.Context, env environment) error {
 	if err != nil {
 		return usageError{err}
 	}
+	if err := c.fits(c.ToolScope); err != nil {
+		return usageError{err}
+	}
+	behind, err := c.gateway(env, log, c.Addr, c.IDPAddr)
+	if err != nil {
+		return usageError{err}
+	}
 	pair, err := dev.Listen(ctx, dev.Config{
 		Mode: mode, Addr: c.Addr, IDPAddr: c.IDPAddr, Path: c.Path, Scopes: c.Scope,
 		ToolScopes: c.ToolScope, ScopeWords: words, Origins: c.Origin, Headers: c.AllowHeader, Hosts: c.AllowHost,
-		CustomSchemes: c.CustomScheme, ClientDocuments: documents, Version: version(), Logger: log,
+		CustomSchemes: c.CustomScheme, ClientDocuments: documents, Endpoint: behind.endpoint(), Version: version(), Logger: log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -294,6 +300,7 @@ or run: npx @modelcontextprotocol/inspector --transport http --server-url %[1]s
 
 Stop with Ctrl-C.
 `, pair.Resource, pair.Issuer, c.Mode)
+	behind.announceUpstream(env, log)
 	return pair.Run(ctx)
 }
 

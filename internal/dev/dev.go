@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 
 	"github.com/latchkey-auth/latchkey/devidp"
 	"github.com/latchkey-auth/latchkey/internal/embedded"
@@ -43,9 +44,11 @@ type Config struct {
 	// none. In mode direct the identity provider reads them, and the policy is off or open.
 	ClientDocuments proxy.ClientDocuments
 	// Limits bounds what one client address may do, in mode proxy.
-	Limits  proxy.Limits
-	Version string
-	Logger  *slog.Logger
+	Limits proxy.Limits
+	// Endpoint, when set, answers verified callers in the place of the tools.
+	Endpoint http.Handler
+	Version  string
+	Logger   *slog.Logger
 }
 
 // Pair is an MCP server and the identity provider that it trusts, listening and ready to run.
@@ -130,7 +133,7 @@ func (p *Pair) build(config Config) error {
 		Provider: provider, PublicURL: publicURL, Path: config.Path, ListenAddr: p.listener.Addr().String(),
 		Scopes: config.Scopes, ToolScopes: config.ToolScopes, ScopeWords: config.ScopeWords, Origins: config.Origins,
 		Headers: config.Headers, Hosts: config.Hosts, CustomSchemes: config.CustomSchemes, ClientDocuments: documents, Limits: config.Limits,
-		Version: config.Version, Logger: config.Logger,
+		Endpoint: config.Endpoint, Version: config.Version, Logger: config.Logger,
 	})
 	if err != nil {
 		return err
