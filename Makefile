@@ -47,7 +47,7 @@ e2e: ## Log in to real servers with real clients: all, or CELL=keycloak/ts-v2 (N
 e2e-all: ## As e2e, with what takes more time or disk: the cells with `in: all`, Codex, opencode (1 GB more; Linux, root)
 	@E2E_ALL=1 ./e2e/run
 
-compatibility: ## Write docs/compatibility.md from the results of the last e2e-all
+compatibility: ## Write docs/compatibility.md from the results of the last e2e or e2e-all
 	@cd e2e && $(GO) run ./cmd/compatibility
 
 bench: ## Measure everything, print ratios, write docs/performance.md (ten minutes; Node 20 or later, Python 3)

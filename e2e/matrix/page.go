@@ -82,7 +82,7 @@ func (p *page) head() {
 	}
 	excluded := p.matrix.excluded()
 	run := "make e2e"
-	if p.matrix.anyInAll() {
+	if p.results.All {
 		run = "make e2e-all"
 	}
 	p.printf("<!-- Written by `make compatibility` from e2e/cells.yaml and the results of `%s`. -->", run)
@@ -90,8 +90,11 @@ func (p *page) head() {
 	p.printf("")
 	p.printf("%d authorization servers by %d MCP clients, most of which other projects wrote, are put together by `%s`: of",
 		len(p.matrix.Servers), len(p.matrix.Clients), run)
-	p.printf("%d pairs %d run; excluded, each with its evidence: %d. [`e2e/README.md`](../e2e/README.md) says how to run one.",
+	p.printf("%d pairs %d can run; excluded, each with its evidence: %d. [`e2e/README.md`](../e2e/README.md) says how to run one.",
 		all, all-excluded, excluded)
+	if !p.results.All && p.matrix.anyInAll() {
+		p.printf("Some of them take `make e2e-all`, and are not marked here.")
+	}
 	p.printf("")
 	r := p.results
 	p.printf("Last run: %s, %d pairs went well, in %.0f minutes on %s. What happened at each step, and whom the tool named as",
@@ -123,7 +126,7 @@ func (p *page) table() {
 		}
 		columns = []string{server.Title + server.Kind.mark()}
 		for _, client := range p.matrix.Clients {
-			columns = append(columns, p.mark(server.Cells[client.Name]))
+			columns = append(columns, p.mark(server.Name, client.Name, server.Cells[client.Name]))
 		}
 		p.row(columns)
 	}
@@ -144,8 +147,12 @@ func (p *page) replicas() {
 	if len(names) == 0 {
 		return
 	}
+	with := "one client each"
+	if p.results.All {
+		with = p.titles(p.matrix.Replicas.Clients)
+	}
 	p.printf("")
-	p.printf("Each of %d further providers went well as a replica too, with %s:", len(names), p.titles(p.matrix.Replicas.Clients))
+	p.printf("Each of %d further providers went well as a replica too, with %s:", len(names), with)
 	p.printf("%s. `CELL='NAME-replica/*'` selects one.", strings.Join(names, ", "))
 }
 
@@ -166,10 +173,13 @@ func (p *page) titles(clients []string) string {
 func (p *page) row(columns []string) { p.printf("| %s |", strings.Join(columns, " | ")) }
 
 // mark is what stands for a cell: whether it runs, and its notes.
-func (p *page) mark(cell Cell) string {
+func (p *page) mark(server, client string, cell Cell) string {
 	marks := []string{"✓"}
+	if _, ran := p.results.Find(server, client); !ran {
+		marks[0] = "e2e-all"
+	}
 	if !cell.Runs() {
-		marks = []string{"–"}
+		marks[0] = "–"
 	}
 	for _, n := range notesOf(cell) {
 		marks = append(marks, fmt.Sprintf("[%d](#notes)", p.find(n)+1))
