@@ -284,7 +284,7 @@ func (g *Guard) admitted(r *http.Request, info *oauth.AuthInfo, begin time.Time)
 		Kind: observe.CallerVerified, Level: slog.LevelDebug, Resource: info.Resource,
 		Method: r.Method, Path: r.URL.Path, Duration: time.Since(begin),
 	})
-	if refused := g.events.Decide(r.Context(), event); refused != nil {
+	if refused := g.events.Decide(r.Context(), &event); refused != nil {
 		return refused.For(info)
 	}
 	g.events.Observe(r.Context(), event)

@@ -33,7 +33,7 @@ func (f *logFlags) logger(env environment) (*slog.Logger, error) {
 		return nil, fmt.Errorf("--log-level: %w", err)
 	}
 	if f.LogSubjects == "hash" {
-		key, err := logKey(env)
+		key, err := logKey(env, "--log-subjects hash")
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,8 @@ func (f *logFlags) logger(env environment) (*slog.Logger, error) {
 	return logs.New(env.stderr, config), nil
 }
 
-func logKey(env environment) (oauth.Secret, error) {
+// logKey is the key of the digests that a flag asks for.
+func logKey(env environment, flag string) (oauth.Secret, error) {
 	key, source, err := secretenv.Lookup(env.lookupEnv, logKeyVariable)
 	switch {
 	case err != nil:
@@ -54,7 +55,7 @@ func logKey(env environment) (oauth.Secret, error) {
 	}
 	ring, err := runtime.SealingKeys(env.lookupEnv)
 	if err == nil && len(ring) == 0 {
-		err = errors.New("--log-subjects hash needs a key: set " + logKeyVariable + " or " + runtime.SealingKeysVariable)
+		err = errors.New(flag + " needs a key: set " + logKeyVariable + " or " + runtime.SealingKeysVariable)
 	}
 	if err != nil {
 		return "", err

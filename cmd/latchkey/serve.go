@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/latchkey-auth/latchkey/echoadapter"
 	"github.com/latchkey-auth/latchkey/internal/demo"
 	"github.com/latchkey-auth/latchkey/internal/dev"
@@ -27,6 +29,7 @@ type serveCommand struct {
 	lifecycleFlags
 	logFlags
 	storeFlags
+	auditFlags
 
 	Provider    string   `required:"" placeholder:"NAME" help:"Identity provider; its variables are shown by 'latchkey providers NAME'."`
 	Addr        string   `default:"127.0.0.1:8080" help:"Address to listen on."`
@@ -64,16 +67,24 @@ type serveCommand struct {
 }
 
 // Run serves until it is told to stop.
-func (c *serveCommand) Run(ctx context.Context, env environment) error {
+func (c *serveCommand) Run(ctx context.Context, env environment, arguments *kong.Context) error {
 	log, err := c.logger(env)
 	if err != nil {
 		return usageError{err}
 	}
+	records, err := c.open(env, log)
+	if err != nil {
+		return usageError{err}
+	}
+	return errors.Join(c.serve(ctx, env, arguments, log, records), records.close(ctx))
+}
+
+func (c *serveCommand) serve(ctx context.Context, env environment, arguments *kong.Context, log *slog.Logger, records *trail) error {
 	options, err := c.providerOptions()
 	if err != nil {
 		return usageError{err}
 	}
-	provider, err := newProvider(c.Provider, append(options, runtime.WithLookupEnv(env.lookupEnv), runtime.WithLogger(log))...)
+	provider, err := newProvider(c.Provider, append(options, runtime.WithLookupEnv(env.lookupEnv), runtime.WithLogger(log), runtime.WithObserver(records.observer()))...)
 	if err != nil {
 		return usageError{err}
 	}
@@ -123,7 +134,7 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 		ClientDocuments: documents, ClientAddress: address, Relay: relay, Endpoint: behind.endpoint(),
 		Hosts: c.AllowHost, MaxBody: c.MaxBody, InsecureStreamsOutliveTokens: c.InsecureStreamsOutliveTokens,
 		Store: shared.inUse(), RevocationMemory: offAtZero(c.RevocationMemory), StoreGrace: offAtZero(c.StoreGrace),
-		Ready: lifecycle.Ready, Version: version(), Logger: log,
+		Ready: lifecycle.Ready, Version: version(), Logger: log, Observer: records.observer(),
 	})
 	if err != nil {
 		return usageError{err}
@@ -131,6 +142,9 @@ func (c *serveCommand) Run(ctx context.Context, env environment) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
 		return usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
+	}
+	if err := records.started(ctx, arguments, resource, provider.Describe(), listener.Addr().String()); err != nil {
+		return errors.Join(fmt.Errorf("--audit-fail-closed: the start cannot be recorded: %w", err), listener.Close())
 	}
 	announce(env, log, resource, provider.Describe(), listener.Addr())
 	behind.start(ctx, env, log, lifecycle)

@@ -9,6 +9,7 @@ func engineRooms() []room {
 		{packages: []string{"runtime/facts"}, may: []string{"oauth"}},
 		{packages: []string{"runtime/explain"}, may: []string{"oauth"}},
 		{packages: []string{"runtime/observe"}, may: []string{"oauth"}},
+		{packages: []string{"runtime/observe/audit"}, may: []string{"oauth", "runtime/observe"}},
 		{packages: []string{"runtime/internal/events"}, may: []string{"oauth", "runtime/observe"}},
 		{packages: []string{"runtime/egress"}, may: []string{"internal/plainurl"}, modules: []string{xnet}},
 		{

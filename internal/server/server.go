@@ -83,6 +83,9 @@ type Config struct {
 	// Version is what the server says of itself to MCP clients.
 	Version string
 	Logger  *slog.Logger
+	// Observer, when set, sees what the server itself refuses, and the relay. The guard has the
+	// provider's observers.
+	Observer observe.Observer
 }
 
 // New returns the server as a handler.
@@ -115,7 +118,7 @@ func New(config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := observe.Slog(config.Logger)
+	log := observe.Multi(observe.Slog(config.Logger), config.Observer)
 	e.Use(recovered(log), ownHostAndOrigin(origins, relayed, log))
 	guard, err := echoadapter.Mount(e, config.Provider, echoadapter.Config{
 		Resource: resource, ExternalPrefix: config.ExternalPrefix, ResourceMetadataURL: config.ResourceMetadataURL,
@@ -215,7 +218,8 @@ func mountRelay(e *echo.Echo, config Config) ([]string, error) {
 		return nil, nil
 	}
 	settings := *config.Relay
-	settings.PublicURL, settings.ClientAddress, settings.Observer = config.PublicURL, config.ClientAddress, observe.Slog(config.Logger)
+	settings.PublicURL, settings.ClientAddress = config.PublicURL, config.ClientAddress
+	settings.Observer = observe.Multi(observe.Slog(config.Logger), config.Observer)
 	r, err := echoadapter.MountRelay(e, settings)
 	if err != nil {
 		return nil, err

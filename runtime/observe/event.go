@@ -80,6 +80,9 @@ type Event struct {
 	Subject string
 	Email   string
 	Name    string
+	// Actors are the subjects of those who act for the user, the one who acts now first (RFC 8693
+	// section 4.1).
+	Actors []string
 	// ScopesAsked are the scopes that were asked for or needed, ScopesHad those that were granted.
 	ScopesAsked []string
 	ScopesHad   []string
@@ -99,6 +102,9 @@ type Event struct {
 	Err error
 	// Details are further facts.
 	Details []slog.Attr
+	// Decided reports whether all observers with a method Decide agreed to this event beforehand:
+	// one that records what it agrees to has recorded it.
+	Decided bool
 }
 
 // sentence is the event in words.

@@ -22,7 +22,7 @@ import (
 //   - Decide(context.Context, Event) error is asked before a decision takes effect: a login,
 //     tokens, a revocation, a refusal, a verified caller. An error is answered with 503 instead. It
 //     is for records without which nothing may happen. Observe is called after it, with what
-//     happened then.
+//     happened then: the same event, and Decided is set, or the refusal.
 type Observer interface {
 	Observe(ctx context.Context, event Event)
 }

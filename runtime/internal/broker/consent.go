@@ -154,7 +154,7 @@ func (c *consents) serve(w http.ResponseWriter, r *http.Request) {
 func (a answers) consented(r *http.Request, req request, event observe.Event) *oauth.Error {
 	event.Kind, event.Client, event.Resource = observe.ConsentGiven, req.label, req.resource
 	event.ScopesAsked, event.ScopesHad = req.scopes, req.scopes
-	if refused := a.events.Decide(r.Context(), event); refused != nil {
+	if refused := a.events.Decide(r.Context(), &event); refused != nil {
 		return refused
 	}
 	a.events.Observe(r.Context(), event)

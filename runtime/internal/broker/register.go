@@ -42,7 +42,7 @@ func (e *registration) serve(w http.ResponseWriter, r *http.Request) {
 		Kind: observe.ClientRegistered, Client: clients.Label(client.ClientID),
 		Details: []slog.Attr{slog.String("name", client.ClientName), slog.Int("redirect_uris", len(client.RedirectURIs))},
 	}
-	if refused := e.answers.events.Decide(r.Context(), event); refused != nil {
+	if refused := e.answers.events.Decide(r.Context(), &event); refused != nil {
 		e.answers.refuseJSON(w, r, refused, event.Client)
 		return
 	}

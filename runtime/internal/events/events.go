@@ -61,13 +61,16 @@ func (s *Sender) Observe(ctx context.Context, event observe.Event) {
 	}
 }
 
-// Decide asks whether a decision may take effect, before it does. It sends nothing.
-func (s *Sender) Decide(ctx context.Context, event observe.Event) *oauth.Error {
+// Decide asks whether a decision may take effect, before it does. It sends nothing, and marks the
+// event as agreed to: send the same one afterwards.
+func (s *Sender) Decide(ctx context.Context, event *observe.Event) *oauth.Error {
 	if s == nil {
 		return nil
 	}
-	err := s.to.Decide(ctx, s.complete(event))
+	*event = s.complete(*event)
+	err := s.to.Decide(ctx, *event)
 	if err == nil {
+		event.Decided = true
 		return nil
 	}
 	return &oauth.Error{
@@ -83,7 +86,7 @@ func (s *Sender) Refused(ctx context.Context, refused *oauth.Error, event observ
 	if !s.Enabled(event.Kind) {
 		return refused
 	}
-	if denied := s.Decide(ctx, event); denied != nil {
+	if denied := s.Decide(ctx, &event); denied != nil {
 		refused = denied
 		event = about(refused, event)
 	}
@@ -111,7 +114,25 @@ func about(refused *oauth.Error, event observe.Event) observe.Event {
 func By(caller *oauth.AuthInfo, event observe.Event) observe.Event {
 	event.Provider, event.Client, event.Issuer, event.Subject = caller.Provider, caller.ClientID, caller.Issuer, caller.Subject
 	event.Email, event.Name, event.ScopesHad = caller.User.Email, caller.User.Name, caller.Scopes
+	event.Actors = actorsOf(caller)
 	return event
+}
+
+// maxActors bounds the chain of actors that is read: a token may nest as deep as it likes.
+const maxActors = 8
+
+// actorsOf are the subjects of those who act for a caller, the one who acts now first (RFC 8693
+// section 4.1).
+func actorsOf(caller *oauth.AuthInfo) (actors []string) {
+	if !caller.Claims.Has("act") {
+		return nil
+	}
+	for act := caller.Claims.Object("act"); act.Len() > 0 && len(actors) < maxActors; act = act.Object("act") {
+		if subject := act.String("sub"); subject != "" {
+			actors = append(actors, subject)
+		}
+	}
+	return actors
 }
 
 // levelOf is how much attention a refusal deserves.

@@ -101,7 +101,7 @@ func (g *codeGrant) Give(ctx context.Context, r Request) (oauth.TokenResponse, *
 	// to: a refresh must not give more, even where its answer names no scopes (RFC 6749 section 6).
 	given.scopes = oauth.ParseScope(answer.Scope)
 	event := g.issuer.event(observe.TokensIssued, given, c.Scopes, answer)
-	if refused := g.events.Decide(ctx, event); refused != nil {
+	if refused := g.events.Decide(ctx, &event); refused != nil {
 		g.kept.keep(ctx, use.kept, tokens, refused)
 		g.codes.giveBack(ctx, use, refused)
 		return none, refused

@@ -126,7 +126,7 @@ func (g *refreshGrant) renew(ctx context.Context, turn *turn, r Request, scopes 
 		return none, g.notIssued(ctx, turn, tokens, refused)
 	}
 	event := g.issuer.event(observe.TokensRefreshed, given, scopes, answer)
-	if refused := g.events.Decide(ctx, event); refused != nil {
+	if refused := g.events.Decide(ctx, &event); refused != nil {
 		return none, g.notIssued(ctx, turn, tokens, refused)
 	}
 	next := lineage(t.Lineage).next()

@@ -66,7 +66,7 @@ func (g *Grants) tellRevoked(ctx context.Context, refused *oauth.Error, event ob
 	if refused != nil {
 		event.Err = refused.Cause
 	}
-	denied := g.events.Decide(ctx, event)
+	denied := g.events.Decide(ctx, &event)
 	g.events.Observe(ctx, event)
 	return cmp.Or(refused, denied)
 }
