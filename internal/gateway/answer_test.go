@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -88,7 +90,12 @@ func TestAnUpstreamSpeaksForItselfAlone(t *testing.T) {
 			to := rawUpstream(t, c.answer)
 			for _, method := range []string{http.MethodPost, http.MethodGet} {
 				server, _ := newGateway(t, gateway.Config{Upstream: to}) // whose connections are its own: the upstream hangs up
-				answer, body := do(t, request(t, method, server.URL+"/mcp", "alice", "{}"))
+				r := request(t, method, server.URL+"/mcp", "alice", "{}")
+				r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+					t.Errorf("%s: the client gets the informational answer %d", method, code)
+					return nil
+				}}))
+				answer, body := do(t, r)
 				if answer.StatusCode != c.status {
 					t.Errorf("%s: %s", method, answer.Status)
 				}
