@@ -13,8 +13,8 @@ import (
 	"github.com/latchkey-auth/latchkey/e2e/matrix"
 )
 
-// TestGatewayInFrontOfAServerOfOthers logs the Go SDK's client in to the reference server of the MCP
-// project, which knows nothing of OAuth and keeps sessions.
+// TestGatewayInFrontOfAServerOfOthers logs the Go SDK's client in to the reference server of the
+// MCP project, which knows nothing of OAuth and keeps sessions.
 func TestGatewayInFrontOfAServerOfOthers(t *testing.T) {
 	ctx := testContext(t)
 	upstream := startEverything(ctx, t)

@@ -9,10 +9,10 @@ import (
 
 // traps checks these rules. Nothing is said of rules in which something is wrong.
 func (c tokenRules) traps(t *Tokens) {
-	switch {
-	case t.Format == "opaque":
+	switch t.Format {
+	case "opaque":
 		c.noTokenType(t)
-	case t.Format == "jwt":
+	case "jwt":
 		c.idTokenShaped(t)
 		c.sharedIssuer(t)
 		if c.Spec.Mode == "proxy" {

@@ -46,7 +46,7 @@ func ExampleOpen() {
 	if err := log.Close(context.Background()); err != nil {
 		fmt.Println(err)
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // of this example
+	text, err := os.ReadFile(file)
 	if err != nil {
 		fmt.Println(err)
 		return
