@@ -24,6 +24,12 @@ type Definition struct {
 	// Discovery are the well-known documents that the provider serves, best first. Without any the
 	// authorization server metadata is put together from Endpoints.
 	Discovery []facts.Form
+	// Discovered names what is taken from the issuer's own document, which is then read when the
+	// provider is made: endpoints, in RFC 8414's words without _endpoint, and jwks; "algorithms",
+	// of those announced the asymmetric ones; "client_auth", how our application authenticates;
+	// "scopes", where Scopes is empty. Mode may then be empty: the provider is in mode direct if
+	// clients register there, unless an application of ours is configured.
+	Discovered []string
 	// Tokens are the rules for access tokens that are JWTs. Opaque ones are checked at the
 	// provider: set one of Introspection, TokenInfo and UserInfo in place of Tokens.Algorithms.
 	Tokens facts.Rules

@@ -91,6 +91,49 @@ func (in *Inputs) List(value []string, field Field) []string {
 	return strings.FieldsFunc(in.resolve("", field), func(r rune) bool { return r == ',' || r == ' ' })
 }
 
+// Parameters resolves request parameters; in a variable they are written as in a query:
+// prompt=consent&audience=api.
+func (in *Inputs) Parameters(value map[string]string, field Field) map[string]string {
+	if len(value) > 0 {
+		return value
+	}
+	query, err := url.ParseQuery(in.resolve("", field))
+	resolved := make(map[string]string, len(query))
+	for name, values := range query {
+		if len(values) != 1 || name == "" {
+			err = errors.New("twice")
+		}
+		resolved[name] = values[0]
+	}
+	if err != nil {
+		in.problemf(field, "must be parameters as in a query, each once, such as prompt=consent&audience=api")
+		return nil
+	}
+	return resolved
+}
+
+// Requirements resolves claims that tokens must have, each alone or as claim=value; in a variable
+// they are separated by commas or spaces. Of several values of one claim a token must have one.
+func (in *Inputs) Requirements(value []string, field Field) []facts.Requirement {
+	var required []facts.Requirement
+	for _, entry := range in.List(value, field) {
+		claim, wanted, valued := strings.Cut(entry, "=")
+		if claim == "" || valued && wanted == "" {
+			in.problemf(field, "must be claims, each alone or as claim=value, such as groups=staff")
+			return nil
+		}
+		at := slices.IndexFunc(required, func(r facts.Requirement) bool { return r.Claim == claim })
+		if at < 0 {
+			required = append(required, facts.Requirement{Claim: claim})
+			at = len(required) - 1
+		}
+		if valued {
+			required[at].AnyOf = append(required[at].AnyOf, wanted)
+		}
+	}
+	return required
+}
+
 // URL resolves an absolute URL without credentials, query and fragment: https, or http for a
 // loopback host or one of [InsecureHTTPHost]. A missing scheme is added: http for a loopback host,
 // else https.
@@ -229,18 +272,13 @@ var labelPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9
 // overrideEndpoints puts the URLs of [WithEndpoint] in place, and returns where the metadata is, if
 // one says so.
 func (in *Inputs) overrideEndpoints(d *Definition) (discovery string, err error) {
-	endpoints := &d.Endpoints
-	byName := map[string]*string{
-		"authorization": &endpoints.Authorization, "token": &endpoints.Token, "jwks": &endpoints.JWKS,
-		"registration": &endpoints.Registration, "userinfo": &endpoints.UserInfo, "tokeninfo": &endpoints.TokenInfo,
-		"introspection": &endpoints.Introspection, "revocation": &endpoints.Revocation, "end_session": &endpoints.EndSession,
-		"discovery": &discovery,
-	}
+	endpoints := byName(&d.Endpoints)
+	endpoints["discovery"] = &discovery
 	for _, name := range slices.Sorted(maps.Keys(in.options.endpoints)) {
 		field := Field{Name: "endpoint " + name, Required: true}
-		endpoint, ok := byName[name]
+		endpoint, ok := endpoints[name]
 		if !ok {
-			in.problemf(field, "is not known; the endpoints are %s", strings.Join(slices.Sorted(maps.Keys(byName)), ", "))
+			in.problemf(field, "is not known; the endpoints are %s", strings.Join(slices.Sorted(maps.Keys(endpoints)), ", "))
 			continue
 		}
 		*endpoint = in.Endpoint(in.options.endpoints[name], field)

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"os"
@@ -37,6 +38,7 @@ type options struct {
 	inquiries InquiryLimits
 	endpoints map[string]string
 	network   network
+	discovery context.Context //nolint:containedctx // an option of New, which ends with it
 	// variables are the names of the variables by their values, for hints.
 	variables map[oauth.Secret]string
 }

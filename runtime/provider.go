@@ -30,6 +30,7 @@ type Provider struct {
 	reach       func(context.Context) error
 	standIn     *standIn // nil in direct mode
 	metadata    *metadata.Source
+	discovery   *discovery // nil where the spec knows all endpoints
 	logger      *slog.Logger
 	observers   observe.Observer
 	leeway      time.Duration
@@ -57,7 +58,11 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 	if err := in.Err(); err != nil {
 		return nil, err
 	}
-	discovery, err := in.overrideEndpoints(&d)
+	document, err := in.overrideEndpoints(&d)
+	if err != nil {
+		return nil, err
+	}
+	found, err := in.discover(&d, document)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +70,11 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		return nil, err
 	}
 	o := in.options
-	remote := keys.NewRemote(keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Events: o.events.For(d.Name, "")})
+	set := keys.Config{URL: d.Endpoints.JWKS, Client: o.client, Now: o.now, Events: o.events.For(d.Name, "")}
+	if found != nil {
+		set.Address = func() string { return found.endpoints().JWKS }
+	}
+	remote := keys.NewRemote(set)
 	tokens, err := newVerifier(d, o, remote)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
@@ -73,6 +82,9 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 	standIn, err := newStandIn(d, o)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", d.Name, err)
+	}
+	if standIn != nil && found != nil {
+		standIn.endpoints = found.endpoints
 	}
 	scopes := d.Scopes
 	if o.scopesSet {
@@ -85,14 +97,14 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		},
 		tokens:  tokens,
 		keys:    remote,
-		standIn: standIn,
-		logger:  o.logger, observers: o.watching, leeway: o.leeway,
+		standIn: standIn, discovery: found,
+		logger: o.logger, observers: o.watching, leeway: o.leeway,
 	}
 	if standIn != nil {
 		standIn.provider = p
 	}
 	p.metadata = metadata.NewSource(metadata.Config{
-		Issuer: d.Issuer, Forms: d.Discovery, URL: discovery, Fallback: p.synthesised(), Client: o.client,
+		Issuer: d.Issuer, Forms: d.Discovery, URL: document, Fallback: p.synthesised(), Client: o.client,
 		Events: o.events.For(d.Name, ""), Now: o.now,
 	})
 	p.reach = p.howToReach(d)
@@ -183,6 +195,9 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 // Describe implements [oauth.Provider].
 func (p *Provider) Describe() oauth.Description {
 	d := p.description
+	if p.discovery != nil {
+		d.Endpoints = p.discovery.endpoints()
+	}
 	d.ScopesSupported = slices.Clone(d.ScopesSupported)
 	d.GrantTypesSupported = slices.Clone(d.GrantTypesSupported)
 	return d

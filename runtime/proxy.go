@@ -42,6 +42,7 @@ func SealingKeys(lookupEnv func(name string) (string, bool)) ([]oauth.Secret, er
 type standIn struct {
 	provider    *Provider
 	upstream    facts.Upstream
+	endpoints   func() oauth.Endpoints // nil where they stay as they are
 	tokens      proxy.TokenMode
 	scopePrefix facts.ScopePrefix
 	scopeWords  map[string]string
@@ -63,6 +64,9 @@ func newStandIn(d Definition, o options) (*standIn, error) {
 	u.Name, u.Title, u.Issuer = d.Name, cmp.Or(u.Title, d.Title), cmp.Or(u.Issuer, d.Issuer)
 	u.Authorization, u.Token, u.Revocation = d.Endpoints.Authorization, d.Endpoints.Token, d.Endpoints.Revocation
 	u.AuthorizeParams, u.TokenParams = withValue(u.AuthorizeParams), withValue(u.TokenParams)
+	if u.ResourceIsAudience && firstSet(d.Tokens.Audience.AnyOf) != "" {
+		u.Resource = facts.ResourceStrip
+	}
 	if d.Tokens.Tenants != nil {
 		u.ResponseIssuers = append(slices.Clone(u.ResponseIssuers), u.Issuer, d.Tokens.Tenants.Issuer)
 	}
@@ -152,7 +156,7 @@ func (p *standIn) broker(g *Guard, subresources []string) (*broker.Broker, error
 	}
 	b, err := broker.New(broker.Config{
 		Options: options, Resource: g.Resource(), Subresources: subresources, Name: config.Name,
-		Upstream: p.upstreamFor(union(usual, options.Scopes)), UsualScopes: usual, Verify: p.check(outermost),
+		Upstream: p.upstreamFor(union(usual, options.Scopes)), Endpoints: p.endpoints, UsualScopes: usual, Verify: p.check(outermost),
 		Forget: p.provider.tokens.Forget, AllowedOrigins: config.AllowedOrigins, AllowedHeaders: config.AllowedHeaders,
 		UpstreamClient:    p.client,
 		InsecureHTTPHosts: p.options.network.plainHTTP, SecretVariable: p.options.secretVariable(p.upstream.Credentials),

@@ -334,7 +334,7 @@ func TestProvidersAreListedByMode(t *testing.T) {
 		}
 	}
 	for _, p := range all.Providers() {
-		want := map[oauth.Mode]string{oauth.Direct: "Direct:", oauth.Proxy: "Proxy:"}[p.Mode]
+		want := map[oauth.Mode]string{oauth.Direct: "Direct:", oauth.Proxy: "Proxy:", "": "Either:"}[p.Mode]
 		if p.New == nil {
 			want = "In"
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -71,6 +72,7 @@ func listProviders(w io.Writer) error {
 	}{
 		{"Direct: clients register at the provider", func(p all.Provider) bool { return p.New != nil && p.Mode == oauth.Direct }},
 		{"Proxy: clients register at this server, which is one application of the provider", func(p all.Provider) bool { return p.New != nil && p.Mode == oauth.Proxy }},
+		{"Either: as the provider's own document or your configuration says", func(p all.Provider) bool { return p.New != nil && p.Mode == "" }},
 		{"In a Go program of your own alone", func(p all.Provider) bool { return p.New == nil }},
 	}
 	var b strings.Builder
@@ -121,11 +123,11 @@ func groupVariables(p all.Provider, names []string) []string {
 
 func showProvider(w io.Writer, p all.Provider) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%s), mode %s\n%s\n%s\n\nVariables\n", p.Title, p.Name, p.Mode, p.Summary, p.DocsURL)
+	fmt.Fprintf(&b, "%s (%s), mode %s\n%s\n%s\n\nVariables\n", p.Title, p.Name, cmp.Or(string(p.Mode), "direct or proxy"), p.Summary, p.DocsURL)
 	for _, f := range p.Fields {
 		fmt.Fprintf(&b, "  %s\n      %s\n", variableLine(f), f.Doc)
 	}
-	if p.Mode == oauth.Proxy {
+	if p.Mode != oauth.Direct {
 		fmt.Fprintf(&b, "  %s  (secret)\n      Keys of everything that is sealed, newest first: 32 random bytes in base64 each. "+
 			"Without any the key is derived from the client secret.\n", runtime.SealingKeysVariable)
 	}
@@ -145,7 +147,7 @@ func showProvider(w io.Writer, p all.Provider) error {
 		}
 	}
 	_ = table.Flush() // a strings.Builder never fails
-	if p.Mode == oauth.Proxy {
+	if p.Mode != oauth.Direct {
 		b.WriteString("\nRedirect URI to register\n  https://mcp.example.com/mcp/oauth/callback, where https://mcp.example.com/mcp is your MCP endpoint\n")
 	}
 	if len(p.Setup) > 0 {

@@ -42,6 +42,8 @@ type serveCommand struct {
 	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send, such as X-Api-Version. Repeatable."`
 	Endpoint    []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
 
+	DiscoveryWait time.Duration `name:"discovery-wait" default:"5m" placeholder:"5m" help:"How long to wait at the start for the document of a provider whose endpoints only that names (oidc): 0s for as long as it takes."`
+
 	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
 
 	ExternalPrefix      string `name:"external-prefix" placeholder:"/api" help:"Path that a reverse proxy takes away from the beginning of each request's: clients are told it, requests arrive without it."`
@@ -84,9 +86,10 @@ func (c *serveCommand) serve(ctx context.Context, env environment, arguments *ko
 	if err != nil {
 		return usageError{err}
 	}
-	provider, err := newProvider(c.Provider, append(options, runtime.WithLookupEnv(env.lookupEnv), runtime.WithLogger(log), runtime.WithObserver(records.observer()))...)
+	provider, err := c.provider(ctx, append(options,
+		runtime.WithLookupEnv(env.lookupEnv), runtime.WithLogger(log), runtime.WithObserver(records.observer()))...)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	publicURL, err := c.publicURL()
 	if err != nil {
@@ -164,6 +167,26 @@ func (c *serveCommand) fits(provider oauth.Description) error {
 		return fmt.Errorf("--max-body %d must be a number of bytes, such as 4194304", c.MaxBody)
 	}
 	return errors.Join(c.gatewayFlags.fits(c.ToolScope), c.check(provider.Mode))
+}
+
+// provider makes the provider. One that must be asked where its endpoints are is waited for.
+func (c *serveCommand) provider(ctx context.Context, options ...runtime.Option) (*runtime.Provider, error) {
+	if c.DiscoveryWait < 0 {
+		return nil, usageError{fmt.Errorf("--discovery-wait %s must not be negative", c.DiscoveryWait)}
+	}
+	if c.DiscoveryWait > 0 {
+		limited, cancel := context.WithTimeout(ctx, c.DiscoveryWait)
+		defer cancel()
+		ctx = limited
+	}
+	provider, err := newProvider(c.Provider, append(options, runtime.WithDiscoveryContext(ctx))...)
+	switch {
+	case errors.Is(err, oauth.ErrTemporarilyUnavailable):
+		return nil, fmt.Errorf("the provider did not answer within --discovery-wait: %w", err)
+	case err != nil:
+		return nil, usageError{err}
+	}
+	return provider, nil
 }
 
 // providerOptions are the options for how the provider is reached.

@@ -90,7 +90,7 @@ func engineRooms() []room {
 		{
 			packages: []string{"runtime"},
 			may: []string{
-				"internal/callerkey", "internal/httpanswer", "internal/pacedbody", "internal/plainurl", "internal/secretenv", "oauth", "runtime/egress",
+				"internal/callerkey", "internal/flight", "internal/httpanswer", "internal/pacedbody", "internal/plainurl", "internal/secretenv", "oauth", "runtime/egress",
 				"runtime/explain", "runtime/facts", "runtime/internal/broker", "runtime/internal/cors", "runtime/internal/events",
 				"runtime/internal/keys", "runtime/internal/metadata", "runtime/internal/peers", "runtime/internal/verify",
 				"runtime/observe", "runtime/proxy",

@@ -138,6 +138,9 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 		Name:    "grantTypes",
 		Default: "authorization_code refresh_token",
 	})
+	extraAuthorizeParams := in.Parameters(cfg.ExtraAuthorizeParams, runtime.Field{
+		Name: "extraAuthorizeParams",
+	})
 	providerName := in.String(cfg.ProviderName, runtime.Field{
 		Name: "providerName",
 	})
@@ -177,7 +180,7 @@ func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 			},
 			Title:           provider,
 			RequiredScopes:  requiredScopes,
-			AuthorizeParams: cfg.ExtraAuthorizeParams,
+			AuthorizeParams: extraAuthorizeParams,
 		},
 		ScopeWords: map[string]string{
 			"openid":  "Know who you are",

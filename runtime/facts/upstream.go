@@ -72,6 +72,9 @@ type Upstream struct {
 	// [ResourceAsScope]; in it {resource} stands for the URL of the protected resource.
 	Resource      ResourceHandling
 	ResourceScope string
+	// ResourceIsAudience strips the parameter after all where the configuration names an audience:
+	// tokens are then for that, and not for the protected resource.
+	ResourceIsAudience bool
 
 	// RequiredScopes are always asked for, whatever clients ask for: what mapping the user needs,
 	// such as "openid".

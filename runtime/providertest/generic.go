@@ -293,11 +293,29 @@ func (w *world) checkOutage(t *testing.T) {
 		if key == nil {
 			return
 		}
-		_, err := w.newProvider(t, broken{}).Verify(t.Context(), presented(w.signWith(t, key, w.suite.Accept[0])))
+		_, err := w.newProvider(t, w.withoutKeys()).Verify(t.Context(), presented(w.signWith(t, key, w.suite.Accept[0])))
 		if !errors.Is(err, oauth.ErrTemporarilyUnavailable) {
 			t.Errorf("the answer is %v, want temporarily_unavailable", err)
 		}
 	})
+}
+
+// withoutKeys is a network that does not work, but for the document of a provider that cannot be
+// made without.
+func (w *world) withoutKeys() http.RoundTripper {
+	if w.suite.Issuer == "" {
+		return broken{}
+	}
+	bare := newFake()
+	for address, document := range w.fake.documents {
+		if address != w.description.Endpoints.JWKS {
+			bare.documents[address] = document
+		}
+	}
+	bare.handlers[w.description.Endpoints.JWKS] = func(writer http.ResponseWriter, _ *http.Request) {
+		writer.WriteHeader(http.StatusBadGateway)
+	}
+	return bare
 }
 
 // broken is a network that does not work.

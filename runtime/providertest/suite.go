@@ -22,6 +22,9 @@ type Suite struct {
 	Provider func(opts ...runtime.Option) (*runtime.Provider, error)
 	// Algorithms are the algorithms that the provider accepts.
 	Algorithms []string
+	// Issuer is the issuer of a provider whose own document says where its endpoints are: the fake
+	// serves one, with these algorithms.
+	Issuer string
 	// SharedSecret is the configured key of the HMAC algorithms among them.
 	SharedSecret string
 	// AudienceClaim is the path of the claim with a token's audience, aud by default.

@@ -34,6 +34,9 @@ type world struct {
 func newWorld(t *testing.T, suite Suite) *world {
 	t.Helper()
 	w := &world{suite: suite, keys: map[string]*jose.SigningKey{}, fake: newFake()}
+	if suite.Issuer != "" {
+		w.fake.announce(t, suite)
+	}
 	w.provider = w.newProvider(t, w.fake)
 	w.description = w.provider.Describe()
 	w.publishMetadata(t)
@@ -148,6 +151,24 @@ type fake struct {
 
 func newFake() *fake {
 	return &fake{documents: map[string][]byte{}, handlers: map[string]http.HandlerFunc{}, tokens: map[string]issued{}}
+}
+
+// announce puts the document in place of a provider whose spec knows no endpoints.
+func (f *fake) announce(t *testing.T, suite Suite) {
+	t.Helper()
+	base := strings.TrimRight(suite.Issuer, "/")
+	document, err := json.Marshal(oauth.AuthorizationServerMetadata{
+		Issuer: suite.Issuer, AuthorizationEndpoint: base + "/authorize", TokenEndpoint: base + "/token", JWKSURI: base + "/keys",
+		RegistrationEndpoint: base + "/register", UserInfoEndpoint: base + "/userinfo", RevocationEndpoint: base + "/revoke",
+		ScopesSupported: []string{"openid", "email"}, IDTokenSigningAlgValuesSupported: append(suite.Algorithms, "HS256", "none"),
+		CodeChallengeMethodsSupported: []string{"S256"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range []facts.Form{facts.OAuthInserted, facts.OpenIDAppended} {
+		f.documents[form.URL(suite.Issuer)] = document
+	}
 }
 
 // serve answers requests for an address.

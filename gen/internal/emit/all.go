@@ -71,7 +71,7 @@ func emitRegistryTypes() *jen.Statement {
 		comment("Name is the short name, Title the name for people."),
 		jen.Id("Name").String(),
 		jen.Id("Title").String(),
-		comment("Mode says whether clients register at the provider or at this server."),
+		comment("Mode says whether clients register at the provider or at this server. It is empty where that depends on the configuration."),
 		jen.Id("Mode").Qual(oauthPath, "Mode"),
 		comment("Summary is a sentence or two, DocsURL the provider's own documentation, Setup what to do there."),
 		jen.Id("Summary").String(),
@@ -125,10 +125,6 @@ func emitLookup() *jen.Statement {
 
 // emitEntry is the function with what is known of one provider.
 func emitEntry(m *model.Model, importPath string) *jen.Statement {
-	endpoints := make([]member, len(m.Endpoints))
-	for i, e := range m.Endpoints {
-		endpoints[i] = member{e.Go, text(e.URL.Template)}
-	}
 	fields := make([]jen.Code, len(m.Fields))
 	for i := range m.Fields {
 		fields[i] = emitEntryField(&m.Fields[i])
@@ -144,16 +140,28 @@ func emitEntry(m *model.Model, importPath string) *jen.Statement {
 		jen.Id("Provider"),
 		member{"Name", text(m.Name)},
 		member{"Title", text(m.Title)},
-		member{"Mode", jen.Qual(oauthPath, modes[m.Mode])},
+		member{"Mode", constant(oauthPath, modes, m.Mode)},
 		member{"Summary", text(m.Summary)},
 		member{"DocsURL", text(m.DocsURL)},
 		member{"Setup", list(jen.String(), setup)},
 		member{"Issuer", text(m.Issuer.Template)},
-		member{"Endpoints", literal(jen.Qual(oauthPath, "Endpoints"), endpoints...)},
+		member{"Endpoints", emitEndpointTemplates(m.Endpoints)},
 		member{"Fields", list(jen.Id("Field"), fields)},
 		member{"RequireOneOf", emitGroups(m.Groups)},
 		member{"New", emitFromEnvironment(m, importPath)},
 	)))
+}
+
+// emitEndpointTemplates is the oauth.Endpoints literal as people read it, nil without endpoints.
+func emitEndpointTemplates(endpoints []model.Endpoint) jen.Code {
+	if len(endpoints) == 0 {
+		return nil
+	}
+	members := make([]member, len(endpoints))
+	for i, e := range endpoints {
+		members[i] = member{e.Go, text(e.URL.Template)}
+	}
+	return literal(jen.Qual(oauthPath, "Endpoints"), members...)
 }
 
 // emitGroups is [][]string{{"projectId", "supabaseUrl"}}, nil without groups.

@@ -1,6 +1,7 @@
 package emit
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -23,10 +24,11 @@ func emitDefinition(m *model.Model) *jen.Statement {
 		jen.Qual(runtimePath, "Definition"),
 		member{"Name", text(m.Name)},
 		member{"Title", text(m.Title)},
-		member{"Mode", jen.Qual(oauthPath, modes[m.Mode])},
+		member{"Mode", emitMode(m)},
 		member{"Issuer", expression(m.Issuer)},
 		member{"Endpoints", emitEndpoints(m.Endpoints)},
 		member{"Discovery", emitDiscovery(m.Discovery)},
+		member{"Discovered", emitDiscovered(m)},
 		member{"Tokens", emitTokens(&m.Tokens)},
 		member{"Claims", emitClaimMap(&m.Claims)},
 		member{"Introspection", emitCheck(m.Tokens.Check, "introspection")},
@@ -45,7 +47,10 @@ func emitDefinition(m *model.Model) *jen.Statement {
 	)
 }
 
-func emitEndpoints(endpoints []model.Endpoint) *jen.Statement {
+func emitEndpoints(endpoints []model.Endpoint) jen.Code {
+	if len(endpoints) == 0 {
+		return nil
+	}
 	members := make([]member, len(endpoints))
 	for i, e := range endpoints {
 		members[i] = member{e.Go, expression(e.URL)}
@@ -64,15 +69,39 @@ func emitDiscovery(discovery []string) jen.Code {
 	})
 }
 
+// emitDiscovered names what is taken from the provider's own document, nil where it is nothing.
+func emitDiscovered(m *model.Model) jen.Code {
+	d := &m.Discover
+	names := slices.Clone(d.Endpoints)
+	for _, fact := range []struct {
+		name string
+		is   bool
+	}{{"algorithms", d.Algorithms}, {"client_auth", d.ClientAuth}, {"scopes", d.Scopes}} {
+		if fact.is {
+			names = append(names, fact.name)
+		}
+	}
+	return texts(names)
+}
+
+// emitMode is the mode, or the variable that holds it; nil where nothing says it before the
+// provider's own document.
+func emitMode(m *model.Model) jen.Code {
+	if m.ModeField != nil {
+		return jen.Qual(oauthPath, "Mode").Call(jen.Id(m.ModeField.Local))
+	}
+	return constant(oauthPath, modes, m.Mode)
+}
+
 // emitTokens is the facts.Rules literal, nil where there is nothing to say.
 func emitTokens(t *model.Tokens) jen.Code {
 	members := []member{
 		{"Issuers", expressions(t.Issuers)},
 		{"Tenants", emitTenants(t.Tenants)},
 		{"Algorithms", texts(t.Algorithms)},
-		{"Types", texts(t.Types)},
+		{"Types", choice(t.Types)},
 		{"Audience", emitAudience(&t.Audience)},
-		{"Require", emitRequirements(t.Require)},
+		{"Require", emitRequirements(t)},
 		{"SharedSecrets", emitSecrets(t.SharedSecrets)},
 		{"IDTokenShaped", text(t.IDTokenShaped)},
 		{"NumericSubject", text(t.NumericSubject)},
@@ -104,7 +133,11 @@ func emitAudience(a *model.Audience) jen.Code {
 	return nil
 }
 
-func emitRequirements(requirements []model.Requirement) jen.Code {
+func emitRequirements(t *model.Tokens) jen.Code {
+	if t.RequireField != nil {
+		return jen.Id(t.RequireField.Local)
+	}
+	requirements := t.Require
 	elements := make([]jen.Code, len(requirements))
 	for i, r := range requirements {
 		accepted := texts(r.AnyOf)
@@ -137,20 +170,28 @@ func emitClaimMap(c *model.Claims) *jen.Statement {
 	}
 	return literal(
 		jen.Qual(factsPath, "ClaimMap"),
-		member{"UserID", texts(c.UserID)},
+		member{"UserID", choice(c.UserIDs)},
 		member{"UserRealm", texts(c.UserRealm)},
-		member{"Email", texts(c.Email)},
-		member{"Name", texts(c.Name)},
+		member{"Email", choice(c.Emails)},
+		member{"Name", choice(c.Names)},
 		member{"Username", texts(c.Username)},
 		member{"Nickname", texts(c.Nickname)},
 		member{"Picture", texts(c.Picture)},
 		member{"ClientID", texts(c.ClientID)},
-		member{"Roles", emitList(c.Roles)},
+		member{"Roles", emitRoles(c)},
 		member{"Permissions", emitList(c.Permissions)},
 		member{"Scopes", choice(c.Scopes)},
 		member{"ScopeSeparator", text(c.ScopeSeparator)},
 		member{"Extra", list(jen.Qual(factsPath, "Extra"), extra)},
 	)
+}
+
+// emitRoles says where the roles are: as the spec says, or where the configuration says.
+func emitRoles(c *model.Claims) jen.Code {
+	if c.RolesField == nil {
+		return emitList(c.Roles)
+	}
+	return inline(jen.Qual(factsPath, "List"), member{"From", jen.Id(c.RolesField.Local)})
 }
 
 func emitList(l spec.List) jen.Code {

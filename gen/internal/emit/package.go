@@ -24,6 +24,10 @@ func emitPackage(m *model.Model, importPath string) *jen.File {
 	f.Add(emitConfig(m))
 	f.Line()
 	f.Add(emitNew(m))
+	if emitDiscovered(m) != nil {
+		f.Line()
+		f.Add(emitNewContext())
+	}
 	if len(m.Claims.Extra) > 0 {
 		f.Line()
 		f.Add(emitClaims(m))
@@ -114,7 +118,7 @@ func fieldType(f *model.Field) *jen.Statement {
 	switch f.Type {
 	case spec.TypeSecret:
 		return jen.Qual(oauthPath, "Secret")
-	case spec.TypeList:
+	case spec.TypeList, spec.TypeRequirements:
 		return jen.Index().String()
 	case spec.TypeVerifier:
 		return jen.Qual(oauthPath, "TokenVerifier")
@@ -129,7 +133,10 @@ func fieldType(f *model.Field) *jen.Statement {
 
 // emitNew is the constructor: it resolves the configuration and fills in the definition.
 func emitNew(m *model.Model) *jen.Statement {
-	const doc = "New returns the provider. A wrong configuration is reported with all its problems at once, each an [*oauth.ConfigError]."
+	doc := "New returns the provider. A wrong configuration is reported with all its problems at once, each an [*oauth.ConfigError]."
+	if emitDiscovered(m) != nil {
+		doc += " It reads the provider's own document and waits for it for 30 seconds at most."
+	}
 	// func New(cfg Config, opts ...runtime.Option) (*runtime.Provider, error) {
 	return comment(doc).Line().Func().Id("New").Params(
 		jen.Id("cfg").Id("Config"), jen.Id("opts").Op("...").Qual(runtimePath, "Option"),
@@ -167,10 +174,26 @@ func emitNew(m *model.Model) *jen.Statement {
 	})
 }
 
+// emitNewContext is the constructor that waits for the provider's document.
+func emitNewContext() *jen.Statement {
+	const doc = "NewContext returns the provider as [New] does, and waits for the provider's own document for as long as ctx lasts."
+	// func NewContext(ctx context.Context, cfg Config, opts ...runtime.Option) (…) {
+	// 	return New(cfg, append([]runtime.Option{runtime.WithDiscoveryContext(ctx)}, opts...)...)
+	// }
+	return comment(doc).Line().Func().Id("NewContext").Params(
+		jen.Id("ctx").Qual("context", "Context"), jen.Id("cfg").Id("Config"), jen.Id("opts").Op("...").Qual(runtimePath, "Option"),
+	).Params(jen.Op("*").Qual(runtimePath, "Provider"), jen.Error()).Block(
+		jen.Return(jen.Id("New").Call(jen.Id("cfg"), jen.Append(
+			jen.Index().Qual(runtimePath, "Option").Values(jen.Qual(runtimePath, "WithDiscoveryContext").Call(jen.Id("ctx"))), jen.Id("opts").Op("..."),
+		).Op("..."))),
+	)
+}
+
 // resolvers are the methods of runtime.Inputs by type.
 var resolvers = map[string]string{
 	spec.TypeString: "String", spec.TypeURL: "URL", spec.TypeEndpoint: "Endpoint", spec.TypeIdentifier: "Identifier", spec.TypeHost: "Host", spec.TypeSegment: "Segment",
-	spec.TypeLabel: "Label", spec.TypeSecret: "Secret", spec.TypeList: "List",
+	spec.TypeLabel: "Label", spec.TypeSecret: "Secret", spec.TypeList: "List", spec.TypeParameters: "Parameters",
+	spec.TypeRequirements: "Requirements",
 }
 
 // emitResolve resolves one field. Functions have nothing to resolve; required ones must be there.

@@ -16,7 +16,7 @@ var (
 		"bearer": "AuthBearer", "none": "AuthNone",
 	}
 	codeProtection = map[string]string{"nonce": "ProtectNonce", "none": "ProtectNothing"}
-	resources      = map[string]string{"forward": "ResourceForward", "scope": "ResourceAsScope"}
+	resources      = map[string]string{"forward": "ResourceForward", "scope": "ResourceAsScope", "audience": "ResourceForward"}
 	revocations    = map[string]string{"github": "RevokeGitHub"}
 	tokenModes     = map[string]string{"sealed": "Sealed", "passthrough": "Passthrough"}
 	tokenPlaces    = map[string]string{"form": "TokenInForm", "json": "TokenInJSON", "header": "TokenInHeader", "path": "TokenInPath"}
@@ -42,7 +42,11 @@ func emitUpstream(u *model.Upstream) jen.Code {
 	}
 	authorizeParams := expressionMap(jen.String(), u.AuthorizeParams)
 	if u.ParamsField != nil {
-		authorizeParams = fromConfig(u.ParamsField)
+		authorizeParams = jen.Id(u.ParamsField.Local)
+	}
+	tokenParams := expressionMap(jen.String(), u.TokenParams)
+	if u.TokenField != nil {
+		tokenParams = jen.Id(u.TokenField.Local)
 	}
 	return jen.Op("&").Add(literal(
 		jen.Qual(factsPath, "Upstream"),
@@ -55,6 +59,7 @@ func emitUpstream(u *model.Upstream) jen.Code {
 		member{"UnprotectedReason", text(u.UnprotectedReason)},
 		member{"Resource", constant(factsPath, resources, u.Resource)},
 		member{"ResourceScope", optional(u.ResourceScope)},
+		member{"ResourceIsAudience", yes(u.Resource == "audience")},
 		member{"RequiredScopes", emitRequiredScopes(u)},
 		member{"ScopeSeparator", text(separator)},
 		member{"ScopeNames", expressionMap(jen.String(), u.ScopeNames)},
@@ -62,7 +67,7 @@ func emitUpstream(u *model.Upstream) jen.Code {
 		member{"ScopeAtToken", yes(u.ScopeAtToken)},
 		member{"JSONBody", yes(u.JSONBody)},
 		member{"AuthorizeParams", authorizeParams},
-		member{"TokenParams", expressionMap(jen.String(), u.TokenParams)},
+		member{"TokenParams", tokenParams},
 		member{"ErrorCodes", emitErrorCodes(u.ErrorCodes)},
 	))
 }

@@ -20,7 +20,8 @@ func emitTest(m *model.Model, importPath string) *jen.File {
 	suite := literal(
 		jen.Qual(providertestPath, "Suite"),
 		member{"Provider", emitTestProvider(m, importPath)},
-		member{"Algorithms", texts(m.Tokens.Algorithms)},
+		member{"Algorithms", texts(m.TestAlgorithms())},
+		member{"Issuer", text(m.DiscoveredIssuer())},
 		member{"SharedSecret", text(m.Test.Secret)},
 		member{"AudienceClaim", text(m.Tokens.Audience.Claim)},
 		member{"IDTokenShaped", yes(m.Tokens.IDTokenShaped != "")},
@@ -68,7 +69,7 @@ func emitTestValue(v model.TestValue) jen.Code {
 		return jen.Qual(providertestPath, "Verifier").Call(jen.Id("t"))
 	case spec.TypeUserMapper, spec.TypeParameters:
 		return nil
-	case spec.TypeList:
+	case spec.TypeList, spec.TypeRequirements:
 		return texts(v.List)
 	default:
 		return text(v.Text)

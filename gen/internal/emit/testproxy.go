@@ -71,7 +71,7 @@ func emitTestOpaque(m *model.Model) jen.Code {
 // emitTestProxy says what the fake provider must get to see, nil in mode direct.
 func emitTestProxy(m *model.Model) jen.Code {
 	u := m.Upstream
-	if u == nil {
+	if u == nil || m.Mode != "proxy" {
 		return nil
 	}
 	secret := m.Test.Text(u.Credentials.ClientSecret)

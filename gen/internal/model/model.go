@@ -37,6 +37,9 @@ type Model struct {
 	Issuer    Expression
 	Endpoints []Endpoint
 	Discovery []string
+	// Discover is what the provider's own document says, ModeField the field that holds the mode.
+	Discover  spec.Discover
+	ModeField *Field
 	// ClientDocuments says that clients may come with a client ID metadata document.
 	ClientDocuments bool
 	// Upstream is the application at the provider; nil in mode direct.
@@ -109,9 +112,10 @@ type Tokens struct {
 	Issuers       []Expression
 	Tenants       *Tenants // nil where the issuer is the same for everybody
 	Algorithms    []string
-	Types         []string
+	Types         Choice
 	Audience      Audience
 	Require       []Requirement
+	RequireField  *Field // in place of Require
 	SharedSecrets []SharedSecret
 	IDTokenShaped string
 	// NumericSubject is why sub may be a number.
@@ -138,10 +142,12 @@ type SharedSecret struct {
 type Claims struct {
 	spec.Claims
 
-	Scopes         Choice
-	ScopeSeparator string
-	Extra          []Extra
-	UserMapper     *Field
+	UserIDs, Emails, Names Choice
+	RolesField             *Field // in place of Roles
+	Scopes                 Choice
+	ScopeSeparator         string
+	Extra                  []Extra
+	UserMapper             *Field
 }
 
 // Extra is one further claim.
@@ -183,13 +189,14 @@ func New(s *spec.Spec) *Model {
 		Name: s.Name, Title: s.Title, Mode: s.Mode, Summary: s.Docs.Summary, DocsURL: s.Docs.URL, Setup: s.Docs.Setup,
 		Notes: s.Docs.Notes, CheckedOn: s.Docs.Verified.On, CheckedAgainst: s.Docs.Verified.Sources,
 		Seen: s.Docs.Verified.Seen, Imitated: s.Docs.Verified.Imitated,
-		Discovery: s.Discovery, ClientDocuments: s.ClientDocuments,
+		Discovery: s.Discovery, Discover: s.Discover, ClientDocuments: s.ClientDocuments,
 	}
 	scope := newScope(s)
 	for i := range s.Config {
 		f := &s.Config[i]
 		m.Fields = append(m.Fields, Field{Field: *f, Go: f.GoName(), Local: scope.local[f.Name]})
 	}
+	m.ModeField = m.field(s.Discover.Mode)
 	m.groups(s)
 	m.values(s, scope)
 	m.Issuer = scope.expression(s.Issuer)
@@ -262,7 +269,7 @@ func (m *Model) endpoints(s *spec.Spec, scope *scope) {
 func (m *Model) tokens(s *spec.Spec, scope *scope) {
 	t := s.Tokens
 	m.Tokens = Tokens{
-		Verifier: m.field(t.Verifier), Algorithms: t.Algorithms, Types: t.Types,
+		Verifier: m.field(t.Verifier), Algorithms: t.Algorithms, Types: Choice{List: t.Types, Field: m.field(t.TypesField)}, RequireField: m.field(t.RequireField),
 		Audience: Audience{Audience: t.Audience}, IDTokenShaped: t.IDTokenShaped, NumericSubject: t.NumericSubject, OpaqueHint: t.OpaqueHint,
 		AlgorithmHint: t.AlgorithmHint,
 	}
@@ -288,7 +295,13 @@ func (m *Model) scopeClaims(s *spec.Spec) Choice {
 }
 
 func (m *Model) claims(s *spec.Spec) {
-	m.Claims = Claims{Claims: s.Claims, Scopes: m.scopeClaims(s), UserMapper: m.field(s.Claims.UserMapper)}
+	fields := s.Claims.Fields
+	m.Claims = Claims{
+		Claims: s.Claims, Scopes: m.scopeClaims(s), UserMapper: m.field(s.Claims.UserMapper), RolesField: m.field(fields.Roles),
+		UserIDs: Choice{List: s.Claims.UserID, Field: m.field(fields.UserID)},
+		Emails:  Choice{List: s.Claims.Email, Field: m.field(fields.Email)},
+		Names:   Choice{List: s.Claims.Name, Field: m.field(fields.Name)},
+	}
 	if s.Scopes.Separator == "comma" {
 		m.Claims.ScopeSeparator = ","
 	}

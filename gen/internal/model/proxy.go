@@ -14,6 +14,7 @@ type Upstream struct {
 	// RequiredField and ParamsField hold what the spec leaves to the configuration; nil for none.
 	RequiredField   *Field
 	ParamsField     *Field
+	TokenField      *Field
 	Title           Expression
 	ResourceScope   Expression
 	ScopeNames      []Named
@@ -87,7 +88,7 @@ func (m *Model) Passthrough() bool { return m.TokenMode == "passthrough" }
 
 func (m *Model) upstream(s *spec.Spec, scope *scope) {
 	m.TokenMode, m.ScopeWords = s.Tokens.Mode, s.Scopes.Words
-	if s.Mode != "proxy" {
+	if s.Mode == "direct" {
 		return
 	}
 	u := s.Upstream
@@ -100,6 +101,7 @@ func (m *Model) upstream(s *spec.Spec, scope *scope) {
 		},
 		RequiredField:   m.field(u.RequiredScopes.Field),
 		ParamsField:     m.field(u.AuthorizeParamsField),
+		TokenField:      m.field(u.TokenParamsField),
 		Title:           scope.expression(u.Title),
 		ResourceScope:   scope.expression(u.ResourceScope),
 		ScopePrefix:     scope.expression(u.ScopePrefix.Prefix),

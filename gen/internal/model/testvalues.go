@@ -103,3 +103,21 @@ func (t *Test) list(f *Field) []string {
 	}
 	return f.Default
 }
+
+// DiscoveredIssuer is the issuer whose document the test serves; empty for a provider that reads
+// none.
+func (m *Model) DiscoveredIssuer() string {
+	if len(m.Discover.Endpoints) == 0 {
+		return ""
+	}
+	return m.testValue(m.Issuer)
+}
+
+// TestAlgorithms are the algorithms of the test's tokens: the provider's, or those that its
+// document announces in the test.
+func (m *Model) TestAlgorithms() []string {
+	if m.Discover.Algorithms {
+		return []string{"RS256", "ES256"}
+	}
+	return m.Tokens.Algorithms
+}

@@ -31,6 +31,8 @@ func Index(models []*model.Model, unsuitable []spec.UnsuitableProvider, importPa
 			"Clients register by Dynamic Client Registration (DCR, RFC 7591) or a client ID metadata document (CIMD)."},
 		{"proxy", "Clients register at this server", "Mode `proxy`: the provider knows one application, which somebody registers there. The server stands in as the " +
 			"authorization server of its clients (DCR and CIMD). Clients get tokens of this server, with the provider's sealed inside, unless the provider's page says otherwise."},
+		{"discovered", "Either, as the provider's own document says", "Mode `direct` where the document announces that clients register there, mode `proxy` where an " +
+			"application of yours is configured, or as the configuration says."},
 	}
 	for _, group := range groups {
 		members := slices.DeleteFunc(slices.Clone(models), func(m *model.Model) bool { return m.Mode != group.mode })

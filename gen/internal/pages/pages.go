@@ -128,6 +128,9 @@ func Provider(m *model.Model, importPath string) []byte {
 	for _, e := range m.Endpoints {
 		p.row(markdown(e.Key), code(e.URL.Template))
 	}
+	for _, endpoint := range m.Discover.Endpoints {
+		p.row(markdown(endpoint), "as the provider's own document says")
+	}
 	p.heading(2, "The caller")
 	p.claims(m)
 	if len(m.Notes) > 0 {

@@ -74,6 +74,9 @@ func (p *page) upstreamFacts(m *model.Model) {
 	for _, a := range u.AuthorizeParams {
 		p.row("added to the login", code(a.Name+"="+a.Is.Template))
 	}
+	if u.TokenField != nil {
+		p.row("added to token requests", "what "+code(u.TokenField.Go)+" has")
+	}
 	if u.ParamsField != nil {
 		p.row("added to the login", "what "+code(u.ParamsField.Go)+" has")
 	}
@@ -96,6 +99,8 @@ func resourceText(u *model.Upstream) string {
 		return "is named to the provider"
 	case "scope":
 		return "becomes the scope " + code(u.ResourceScope.Template)
+	case "audience":
+		return "is named to the provider, unless another audience is configured"
 	default:
 		return "is not named to the provider"
 	}

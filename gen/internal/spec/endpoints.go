@@ -34,7 +34,8 @@ func (c endpointRules) check() {
 			c.Reportf("endpoint-optional", path, "%s may be empty, but the provider cannot work without it", endpoint.key)
 		}
 	}
-	if c.Spec.Tokens.Format == "jwt" && e.JWKS == "" && c.Known("endpoints.jwks") && c.Known("endpoints") {
+	discoverRules(c).check()
+	if c.Spec.Tokens.Format == "jwt" && e.JWKS == "" && !c.discovers("jwks") && c.Known("endpoints.jwks") && c.Known("endpoints") {
 		c.Reportf("jwks-missing", "endpoints", "endpoints need jwks: signed tokens are checked with the provider's keys")
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // IsFunction reports whether the field is set by Go code only.
 func (f *Field) IsFunction() bool {
-	return f.Type == TypeVerifier || f.Type == TypeUserMapper || f.Type == TypeParameters
+	return f.Type == TypeVerifier || f.Type == TypeUserMapper
 }
 
 // isText reports whether the field resolves to one text that may be shown.

@@ -95,7 +95,7 @@ func (c templates) reference(name, path string) bool {
 	case TypeSecret:
 		c.Reportf("secret-in-template", path, "{%s} is a secret: templates end up in logs, metadata and error messages", name)
 		return false
-	case TypeList, TypeVerifier, TypeUserMapper, TypeParameters:
+	case TypeList, TypeVerifier, TypeUserMapper, TypeParameters, TypeRequirements:
 		c.Reportf("reference-type", path, "{%s} is a %s: only text can stand in a template", name, s.kind)
 		return false
 	}

@@ -104,7 +104,7 @@ func (c testRules) config() {
 func (c testRules) value(f *Field, value any, path string) {
 	switch v := value.(type) {
 	case string:
-		if f.Type == TypeList || f.IsFunction() {
+		if f.Type == TypeList || f.Type == TypeParameters || f.Type == TypeRequirements || f.IsFunction() {
 			c.Reportf("test-config-type", path, "%s is a %s: it cannot be set to a text", f.Name, f.Type)
 		} else if must, ok := f.accepts(v); !ok {
 			c.Reportf("field-value", path, "%s must be %s", f.Name, must)
@@ -113,7 +113,7 @@ func (c testRules) value(f *Field, value any, path string) {
 		}
 	case []any:
 		for _, entry := range v {
-			if _, text := entry.(string); !text || f.Type != TypeList {
+			if _, text := entry.(string); !text || f.Type != TypeList && f.Type != TypeRequirements {
 				c.Reportf("test-config-type", path, "%s is a %s: it cannot be set to this list", f.Name, f.Type)
 				return
 			}

@@ -18,7 +18,8 @@ type Spec struct {
 	Title string `yaml:"title" validate:"required" prose:"line"`
 	// direct: clients register at the provider and get their tokens there; this server verifies
 	// them. proxy: the provider knows one application that somebody registered; clients register at
-	// this server, which stands between.
+	// this server, which stands between. discovered: the configuration says which of the two or,
+	// where it does not, the provider's own document: see discover.
 	Mode string `yaml:"mode" validate:"required,enum=mode"`
 	// Texts about the provider, for people.
 	Docs Docs `yaml:"docs" validate:"required"`
@@ -32,7 +33,9 @@ type Spec struct {
 	// it byte for byte: it is never normalised, so a trailing slash counts.
 	Issuer string `yaml:"issuer" validate:"required"`
 	// Templates of the provider's URLs.
-	Endpoints Endpoints `yaml:"endpoints" validate:"required"`
+	Endpoints Endpoints `yaml:"endpoints"`
+	// Facts that only the provider's own document names; it is then read when the provider is made.
+	Discover Discover `yaml:"discover"`
 	// The application that is registered at the provider, in mode proxy.
 	Upstream Upstream `yaml:"upstream"`
 	// The well-known documents that the provider really serves, best first. oauth: RFC 8414,
@@ -93,8 +96,9 @@ type Field struct {
 	// (RFC 7519 section 2). host: a host name, with a port where needed. segment: one path segment,
 	// escaped. label: one DNS label. secret: a text that is never printed. list: texts, in a
 	// variable separated by commas or spaces. verifier: a Go function that checks tokens.
-	// user_mapper: a Go function that maps claims to the user. parameters: a Go map of request
-	// parameters.
+	// user_mapper: a Go function that maps claims to the user. parameters: request parameters, in a
+	// variable as in a query. requirements: claims that tokens must have, each alone or as
+	// claim=value.
 	Type string `yaml:"type" validate:"required,enum=field_type"`
 	// Whether the provider cannot work without it.
 	Required bool `yaml:"required"`
@@ -146,9 +150,9 @@ type Value struct {
 // Endpoints are a provider's URLs, named as in RFC 8414.
 type Endpoints struct {
 	// Authorization endpoint.
-	Authorization string `yaml:"authorization" validate:"required"`
+	Authorization string `yaml:"authorization"`
 	// Token endpoint.
-	Token string `yaml:"token" validate:"required"`
+	Token string `yaml:"token"`
 	// Key set with the public keys of the provider's tokens.
 	JWKS string `yaml:"jwks"`
 	// Dynamic Client Registration endpoint (RFC 7591).
@@ -165,6 +169,23 @@ type Endpoints struct {
 	EndSession string `yaml:"end_session"`
 }
 
+// Discover says what is taken from the provider's own document (RFC 8414, OpenID Connect
+// Discovery).
+type Discover struct {
+	// The endpoints that the document names.
+	Endpoints []string `yaml:"endpoints" shorthand:"list" validate:"omitempty,unique,dive,enum=endpoint"`
+	// Whether the accepted algorithms are those that the document announces for ID tokens, as far as
+	// they are asymmetric.
+	Algorithms bool `yaml:"algorithms"`
+	// Whether the document says how the application authenticates.
+	ClientAuth bool `yaml:"client_auth"`
+	// Whether the document says which of openid, profile and email the provider knows, where the
+	// field of scopes is empty.
+	Scopes bool `yaml:"scopes"`
+	// With mode discovered: the config field that holds direct or proxy, where it is set.
+	Mode string `yaml:"mode"`
+}
+
 // Tokens says how an access token for this server is told from everything else.
 type Tokens struct {
 	// jwt: tokens are signed JWTs, verified with the key set. opaque: only the provider can read
@@ -177,6 +198,8 @@ type Tokens struct {
 	Algorithms []string `yaml:"algorithms" validate:"unique,dive,enum=algorithm"`
 	// The accepted typ headers. Without any: JWT, at+jwt and none at all.
 	Types []string `yaml:"types" validate:"unique,dive,required,printable"`
+	// In place of types: the config field of type list that holds them.
+	TypesField string `yaml:"types_field"`
 	// For opaque: where the provider is asked. introspection: at the introspection endpoint (RFC
 	// 7662). tokeninfo: at the tokeninfo endpoint. userinfo: at the userinfo endpoint.
 	Check string `yaml:"check" validate:"omitempty,enum=check"`
@@ -202,6 +225,8 @@ type Tokens struct {
 	Audience Audience `yaml:"audience"`
 	// Claims that tell an access token for this server from the provider's other tokens.
 	Require []Requirement `yaml:"require" validate:"dive"`
+	// In place of require: the config field of type requirements that holds it.
+	RequireField string `yaml:"require_field"`
 	// The keys of HMAC algorithms.
 	SharedSecrets []SharedSecret `yaml:"shared_secrets" validate:"dive"`
 	// Why this provider's access tokens look like ID tokens, where they do: with at_hash, or with a
@@ -288,10 +313,24 @@ type Claims struct {
 	Roles List `yaml:"roles"`
 	// Permissions.
 	Permissions List `yaml:"permissions"`
+	// Config fields of type list in place of some of the above.
+	Fields ClaimFields `yaml:"fields"`
 	// Further top-level claims that the user carries, and fields of the generated Claims.
 	Extra []Extra `yaml:"extra" validate:"dive"`
 	// The config field of type user_mapper which, when set, replaces this mapping.
 	UserMapper string `yaml:"user_mapper"`
+}
+
+// ClaimFields are the config fields of type list that name claims of the user.
+type ClaimFields struct {
+	// In place of email.
+	Email string `yaml:"email"`
+	// In place of name.
+	Name string `yaml:"name"`
+	// In place of user_id, which is then the default of that field.
+	UserID string `yaml:"user_id"`
+	// In place of roles.
+	Roles string `yaml:"roles"`
 }
 
 // List says where a list of texts is.

@@ -32,6 +32,7 @@ type Upstream struct {
 	UnprotectedReason string `yaml:"unprotected_reason" prose:"line"`
 	// Treatment of the resource parameter (RFC 8707) at the provider. strip, the default: it gets
 	// none. forward: it gets the URL of the server. scope: resource_scope is asked for instead.
+	// audience: it gets the URL of the server where the configuration names no other audience.
 	Resource string `yaml:"resource" validate:"omitempty,enum=resource"`
 	// Template of the scope that stands for the resource; {resource} in it is the URL of the
 	// server.
@@ -60,6 +61,8 @@ type Upstream struct {
 	// Parameters to add to token requests, as templates. One whose template comes out empty is left
 	// out.
 	TokenParams []Parameter `yaml:"token_params" validate:"dive" keyed:"Name"`
+	// In place of token_params: the config field of type parameters that holds them.
+	TokenParamsField string `yaml:"token_params_field"`
 	// Error codes of the provider's own, each with the registered one that it stands for (RFC
 	// 6749).
 	ErrorCodes []ErrorCode `yaml:"error_codes" validate:"dive" keyed:"Name"`

@@ -17,14 +17,14 @@ func (c upstreamRules) check() {
 		c.ReportKeyf("proxy-only", "upstream", "upstream is for mode proxy: in mode direct clients register at the provider themselves")
 		c.uses(u.ClientID, u.ClientSecret, u.ClientKey, u.ClientKeyID, u.AuthMethodField, u.AuthorizeParamsField, u.RequiredScopes.Field)
 		return
-	case c.Spec.Mode != "proxy" || !c.Known("upstream"):
+	case c.Spec.Mode != "proxy" && c.Spec.Mode != modeDiscovered || !c.Known("upstream"):
 		return
 	case !c.Has("upstream"):
-		c.Reportf("upstream-missing", "mode", "mode proxy needs upstream: the application that is registered at the provider")
+		c.Reportf("upstream-missing", "mode", "mode proxy, or discovered, needs upstream: the application that is registered at the provider")
 		return
 	}
 	for _, path := range []string{"discovery", "endpoints.registration", "client_documents"} {
-		if c.Has(path) {
+		if c.Has(path) && c.Spec.Mode == "proxy" && (path != "discovery" || !c.Has("discover")) {
 			c.ReportKeyf("direct-only", path, "%s does nothing in mode proxy: clients only see this server's own metadata and registration",
 				c.Naming(path))
 		}
@@ -49,7 +49,7 @@ func (c upstreamRules) credentials(u *Upstream) {
 		switch {
 		case !f.isText():
 			c.Reportf("client-id-type", "upstream.client_id", "%s is a %s: a client id is a field that is text", f.Name, f.Type)
-		case f.MayBeEmpty():
+		case f.MayBeEmpty() && c.Spec.Mode != modeDiscovered:
 			c.Reportf("client-id-optional", "upstream.client_id", "%s must be required: the provider knows the application by it", f.Name)
 		}
 	}

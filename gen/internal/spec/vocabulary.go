@@ -5,9 +5,12 @@ import "github.com/latchkey-auth/latchkey/internal/yamldoc"
 // vocabularies are the sets that the enum rule of a validate tag names.
 var vocabularies = map[string]yamldoc.Vocabulary{
 	"mode": {
-		Words: []string{"direct", "proxy"},
+		Words: []string{"direct", "proxy", "discovered"},
 	},
-	"discovery":  {Words: []string{"oauth", "oauth_appended", "oidc", "oidc_inserted"}},
+	"discovery": {Words: []string{"oauth", "oauth_appended", "oidc", "oidc_inserted"}},
+	"endpoint": {Words: []string{
+		"authorization", "token", "jwks", "registration", "userinfo", "introspection", "revocation", "end_session",
+	}},
 	"field_type": {Words: fieldTypes},
 	"normalize":  {Words: []string{"trim_slash", "keep_slash"}},
 	"format": {
@@ -64,7 +67,7 @@ var vocabularies = map[string]yamldoc.Vocabulary{
 		},
 	},
 	"code_protection": {Words: []string{"pkce", "nonce", "none"}},
-	"resource":        {Words: []string{"strip", "forward", "scope"}},
+	"resource":        {Words: []string{"strip", "forward", "scope", "audience"}},
 	"revocation":      {Words: []string{"rfc7009", "github"}},
 	"token_error": {Words: []string{
 		"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope",
@@ -77,21 +80,22 @@ const tokenInPath = "path"
 
 // The types of configuration fields.
 const (
-	TypeString     = "string"
-	TypeURL        = "url"
-	TypeEndpoint   = "endpoint"
-	TypeIdentifier = "identifier"
-	TypeHost       = "host"
-	TypeSegment    = "segment"
-	TypeLabel      = "label"
-	TypeSecret     = "secret"
-	TypeList       = "list"
-	TypeVerifier   = "verifier"
-	TypeUserMapper = "user_mapper"
-	TypeParameters = "parameters"
+	TypeString       = "string"
+	TypeURL          = "url"
+	TypeEndpoint     = "endpoint"
+	TypeIdentifier   = "identifier"
+	TypeHost         = "host"
+	TypeSegment      = "segment"
+	TypeLabel        = "label"
+	TypeSecret       = "secret"
+	TypeList         = "list"
+	TypeVerifier     = "verifier"
+	TypeUserMapper   = "user_mapper"
+	TypeParameters   = "parameters"
+	TypeRequirements = "requirements"
 )
 
 var fieldTypes = []string{
 	TypeString, TypeURL, TypeEndpoint, TypeIdentifier, TypeHost, TypeSegment, TypeLabel, TypeSecret, TypeList, TypeVerifier, TypeUserMapper,
-	TypeParameters,
+	TypeParameters, TypeRequirements,
 }

@@ -79,7 +79,7 @@ func build(c *Config) (*Broker, error) {
 	}); err != nil {
 		return nil, err
 	}
-	bound := binding(c.Upstream, m.site.resource())
+	bound := c.binding(m.site.resource())
 	m.tickets = tickets.New(ring, bound, mark(m.site, c.Tokens), c.Now)
 	m.entries = grants.Entries{Store: watchedStore{c.Store, c.Events}, Names: ring.Names(bound)}
 	m.grants = grants.New(grants.Config{
@@ -112,7 +112,7 @@ func foundation(c *Config) (m rooms, scripts cors.Policy, err error) {
 	m.site, err = newSite(c.Resource, c.Subresources)
 	problem = errors.Join(problem, err)
 	m.provider, err = upstream.New(upstream.Config{
-		Provider: c.Upstream, RedirectURI: m.site.url(pathCallback), HTTP: c.UpstreamClient, InsecureHTTPHosts: c.InsecureHTTPHosts,
+		Provider: c.Upstream, Endpoints: c.Endpoints, RedirectURI: m.site.url(pathCallback), HTTP: c.UpstreamClient, InsecureHTTPHosts: c.InsecureHTTPHosts,
 		Limits: providerLimits(c.Limits), Now: c.Now,
 	})
 	problem = errors.Join(problem, err)
@@ -167,8 +167,13 @@ func (c *Config) withoutKeys() proxy.Options {
 
 // binding names everything whose change must end what was sealed before: another tenant or token
 // endpoint vouches for other people.
-func binding(u facts.Upstream, resource string) seal.Binding {
-	return seal.Binding{Issuer: u.Issuer + " " + u.Token, Resource: resource, Provider: u.Name, Client: u.ClientID}
+func (c *Config) binding(resource string) seal.Binding {
+	u := c.Upstream
+	issuer := u.Issuer + " " + u.Token
+	if c.Endpoints != nil {
+		issuer = u.Issuer
+	}
+	return seal.Binding{Issuer: issuer, Resource: resource, Provider: u.Name, Client: u.ClientID}
 }
 
 // mark stands for what a login under way takes for granted: of two replicas with other resources or

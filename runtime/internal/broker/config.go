@@ -43,8 +43,10 @@ type Config struct {
 	// Name is the server's name on the consent page. The default is the host of Resource.
 	Name string
 
-	// Upstream is the provider.
-	Upstream facts.Upstream
+	// Upstream is the provider. Endpoints, when set, says where its endpoints are now: its own
+	// document names them. Sealed values are then bound to its issuer and to our client id alone.
+	Upstream  facts.Upstream
+	Endpoints func() oauth.Endpoints
 	// SecretVariable is the variable that our secret at the provider was read from, for hints;
 	// empty where it was not.
 	SecretVariable string

@@ -114,7 +114,7 @@ func (w *world) boxes(resource string) *tickets.Boxes {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return tickets.New(ring, binding(w.config.Upstream, resource), mark(s, cmp.Or(w.config.Tokens, proxy.Sealed)), w.now)
+	return tickets.New(ring, w.config.binding(resource), mark(s, cmp.Or(w.config.Tokens, proxy.Sealed)), w.now)
 }
 
 func (w *world) now() time.Time {

@@ -24,7 +24,7 @@ func (r *Remote) download(ctx context.Context) (set *jose.Set, err error) {
 			err = fmt.Errorf("fetching the key set panicked: %v", p)
 		}
 	}()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.config.URL, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.address(), nil)
 	if err != nil {
 		return nil, errors.New("the address of the key set is not a URL")
 	}
@@ -51,4 +51,12 @@ type statusError struct {
 
 func (e *statusError) Error() string {
 	return fmt.Sprintf("the key set was answered with status %d, want 200", e.status)
+}
+
+// address is where the set is now.
+func (r *Remote) address() string {
+	if r.config.Address != nil {
+		return r.config.Address()
+	}
+	return r.config.URL
 }

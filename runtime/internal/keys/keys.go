@@ -41,8 +41,10 @@ const firstPause = time.Second
 // Config says where the keys are and how long a fetched set is relied on. Zero durations mean the
 // defaults.
 type Config struct {
-	// URL is the address of the JWK set.
-	URL string
+	// URL is the address of the JWK set. Address, when set, says it in its place: the provider's
+	// document may name another one in time.
+	URL     string
+	Address func() string
 	// Client fetches the set. Redirects are never followed, whatever it says. The default reaches
 	// public hosts over HTTPS only.
 	Client *http.Client

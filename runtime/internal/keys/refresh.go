@@ -83,7 +83,7 @@ func (r *Remote) notInVain(f *fetch) {
 func (r *Remote) run(f *fetch) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.config.Timeout)
 	defer cancel()
-	ctx, end := r.config.Events.Begin(ctx, observe.Operation{Kind: observe.KeysFetched, Endpoint: "jwks", URL: r.config.URL})
+	ctx, end := r.config.Events.Begin(ctx, observe.Operation{Kind: observe.KeysFetched, Endpoint: "jwks", URL: r.address()})
 	set, err := r.download(ctx)
 	now := r.config.Now()
 	changed := false
@@ -156,7 +156,7 @@ func (r *Remote) tellUnusable(ctx context.Context) {
 		}
 		r.config.Events.Observe(ctx, observe.Event{
 			Kind: observe.Notice, Level: level, Message: "a key of the provider's set is ignored",
-			Endpoint: "jwks", URL: events.PlainURL(r.config.URL), Err: problem,
+			Endpoint: "jwks", URL: events.PlainURL(r.address()), Err: problem,
 		})
 	}
 }

@@ -297,6 +297,25 @@ func (d *document) first(ctx context.Context) (body []byte, lacks, err error) {
 	return nil, nil, errors.Join(problems...)
 }
 
+// Read fetches the provider's document now: the first of its forms that the provider serves and
+// that names its issuer. passing reports whether the error may pass: the provider does not answer.
+func (s *Source) Read(ctx context.Context) (document oauth.Claims, passing bool, err error) {
+	var problems []error
+	for _, form := range s.config.Forms {
+		u := cmp.Or(s.config.URL, form.URL(s.config.Issuer))
+		body, err := s.one(ctx, u)
+		if err == nil {
+			document, err = oauth.ParseClaims(string(body))
+			return document, false, err
+		}
+		problems = append(problems, fmt.Errorf("%s: %w", u, err))
+		if passing = mayPass(err); passing || s.config.URL != "" {
+			break // a later form would have another content
+		}
+	}
+	return oauth.Claims{}, passing, errors.Join(problems...)
+}
+
 // pauseAfter is how long the provider is left alone after fetches that failed: as long as it asks
 // for, within bounds.
 func pauseAfter(err error) time.Duration {

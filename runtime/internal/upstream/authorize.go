@@ -45,7 +45,7 @@ func (c *Client) AuthorizationURL(l Login) string {
 	for _, name := range slices.Sorted(maps.Keys(p.AuthorizeParams)) {
 		pairs = append(pairs, [2]string{name, p.AuthorizeParams[name]})
 	}
-	return withQuery(p.Authorization, pairs)
+	return withQuery(c.endpoints().Authorization, pairs)
 }
 
 // withQuery adds parameters to the endpoint's own query, in their order.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latchkey-auth/latchkey/internal/plainurl"
+	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/egress"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
 )
@@ -15,6 +16,9 @@ import (
 type Config struct {
 	// Provider are the facts about the provider and our application there.
 	Provider facts.Upstream
+	// Endpoints, when set, says where the provider's endpoints are now, in place of those of
+	// Provider: the provider's document may name others in time.
+	Endpoints func() oauth.Endpoints
 	// RedirectURI is where the provider sends browsers back to: the one that is registered there.
 	RedirectURI string
 	// HTTP sends the requests. Redirects are never followed, whatever it says. The default reaches
@@ -31,6 +35,7 @@ type Config struct {
 // Client is our application at a provider. It is safe for concurrent use and owns no goroutine.
 type Client struct { //nolint:recvcheck // Format has to cover copies too
 	provider    *provider
+	endpoints   func() oauth.Endpoints
 	redirectURI string
 	gate        *Gate
 	budgets     budgets
@@ -49,6 +54,10 @@ func New(config Config) (*Client, error) {
 	c := &Client{provider: &p, redirectURI: config.RedirectURI, now: config.Now, budgets: newBudgets(config.Limits), revoked: newRevocations()}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	if c.endpoints = config.Endpoints; c.endpoints == nil {
+		fixed := oauth.Endpoints{Authorization: p.Authorization, Token: p.Token, Revocation: p.Revocation}
+		c.endpoints = func() oauth.Endpoints { return fixed }
 	}
 	if err := errors.Join(p.check(config.InsecureHTTPHosts), c.authenticate()); err != nil {
 		return nil, err

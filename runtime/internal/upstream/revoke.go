@@ -24,7 +24,7 @@ const (
 // [KindRejected]: asking again changes nothing. Repeats are answered from memory for a while; what
 // goes beyond the caller's limits is an error of [KindSurplus].
 func (c *Client) Revoke(ctx context.Context, caller Caller, token, hint string) error {
-	if c.provider.Revocation == "" {
+	if c.endpoints().Revocation == "" {
 		return nil
 	}
 	return c.revoked.once(ctx, token, c.now, func(ctx context.Context) error {
@@ -42,7 +42,7 @@ func (c *Client) sendRevocation(ctx context.Context, token, hint string) error {
 	if p.RevocationStyle == facts.RevokeGitHub {
 		resp, err = c.deleteToken(ctx, token)
 	} else {
-		resp, err = c.post(ctx, c.gate.Revocation, p.Revocation, url.Values{"token": {token}, "token_type_hint": {hint}})
+		resp, err = c.post(ctx, c.gate.Revocation, c.endpoints().Revocation, url.Values{"token": {token}, "token_type_hint": {hint}})
 	}
 	switch {
 	case err != nil:
@@ -65,7 +65,7 @@ func (c *Client) deleteToken(ctx context.Context, token string) (*egress.Respons
 	if err != nil {
 		return nil, failure(KindUnusable, err)
 	}
-	req, err := http.NewRequest(http.MethodDelete, c.provider.Revocation, bytes.NewReader(body)) //nolint:noctx // send adds it
+	req, err := http.NewRequest(http.MethodDelete, c.endpoints().Revocation, bytes.NewReader(body)) //nolint:noctx // send adds it
 	if err != nil {
 		return nil, failure(KindUnusable, errors.New("the request cannot be made"))
 	}

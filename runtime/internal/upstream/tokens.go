@@ -85,7 +85,7 @@ func (c *Client) askForTokens(
 	for name, value := range p.TokenParams {
 		form.Set(name, value)
 	}
-	resp, err := c.post(ctx, c.gate.Token, p.Token, form)
+	resp, err := c.post(ctx, c.gate.Token, c.endpoints().Token, form)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -14,7 +14,8 @@ type Provider struct {
 	// Name is the short name, Title the name for people.
 	Name  string
 	Title string
-	// Mode says whether clients register at the provider or at this server.
+	// Mode says whether clients register at the provider or at this server. It is empty where that
+	// depends on the configuration.
 	Mode oauth.Mode
 	// Summary is a sentence or two, DocsURL the provider's own documentation, Setup what to do
 	// there.
