@@ -16,6 +16,7 @@ import (
 	"github.com/latchkey-auth/latchkey/oauth"
 	"github.com/latchkey-auth/latchkey/runtime/explain"
 	"github.com/latchkey-auth/latchkey/runtime/facts"
+	"github.com/latchkey-auth/latchkey/runtime/internal/inspect"
 	"github.com/latchkey-auth/latchkey/runtime/internal/keys"
 	"github.com/latchkey-auth/latchkey/runtime/internal/metadata"
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
@@ -28,6 +29,8 @@ type Provider struct {
 	tokens      tokenVerifier
 	keys        *keys.Remote // asked only where tokens are JWTs
 	reach       func(context.Context) error
+	inspector   *inspect.Inspector
+	network     publicNetwork
 	standIn     *standIn // nil in direct mode
 	metadata    *metadata.Source
 	discovery   *discovery // nil where the spec knows all endpoints
@@ -108,6 +111,8 @@ func New(in *Inputs, d Definition) (*Provider, error) {
 		Events: o.events.For(d.Name, ""), Now: o.now,
 	})
 	p.reach = p.howToReach(d)
+	p.inspector = p.newInspector(d, o, document)
+	p.network = publicNetwork{proxy: in.proxy(), roots: in.roots()}
 	return p, nil
 }
 
@@ -162,7 +167,7 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 		}
 	}
 	common := verify.OpaqueConfig{
-		Provider: d.Name, Title: d.Title, Issuers: d.Tokens.Issuers, Require: d.Tokens.Require, Binding: d.Binding,
+		Provider: d.Name, Title: d.Title, Issuers: d.Tokens.Issuers, Require: d.Tokens.Require, Binding: bindingOf(d),
 		NumericSubject: d.Tokens.NumericSubject,
 		Mapper:         mapper, UserMapper: d.UserMapper, Profile: profile,
 		Insecure: verify.Insecure{SkipAudience: o.insecure.SkipAudience},
@@ -171,9 +176,6 @@ func newOpaque(d Definition, o options, mapper *verify.Mapper) (tokenVerifier, e
 	}
 	if d.Upstream != nil {
 		common.ScopeAliases = d.Upstream.ScopeAliases
-	}
-	if b := &common.Binding; len(b.Audience.AnyOf) == 0 && !b.Audience.OrResource && !b.Audience.AlsoResource {
-		b.Audience = d.Tokens.Audience
 	}
 	audience := cmp.Or(d.Endpoints.Token, d.Issuer)
 	switch {

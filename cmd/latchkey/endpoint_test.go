@@ -82,6 +82,7 @@ func TestServeWithNothingButVariables(t *testing.T) {
 			"serve", "--provider", "google", "--addr", "127.0.0.1:0", "--public-url", public,
 			"--endpoint", "authorization=" + google.URL + "/auth", "--endpoint", "token=" + google.URL + "/token",
 			"--endpoint", "tokeninfo=" + google.URL + "/tokeninfo", "--endpoint", "userinfo=" + google.URL + "/userinfo",
+			"--endpoint", "discovery=" + google.URL + "/metadata",
 		}, environment{stdout: io.Discard, stderr: errs, lookupEnv: lookup(googleVariables)})
 	}()
 	line := <-errs.lines

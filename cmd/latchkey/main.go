@@ -36,6 +36,7 @@ type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run a protected MCP server, configured by the provider's variables."`
 	Dev       devCommand       `cmd:"" help:"Run a protected MCP server with an embedded identity provider: nothing to sign up for."`
 	Demo      demoCommand      `cmd:"" help:"Play a whole MCP login against the embedded identity provider, step by step."`
+	Check     checkCommand     `cmd:"" help:"Look whether a provider and this server are set up, before anybody logs in: what was asked and seen, and what to change where."`
 	Explain   explainCommand   `cmd:"" help:"Say why an access token is accepted or refused: every check in its order, and what to change where."`
 	Keys      keysCommand      `cmd:"" help:"Make keys."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`

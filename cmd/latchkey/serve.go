@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -28,6 +27,7 @@ type serveCommand struct {
 	gatewayFlags
 	lifecycleFlags
 	logFlags
+	providerFlags
 	storeFlags
 	auditFlags
 
@@ -40,22 +40,17 @@ type serveCommand struct {
 	ScopeWords  []string `sep:"none" placeholder:"NAME=WORDS" help:"What a scope allows, in words for the page that asks users, such as 'files:write=Change your files'. Proxy mode only. Repeatable."`
 	Origin      []string `sep:"none" placeholder:"ORIGIN" help:"Browser origin that may call the server, such as https://app.example.com. Repeatable."`
 	AllowHeader []string `name:"allow-header" sep:"none" placeholder:"NAME" help:"Further header that scripts of these origins may send, such as X-Api-Version. Repeatable."`
-	Endpoint    []string `sep:"none" placeholder:"NAME=URL" help:"Endpoint of the provider at another address: authorization, token, userinfo, tokeninfo, jwks, introspection, revocation, registration, end_session, or discovery (its metadata). Repeatable."`
 
 	DiscoveryWait time.Duration `name:"discovery-wait" default:"5m" placeholder:"5m" help:"How long to wait at the start for the document of a provider whose endpoints only that names (oidc): 0s for as long as it takes."`
-
-	Leeway time.Duration `default:"30s" placeholder:"30s" help:"How far the clocks of the provider and this server may be apart when exp and nbf of tokens are checked: 10m at most, 0s for not at all."`
 
 	ExternalPrefix      string `name:"external-prefix" placeholder:"/api" help:"Path that a reverse proxy takes away from the beginning of each request's: clients are told it, requests arrive without it."`
 	ResourceMetadataURL string `name:"resource-metadata-url" placeholder:"URL" help:"Where challenges send clients for the endpoint's metadata, where the reverse proxy does not pass on the usual address."`
 
+	Check bool `help:"Before serving, look whether provider and configuration fit, as 'latchkey check' does without sending credentials, and end with status 1 where they do not. Without it that is done in the background and warned about."`
+
 	AllowHost                    []string `name:"allow-host" sep:"none" placeholder:"NAME[:PORT]" help:"Further host that requests may name, such as mcp.internal:8080: the one that your reverse proxy passes on. Repeatable."`
 	MaxBody                      int64    `name:"max-body" default:"4194304" placeholder:"BYTES" help:"Largest body that the MCP endpoint takes, in bytes: 4 MB."`
 	InsecureStreamsOutliveTokens bool     `name:"insecure-streams-outlive-tokens" help:"Let an answer that streams go on after its token expired or was revoked."`
-
-	NoProxyFromEnvironment bool     `name:"no-proxy-from-environment" help:"Reach the provider directly, whatever HTTPS_PROXY says."`
-	CAFile                 string   `name:"ca-file" placeholder:"FILE" help:"PEM file with certificate authorities to trust besides the system's when the provider is reached."`
-	InsecureHTTPHost       []string `name:"insecure-http-host" sep:"none" placeholder:"NAME" help:"Host, such as keycloak or keycloak:8080, at which the provider is reached by plain http: tokens and secrets travel unprotected. Repeatable."`
 
 	CustomScheme    []string `sep:"none" placeholder:"SCHEME" help:"URI scheme of native applications that may log in, such as cursor; any application on the user's device can claim one. Proxy mode only. Repeatable."`
 	ClientDocuments string   `enum:"off,pinned,proxy,open" default:"open" help:"Which clients may describe themselves by a document at a web address instead of registering: none (off), those of --client-document (pinned), these and those at --client-document-host, fetched through the environment's proxy (proxy), or all (open). Proxy mode only."`
@@ -142,20 +137,32 @@ func (c *serveCommand) serve(ctx context.Context, env environment, arguments *ko
 	if err != nil {
 		return usageError{err}
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	listener, err := c.listen(ctx, provider, log)
 	if err != nil {
-		return usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
+		return err
 	}
 	if err := records.started(ctx, arguments, resource, provider.Describe(), listener.Addr().String()); err != nil {
 		return errors.Join(fmt.Errorf("--audit-fail-closed: the start cannot be recorded: %w", err), listener.Close())
 	}
 	announce(env, log, resource, provider.Describe(), listener.Addr())
 	behind.start(ctx, env, log, lifecycle)
-	awaitProvider(ctx, provider, lifecycle)
+	c.meet(ctx, provider, log, lifecycle)
 	if shared != nil {
 		return shared.serveWith(ctx, func(ctx context.Context) error { return server.Run(ctx, listener, handler, lifecycle) })
 	}
 	return server.Run(ctx, listener, handler, lifecycle)
+}
+
+// listen listens, once the provider was looked at where --check asks for it.
+func (c *serveCommand) listen(ctx context.Context, provider *runtime.Provider, log *slog.Logger) (net.Listener, error) {
+	if err := c.inspect(ctx, provider, log); err != nil {
+		return nil, err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("cannot listen on %s, choose another --addr: %w", c.Addr, err)}
+	}
+	return listener, nil
 }
 
 // fits checks the flags that not every provider or use takes.
@@ -187,43 +194,6 @@ func (c *serveCommand) provider(ctx context.Context, options ...runtime.Option) 
 		return nil, usageError{err}
 	}
 	return provider, nil
-}
-
-// providerOptions are the options for how the provider is reached.
-func (c *serveCommand) providerOptions() ([]runtime.Option, error) {
-	options, err := endpointOptions(c.Endpoint)
-	if err != nil {
-		return nil, err
-	}
-	options = append(options, runtime.WithLeeway(c.Leeway))
-	if c.NoProxyFromEnvironment {
-		options = append(options, runtime.WithoutEnvironmentProxy())
-	}
-	if c.CAFile != "" {
-		options = append(options, runtime.WithCAFile(c.CAFile))
-	}
-	for _, host := range c.InsecureHTTPHost {
-		options = append(options, runtime.InsecureHTTPHost(host))
-	}
-	return options, nil
-}
-
-// endpointOptions are the options for --endpoint.
-func endpointOptions(list []string) ([]runtime.Option, error) {
-	var options []runtime.Option
-	seen := map[string]bool{}
-	for _, entry := range list {
-		name, address, ok := strings.Cut(entry, "=")
-		switch {
-		case !ok || name == "" || address == "":
-			return nil, fmt.Errorf("--endpoint %q must be NAME=URL, such as token=https://gateway.example.com/token", entry)
-		case seen[name]:
-			return nil, fmt.Errorf("--endpoint %s is given twice", name)
-		}
-		seen[name] = true
-		options = append(options, runtime.WithEndpoint(name, address))
-	}
-	return options, nil
 }
 
 // relay is the configuration of the browser relay, nil without one.

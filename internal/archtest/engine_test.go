@@ -8,6 +8,7 @@ func engineRooms() []room {
 	rooms := []room{
 		{packages: []string{"runtime/facts"}, may: []string{"oauth"}},
 		{packages: []string{"runtime/explain"}, may: []string{"oauth"}},
+		{packages: []string{"runtime/check"}},
 		{packages: []string{"runtime/observe"}, may: []string{"oauth"}},
 		{packages: []string{"runtime/observe/audit"}, may: []string{"oauth", "runtime/observe"}},
 		{packages: []string{"runtime/internal/events"}, may: []string{"oauth", "runtime/observe"}},
@@ -60,6 +61,13 @@ func engineRooms() []room {
 			},
 		},
 		{
+			packages: []string{"runtime/internal/inspect"},
+			may: []string{
+				"internal/jose", "internal/strictjson", "oauth", "runtime/check", "runtime/egress", "runtime/facts",
+				"runtime/internal/upstream",
+			},
+		},
+		{
 			packages: []string{"runtime/internal/peers"},
 			may:      []string{"runtime/clientaddr", "runtime/internal/events", "runtime/observe"},
 		},
@@ -91,9 +99,9 @@ func engineRooms() []room {
 			packages: []string{"runtime"},
 			may: []string{
 				"internal/callerkey", "internal/flight", "internal/httpanswer", "internal/pacedbody", "internal/plainurl", "internal/secretenv", "oauth", "runtime/egress",
-				"runtime/explain", "runtime/facts", "runtime/internal/broker", "runtime/internal/cors", "runtime/internal/events",
-				"runtime/internal/keys", "runtime/internal/metadata", "runtime/internal/peers", "runtime/internal/verify",
-				"runtime/observe", "runtime/proxy",
+				"runtime/check", "runtime/explain", "runtime/facts", "runtime/internal/broker", "runtime/internal/cors",
+				"runtime/internal/events", "runtime/internal/inspect", "runtime/internal/keys", "runtime/internal/metadata",
+				"runtime/internal/peers", "runtime/internal/verify", "runtime/observe", "runtime/proxy", "runtime/store",
 			},
 		},
 		{

@@ -55,7 +55,7 @@ func TestThePublicSurfaceIsListed(t *testing.T) {
 func TestThePublicSurfaceIsSmall(t *testing.T) {
 	t.Parallel()
 	s := loadSurface(t)
-	optional := []string{"runtime/explain", "runtime/observe/audit", "runtime/observe/otel", "runtime/store/redisstore"}
+	optional := []string{"runtime/check", "runtime/explain", "runtime/observe/audit", "runtime/observe/otel", "runtime/store/redisstore"}
 	for _, c := range []struct {
 		folders, but []string
 		most         int
