@@ -72,8 +72,8 @@ func TestLibraryTokens(t *testing.T) {
 	}{
 		{
 			// Its ID token has the audience of the access token, and the same issuer, key and typ.
-			// Only the hash of the access token in it tells them apart.
-			name: "zitadel-oidc", typ: "JWT", idToken: []string{"reason=token_type", "at_hash"},
+			// Only the hashes in it tell them apart.
+			name: "zitadel-oidc", typ: "JWT", idToken: []string{"reason=token_type", "c_hash"},
 			new: newZitadel,
 		},
 		{

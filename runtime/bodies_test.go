@@ -13,7 +13,7 @@ import (
 
 // TestBodiesOfRefusedRequestsAreNotWaitedFor announces bodies that never come to what applications
 // mount.
-// covers: A3
+// covers: A3, T-BUD-03
 func TestBodiesOfRefusedRequestsAreNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	g := newGuard(t, alice(), nil)

@@ -56,7 +56,7 @@ func waiting(ended *error) http.Handler {
 }
 
 // TestStreamsEndWithTheirToken lets an hour pass for each stream.
-// covers: R11
+// covers: R11, T-BUD-04
 func TestStreamsEndWithTheirToken(t *testing.T) {
 	t.Parallel()
 	type change = func(*fakeProvider)

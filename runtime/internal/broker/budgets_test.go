@@ -25,7 +25,7 @@ func wantSurplus(t *testing.T, rec *httptest.ResponseRecorder) {
 }
 
 // One login that storms costs the provider little, loses nothing, and holds up nobody else.
-// covers: A1
+// covers: A1, T-BUD-01
 func TestAStormOfOneLogin(t *testing.T) {
 	t.Parallel()
 	t.Run("A1: repeats of a revocation are answered from memory", func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"github.com/latchkey-auth/latchkey/runtime/internal/verify"
 )
 
-// covers: A2
+// covers: A2, T-BUD-02
 func TestMadeUpTokensDoNotUseUpWhatTheProviderAllows(t *testing.T) {
 	t.Parallel()
 	clock := &ticking{}
