@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -282,5 +283,49 @@ func TestAnApplicationAuthenticatesAsTheDocumentSays(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A client that registered in front of one provider, or of one application of it, is nobody in
+// front of another, with the same sealing keys.
+func TestWhatIsSealedIsBoundToIssuerAndApplication(t *testing.T) {
+	t.Parallel()
+	one, other := newAnnouncer(t, nil), newAnnouncer(t, nil)
+	guardOf := func(a *announcer, client string) *runtime.Guard {
+		p, err := a.provider(t, oidc.Config{ClientID: client, ClientSecret: secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return newGuard(t, p, func(c *runtime.GuardConfig) {
+			c.Proxy.SealingKeys = []oauth.Secret{"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}
+		})
+	}
+	register := httptest.NewRequest(http.MethodPost, "/mcp/register", strings.NewReader(`{"redirect_uris":["http://127.0.0.1/callback"]}`))
+	register.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	guardOf(one, "us").Handler().ServeHTTP(answer, register)
+	var client struct {
+		ID string `json:"client_id"`
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &client); err != nil || client.ID == "" {
+		t.Fatalf("registration: %d %s", answer.Code, answer.Body)
+	}
+	query := url.Values{
+		"client_id": {client.ID}, "redirect_uri": {"http://127.0.0.1/callback"}, "response_type": {"code"}, "state": {"s"},
+		"code_challenge": {strings.Repeat("a", 43)}, "code_challenge_method": {"S256"},
+	}
+	for name, c := range map[string]struct {
+		guard *runtime.Guard
+		knows bool
+	}{
+		"the same":                        {guardOf(one, "us"), true},
+		"another application":             {guardOf(one, "them"), false},
+		"the same application of another": {guardOf(other, "us"), false},
+	} {
+		answer := httptest.NewRecorder()
+		c.guard.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/mcp/authorize?"+query.Encode(), nil))
+		if knows := answer.Code < http.StatusBadRequest; knows != c.knows {
+			t.Errorf("%s: %d", name, answer.Code)
+		}
 	}
 }
