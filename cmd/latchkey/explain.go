@@ -221,7 +221,7 @@ func (c *explainCommand) provider(token string, options []runtime.Option) (*runt
 		Endpoints: oauth.Endpoints{JWKS: unknownResource},
 		Tokens: facts.Rules{
 			Algorithms: []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"},
-			Issuers:    []string{issuer}, Types: []string{"at+jwt"}, Audience: facts.Audience{OrResource: true},
+			Issuers:    []string{issuer}, Audience: facts.Audience{OrResource: true},
 		},
 	})
 }

@@ -340,8 +340,12 @@ func mismatch(candidates *jose.Candidates) error {
 		return refuse(oauth.ReasonBadSignature, fmt.Sprintf("%s: %d of the provider's keys fit, of which %d are tried",
 			jose.ErrSignature, fitting, candidates.Len()), "Have the provider name the key in its tokens (kid)")
 	}
-	return oauth.InvalidToken(oauth.ReasonBadSignature, jose.ErrSignature)
+	return oauth.InvalidToken(oauth.ReasonBadSignature, errMismatch)
 }
+
+var errMismatch = fmt.Errorf("%w: none of the provider's keys with its kid made it. The token was changed, or it is of another "+
+	"deployment of the provider, which may have replaced a key under the same kid: compare the key set with the one that signs",
+	jose.ErrSignature)
 
 func keyValues(in *inspection) (got, want []string) {
 	if in.jws.KeyID == "" {
