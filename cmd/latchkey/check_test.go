@@ -141,6 +141,18 @@ func TestCheckNamesAllVariablesAtOnce(t *testing.T) {
 	}
 }
 
+// covers: D3
+func TestCheckNamesAPartOfAURLThatIsThereTwice(t *testing.T) {
+	t.Parallel()
+	_, report := looked(t, map[string]string{
+		"MCP_USE_OAUTH_KEYCLOAK_SERVER_URL": "https://id.example.com/realms/staff", "MCP_USE_OAUTH_KEYCLOAK_REALM": "staff",
+	}, "--provider", "keycloak")
+	failed := report.Failed()
+	if len(failed) != 1 || failed[0].Asked != "MCP_USE_OAUTH_KEYCLOAK_SERVER_URL" || !strings.Contains(failed[0].Fix, "which ends before /realms/") {
+		t.Errorf("findings %+v", failed)
+	}
+}
+
 // fakeGitHub answers token requests and questions about tokens.
 func fakeGitHub(t *testing.T, tokenStatus int, tokenAnswer string) []string {
 	t.Helper()
@@ -197,6 +209,7 @@ func TestCheckTellsAWrongSecretFromAWrongToken(t *testing.T) {
 	}
 }
 
+// covers: D1
 func TestCheckAsksThePublicURLWhetherItAnswersAsItself(t *testing.T) {
 	t.Parallel()
 	variables := realm{keys: goodKeys(t)}.start(t)
@@ -233,6 +246,8 @@ func TestCheckAsksThePublicURLWhetherItAnswersAsItself(t *testing.T) {
 		"nobody":           {"http://127.0.0.1:1", "start the server"},
 		"an open server":   {answering(200), "whoever asks is let in"},
 		"a proxy's answer": {answering(404), "status 404"},
+
+		"D1: scope middleware without a guard": {answering(500), "scope middleware that runs before Require, or without it"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -274,6 +289,7 @@ func TestCheckFindsSealingKeysThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+// covers: D4
 func TestCheckFindsAStoreThatIsDown(t *testing.T) {
 	t.Parallel()
 	variables := map[string]string{
