@@ -8,13 +8,15 @@
 //
 // Each guarantee costs calls of a [Store]; with a shared one each call is a round trip:
 //
-//   - an authorization code is redeemed once: two calls per login, and one per callback for the transaction;
-//   - a replayed refresh token revokes its family, the client's immediate retry is answered, and all that come with one token
-//     cause one refresh at the provider: two calls per refresh, an entry of about 100 bytes per login for as long as its refresh
-//     tokens live, and the answer for 30 s;
-//   - a revoked access token is refused before it expires: one call for a token that was not asked about within the last second.
-//     Without a shared store a revocation is seen by the replica that was asked to revoke, and the others accept the token until
-//     it expires, one hour at most.
+//   - an authorization code is redeemed once: two calls per login, and one per callback for the
+//     transaction;
+//   - a replayed refresh token revokes its family, the client's immediate retry is answered, and
+//     all that come with one token cause one refresh at the provider: two calls per refresh, an
+//     entry of about 100 bytes per login for as long as its refresh tokens live, and the answer for
+//     30 s;
+//   - a revoked access token is refused before it expires: one call for a token that was not asked
+//     about within the last second. Without a shared store a revocation is seen by the replica that
+//     was asked to revoke, and the others accept the token until it expires.
 package store
 
 import (

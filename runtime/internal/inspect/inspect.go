@@ -124,7 +124,7 @@ func (i *Inspector) failed(id, asked, seen, fix string) check.Finding {
 	return check.Finding{ID: id, Outcome: check.Failed, Asked: asked, Seen: seen, Fix: fix, Where: i.config.Title}
 }
 
-// here is a finding that a setting of this server mends.
+// here is a finding that a setting of this server resolves.
 func here(f check.Finding) check.Finding {
 	f.Where = check.ThisServer
 	return f
